@@ -1,0 +1,27 @@
+# Debian rather than Alpine: Node.js calls its musl builds experimental, and the compiler is a glibc binary.
+# Keep the major version in step with the package `node` in package.json; a test compares the two.
+FROM node:24-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+# No install scripts: the only one fetches a second Node.js for people whose own is too old.
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY src ./src
+RUN npm run build
+
+FROM node:24-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+
+FROM node:24-slim
+WORKDIR /app
+ENV NODE_ENV=production
+COPY package.json ./
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY config ./config
+# By number, so that Kubernetes can see that it is not root. Nothing below / is written to.
+USER 1000:1000
+ENTRYPOINT ["node", "dist/main.js"]
+CMD ["serve"]

@@ -1,0 +1,30 @@
+// Installs what package-lock.json asks for, unless it is there, and runs a program on the Node.js among it.
+// Plain JavaScript for the Node.js that happens to be on the machine.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const installed = join(root, 'node_modules', '.package-lock.json');
+const lock = join(root, 'package-lock.json');
+
+if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
+  process.stdout.write('installing dependencies (npm ci)\n');
+  const result = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  if (result.status !== 0) {
+    process.stderr.write('npm ci failed; see above\n');
+    process.exit(1);
+  }
+}
+
+const [program, ...args] = process.argv.slice(2);
+const node = join(root, 'node_modules', '.bin', 'node');
+const child = spawn(node, [join(root, program), ...args], { stdio: 'inherit' });
+// A terminal sends Ctrl-C to both: the child ends, and then this one with its code.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => child.kill('SIGTERM'));
+child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)));

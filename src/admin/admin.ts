@@ -1,0 +1,56 @@
+import { type FastifyInstance, fastify } from 'fastify';
+import type { Cluster } from '../cluster/contract.ts';
+import type { Discovery } from '../discovery/discovery.ts';
+import type { Metrics } from './metrics.ts';
+import { describeStatus } from './status.ts';
+
+export interface AdminOptions {
+  readonly cluster: Cluster;
+  readonly discovery: Discovery;
+  readonly metrics: Pick<Metrics, 'render' | 'contentType'>;
+  /** True from the moment that shutdown begins. */
+  readonly draining: () => boolean;
+  readonly version: string;
+  /** The configuration as `/status` shows it: secrets already taken out. */
+  readonly config: unknown;
+  /** Epoch milliseconds. */
+  readonly now?: () => number;
+}
+
+const PATHS = ['/metrics', '/health/live', '/health/ready', '/status'];
+
+/**
+ * The admin listener, for operators and probes and never for Druid's clients: not yet listening. It logs nothing,
+ * and closing it cuts its connections at once, since a scrape is not worth waiting for.
+ */
+export function createAdmin(options: AdminOptions): FastifyInstance {
+  const { cluster, metrics, draining, now = Date.now } = options;
+  const started = now();
+  const app = fastify({
+    logger: false,
+    forceCloseConnections: true,
+    requestTimeout: 10_000,
+    bodyLimit: 1024,
+  });
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.header('cache-control', 'no-store');
+  });
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(metrics.contentType).send(await metrics.render()),
+  );
+  app.get('/health/live', async () => ({ status: 'live' }));
+  app.get('/health/ready', async (_request, reply) => {
+    if (draining()) return reply.code(503).send({ status: 'not ready', reason: 'draining' });
+    if (!cluster.view.complete) {
+      return reply.code(503).send({ status: 'not ready', reason: 'discovery_incomplete' });
+    }
+    return { status: 'ready' };
+  });
+  app.get('/status', async () => describeStatus(options, started, now()));
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not found', paths: PATHS }));
+  app.setErrorHandler((error: { statusCode?: number }, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    return reply.code(status).send({ error: status < 500 ? 'bad request' : 'internal error' });
+  });
+  return app;
+}

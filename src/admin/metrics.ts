@@ -1,0 +1,67 @@
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Cluster } from '../cluster/contract.ts';
+import type { Discovery } from '../discovery/discovery.ts';
+import type { RecordSink } from '../exchange/record.ts';
+import { clusterMetrics } from './cluster-metrics.ts';
+import { discoveryMetrics, type SessionObserved } from './discovery-metrics.ts';
+import { trafficMetrics } from './traffic-metrics.ts';
+
+export interface MetricsOptions {
+  readonly cluster: Cluster;
+  readonly discovery: Discovery | (Discovery & SessionObserved);
+  readonly version: string;
+  /** A registry of its own by default, so that two gateways in one process do not meet. */
+  readonly registry?: Registry;
+  /** Requests being answered right now, parked ones included. */
+  readonly inFlight?: () => number;
+  /** Epoch milliseconds. */
+  readonly now?: () => number;
+}
+
+export interface Metrics {
+  readonly record: RecordSink;
+  readonly contentType: string;
+  /** Everything in Prometheus' text format. */
+  render(): Promise<string>;
+  /** Lets go of cluster and discovery. */
+  close(): void;
+}
+
+/**
+ * The metrics of one gateway, as documented in docs/operations.md. No label is made of anything a client can
+ * choose: no path, user, address or method.
+ */
+export function createMetrics(options: MetricsOptions): Metrics {
+  const { cluster, discovery, version, inFlight, registry = new Registry(), now = Date.now } = options;
+  const registers = [registry];
+  const record = trafficMetrics(registry);
+  const leaveCluster = clusterMetrics({ registry, cluster, now });
+  const leaveDiscovery = discoveryMetrics({ registry, discovery, now });
+  if (inFlight !== undefined) {
+    new Gauge({
+      name: 'druid_gateway_requests_in_flight',
+      help: 'Requests being answered right now, waiting ones included.',
+      registers,
+      collect() {
+        this.set(inFlight());
+      },
+    });
+  }
+  new Gauge({
+    name: 'druid_gateway_build_info',
+    help: '1, with the version of the gateway and of Node.js.',
+    labelNames: ['version', 'node_version'],
+    registers,
+  }).set({ version, node_version: process.versions.node }, 1);
+  // Brings the event-loop lag too (nodejs_eventloop_lag_p50/p99/max_seconds, from monitorEventLoopDelay).
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 20 });
+  return {
+    record,
+    contentType: registry.contentType,
+    render: () => registry.metrics(),
+    close: () => {
+      leaveCluster();
+      leaveDiscovery();
+    },
+  };
+}

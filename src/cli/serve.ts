@@ -1,0 +1,27 @@
+import closeWithGrace from 'close-with-grace';
+import { createLogger } from '../admin/logger.ts';
+import { loadConfig } from '../config/load.ts';
+import { createGateway } from '../gateway.ts';
+import { version } from '../version.ts';
+import type { SourceArguments } from './arguments.ts';
+
+/** What closing may take beyond the configured delay and drain: connections to ZooKeeper and the nodes. */
+const CLOSE_SLACK_MS = 10_000;
+
+/**
+ * Serves until SIGTERM or SIGINT, then drains and ends the process with 0; a second signal ends it at once. Rejects
+ * when it cannot start.
+ */
+export async function serve(sources: SourceArguments): Promise<void> {
+  const config = loadConfig({ ...sources, environment: process.env });
+  const logger = createLogger({ level: config.log.level });
+  const gateway = createGateway(config, { logger, version });
+  const { listen, admin } = await gateway.start();
+  const { delay, drain } = config.shutdown;
+  closeWithGrace({ delay: delay + drain + CLOSE_SLACK_MS, logger: false }, async ({ err, signal }) => {
+    if (err) logger.fatal({ err }, 'a fault of the gateway itself');
+    else logger.info({ signal }, 'draining');
+    await gateway.stop();
+  });
+  process.stdout.write(`druid-gateway ${version} serves on ${listen}, admin on ${admin}\n`);
+}

@@ -1,0 +1,33 @@
+import type { UpstreamNode } from './node.ts';
+
+/** The objects of all nodes, one for each origin, so that counters survive a node's leaving and coming back. */
+export interface Nodes {
+  /** The node at `origin` (`http://host:port`), made if it is new. */
+  at(origin: string): UpstreamNode;
+  get(origin: string): UpstreamNode | undefined;
+  /** Lets go of nodes that are not in `known` and have no request under way. */
+  retain(known: ReadonlySet<string>): void;
+}
+
+export function createNodes(): Nodes {
+  const nodes = new Map<string, UpstreamNode>();
+  return {
+    at(origin) {
+      const existing = nodes.get(origin);
+      if (existing !== undefined) return existing;
+      const node: UpstreamNode = {
+        origin,
+        hostAndPort: origin.slice(origin.indexOf('//') + 2),
+        outstanding: 0,
+      };
+      nodes.set(origin, node);
+      return node;
+    },
+    get: (origin) => nodes.get(origin),
+    retain(known) {
+      for (const [origin, node] of nodes) {
+        if (!known.has(origin) && node.outstanding === 0) nodes.delete(origin);
+      }
+    },
+  };
+}

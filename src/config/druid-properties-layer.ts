@@ -1,0 +1,102 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { getProperties } from 'properties-file';
+import type { Environment } from './environment-layer.ts';
+import { type Layer, layerOf, type Setting } from './layer.ts';
+import { problem } from './problems.ts';
+import { expand } from './shorthand.ts';
+import type { Path } from './tree.ts';
+import { codeOf } from './yaml-layer.ts';
+
+const SERVICE = 'druid.zk.service';
+
+/** `CuratorConfig` and `ZkPathsConfig`. */
+const PATHS: Readonly<Record<string, Path>> = {
+  [`${SERVICE}.host`]: ['zookeeper', 'connect'],
+  [`${SERVICE}.sessionTimeoutMs`]: ['zookeeper', 'sessionTimeout'],
+  'druid.zk.paths.base': ['zookeeper', 'basePath'],
+  'druid.zk.paths.coordinatorPath': ['zookeeper', 'coordinatorPath'],
+};
+
+/** Reads Druid's own `common.runtime.properties`, of which only the ZooKeeper settings matter here. */
+export function druidPropertiesLayer(file: string, cwd: string, environment: Environment): Layer {
+  const settings: Setting[] = [];
+  const problems: string[] = [];
+  let properties: Readonly<Record<string, string>>;
+  try {
+    properties = getProperties(readFileSync(resolve(cwd, file), 'utf8'));
+  } catch (error) {
+    return layerOf([], (tree) => tree, [problem(file, '', `cannot be read (${codeOf(error)})`)]);
+  }
+  const refuse = (name: string, what: string): void => void problems.push(problem(file, name, what));
+  const get = (name: string): string | undefined => {
+    const text = properties[name];
+    return text === undefined ? undefined : substitute(text, environment, (what) => refuse(name, what));
+  };
+  const set = (path: Path, name: string, value: unknown): void => {
+    settings.push({ path, value, where: `${file}: ${name}` });
+  };
+  if (get(`${SERVICE}.enabled`)?.trim().toLowerCase() === 'false') {
+    refuse(
+      `${SERVICE}.enabled`,
+      'this cluster does not use ZooKeeper; name its nodes with discovery.type static',
+    );
+  }
+  for (const [name, path] of Object.entries(PATHS)) {
+    const value = get(name)?.trim();
+    if (value === undefined || value === '') continue;
+    set(path, name, name.endsWith('Ms') && /^\d{1,9}$/.test(value) ? Number(value) : value);
+  }
+  const user = get(`${SERVICE}.user`);
+  const password = passwordOf(get(`${SERVICE}.pwd`), environment, (what) => refuse(`${SERVICE}.pwd`, what));
+  // Druid authenticates only when it has both.
+  if (user && password) {
+    set(['zookeeper', 'auth', 'user'], `${SERVICE}.user`, user);
+    set(['zookeeper', 'auth', 'password'], `${SERVICE}.pwd`, password);
+    const scheme = get(`${SERVICE}.authScheme`);
+    if (scheme) set(['zookeeper', 'auth', 'scheme'], `${SERVICE}.authScheme`, scheme);
+  }
+  return layerOf(settings, (tree) => expand(tree, cwd), problems);
+}
+
+/** Druid's `PasswordProvider`: plain text, or JSON that says where the password is. */
+function passwordOf(
+  text: string | undefined,
+  environment: Environment,
+  refuse: (what: string) => void,
+): string | undefined {
+  if (text === undefined || !text.trimStart().startsWith('{')) return text;
+  let provider: { type?: unknown; password?: unknown; variable?: unknown };
+  try {
+    provider = JSON.parse(text) as typeof provider;
+  } catch {
+    // Not repeated: it may hold the password.
+    refuse('is no valid JSON of a password provider');
+    return undefined;
+  }
+  const { type = 'default', password, variable } = provider;
+  if (type === 'default' && typeof password === 'string') return password;
+  if (type === 'environment' && typeof variable === 'string') {
+    const value = environment[variable];
+    if (value === undefined) refuse(`the environment variable ${variable} is not set`);
+    return value;
+  }
+  refuse(
+    'is a password provider other than default and environment; give the password as zookeeper.auth.password',
+  );
+  return undefined;
+}
+
+/** Druid replaces `${env:NAME}` and the like in its properties (`PropertiesModule`). */
+function substitute(text: string, environment: Environment, refuse: (what: string) => void): string {
+  return text.replaceAll(/\$\{(\w+):([^}]*)\}/g, (whole, kind: string, rest: string) => {
+    const [name = '', fallback] = rest.split(':-');
+    if (kind === 'env') {
+      const value = environment[name] ?? fallback;
+      if (value === undefined) refuse(`the environment variable ${name} is not set`);
+      return value ?? whole;
+    }
+    refuse(`\${${kind}:...} cannot be resolved here; only \${env:...} can`);
+    return whole;
+  });
+}

@@ -1,0 +1,38 @@
+import { isIP, isIPv6 } from 'node:net';
+import { parseConnectString, pathProblem } from '../discovery/zookeeper/connect-string.ts';
+import { isHost } from './host-port.ts';
+
+/** Checks behind the `format` keywords of the schema. */
+export const FORMATS: Readonly<Record<string, (text: string) => boolean>> = {
+  host: isHost,
+  cidr: isNetwork,
+  znode: (text) => pathProblem(text) === null,
+  'zookeeper-connect': isConnectString,
+  'node-url': isNodeUrl,
+  'path-prefix': (text) => /^\/[^\s?#%]*$/.test(text),
+  'address-pattern': (text) =>
+    text === '*' || /^(?:\[[0-9a-f:.*]+\]|[^\s:[\]/@]+):(?:\d{1,5}|\*)$/i.test(text),
+  'address-template': (text) => isNodeUrl(text.replaceAll(/\{(host|port|hostname-first-label)\}/g, '1')),
+};
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  if (isIP(address) === 0 || more.length > 0) return false;
+  if (bits === undefined) return true;
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= (isIPv6(address) ? 128 : 32);
+}
+
+function isConnectString(text: string): boolean {
+  try {
+    parseConnectString(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isNodeUrl(text: string): boolean {
+  if (!/^https?:\/\/[^\s/@?#\\]+\/?$/i.test(text) || !URL.canParse(text)) return false;
+  const { hostname, port } = new URL(text);
+  return hostname !== '' && port !== '0';
+}

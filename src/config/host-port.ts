@@ -1,0 +1,31 @@
+import { isIPv4, isIPv6 } from 'node:net';
+
+export interface HostPort {
+  /** A name or an address, IPv6 without brackets. */
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+}
+
+/** Parses `HOST:PORT`, IPv6 in brackets; null for anything else. */
+export function parseHostPort(text: string): HostPort | null {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text.trim());
+  if (match === null) return null;
+  const [, bracketed, bare, digits] = match;
+  const port = Number(digits);
+  if (port > 65_535) return null;
+  if (bracketed !== undefined) return isIPv6(bracketed) ? { host: bracketed, port } : null;
+  return bare !== undefined && isHost(bare) ? { host: bare, port } : null;
+}
+
+/** `HOST:PORT`, IPv6 in brackets. */
+export function formatHostPort({ host, port }: HostPort): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Whether this is an IP address (without brackets) or could be a host name. */
+export function isHost(text: string): boolean {
+  if (/^[\d.]+$/.test(text)) return isIPv4(text);
+  if (text.includes(':')) return isIPv6(text);
+  return text.length <= 253 && /^(?!-)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$/.test(text);
+}

@@ -1,0 +1,92 @@
+import { type TSchema, Type } from 'typebox';
+
+/**
+ * How a value may be written besides its resolved form; `shorthand.ts` turns the one into the other.
+ *
+ * - `duration`: `250ms`, `30s`, `5m`, `1h` for milliseconds. `size`: `64KiB`, `1MiB` for bytes.
+ * - `address`: `HOST:PORT` for `{ host, port }`. `broker`: a URL for `{ url }`.
+ * - `file`: a path, relative to the file that names it. `znode`: a ZooKeeper path, the leading slash optional.
+ * - `secret`: text that is never shown.
+ */
+export type Shorthand = 'duration' | 'size' | 'address' | 'broker' | 'file' | 'znode' | 'secret';
+
+/** What the schema's own keywords say to people and to the loader, besides JSON Schema's. */
+export interface Notes {
+  readonly shorthand?: Shorthand;
+  /** Completes "expected ...". */
+  readonly expected?: string;
+}
+
+const CLOSED = { additionalProperties: false } as const;
+/** The longest that a timer of Node's can wait. */
+const MAX_TIMER = 2 ** 31 - 1;
+
+const DURATION = 'a duration such as 250ms, 30s, 5m or 1h, or a number of milliseconds';
+const SIZE = 'a size such as 64KiB or 1MiB, or a number of bytes';
+
+/** A section: unknown keys are errors. */
+export const section = <const P extends Record<string, TSchema>>(properties: P, notes: Notes = {}) =>
+  Type.Object(properties, { ...CLOSED, ...notes });
+
+/** Milliseconds. */
+export const duration = (fallback: number, minimum = 1) =>
+  Type.Integer({ default: fallback, minimum, maximum: MAX_TIMER, shorthand: 'duration', expected: DURATION });
+
+/** Milliseconds, of which 0 has a meaning of its own. */
+export const durationOrZero = (fallback: number, zero: string) =>
+  Type.Integer({
+    default: fallback,
+    minimum: 0,
+    maximum: MAX_TIMER,
+    shorthand: 'duration',
+    expected: `${DURATION}; 0 ${zero}`,
+  });
+
+/** Bytes. */
+export const size = (fallback: number, minimum: number, maximum: number) =>
+  Type.Integer({ default: fallback, minimum, maximum, shorthand: 'size', expected: SIZE });
+
+export const count = (fallback: number, minimum: number, expected: string) =>
+  Type.Integer({ default: fallback, minimum, maximum: 1_000_000, expected });
+
+export const flag = (fallback: boolean) => Type.Boolean({ default: fallback, expected: 'true or false' });
+
+export const choice = <const V extends string>(values: V[], fallback: NoInfer<V>) =>
+  Type.Enum(values, { default: fallback, expected: oneOf(values) });
+
+export const choices = <const V extends string>(values: V[], fallback: NoInfer<V>[]) =>
+  Type.Array(Type.Enum(values, { expected: oneOf(values) }), {
+    default: fallback,
+    uniqueItems: true,
+    expected: `a list of ${values.join(', ')}`,
+  });
+
+export const text = (expected: string, fallback?: string) =>
+  Type.String({ minLength: 1, expected, ...(fallback === undefined ? {} : { default: fallback }) });
+
+/** Text that `formats.ts` checks. */
+export const formatted = (format: string, expected: string, fallback?: string) =>
+  Type.String({ format, expected, ...(fallback === undefined ? {} : { default: fallback }) });
+
+export const listOf = <T extends TSchema>(items: T, expected: string) =>
+  Type.Array(items, { default: [], expected });
+
+/** Path of a file. */
+export const file = (what: string) =>
+  Type.String({ minLength: 1, shorthand: 'file', expected: `the path of ${what}` });
+
+/** Absolute path of a znode, without a slash at its end. */
+export const znode = (expected: string, fallback?: string) =>
+  Type.String({
+    format: 'znode',
+    shorthand: 'znode',
+    expected,
+    ...(fallback === undefined ? {} : { default: fallback }),
+  });
+
+/** Text that no message, log or status shows. */
+export const secret = (expected: string) => Type.String({ minLength: 1, shorthand: 'secret', expected });
+
+function oneOf(values: readonly string[]): string {
+  return `one of ${values.join(', ')}`;
+}

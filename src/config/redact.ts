@@ -1,0 +1,19 @@
+import type { Config } from './schema.ts';
+import { childOf, isTree, ROOT, type SchemaNode } from './tree.ts';
+
+/** A copy for people to see: secrets are gone. */
+export function redact(config: Config): object {
+  return hide(config, ROOT) as object;
+}
+
+function hide(value: unknown, node: SchemaNode): unknown {
+  if (node.shorthand === 'secret') return '[redacted]';
+  const { items } = node;
+  if (Array.isArray(value)) return items === undefined ? value : value.map((item) => hide(item, items));
+  if (!isTree(value)) return value;
+  const entries = Object.entries(value).map(([key, item]) => {
+    const child = childOf(node, key);
+    return [key, child === undefined ? item : hide(item, child)];
+  });
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,72 @@
+import { resolve } from 'node:path';
+import { parse } from 'yaml';
+import { parseHostPort } from './host-port.ts';
+import { childOf, isTree, ROOT, type SchemaNode } from './tree.ts';
+import { parseDuration, parseSize } from './units.ts';
+
+/**
+ * Turns what people write into what the schema describes: `30s` into 30000, `HOST:PORT` into `{ host, port }`, paths
+ * of files into absolute ones. What cannot be read stays as it is, for the schema to refuse.
+ */
+export function expand(value: unknown, directory: string, node: SchemaNode = ROOT): unknown {
+  const plain = typeof value === 'string' ? expandText(value, directory, node) : value;
+  if (node.type === 'array' && node.items !== undefined && Array.isArray(plain)) {
+    const { items } = node;
+    return plain.map((item) => expand(item, directory, items));
+  }
+  if (node.type !== 'object') return plain;
+  // `tls:` with nothing but comments below it.
+  if (plain === null) return {};
+  if (!isTree(plain)) return plain;
+  return Object.fromEntries(
+    Object.entries(plain).map(([key, item]) => {
+      const child = childOf(node, key);
+      return [key, child === undefined ? item : expand(item, directory, child)];
+    }),
+  );
+}
+
+function expandText(text: string, directory: string, node: SchemaNode): unknown {
+  switch (node.shorthand) {
+    case 'duration':
+      return parseDuration(text) ?? text;
+    case 'size':
+      return parseSize(text) ?? text;
+    case 'address':
+      return parseHostPort(text) ?? text;
+    case 'broker':
+      return { url: text };
+    case 'file':
+      return text === '' ? text : resolve(directory, text);
+    case 'znode':
+      return absoluteZnode(text);
+    default:
+      return text;
+  }
+}
+
+/** As `ZKPaths.makePath` does for `druid.zk.paths.base`: a leading slash, none at the end. */
+function absoluteZnode(text: string): string {
+  const bare = text.replace(/\/+$/, '');
+  return bare === '' ? text : bare.startsWith('/') ? bare : `/${bare}`;
+}
+
+/**
+ * Reads the text of an environment variable as the type that the schema wants: numbers, `true` and `false`, lists
+ * separated by commas, and lists and sections in YAML's or JSON's brackets.
+ */
+export function fromText(text: string, node: SchemaNode): unknown {
+  if (node.type === 'integer' && /^-?\d{1,15}$/.test(text)) return Number(text);
+  if (node.type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
+  if (node.type === 'array' && !text.trimStart().startsWith('[')) {
+    const items = text.split(',').map((item) => item.trim());
+    return items.filter((item) => item !== '');
+  }
+  if (node.type !== 'array' && node.type !== 'object') return text;
+  if (!/^\s*[[{]/.test(text) || node.shorthand === 'address') return text;
+  try {
+    return parse(text, { logLevel: 'silent' });
+  } catch {
+    return text;
+  }
+}

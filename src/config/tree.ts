@@ -1,0 +1,71 @@
+import type { Notes } from './leaves.ts';
+import { ConfigSchema } from './schema.ts';
+
+/** What files and flags hold: objects, lists, text, numbers, booleans, null. */
+export type Tree = { readonly [key: string]: unknown };
+export type Path = readonly (string | number)[];
+
+/** A part of the schema as JSON Schema sees it. */
+export interface SchemaNode extends Notes {
+  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean';
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly required?: readonly string[];
+  readonly items?: SchemaNode;
+  readonly enum?: readonly string[];
+  readonly default?: unknown;
+  readonly format?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+export const ROOT = ConfigSchema as unknown as SchemaNode;
+
+export function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The schema of one key of a section; undefined for an unknown one, `__proto__` and the like included. */
+export function childOf(node: SchemaNode, key: string | number): SchemaNode | undefined {
+  if (typeof key === 'number') return node.items;
+  const properties = node.properties;
+  return properties !== undefined && Object.hasOwn(properties, key) ? properties[key] : undefined;
+}
+
+/** The schema at a path, or undefined where the path leaves the schema. */
+export function schemaAt(path: Path): SchemaNode | undefined {
+  let node: SchemaNode | undefined = ROOT;
+  for (const key of path) {
+    if (node === undefined) return undefined;
+    node = childOf(node, key);
+  }
+  return node;
+}
+
+/** The value at a path, or undefined. */
+export function valueAt(tree: unknown, path: Path): unknown {
+  let value = tree;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Record<string | number, unknown>)[key];
+  }
+  return value;
+}
+
+/** `static.brokers[0].url`. */
+export function formatPath(path: Path): string {
+  return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? key : `.${key}`)).join('');
+}
+
+/** Every section, list and leaf of the schema with its path, the root aside. */
+export function keys(node: SchemaNode = ROOT, path: Path = []): [Path, SchemaNode][] {
+  return Object.entries(node.properties ?? {}).flatMap(([key, child]) => {
+    const below: Path = [...path, key];
+    return [[below, child] as [Path, SchemaNode], ...keys(child, below)];
+  });
+}
+
+/** Every leaf (and every list) of the schema with its path. */
+export function leaves(node: SchemaNode = ROOT, path: Path = []): [Path, SchemaNode][] {
+  if (node.properties === undefined) return [[path, node]];
+  return Object.entries(node.properties).flatMap(([key, child]) => leaves(child, [...path, key]));
+}

@@ -1,0 +1,115 @@
+import { Ajv, type ErrorObject } from 'ajv';
+import { FORMATS } from './formats.ts';
+import type { Layer } from './layer.ts';
+import { nearestKey } from './nearest.ts';
+import { problem } from './problems.ts';
+import { ConfigSchema } from './schema.ts';
+import { formatPath, isTree, type Path, ROOT, type SchemaNode, schemaAt, valueAt } from './tree.ts';
+
+const ajv = new Ajv({ allErrors: true, strict: false });
+for (const [name, check] of Object.entries(FORMATS)) ajv.addFormat(name, check);
+const check = ajv.compile(ConfigSchema);
+
+/** All that is wrong with a completed tree, each with where it was written. */
+export function validate(tree: unknown, layers: readonly Layer[]): string[] {
+  if (check(tree)) return [];
+  const problems = (check.errors ?? []).map((error) => describe(error, tree, layers));
+  return [...new Set(problems)];
+}
+
+function describe(error: ErrorObject, tree: unknown, layers: readonly Layer[]): string {
+  const path = pathOf(error.instancePath);
+  const params = error.params as { additionalProperty?: string; missingProperty?: string };
+  const node = schemaAt(path) ?? ROOT;
+  if (params.additionalProperty !== undefined) {
+    const key = params.additionalProperty;
+    const meant = nearestKey(node, path, key);
+    const hint = meant === null ? '' : `; did you mean ${meant}?`;
+    return problem(
+      whereOf([...path, key], layers),
+      formatPath([...path, key]),
+      `there is no such key${hint}`,
+    );
+  }
+  if (params.missingProperty !== undefined) {
+    const missing = [...path, params.missingProperty];
+    const expected = schemaAt(missing)?.expected ?? 'a value';
+    return problem(whereOf(path, layers), formatPath(missing), `is missing; expected ${expected}`);
+  }
+  const expected = `expected ${node.expected ?? typeName(node)}${bounds(node)}`;
+  return problem(whereOf(path, layers), formatPath(path), `${expected}${shown(path, node, tree, layers)}`);
+}
+
+/** What was written, unless it is or may hold a secret. */
+function shown(path: Path, node: SchemaNode, tree: unknown, layers: readonly Layer[]): string {
+  if (holdsSecret(node)) return '';
+  const layer = layerOf(path, layers);
+  const written = layer?.written(path) ?? valueAt(tree, path);
+  const text = JSON.stringify(written) ?? '';
+  return text === '' || text.includes('@')
+    ? ''
+    : `, not ${text.length > 100 ? `${text.slice(0, 100)}...` : text}`;
+}
+
+export function holdsSecret(node: SchemaNode): boolean {
+  if (node.shorthand === 'secret') return true;
+  if (node.items !== undefined && holdsSecret(node.items)) return true;
+  return Object.values(node.properties ?? {}).some(holdsSecret);
+}
+
+/** The source that a value of the merged tree comes from. */
+function layerOf(path: Path, layers: readonly Layer[]): Layer | undefined {
+  return layers.find((layer) => valueAt(layer.value, path) !== undefined);
+}
+
+export function whereOf(path: Path, layers: readonly Layer[]): string {
+  return layerOf(path, layers)?.where(path) ?? '';
+}
+
+function pathOf(pointer: string): Path {
+  const keys = pointer.split('/').slice(1);
+  return keys.map((key) => {
+    const name = key.replaceAll('~1', '/').replaceAll('~0', '~');
+    return /^\d+$/.test(name) ? Number(name) : name;
+  });
+}
+
+function typeName({ type }: SchemaNode): string {
+  return type === 'object' ? 'a section' : type === 'array' ? 'a list' : `a ${type ?? 'value'}`;
+}
+
+function bounds({ type, minimum, maximum, shorthand }: SchemaNode): string {
+  if (type !== 'integer' || shorthand === undefined || minimum === undefined) return '';
+  return maximum === undefined ? `, at least ${minimum}` : `, from ${minimum} to ${maximum}`;
+}
+
+/** What the schema cannot say: settings that need or exclude each other. */
+export function validateTogether(tree: unknown, layers: readonly Layer[]): string[] {
+  const problems: string[] = [];
+  const add = (path: Path, what: string): void => {
+    problems.push(problem(whereOf(path, layers), formatPath(path), what));
+  };
+  const at = (...path: string[]): unknown => valueAt(tree, path);
+  if (at('discovery', 'type') === 'static') {
+    const lists = ['coordinators', 'overlords', 'brokers'].map((key) => at('static', key));
+    if (lists.every((list) => Array.isArray(list) && list.length === 0)) {
+      add(['discovery', 'type'], 'is static, but static names no node');
+    }
+  }
+  for (const path of [
+    ['upstream', 'tls'],
+    ['zookeeper', 'tls'],
+  ]) {
+    const tls = valueAt(tree, path);
+    if (!isTree(tls) || (tls.certFile === undefined) === (tls.keyFile === undefined)) continue;
+    add([...path, tls.certFile === undefined ? 'keyFile' : 'certFile'], 'certFile and keyFile come together');
+  }
+  const auth = at('zookeeper', 'auth');
+  if (isTree(auth) && auth.password !== undefined && auth.passwordFile !== undefined) {
+    add(['zookeeper', 'auth', 'passwordFile'], 'password is given, too; expected one of the two');
+  }
+  if (isTree(auth) && auth.password === undefined && auth.passwordFile === undefined) {
+    add(['zookeeper', 'auth'], 'has neither password nor passwordFile');
+  }
+  return problems;
+}

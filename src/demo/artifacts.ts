@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { runMaven } from './toolchain.ts';
+
+/** Tells people what goes on, one line at a time. */
+export type Report = (line: string) => void;
+
+const DRUID_VERSION = '33.0.0';
+/** The newest console that Maven Central has as a jar. */
+const CONSOLE_VERSION = '24.0.1';
+const ZOOKEEPER_VERSION = '3.9.4';
+
+interface Dependency {
+  /** `group:artifact:version`. */
+  readonly id: string;
+  /** `group:artifact`, `*` allowed. */
+  readonly without?: readonly string[];
+}
+
+const DRUID: readonly Dependency[] = [
+  // Sigar is in no public repository; nothing but an optional monitor uses it.
+  { id: `org.apache.druid:druid-services:${DRUID_VERSION}`, without: ['org.hyperic:sigar'] },
+  { id: `org.apache.druid:druid-console:${CONSOLE_VERSION}`, without: ['*:*'] },
+];
+/** Druid's own jars hold a ZooKeeper server, too, but not all that its TLS needs. */
+const ZOOKEEPER: readonly Dependency[] = [
+  { id: `org.apache.zookeeper:zookeeper:${ZOOKEEPER_VERSION}` },
+  { id: 'io.dropwizard.metrics:metrics-core:4.1.12.1' },
+  { id: 'org.xerial.snappy:snappy-java:1.1.10.5' },
+];
+
+/** Java class path of all Druid roles and of Derby, fetched on first use (about 185 MB). */
+export function ensureDruidJars(report?: Report): Promise<string> {
+  return ensureJars(`druid-${DRUID_VERSION}`, DRUID, report);
+}
+
+/** Java class path of a ZooKeeper server, fetched on first use (about 13 MB). */
+export function ensureZooKeeperJars(report?: Report): Promise<string> {
+  return ensureJars(`zookeeper-${ZOOKEEPER_VERSION}`, ZOOKEEPER, report);
+}
+
+/** `DRUID_GATEWAY_CACHE`, or `druid-gateway` in the user's cache folder. */
+function cacheFolder(): string {
+  const { DRUID_GATEWAY_CACHE, XDG_CACHE_HOME } = process.env;
+  return DRUID_GATEWAY_CACHE || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'druid-gateway');
+}
+
+async function ensureJars(
+  name: string,
+  dependencies: readonly Dependency[],
+  report: Report = () => {},
+): Promise<string> {
+  const pom = pomOf(dependencies);
+  // What is wanted is part of the name, so that a changed list is fetched anew.
+  const digest = createHash('sha256').update(pom).digest('hex').slice(0, 8);
+  const folder = join(cacheFolder(), `${name}-${digest}`);
+  if (!(await exists(folder))) await fetchJars(name, pom, folder, report);
+  return join(folder, '*');
+}
+
+async function fetchJars(name: string, pom: string, folder: string, report: Report): Promise<void> {
+  await mkdir(cacheFolder(), { recursive: true });
+  const partial = await mkdtemp(`${folder}.partial-`);
+  report(`fetching ${name} from Maven Central into ${folder} (once)`);
+  const progress = setInterval(() => void describe(partial).then((text) => report(`  ${text}`)), 5_000);
+  try {
+    const pomFile = join(partial, 'pom.xml');
+    await writeFile(pomFile, pom);
+    await runMaven([
+      '-f',
+      pomFile,
+      'dependency:copy-dependencies',
+      '-DincludeScope=runtime',
+      `-DoutputDirectory=${join(partial, 'jars')}`,
+    ]);
+    // Another process may have been faster.
+    if (!(await exists(folder))) await rename(join(partial, 'jars'), folder);
+    report(`  ${await describe(folder)}`);
+  } finally {
+    clearInterval(progress);
+    await rm(partial, { recursive: true, force: true });
+  }
+}
+
+async function describe(folder: string): Promise<string> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const jars = entries.filter((entry) => entry.name.endsWith('.jar'));
+  if (jars.length === 0) return 'resolving and downloading ...';
+  const sizes = await Promise.all(jars.map((jar) => sizeOf(join(jar.parentPath, jar.name))));
+  const megabytes = sizes.reduce((sum, size) => sum + size, 0) / 1_000_000;
+  return `${jars.length} jars, ${megabytes.toFixed(0)} MB`;
+}
+
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch {
+    return 0;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function pomOf(dependencies: readonly Dependency[]): string {
+  return `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>druid-gateway</groupId><artifactId>demo</artifactId><version>1</version><packaging>pom</packaging>
+  <repositories>
+    <!-- A parent names a repository of this id that is no more; an empty local one takes its place. -->
+    <repository><id>sigar</id><url>file:///nonexistent</url></repository>
+  </repositories>
+  <dependencies>
+${dependencies.map(dependencyOf).join('\n')}
+  </dependencies>
+</project>
+`;
+}
+
+function dependencyOf({ id, without = [] }: Dependency): string {
+  const [group, artifact, version] = id.split(':');
+  const exclusions = without.map((pattern) => {
+    const [excludedGroup, excludedArtifact] = pattern.split(':');
+    return `<exclusion><groupId>${excludedGroup}</groupId><artifactId>${excludedArtifact}</artifactId></exclusion>`;
+  });
+  return `    <dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>
+      <exclusions>${exclusions.join('')}</exclusions></dependency>`;
+}

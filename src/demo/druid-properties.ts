@@ -1,0 +1,99 @@
+import { join } from 'node:path';
+
+/** The roles of the processes that a cluster is made of. */
+export type DruidRole = 'coordinator' | 'overlord' | 'broker' | 'historical' | 'indexer';
+
+export interface DruidNodeSpec {
+  readonly role: DruidRole;
+  /** `coordinator-1`: its folder. */
+  readonly name: string;
+  readonly port: number;
+  /** Each master starts a Derby server of its own, which nobody uses: it takes the store's down with it otherwise. */
+  readonly idleDerbyPort: number;
+}
+
+export interface ClusterPlaces {
+  readonly folder: string;
+  readonly zookeeperPort: number;
+  readonly derbyPort: number;
+}
+
+const ROLE_PROPERTIES: Readonly<Record<DruidRole, readonly string[]>> = {
+  coordinator: [
+    'druid.coordinator.startDelay=PT1S',
+    'druid.coordinator.period=PT1S',
+    'druid.manager.segments.pollDuration=PT1S',
+    'druid.coordinator.asOverlord.enabled=false',
+  ],
+  overlord: [
+    'druid.indexer.queue.startDelay=PT0.2S',
+    'druid.indexer.runner.type=httpRemote',
+    'druid.indexer.storage.type=metadata',
+  ],
+  broker: ['druid.sql.planner.metadataRefreshPeriod=PT1S'],
+  historical: ['druid.segmentCache.announceIntervalMillis=0'],
+  indexer: ['druid.worker.capacity=2'],
+};
+
+/** `runtime.properties` of one process: everything small, quick and within the cluster's folder. */
+export function runtimeProperties(spec: DruidNodeSpec, places: ClusterPlaces): string {
+  const { folder, zookeeperPort, derbyPort } = places;
+  const own = join(folder, spec.name);
+  const metadata = 'druid.metadata.storage';
+  const lines = [
+    'druid.extensions.loadList=[]',
+    `druid.zk.service.host=127.0.0.1:${zookeeperPort}`,
+    'druid.zk.service.sessionTimeoutMs=5000',
+    'druid.host=127.0.0.1',
+    `druid.plaintextPort=${spec.port}`,
+    `druid.service=druid/${spec.role}`,
+    `${metadata}.type=derby`,
+    `${metadata}.connector.connectURI=jdbc:derby://127.0.0.1:${derbyPort}/${join(folder, 'derby')};create=true`,
+    `${metadata}.connector.host=127.0.0.1`,
+    `${metadata}.connector.port=${spec.idleDerbyPort}`,
+    'druid.storage.type=local',
+    `druid.storage.storageDirectory=${join(folder, 'segments')}`,
+    'druid.indexer.logs.type=file',
+    `druid.indexer.logs.directory=${join(folder, 'task-logs')}`,
+    `druid.indexer.task.baseTaskDir=${join(own, 'tasks')}`,
+    `druid.segmentCache.locations=[{"path":"${join(own, 'segment-cache')}","maxSize":"1g"}]`,
+    'druid.processing.numThreads=1',
+    'druid.processing.numMergeBuffers=2',
+    'druid.processing.buffer.sizeBytes=20000000',
+    'druid.server.http.numThreads=10',
+    'druid.emitter=noop',
+    'druid.monitoring.monitors=[]',
+    'druid.lookup.enableLookupSyncOnStartup=false',
+    ...ROLE_PROPERTIES[spec.role],
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** Log to standard output, which goes to a file: warnings, and who leads. */
+export const LOG4J_CONFIGURATION = `<?xml version="1.0" encoding="UTF-8" ?>
+<Configuration status="WARN">
+  <Appenders>
+    <Console name="Console" target="SYSTEM_OUT"><PatternLayout pattern="%d{ISO8601} %p [%t] %c{1} - %m%n"/></Console>
+  </Appenders>
+  <Loggers>
+    <Logger name="org.apache.druid.curator.discovery" level="info"/>
+    <Root level="warn"><AppenderRef ref="Console"/></Root>
+  </Loggers>
+</Configuration>
+`;
+
+/** Flags of the Java virtual machine for a small Druid process on Java 17. */
+export function javaFlags(role: DruidRole): string[] {
+  const open = ['java.base/java.lang', 'java.base/java.nio', 'java.base/sun.nio.ch', 'java.base/java.io'];
+  const exported = ['java.base/jdk.internal.misc', 'java.base/jdk.internal.ref'];
+  return [
+    '-XX:+UseSerialGC',
+    '-XX:TieredStopAtLevel=1',
+    role === 'indexer' ? '-Xmx512m' : '-Xmx256m',
+    '-XX:MaxDirectMemorySize=400m',
+    '-Duser.timezone=UTC',
+    '-Dfile.encoding=UTF-8',
+    ...[...open, 'java.base/jdk.internal.ref'].map((name) => `--add-opens=${name}=ALL-UNNAMED`),
+    ...exported.map((name) => `--add-exports=${name}=ALL-UNNAMED`),
+  ];
+}

@@ -1,0 +1,24 @@
+import { createServer } from 'node:net';
+
+/** Below the ports that systems give to outgoing connections, which could take one while its server restarts. */
+const LOWEST = 15_000;
+const HIGHEST = 30_000;
+
+/** So many different ports on which nothing listens on loopback. */
+export async function freePorts(count: number): Promise<number[]> {
+  const found = new Set<number>();
+  while (found.size < count) {
+    const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));
+    if (!found.has(port) && (await isFree(port))) found.add(port);
+  }
+  return [...found];
+}
+
+/** Whether one could listen on this port of an address, loopback by default. */
+export function isFree(port: number, host = '127.0.0.1'): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, host, () => server.close(() => resolve(true)));
+  });
+}

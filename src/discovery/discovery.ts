@@ -1,0 +1,95 @@
+import type { EventEmitter } from 'node:events';
+
+/** The two roles of which one process at a time is active. */
+export type MasterRole = 'coordinator' | 'overlord';
+
+/** The Druid roles that the gateway sends requests to. */
+export type Role = MasterRole | 'broker';
+
+export const MASTER_ROLES: readonly MasterRole[] = ['coordinator', 'overlord'];
+export const ROLES: readonly Role[] = ['coordinator', 'overlord', 'broker'];
+
+/**
+ * A Druid process as it announces itself (`/druid/internal-discovery/<ROLE>/<host:port>`), or as a static
+ * configuration names it.
+ */
+export interface Announcement {
+  readonly role: Role;
+  /** Druid's own key for a node, `hostAndPortToUse`: `host:port`, IPv6 in brackets, the TLS port if TLS is on. */
+  readonly hostAndPort: string;
+  /** `http://host:port` or `https://host:port`, without a trailing slash; IPv6 in brackets. */
+  readonly origin: string;
+  /** `druid.service`; for Brokers this names the tier, by default `druid/broker`. */
+  readonly service: string;
+  /** The Druid version, where the node tells it. */
+  readonly version: string | null;
+}
+
+/** One child of a leader latch, in the order in which they will lead. */
+export interface LatchParticipant {
+  /** ZooKeeper's sequence number: the leader's *term*. */
+  readonly sequence: number;
+  /** The node's origin, or null when its data is empty or no http(s) URL. */
+  readonly origin: string | null;
+}
+
+/** A leader latch as last read. The first participant leads, also when its origin is null. */
+export interface Latch {
+  readonly participants: readonly LatchParticipant[];
+}
+
+/**
+ * How the source of a snapshot fares. `suspended` means out of touch but the session may still live, `lost` that
+ * it does not. Only while `connected` is a latch the truth; otherwise it is the last thing that was known.
+ */
+export type SourceState = 'connecting' | 'connected' | 'suspended' | 'lost' | 'closed';
+
+export interface SourceStatus {
+  readonly state: SourceState;
+  /** Epoch milliseconds of the last change of `state`. */
+  readonly since: number;
+  /** Why, in one sentence without credentials; null where there is nothing to say. */
+  readonly detail: string | null;
+}
+
+/** Everything that discovery knows, immutable, replaced as a whole. */
+export interface DiscoverySnapshot {
+  /** Grows by one with every snapshot. */
+  readonly version: number;
+  /** True once every part (both latches, all roles) has been read at least once. */
+  readonly complete: boolean;
+  /** Null where the source has no latches (static): leadership is then known by probes alone. */
+  readonly latches: Readonly<Record<MasterRole, Latch>> | null;
+  readonly announcements: Readonly<Record<Role, readonly Announcement[]>>;
+  /** Epoch milliseconds at which this content was last read from the source; 0 before the first read. */
+  readonly readAt: number;
+}
+
+export interface DiscoveryEvents {
+  /** A new snapshot that differs from the one before. Never emitted once per change: re-reads are coalesced. */
+  snapshot: [DiscoverySnapshot];
+  status: [SourceStatus];
+  /** Something odd that does not stop discovery: a znode that cannot be parsed, a refused read. One sentence. */
+  fault: [string];
+}
+
+/**
+ * A source of snapshots. It knows nothing of requests, health or which node serves.
+ *
+ * `start` returns at once; an unreachable source is a status, not an error. `close` ends all handles.
+ */
+export interface Discovery extends EventEmitter<DiscoveryEvents> {
+  readonly kind: 'zookeeper' | 'static';
+  readonly snapshot: DiscoverySnapshot;
+  readonly status: SourceStatus;
+  start(): void;
+  close(): Promise<void>;
+}
+
+export const EMPTY_SNAPSHOT: DiscoverySnapshot = {
+  version: 0,
+  complete: false,
+  latches: null,
+  announcements: { coordinator: [], overlord: [], broker: [] },
+  readAt: 0,
+};

@@ -1,0 +1,84 @@
+import { gunzipSync } from 'node:zlib';
+import type { Announcement, Role } from '../discovery.ts';
+import { parseOrigin } from './origin.ts';
+
+/** `ignored` is what Druid itself passes over in silence, `fault` what nobody should have written. */
+export type ParsedAnnouncement =
+  | { readonly kind: 'announcement'; readonly announcement: Announcement }
+  | { readonly kind: 'ignored' }
+  | { readonly kind: 'fault'; readonly reason: string };
+
+/** Far above any real announcement (about 1 kB), far below what would hurt. */
+const MAX_JSON_BYTES = 1024 * 1024;
+
+/**
+ * Reads a child of `internal-discovery/<ROLE>`: the JSON of `DiscoveryDruidNode`, gzip or plain
+ * (`PotentiallyGzippedCompressionProvider`: nodes of one cluster may differ).
+ *
+ * Unknown fields are ignored and optional ones may be missing, so that older and newer Druid versions are read. An
+ * entry whose `nodeType` is not the folder's role is ignored, as by `BaseNodeRoleWatcher`.
+ */
+export function parseAnnouncement(role: Role, data: Buffer): ParsedAnnouncement {
+  const json = readJson(data);
+  if (json === null) return fault('is no JSON object, neither gzip nor plain');
+  if (json.nodeType !== role) return { kind: 'ignored' };
+  const node = json.druidNode;
+  if (!isObject(node)) return fault('has no druidNode');
+  const { service, host, version } = node;
+  if (typeof service !== 'string' || service === '') return fault('has no druidNode.service');
+  if (typeof host !== 'string' || host === '') return fault('has no druidNode.host');
+  const address = addressOf(node);
+  if (address === null) return fault('has no port that is open');
+  const hostAndPort = `${bracketed(host)}:${address.port}`;
+  const origin = parseOrigin(`${address.scheme}://${hostAndPort}`);
+  if (origin === null) return fault('has no valid druidNode.host');
+  return {
+    kind: 'announcement',
+    announcement: {
+      role,
+      hostAndPort,
+      origin,
+      service,
+      version: typeof version === 'string' && version !== '' && version !== 'unknown' ? version : null,
+    },
+  };
+}
+
+/** TLS wins when both ports are open (`DruidNode.getServiceScheme`, `getHostAndPortToUse`). */
+function addressOf(node: Record<string, unknown>): { scheme: 'http' | 'https'; port: number } | null {
+  const { tlsPort, enableTlsPort, plaintextPort, enablePlaintextPort } = node;
+  if (enableTlsPort !== false && isPort(tlsPort)) return { scheme: 'https', port: tlsPort };
+  if (enablePlaintextPort !== false && isPort(plaintextPort)) return { scheme: 'http', port: plaintextPort };
+  return null;
+}
+
+function isPort(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535;
+}
+
+/** `DruidNode.host` holds IPv6 addresses without brackets. */
+function bracketed(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+}
+
+function readJson(data: Buffer): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(inflated(data).toString('utf8'));
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function inflated(data: Buffer): Buffer {
+  const gzip = data.length >= 2 && data[0] === 0x1f && data[1] === 0x8b;
+  return gzip ? gunzipSync(data, { maxOutputLength: MAX_JSON_BYTES }) : data;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function fault(reason: string): ParsedAnnouncement {
+  return { kind: 'fault', reason };
+}

@@ -1,0 +1,267 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { type Client, createClient, Exception } from 'node-zookeeper-client';
+import type { Backoff } from './backoff.ts';
+import { formatServer, type ServerAddress } from './connect-string.ts';
+import { type ConnectionManager, connectionManagerOf, STATE } from './library.ts';
+import { PacketReader } from './packets.ts';
+import type { PreparedTls } from './tls.ts';
+
+export interface Credentials {
+  readonly scheme: string;
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface ConnectionOptions {
+  /** In the order in which they are tried, round and round. */
+  readonly servers: readonly ServerAddress[];
+  readonly chroot: string | null;
+  /** Asked for; the server decides. */
+  readonly sessionTimeoutMs: number;
+  readonly credentials: Credentials | null;
+  readonly tls: PreparedTls | null;
+  /** Outlives the connection. */
+  readonly backoff: Backoff;
+  readonly onConnected: () => void;
+  /** After `onConnected`, or an attempt that failed. One sentence says why. */
+  readonly onDisconnected: (detail: string) => void;
+  /** Nothing follows on these two: the connection is of no use any more. */
+  readonly onExpired: () => void;
+  readonly onAuthenticationFailed: () => void;
+}
+
+/** One ZooKeeper session over changing sockets. */
+export interface Connection {
+  readonly client: Client;
+  /** As granted by the server, in milliseconds. */
+  readonly sessionTimeoutMs: number;
+  /** Paths for which the library holds a watcher. */
+  readonly watches: number;
+  /** Drops the socket; the library dials again and keeps the session. */
+  drop(why: string): void;
+  /** Ends the session politely if that takes no longer than this, and then at any rate. */
+  close(deadlineMs: number): Promise<void>;
+  /** Ends at once: no socket and no timer is left. */
+  abandon(): void;
+}
+
+const MIN_HANDSHAKE_MS = 1_000;
+const MAX_HANDSHAKE_MS = 5_000;
+
+/**
+ * node-zookeeper-client behind a guard. The library has no read timeout, no handshake timeout, no backoff, no TLS and
+ * no limit to what it reads, throws out of socket handlers, and carries half a packet and queued requests over from
+ * one socket to the next. All of it is put right by replacing methods on the instance before it connects.
+ */
+export function openConnection(options: ConnectionOptions): Connection {
+  const guarded = new GuardedConnection(options);
+  guarded.open();
+  return guarded;
+}
+
+class GuardedConnection implements Connection {
+  readonly client: Client;
+  readonly #options: ConnectionOptions;
+  readonly #manager: ConnectionManager;
+  readonly #library: Pick<ConnectionManager, 'onSocketConnected' | 'onSocketData' | 'onSocketClosed'>;
+  #next = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #watchdog: NodeJS.Timeout | null = null;
+  #connectedAt = 0;
+  #lastHeard = 0;
+  #why: string | null = null;
+  #over = false;
+  #closed: (() => void) | null = null;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    // The library cannot parse IPv6 addresses: it gets the servers below, and here only the chroot.
+    this.client = createClient(`127.0.0.1:2181${options.chroot ?? ''}`, {
+      sessionTimeout: options.sessionTimeoutMs,
+    });
+    if (options.credentials !== null) {
+      const { scheme, user, password } = options.credentials;
+      this.client.addAuthInfo(scheme, Buffer.from(`${user}:${password}`));
+    }
+    const manager = connectionManagerOf(this.client);
+    this.#manager = manager;
+    this.#library = {
+      onSocketConnected: manager.onSocketConnected.bind(manager),
+      onSocketData: manager.onSocketData.bind(manager),
+      onSocketClosed: manager.onSocketClosed.bind(manager),
+    };
+    manager.servers = options.servers;
+    // 0 is what a throttled server takes for a request that is still outstanding.
+    manager.xid = 1;
+    manager.connect = () => this.#dialLater();
+    manager.onSocketConnected = () => this.#onSocketConnected();
+    manager.onSocketClosed = (hadError) => this.#onSocketClosed(hadError);
+  }
+
+  open(): void {
+    this.client.on('connected', () => this.#onConnected());
+    this.client.on('expired', () => this.#onTerminal(this.#options.onExpired));
+    this.client.on('authenticationFailed', () => this.#onTerminal(this.#options.onAuthenticationFailed));
+    this.client.connect();
+  }
+
+  get sessionTimeoutMs(): number {
+    return this.#manager.sessionTimeout;
+  }
+
+  get watches(): number {
+    const { watcherManager } = this.#manager;
+    return (
+      watcherManager.getDataWatcherPaths().length +
+      watcherManager.getChildWatcherPaths().length +
+      watcherManager.getExistenceWatcherPaths().length
+    );
+  }
+
+  drop(why: string): void {
+    this.#why ??= why;
+    this.#manager.socket?.destroy();
+  }
+
+  abandon(): void {
+    this.#over = true;
+    this.#clearTimers();
+    this.client.removeAllListeners();
+    this.#manager.socket?.destroy();
+    this.#closed?.();
+  }
+
+  async close(deadlineMs: number): Promise<void> {
+    if (this.#over || this.#manager.state !== STATE.CONNECTED) {
+      this.abandon();
+      return;
+    }
+    const closed = new Promise<void>((resolve) => {
+      this.#closed = resolve;
+    });
+    const deadline = setTimeout(() => this.abandon(), deadlineMs);
+    this.client.close();
+    await closed;
+    clearTimeout(deadline);
+    this.abandon();
+  }
+
+  #dialLater(): void {
+    if (this.#over) return;
+    this.#manager.setState(STATE.CONNECTING);
+    this.#timer = setTimeout(() => this.#dial(), this.#options.backoff.delay());
+  }
+
+  #dial(): void {
+    const { servers, sessionTimeoutMs } = this.#options;
+    const server = servers[this.#next % servers.length];
+    if (server === undefined) return;
+    this.#next++;
+    this.#why = null;
+    this.#connectedAt = 0;
+    const name = formatServer(server);
+    const patience = Math.min(
+      MAX_HANDSHAKE_MS,
+      Math.max(MIN_HANDSHAKE_MS, sessionTimeoutMs / servers.length),
+    );
+    // For TCP, TLS and ZooKeeper's own handshake together: a frozen server still accepts connections.
+    this.#timer = setTimeout(() => this.drop(`${name} did not complete the handshake in time`), patience);
+    const socket = this.#socket(server);
+    this.#manager.socket = socket;
+    const reader = new PacketReader();
+    socket.setNoDelay();
+    socket.on(this.#options.tls === null ? 'connect' : 'secureConnect', () =>
+      this.#manager.onSocketConnected(),
+    );
+    socket.on('data', (chunk: Buffer) => this.#onData(reader, chunk, name));
+    socket.on('drain', () => this.#manager.onSocketDrain());
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#why ??= `${name}: ${error.code ?? error.message}`;
+    });
+    socket.on('close', (hadError) => {
+      this.#why ??= `${name} closed the connection`;
+      this.#manager.onSocketClosed(hadError);
+    });
+  }
+
+  #socket({ host, port }: ServerAddress): Socket {
+    const { tls } = this.#options;
+    if (tls === null) return connectTcp({ host, port });
+    const { secureContext, rejectUnauthorized, servername } = tls;
+    const name = servername ?? (isIP(host) === 0 ? host : undefined);
+    return connectTls({
+      host,
+      port,
+      secureContext,
+      rejectUnauthorized,
+      ...(name === undefined ? {} : { servername: name }),
+    });
+  }
+
+  #onSocketConnected(): void {
+    const { packetQueue } = this.#manager;
+    // What was queued while there was no connection goes behind authentication and watches, not before them.
+    const queued = packetQueue.queue.splice(0);
+    this.#library.onSocketConnected();
+    packetQueue.queue.push(...queued);
+  }
+
+  #onData(reader: PacketReader, chunk: Buffer, name: string): void {
+    if (this.#over) return;
+    this.#lastHeard = performance.now();
+    try {
+      for (const packet of reader.push(chunk)) this.#library.onSocketData(packet);
+    } catch (error) {
+      this.drop(
+        `${name} sent what cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+
+  #onConnected(): void {
+    this.#clearTimers();
+    this.#connectedAt = performance.now();
+    // The library pings after a third of the session timeout without traffic; two thirds without any answer, and
+    // the server would soon give up the session of a client that does not go elsewhere.
+    const patience = (this.sessionTimeoutMs * 2) / 3;
+    this.#watchdog = setInterval(
+      () => {
+        if (performance.now() - this.#lastHeard > patience) this.drop('the server fell silent');
+      },
+      Math.max(50, this.sessionTimeoutMs / 20),
+    );
+    this.#options.onConnected();
+  }
+
+  #onSocketClosed(hadError: boolean): void {
+    this.#clearTimers();
+    const { packetQueue, pendingQueue } = this.#manager;
+    // The library fails what was sent; what was not would be sent, or forgotten, with the next connection.
+    const unsent = packetQueue.queue.splice(0).filter((packet) => packet.callback !== undefined);
+    pendingQueue.push(...unsent);
+    const lived = this.#connectedAt === 0 ? 0 : performance.now() - this.#connectedAt;
+    this.#options.backoff.ended(lived);
+    if (!this.#over) this.#options.onDisconnected(this.#why ?? 'the connection was closed');
+    this.#library.onSocketClosed(hadError);
+    this.#closed?.();
+  }
+
+  #onTerminal(tell: () => void): void {
+    this.#manager.socket?.destroy();
+    tell();
+  }
+
+  #clearTimers(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#watchdog !== null) clearInterval(this.#watchdog);
+    this.#timer = null;
+    this.#watchdog = null;
+  }
+}
+
+/** Codes of `Exception` that are part of the game. */
+export const CODE = {
+  NO_NODE: Exception.NO_NODE,
+  NO_AUTH: Exception.NO_AUTH,
+} as const;

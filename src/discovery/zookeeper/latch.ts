@@ -1,0 +1,40 @@
+import type { Latch, LatchParticipant } from '../discovery.ts';
+import { parseOrigin } from './origin.ts';
+import type { ChildData } from './watch.ts';
+
+const LOCK_NAME = 'latch-';
+
+/**
+ * Reads a leader latch as Curator's `LeaderLatch` does: children in the order of the text after the last `latch-`
+ * (`StandardLockInternalsDriver.standardFixForSorting`), compared as strings; the first leads.
+ *
+ * Its data is the node's URL (`CuratorDruidLeaderSelector`). A first child whose data is empty, unreadable or no URL
+ * still leads: the next one is not taken in its place.
+ */
+export function parseLatch(children: ReadonlyMap<string, ChildData>): Latch {
+  const participants = [...children]
+    .map(([name, data]) => ({ key: sortingKey(name), name, data }))
+    .sort((a, b) => compare(a.key, b.key) || compare(a.name, b.name))
+    .map(
+      ({ key, data }): LatchParticipant => ({
+        sequence: sequenceOf(key),
+        origin: data === 'refused' ? null : parseOrigin(data.toString('utf8').trim().replace(/\/+$/, '')),
+      }),
+    );
+  return { participants };
+}
+
+function sortingKey(name: string): string {
+  const index = name.lastIndexOf(LOCK_NAME);
+  return index === -1 ? name : name.slice(index + LOCK_NAME.length);
+}
+
+/** Code unit order, which is what Java's `String.compareTo` has. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** -1 for a child that ZooKeeper did not number. A counter that ran over is negative. */
+function sequenceOf(key: string): number {
+  return /^-?\d+$/.test(key) ? Number(key) : -1;
+}

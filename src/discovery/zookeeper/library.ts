@@ -1,0 +1,50 @@
+import type { Socket } from 'node:net';
+import type { Client } from 'node-zookeeper-client';
+import type { ServerAddress } from './connect-string.ts';
+
+/** States of node-zookeeper-client's connection manager (`lib/ConnectionManager.js`). */
+export const STATE = {
+  DISCONNECTED: 0,
+  CONNECTING: 1,
+  CONNECTED: 2,
+  CLOSED: -2,
+  SESSION_EXPIRED: -3,
+  AUTHENTICATION_FAILED: -4,
+} as const;
+
+/** The library's queued request. Only those of callers have a callback. */
+interface Packet {
+  readonly callback?: unknown;
+}
+
+/**
+ * The inside of node-zookeeper-client 1.1.3 that the guard reaches into; the package is pinned to this version.
+ * Nothing but `connection.ts` sees it.
+ */
+export interface ConnectionManager {
+  servers: readonly ServerAddress[];
+  socket: Socket | undefined;
+  xid: number;
+  readonly state: number;
+  readonly sessionTimeout: number;
+  readonly sessionId: Buffer;
+  /** Not yet written, and written but not answered. */
+  readonly packetQueue: { readonly queue: Packet[] };
+  readonly pendingQueue: Packet[];
+  readonly watcherManager: {
+    getDataWatcherPaths(): string[];
+    getChildWatcherPaths(): string[];
+    getExistenceWatcherPaths(): string[];
+  };
+  setState(state: number): void;
+  connect(): void;
+  close(): void;
+  onSocketConnected(): void;
+  onSocketData(packet: Buffer): void;
+  onSocketDrain(): void;
+  onSocketClosed(hadError: boolean): void;
+}
+
+export function connectionManagerOf(client: Client): ConnectionManager {
+  return (client as unknown as { connectionManager: ConnectionManager }).connectionManager;
+}

@@ -1,0 +1,54 @@
+/** ZooKeeper's own limit for a packet is 1 MiB (`jute.maxbuffer`); lists of children may exceed it. */
+export const MAX_PACKET_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Cuts a byte stream into ZooKeeper's packets, each with its four bytes of length.
+ *
+ * The library would keep half a packet across connections and wait for whatever length it reads, also for the 1.2 GB
+ * that `HTTP` spells. One reader lives as long as one socket.
+ */
+export class PacketReader {
+  readonly #limit: number;
+  #chunks: Buffer[] = [];
+  #length = 0;
+
+  constructor(limit = MAX_PACKET_BYTES) {
+    this.#limit = limit;
+  }
+
+  /** Takes what arrived and returns the packets that are now whole. Throws on a length that cannot be meant. */
+  push(chunk: Buffer): Buffer[] {
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    const packets: Buffer[] = [];
+    for (;;) {
+      const size = this.#nextSize();
+      if (size === null || this.#length < size) return packets;
+      const bytes = this.#joined();
+      packets.push(bytes.subarray(0, size));
+      this.#chunks = [bytes.subarray(size)];
+      this.#length -= size;
+    }
+  }
+
+  #nextSize(): number | null {
+    if (this.#length < 4) return null;
+    const first = this.#chunks[0];
+    const head = first !== undefined && first.length >= 4 ? first : this.#joined();
+    const length = head.readInt32BE(0);
+    if (length < 0 || length > this.#limit) {
+      throw new Error(
+        `a packet of ${length} bytes was announced: this is no ZooKeeper server, or its answer is too large`,
+      );
+    }
+    return length + 4;
+  }
+
+  #joined(): Buffer {
+    const [first] = this.#chunks;
+    if (first !== undefined && this.#chunks.length === 1) return first;
+    const bytes = Buffer.concat(this.#chunks, this.#length);
+    this.#chunks = [bytes];
+    return bytes;
+  }
+}

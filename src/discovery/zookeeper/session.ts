@@ -1,0 +1,213 @@
+import { EventEmitter } from 'node:events';
+import type { Client } from 'node-zookeeper-client';
+import type { SourceState, SourceStatus } from '../discovery.ts';
+import { createBackoff } from './backoff.ts';
+import type { ServerAddress } from './connect-string.ts';
+import { type Connection, type Credentials, openConnection } from './connection.ts';
+import type { PreparedTls } from './tls.ts';
+
+export interface SessionOptions {
+  readonly servers: readonly ServerAddress[];
+  readonly chroot: string | null;
+  readonly sessionTimeoutMs: number;
+  readonly credentials: Credentials | null;
+  readonly tls: PreparedTls | null;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly random: () => number;
+}
+
+export interface SessionEvents {
+  status: [SourceStatus];
+  /** Connected, for the first time or again: everything that was read before may have changed. */
+  connected: [];
+}
+
+/** Why a read failed: a code of ZooKeeper's, or one of the session's own. */
+export class ReadError extends Error {
+  readonly code: number | 'not_connected' | 'timeout';
+
+  constructor(code: ReadError['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Called with every event on a path; always pass the same function for a path, so that there is one of it. */
+export type Watcher = () => void;
+
+const OPERATION_TIMEOUT_MS = 10_000;
+const CLOSE_DEADLINE_MS = 500;
+/** A scheme that the server does not know will not be known soon. */
+const AFTER_REFUSED_AUTH_MS = 10_000;
+
+/**
+ * A ZooKeeper session that never ends for good: the library's clients are disposable, and a new one is made when the
+ * session has expired, or when it must have. Reads fail at once while there is no connection.
+ */
+export class Session extends EventEmitter<SessionEvents> {
+  readonly #options: SessionOptions;
+  readonly #backoff;
+  readonly #pending = new Set<(error: ReadError) => void>();
+  #connection: Connection | null = null;
+  #status: SourceStatus;
+  #lostTimer: NodeJS.Timeout | null = null;
+  #renewTimer: NodeJS.Timeout | null = null;
+  #connections = 0;
+
+  constructor(options: SessionOptions) {
+    super();
+    this.#options = options;
+    this.#backoff = createBackoff({ servers: options.servers.length, random: options.random });
+    this.#status = { state: 'connecting', since: options.now(), detail: null };
+  }
+
+  get status(): SourceStatus {
+    return this.#status;
+  }
+
+  get stats(): { readonly reconnects: number; readonly watches: number } {
+    return {
+      reconnects: Math.max(0, this.#connections - 1),
+      watches: this.#connection?.watches ?? 0,
+    };
+  }
+
+  start(): void {
+    this.#open();
+  }
+
+  async close(): Promise<void> {
+    this.#clearTimers();
+    this.#turn('closed', null);
+    this.#failPending('the session is closed');
+    await this.#connection?.close(CLOSE_DEADLINE_MS);
+    this.#connection = null;
+  }
+
+  /** Names of the children, with a watch on them. Rejects with `ReadError`. */
+  getChildren(path: string, watcher: Watcher): Promise<string[]> {
+    return this.#read((client, done) => client.getChildren(path, watcher, done));
+  }
+
+  /** Rejects with `ReadError`. */
+  async getData(path: string): Promise<Buffer> {
+    const data = await this.#read<Buffer | undefined>((client, done) => client.getData(path, done));
+    return data ?? Buffer.alloc(0);
+  }
+
+  /** Whether the node is there, with a watch on its coming or going. Rejects with `ReadError`. */
+  async exists(path: string, watcher: Watcher): Promise<boolean> {
+    const stat = await this.#read<object | null>((client, done) => client.exists(path, watcher, done));
+    return stat !== null;
+  }
+
+  #read<T>(call: (client: Client, done: (error: unknown, value: T) => void) => void): Promise<T> {
+    const connection = this.#connection;
+    if (connection === null || this.#status.state !== 'connected') {
+      return Promise.reject(new ReadError('not_connected', 'there is no connection to ZooKeeper'));
+    }
+    return new Promise<T>((resolve, reject) => {
+      const fail = (error: ReadError): void => {
+        clearTimeout(timer);
+        this.#pending.delete(fail);
+        reject(error);
+      };
+      const timer = setTimeout(() => {
+        fail(new ReadError('timeout', 'ZooKeeper did not answer in time'));
+        // Pings are answered and requests are not: another server may do better.
+        connection.drop('a request was not answered in time');
+      }, OPERATION_TIMEOUT_MS);
+      this.#pending.add(fail);
+      call(connection.client, (error, value) => {
+        if (error != null) {
+          fail(readError(error));
+          return;
+        }
+        clearTimeout(timer);
+        this.#pending.delete(fail);
+        resolve(value);
+      });
+    });
+  }
+
+  #open(): void {
+    const { servers, chroot, sessionTimeoutMs, credentials, tls } = this.#options;
+    const mine = (act: (connection: Connection) => void): void => {
+      // What an abandoned connection still says is of no interest.
+      if (this.#connection === connection) act(connection);
+    };
+    const connection: Connection = openConnection({
+      servers,
+      chroot,
+      sessionTimeoutMs,
+      credentials,
+      tls,
+      backoff: this.#backoff,
+      onConnected: () => mine(() => this.#onConnected()),
+      onDisconnected: (detail) => mine((lost) => this.#onDisconnected(lost, detail)),
+      onExpired: () => mine(() => this.#renew('the session expired')),
+      onAuthenticationFailed: () =>
+        mine(() => this.#renew('the server refused the authentication', AFTER_REFUSED_AUTH_MS)),
+    });
+    this.#connection = connection;
+  }
+
+  #onConnected(): void {
+    this.#clearTimers();
+    this.#connections++;
+    this.#turn('connected', null);
+    this.emit('connected');
+  }
+
+  #onDisconnected(connection: Connection, detail: string): void {
+    this.#failPending(detail);
+    const { state } = this.#status;
+    if (state === 'connected') {
+      this.#turn('suspended', detail);
+      // The server has given up the session by then, and may not be there to say so. A client that has seen a
+      // transaction is also turned away for ever by an ensemble that was restored to an earlier state.
+      this.#lostTimer = setTimeout(
+        () => this.#renew(`out of touch for a whole session timeout; ${this.#status.detail ?? detail}`),
+        connection.sessionTimeoutMs,
+      );
+      return;
+    }
+    this.#turn(state, detail);
+  }
+
+  #renew(detail: string, delayMs = 0): void {
+    this.#clearTimers();
+    this.#failPending(detail);
+    this.#connection?.abandon();
+    this.#connection = null;
+    // Before the first connection there was nothing to lose.
+    this.#turn(this.#connections === 0 ? 'connecting' : 'lost', detail);
+    this.#renewTimer = setTimeout(() => this.#open(), delayMs);
+  }
+
+  #failPending(detail: string): void {
+    for (const fail of this.#pending) fail(new ReadError('not_connected', detail));
+  }
+
+  #turn(state: SourceState, detail: string | null): void {
+    const before = this.#status;
+    if (before.state === 'closed' || (before.state === state && before.detail === detail)) return;
+    const since = before.state === state ? before.since : this.#options.now();
+    this.#status = { state, since, detail };
+    this.emit('status', this.#status);
+  }
+
+  #clearTimers(): void {
+    if (this.#lostTimer !== null) clearTimeout(this.#lostTimer);
+    if (this.#renewTimer !== null) clearTimeout(this.#renewTimer);
+    this.#lostTimer = null;
+    this.#renewTimer = null;
+  }
+}
+
+/** The library's exceptions have a code and a readable form, and are no Errors to the type checker. */
+function readError(error: unknown): ReadError {
+  const coded = typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
+  return new ReadError(typeof coded === 'number' ? coded : 'not_connected', String(error));
+}

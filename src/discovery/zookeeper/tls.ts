@@ -1,0 +1,36 @@
+import { createSecureContext, type SecureContext } from 'node:tls';
+
+/** TLS to ZooKeeper (`secureClientPort`). */
+export interface ZooKeeperTls {
+  /** PEM of the authorities to trust; without it, those that Node trusts. */
+  readonly ca?: string | Buffer;
+  /** PEM of the client's certificate and its key, for servers with `ssl.clientAuth=need`. */
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
+  /** The name that the server's certificate must have; by default the host it is reached at. */
+  readonly servername?: string;
+  /** False accepts any certificate. Default true. */
+  readonly rejectUnauthorized?: boolean;
+}
+
+export interface PreparedTls {
+  readonly secureContext: SecureContext;
+  readonly servername: string | undefined;
+  readonly rejectUnauthorized: boolean;
+}
+
+/** Reads certificates and key once, so that a wrong one is an error at the start and not a loop of failures. */
+export function prepareTls(tls: ZooKeeperTls): PreparedTls {
+  const { ca, cert, key, servername, rejectUnauthorized = true } = tls;
+  try {
+    const secureContext = createSecureContext({
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+    });
+    return { secureContext, servername, rejectUnauthorized };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable PEM';
+    throw new Error(`the TLS certificate, key or CA for ZooKeeper cannot be used (${code})`);
+  }
+}

@@ -1,0 +1,157 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
+import type { ClientSide } from '../exchange/client-side.ts';
+import { errorBody } from '../exchange/errors.ts';
+import { type ConsoleOptions, registerConsole } from './console.ts';
+import { type DoorState, NodeClient } from './node-client.ts';
+import { answerClientError, answerConnect } from './raw-errors.ts';
+import { createRequestIds } from './request-id.ts';
+
+/** Limits of the client's side. */
+export interface DoorLimits {
+  /** Largest head of a request, in bytes. */
+  readonly maxHeaderBytes: number;
+  /** Time to receive a head, in milliseconds. */
+  readonly headersTimeoutMs: number;
+  /** Time to receive a whole request with its body, in milliseconds; 0 for no limit. */
+  readonly requestTimeoutMs: number;
+  /** How long an idle connection is kept; above the idle time of a load balancer in front. */
+  readonly keepAliveTimeoutMs: number;
+  /** Connections beyond are closed at once; 0 for no limit. */
+  readonly maxConnections: number;
+}
+
+export interface FrontDoorOptions {
+  /** Answers a request; false leaves it to the console. */
+  readonly handle: (client: ClientSide) => boolean;
+  readonly logger: FastifyBaseLogger;
+  readonly limits: DoorLimits;
+  /** Certificate and key; absent means plain HTTP. */
+  readonly tls?: SecureContextOptions;
+  readonly console: ConsoleOptions;
+  /** The exchange's clock. */
+  readonly now: () => number;
+}
+
+export interface FrontDoor {
+  readonly app: FastifyInstance;
+  /** Listens; yields `host:port` as bound. Rejects with the system's error. */
+  listen(host: string, port: number): Promise<AddressInfo>;
+  /** From now on every answer asks its client to open a new connection, which may find another gateway. */
+  drain(): void;
+  /** Ends: no new connections, idle ones closed, those with a request after it, all after `deadlineMs`. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+const SWEEP_MS = 100;
+
+/**
+ * The front door: Fastify on `node:http`. One root hook hands every request to the exchange before Fastify looks
+ * at its content type; only the console's pages go on to Fastify's routes.
+ */
+export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
+  const { handle, limits, now } = options;
+  const state: DoorState = { draining: false };
+  const nextId = createRequestIds();
+  const idOf = (request: IncomingMessage): string => nextId(request.headers['x-request-id']);
+
+  function take(request: IncomingMessage, response: ServerResponse, id: string): boolean {
+    return handle(new NodeClient(request, response, state, id, now()));
+  }
+
+  const app = Fastify({
+    loggerInstance: options.logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: idOf,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    connectionTimeout: 0,
+    // A request that comes on an open connection while the door closes is still answered.
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: limits.maxHeaderBytes },
+    clientErrorHandler: (error: Error, socket: Socket) => answerClientError(error, socket, nextId(undefined)),
+    // A target that Fastify's router cannot decode: what it is worth is for the gateway's own table to say.
+    frameworkErrors: (_: Error, request: FastifyRequest, reply: FastifyReply) => {
+      reply.hijack();
+      if (!take(request.raw, reply.raw, request.id)) {
+        reply.raw.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
+        const message = 'The target of the request is not valid.';
+        reply.raw.end(errorBody({ status: 400, reason: 'target_malformed', message }, request.id));
+      }
+    },
+    ...serverOptions(options),
+  } as Parameters<typeof Fastify>[0]) as unknown as FastifyInstance;
+
+  app.addHook('onRequest', (request, reply, done) => {
+    if (take(request.raw, reply.raw, request.id)) reply.hijack();
+    else {
+      if (state.draining) reply.header('connection', 'close');
+      done();
+    }
+  });
+  registerConsole(app, options.console);
+
+  const { server } = app;
+  if (limits.maxConnections > 0) server.maxConnections = limits.maxConnections;
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  // To Node a connection on which nothing ever came is not idle: it awaits a head.
+  function closeIdle(): void {
+    server.closeIdleConnections();
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+  }
+
+  // The exchange sends 100 Continue once it knows that it will read the body.
+  server.on('checkContinue', (request, response) => server.emit('request', request, response));
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    const message = 'The only expectation that can be met is 100-continue.';
+    response.writeHead(417, { 'content-type': 'application/json', connection: 'close' });
+    response.end(errorBody({ status: 417, reason: 'expectation_failed', message }, idOf(request)));
+  });
+  server.on('connect', (request, socket) => answerConnect(request, socket as Socket, idOf(request)));
+
+  return {
+    app,
+    async listen(host, port) {
+      await app.listen({ host, port });
+      return server.address() as AddressInfo;
+    },
+    drain() {
+      state.draining = true;
+    },
+    async close(deadlineMs) {
+      state.draining = true;
+      // Fastify sweeps once; a connection whose request ends later would stay until its keep-alive timeout.
+      const sweep = setInterval(closeIdle, SWEEP_MS);
+      const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
+      try {
+        await app.close();
+      } finally {
+        clearInterval(sweep);
+        clearTimeout(deadline);
+      }
+    },
+  };
+}
+
+function serverOptions({ tls, limits }: FrontDoorOptions): object {
+  const http = {
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    // A missing Host is refused by the exchange, in the gateway's own words.
+    requireHostHeader: false,
+  };
+  return tls === undefined ? { http } : { https: { ...http, ...tls } };
+}

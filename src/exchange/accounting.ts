@@ -1,0 +1,71 @@
+import type { RouteClass } from '../routing/route.ts';
+import type { ClientEvents, RequestHead } from './client-side.ts';
+import type { ExchangeRecord, RecordEnd, RecordRole, RecordSink } from './record.ts';
+
+/** Status of a request whose client left before it was answered, as nginx counts it. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+/** Collects what is to be known of one exchange and hands it to the sink once, when all is over. */
+export class Accounting implements ClientEvents {
+  readonly #head: RequestHead;
+  readonly #sink: RecordSink;
+  readonly #now: () => number;
+  role: RecordRole;
+  class: RouteClass | 'local';
+  /** 0 until a head has been sent. */
+  status = 0;
+  reason: string | null = null;
+  upstream: string | null = null;
+  attempts = 0;
+  redirected = false;
+  parkedMs = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  queryId: string | null = null;
+  /** How a fully sent answer counts. */
+  end: RecordEnd = 'complete';
+  #closed = false;
+
+  constructor(
+    head: RequestHead,
+    role: RecordRole,
+    routeClass: RouteClass | 'local',
+    sink: RecordSink,
+    now: () => number,
+  ) {
+    this.#head = head;
+    this.role = role;
+    this.class = routeClass;
+    this.#sink = sink;
+    this.#now = now;
+  }
+
+  onDrain(): void {}
+
+  onClose(finished: boolean): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { id, method, target, remoteAddress, receivedAt } = this.#head;
+    const query = target.indexOf('?');
+    const record: ExchangeRecord = {
+      id,
+      method,
+      path: query === -1 ? target : target.slice(0, query),
+      role: this.role,
+      class: this.class,
+      status: this.status === 0 ? CLIENT_CLOSED_REQUEST : this.status,
+      reason: this.reason,
+      upstream: this.upstream,
+      attempts: this.attempts,
+      redirected: this.redirected,
+      end: finished || this.end === 'upstream_cut' ? this.end : 'client_gone',
+      durationMs: this.#now() - receivedAt,
+      parkedMs: this.parkedMs,
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
+      remoteAddress,
+      queryId: this.queryId,
+    };
+    this.#sink(record);
+  }
+}

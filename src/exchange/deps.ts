@@ -1,0 +1,60 @@
+import type { Cluster } from '../cluster/contract.ts';
+import type { UpstreamNode } from '../cluster/node.ts';
+import type { ClusterView, WaitReason } from '../cluster/view.ts';
+import type { Role } from '../discovery/discovery.ts';
+import type { Route } from '../routing/route.ts';
+import type { Parking } from './parking.ts';
+import type { RecordSink } from './record.ts';
+import type { Upstreams } from './upstream-side.ts';
+
+export type ForwardRoute = Extract<Route, { kind: 'forward' }>;
+
+/** Who gets a request now, or why nobody does. */
+export type Target =
+  | { readonly kind: 'node'; readonly node: UpstreamNode }
+  | { readonly kind: 'wait'; readonly reason: WaitReason };
+
+export type ChooseTarget = (
+  route: ForwardRoute,
+  view: ClusterView,
+  random: () => number,
+  /** Nodes that this request has found wanting. */
+  exclude: ReadonlySet<UpstreamNode>,
+  options: { readonly defaultService: string },
+) => Target;
+
+/** The external origin a client is redirected to instead of being relayed, or null. */
+export type RedirectPolicy = (
+  role: Role,
+  method: string,
+  remoteAddress: string,
+  node: UpstreamNode,
+) => string | null;
+
+export interface ExchangeOptions {
+  /** `druid.service` of the Brokers that get queries: the default tier. */
+  readonly defaultService: string;
+  /** Bodies up to this many bytes are kept so that they can be sent again. */
+  readonly bufferBodyBytes: number;
+  /** How long a request may wait for a leader or Broker, in milliseconds, all waits together. */
+  readonly maxWaitMs: number;
+  /** The same while ZooKeeper is out of reach, when a leader will not come soon. */
+  readonly maxWaitStaleMs: number;
+  /** Whether a peer may set `X-Forwarded-*`. */
+  readonly trusts: (remoteAddress: string) => boolean;
+}
+
+export interface ExchangeDeps {
+  readonly cluster: Cluster;
+  readonly route: (method: string, target: string) => Route;
+  readonly chooseTarget: ChooseTarget;
+  /** Null relays everything. */
+  readonly redirectPolicy: RedirectPolicy | null;
+  readonly upstreams: Upstreams;
+  readonly parking: Parking;
+  readonly sink: RecordSink;
+  readonly options: ExchangeOptions;
+  /** Milliseconds; only differences count. */
+  readonly now: () => number;
+  readonly random: () => number;
+}

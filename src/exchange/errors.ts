@@ -1,0 +1,39 @@
+/** Druid's error categories (`org.apache.druid.error.DruidException.Category`) with the status each is sent with. */
+const CATEGORIES: Readonly<Record<number, readonly [category: string, persona: string]>> = {
+  400: ['INVALID_INPUT', 'USER'],
+  403: ['FORBIDDEN', 'USER'],
+  404: ['NOT_FOUND', 'USER'],
+  405: ['INVALID_INPUT', 'USER'],
+  413: ['INVALID_INPUT', 'USER'],
+  429: ['CAPACITY_EXCEEDED', 'OPERATOR'],
+  502: ['RUNTIME_FAILURE', 'OPERATOR'],
+  503: ['SERVICE_UNAVAILABLE', 'OPERATOR'],
+  504: ['TIMEOUT', 'OPERATOR'],
+};
+
+export interface GatewayError {
+  readonly status: number;
+  /** Machine-readable, stable: documented in docs/operations.md. */
+  readonly reason: string;
+  /** One sentence for people; names no internal address. */
+  readonly message: string;
+  /** Seconds, for the `Retry-After` header. */
+  readonly retryAfter?: number;
+  readonly allow?: string;
+}
+
+/**
+ * The body of one of the gateway's own answers, in the shape of Druid's `ErrorResponse` (processing/.../error),
+ * so that the console, pydruid and Avatica show its message. `context` carries the reason code and request id.
+ */
+export function errorBody(error: GatewayError, requestId: string): string {
+  const [category, persona] = CATEGORIES[error.status] ?? ['RUNTIME_FAILURE', 'OPERATOR'];
+  return JSON.stringify({
+    error: 'druidException',
+    errorCode: error.reason,
+    persona,
+    category,
+    errorMessage: error.message,
+    context: { reason: error.reason, requestId },
+  });
+}

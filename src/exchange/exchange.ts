@@ -1,0 +1,71 @@
+import type { Route } from '../routing/route.ts';
+import { Accounting } from './accounting.ts';
+import { answer, answerError } from './answer.ts';
+import { askDruid } from './asked.ts';
+import type { ClientSide } from './client-side.ts';
+import type { ExchangeDeps } from './deps.ts';
+import { Forward } from './forward.ts';
+import { forwardedHead } from './header-policy.ts';
+import { isAsked, localAnswer } from './local.ts';
+import type { RecordRole } from './record.ts';
+import { RequestBody } from './request-body.ts';
+
+export interface Exchange {
+  /** Answers the request; false, with nothing touched, when it belongs to the web console. */
+  handle(client: ClientSide): boolean;
+}
+
+/** What happens to one request, from its head to its last byte: each yields exactly one record. */
+export function createExchange(deps: ExchangeDeps): Exchange {
+  const { options, sink, now } = deps;
+
+  function account(client: ClientSide, role: RecordRole, routeClass: Accounting['class']): Accounting {
+    return new Accounting(client.head, role, routeClass, sink, now);
+  }
+
+  function refuse(client: ClientSide, error: Parameters<typeof answerError>[2]): void {
+    const refused = account(client, 'refused', 'local');
+    client.listen(refused);
+    answerError(client, refused, error);
+  }
+
+  function dispatch(client: ClientSide, route: Exclude<Route, { kind: 'console' | 'refused' }>): void {
+    const { head } = client;
+    const { headers, bodyLength, fault } = forwardedHead(head, {
+      trusted: options.trusts(head.remoteAddress),
+    });
+    if (fault !== null) {
+      refuse(client, { status: 400, reason: 'request_malformed', message: fault });
+      return;
+    }
+    if (route.kind === 'forward') {
+      const forward = new Forward(deps, client, account(client, route.role, route.class), {
+        route,
+        // Druid answers HEAD with 405 everywhere (AllowHttpMethodsResourceFilter).
+        method: head.method === 'HEAD' ? 'GET' : head.method,
+        headers,
+        body: new RequestBody(client.body, bodyLength, options.bufferBodyBytes),
+        taker: null,
+      });
+      forward.go();
+      return;
+    }
+    const local = account(client, 'local', 'local');
+    if (isAsked(route.name)) {
+      askDruid(deps, client, local, headers, route.name, route.target);
+      return;
+    }
+    client.listen(local);
+    answer(client, local, localAnswer(route.name, deps.cluster.view, route.allow));
+  }
+
+  return {
+    handle(client) {
+      const route = deps.route(client.head.method, client.head.target);
+      if (route.kind === 'console') return false;
+      if (route.kind === 'refused') refuse(client, route);
+      else dispatch(client, route);
+      return true;
+    },
+  };
+}

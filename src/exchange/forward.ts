@@ -1,0 +1,249 @@
+import type { UpstreamNode } from '../cluster/node.ts';
+import type { Accounting } from './accounting.ts';
+import { answerError } from './answer.ts';
+import { type Attempted, afterFailure, afterHead, type NotRelayed, type SeenLocation } from './attempts.ts';
+import type { ClientEvents, ClientSide } from './client-side.ts';
+import type { ExchangeDeps, ForwardRoute, Target } from './deps.ts';
+import type { GatewayError } from './errors.ts';
+import { headerValue } from './header-policy.ts';
+import { redirect, splitLocation } from './redirect.ts';
+import { Relay } from './relay.ts';
+import type { RequestBody } from './request-body.ts';
+import { Standby, type StandbyActions } from './standby.ts';
+import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from './upstream-side.ts';
+
+/** Takes an answer of Druid's in the client's stead, for answers that the gateway completes itself. */
+export interface AnswerTaker {
+  /** False leaves the answer to be relayed. */
+  takes(status: number, rawHeaders: readonly string[]): boolean;
+  onData(chunk: Buffer): void;
+  onEnd(): void;
+}
+
+/** What is sent upstream, apart from whom it is sent to. */
+export interface Outgoing {
+  readonly route: ForwardRoute;
+  readonly method: string;
+  readonly headers: readonly string[];
+  readonly body: RequestBody;
+  readonly taker: AnswerTaker | null;
+}
+
+const NO_EXCLUSIONS: ReadonlySet<UpstreamNode> = new Set();
+
+/** One request on its way to Druid: choose, wait, send, judge, send again or relay. */
+export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
+  readonly #deps: ExchangeDeps;
+  readonly #client: ClientSide;
+  readonly #account: Accounting;
+  readonly #out: Outgoing;
+  readonly #relay: Relay;
+  #standby: Standby | null = null;
+  #failed: Set<UpstreamNode> | null = null;
+  #node: UpstreamNode | null = null;
+  #call: UpstreamCall | null = null;
+  #repeats = 0;
+  #phase: 'before' | 'taking' | 'relaying' | 'over' = 'before';
+
+  constructor(deps: ExchangeDeps, client: ClientSide, account: Accounting, out: Outgoing) {
+    this.#deps = deps;
+    this.#client = client;
+    this.#account = account;
+    this.#out = out;
+    this.#relay = new Relay(client, account);
+    client.listen(this);
+  }
+
+  /** Sends the request on if there is a target, otherwise waits for one. */
+  go(): void {
+    if (this.#phase !== 'before') return;
+    const target = this.choose();
+    if (target.kind === 'wait') {
+      // Reading a small body now is how a client that leaves meanwhile is noticed.
+      if (!this.#out.body.ready) this.#collect(() => {});
+      this.#waiting().wait(target.reason);
+      return;
+    }
+    const { role, target: path } = this.#out.route;
+    const { method, remoteAddress } = this.#client.head;
+    const external = this.#deps.redirectPolicy?.(role, method, remoteAddress, target.node) ?? null;
+    if (external !== null) {
+      this.#phase = 'over';
+      this.#account.upstream = target.node.hostAndPort;
+      redirect(this.#client, this.#account, external, path);
+      return;
+    }
+    if (!this.#out.body.ready) {
+      this.#collect(() => this.go());
+      return;
+    }
+    this.#send(target.node);
+  }
+
+  choose(): Target {
+    return this.#chooseExcept(NO_EXCLUSIONS);
+  }
+
+  giveUp(error: GatewayError): void {
+    this.#phase = 'over';
+    answerError(this.#client, this.#account, error);
+  }
+
+  #chooseExcept(excluded: ReadonlySet<UpstreamNode>): Target {
+    const { cluster, chooseTarget, random, options } = this.#deps;
+    return chooseTarget(this.#out.route, cluster.view, random, excluded, options);
+  }
+
+  #waiting(): Standby {
+    this.#standby ??= new Standby(this.#out.route.role, this.#deps, this.#account, this);
+    return this.#standby;
+  }
+
+  #collect(done: () => void): void {
+    this.#client.invite();
+    this.#out.body.collect(done);
+  }
+
+  #send(node: UpstreamNode): void {
+    const { route, method, headers, body } = this.#out;
+    if (body.length !== 0) this.#client.invite();
+    this.#node = node;
+    this.#account.upstream = node.hostAndPort;
+    this.#account.bytesIn = 0;
+    const attempt = ++this.#account.attempts;
+    const call = this.#deps.upstreams.send(
+      node,
+      {
+        method,
+        target: route.target,
+        headers,
+        body: body.open(),
+        bodyLength: body.length < 0 ? null : body.length,
+        fresh: route.class === 'write' || route.class === 'statement',
+      },
+      this,
+    );
+    // An attempt that failed within `send` may already have been followed by another.
+    if (attempt === this.#account.attempts) this.#call = call;
+  }
+
+  onBodySent(bytes: number): void {
+    this.#account.bytesIn += bytes;
+  }
+
+  onHead(status: number, reason: string, raw: string[]): void {
+    if (this.#phase !== 'before') return;
+    const location = headerValue(raw, 'location');
+    const seen = {
+      status,
+      contentType: headerValue(raw, 'content-type'),
+      location: location === null ? null : this.#seeLocation(location),
+    };
+    const verdict = afterHead(seen, this.#attempted());
+    if (verdict.kind !== 'relay') {
+      this.#turn(verdict);
+      return;
+    }
+    this.#report('ok');
+    if (this.#out.taker?.takes(status, raw)) {
+      this.#phase = 'taking';
+      return;
+    }
+    this.#phase = 'relaying';
+    const complete = this.#relay.head(status, reason, raw, (value) => this.#publicLocation(value));
+    if (complete) this.#stop();
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (this.#phase === 'relaying') return this.#relay.data(chunk);
+    if (this.#phase === 'taking') this.#out.taker?.onData(chunk);
+    return true;
+  }
+
+  onEnd(trailers: string[]): void {
+    this.#call = null;
+    if (this.#phase === 'relaying') this.#relay.end(trailers);
+    if (this.#phase === 'taking') this.#out.taker?.onEnd();
+  }
+
+  onFailure(failure: UpstreamFailure): void {
+    this.#call = null;
+    if (this.#phase === 'relaying') {
+      this.#report('reset');
+      this.#relay.cut();
+      return;
+    }
+    if (this.#phase === 'over') return;
+    const answered = failure.answered || this.#phase === 'taking';
+    this.#turn(afterFailure({ kind: failure.kind, answered }, this.#attempted()));
+  }
+
+  onDrain(): void {
+    this.#call?.resume();
+  }
+
+  onClose(finished: boolean): void {
+    this.#phase = 'over';
+    this.#standby?.leave();
+    this.#stop();
+    this.#account.onClose(finished);
+  }
+
+  #attempted(): Attempted {
+    const { route, body } = this.#out;
+    return { role: route.role, class: route.class, replayable: body.replayable, repeats: this.#repeats };
+  }
+
+  /** Ends an attempt whose answer is not for the client: sends the request again or answers for Druid. */
+  #turn(verdict: NotRelayed): void {
+    this.#stop();
+    const { view } = this.#deps.cluster;
+    if (verdict.outcome !== null) this.#report(verdict.outcome);
+    if (verdict.kind === 'fail') {
+      this.giveUp(verdict.error);
+      return;
+    }
+    if (verdict.counts) this.#repeats++;
+    if (this.#out.route.role === 'broker' && this.#elsewhere()) return;
+    if (verdict.onlyElsewhere) {
+      this.giveUp(verdict.error);
+      return;
+    }
+    this.#failed = null;
+    this.#waiting().waitAfter(view, verdict.error);
+  }
+
+  #elsewhere(): boolean {
+    if (this.#node === null) return false;
+    this.#failed ??= new Set();
+    this.#failed.add(this.#node);
+    const target = this.#chooseExcept(this.#failed);
+    if (target.kind === 'wait' || this.#failed.has(target.node)) return false;
+    this.#send(target.node);
+    return true;
+  }
+
+  #stop(): void {
+    this.#call?.abort();
+    this.#call = null;
+  }
+
+  #report(outcome: Parameters<ExchangeDeps['cluster']['report']>[1]): void {
+    if (this.#node !== null) this.#deps.cluster.report(this.#node, outcome);
+  }
+
+  #seeLocation(location: string): SeenLocation | null {
+    const split = splitLocation(location);
+    if (split === null) return null;
+    return { known: this.#isNode(split.origin), sameTarget: split.target === this.#out.route.target };
+  }
+
+  #publicLocation(location: string): string {
+    const split = splitLocation(location);
+    return split !== null && this.#isNode(split.origin) ? split.target : location;
+  }
+
+  #isNode(origin: string): boolean {
+    return origin === this.#node?.origin.toLowerCase() || this.#deps.cluster.view.nodes.has(origin);
+  }
+}

@@ -1,0 +1,51 @@
+import type { Accounting } from './accounting.ts';
+import type { ClientSide } from './client-side.ts';
+import { answerHead, answerTrailers } from './header-policy.ts';
+
+/** Sends one answer of Druid's on to the client as it comes, byte for byte, at the client's speed. */
+export class Relay {
+  readonly #client: ClientSide;
+  readonly #account: Accounting;
+  readonly #bodiless: boolean;
+  #chunked = false;
+
+  constructor(client: ClientSide, account: Accounting) {
+    this.#client = client;
+    this.#account = account;
+    this.#bodiless = client.head.method === 'HEAD';
+  }
+
+  /** True when the answer is complete with its head, because the client asked with HEAD. */
+  head(
+    status: number,
+    reason: string,
+    raw: readonly string[],
+    rewriteLocation: (location: string) => string,
+  ): boolean {
+    const { httpMinor } = this.#client.head;
+    const head = answerHead(raw, { status, bodiless: this.#bodiless, httpMinor, rewriteLocation });
+    this.#chunked = head.chunked;
+    this.#account.status = status;
+    this.#account.queryId = head.queryId;
+    this.#client.writeHead(status, reason, head.headers, head.hasDate);
+    if (this.#bodiless) this.#client.end();
+    return this.#bodiless;
+  }
+
+  data(chunk: Buffer): boolean {
+    this.#account.bytesOut += chunk.byteLength;
+    return this.#client.write(chunk);
+  }
+
+  end(raw: readonly string[]): void {
+    const { trailers, incomplete } = answerTrailers(raw);
+    if (incomplete) this.#account.end = 'incomplete';
+    this.#client.end(undefined, this.#chunked ? trailers : undefined);
+  }
+
+  /** The answer broke off: the client must not take what it has for all of it. */
+  cut(): void {
+    this.#account.end = 'upstream_cut';
+    this.#client.reset();
+  }
+}

@@ -1,0 +1,184 @@
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { createAccessLog } from './admin/access-log.ts';
+import { createAdmin } from './admin/admin.ts';
+import { logClusterEvents } from './admin/event-log.ts';
+import { createMetrics } from './admin/metrics.ts';
+import { createCluster } from './cluster/create-cluster.ts';
+import { formatHostPort } from './config/host-port.ts';
+import { redact } from './config/redact.ts';
+import type { Config } from './config/schema.ts';
+import { createFrontDoor } from './doors/front.ts';
+import type { ExchangeOptions } from './exchange/deps.ts';
+import { createExchange } from './exchange/exchange.ts';
+import { createParking } from './exchange/parking.ts';
+import type { ExchangeRecord } from './exchange/record.ts';
+import { createUpstreams } from './exchange/upstreams.ts';
+import { createAddressSet } from './routing/address-set.ts';
+import { createRedirectPolicy } from './routing/redirect-policy.ts';
+import { createRouter } from './routing/router.ts';
+import { chooseTarget } from './routing/target.ts';
+import { createDiscovery } from './wiring/create-discovery.ts';
+import { listenTls, upstreamTls } from './wiring/tls-files.ts';
+
+export interface GatewayOptions {
+  readonly logger: Logger;
+  readonly version: string;
+}
+
+/** URLs as bound, so that a port of 0 is told. */
+export interface GatewayAddresses {
+  readonly listen: string;
+  readonly admin: string;
+}
+
+/** The whole gateway: everything is built here, and nothing anywhere else knows all of it. */
+export interface Gateway {
+  /** Listens; ZooKeeper need not be there. Rejects, with nothing left open, when an address cannot be had. */
+  start(): Promise<GatewayAddresses>;
+  /** Not ready from now on, then no new connections, then the end of what is under way, within the deadline. */
+  stop(): Promise<void>;
+}
+
+/** So long before the deadline of a shutdown, requests that still wait for a leader get their 503. */
+const LAST_CALL_MS = 1_000;
+
+/** Throws with one sentence when the files that the configuration names cannot be used. */
+export function createGateway(config: Config, { logger, version }: GatewayOptions): Gateway {
+  const now = (): number => performance.now();
+  const random = Math.random;
+  const { upstream, parking: waits } = config;
+  const tls = upstream.tls === undefined ? {} : { tls: upstreamTls(upstream.tls) };
+  let draining = false;
+  let inFlight = 0;
+
+  const discovery = createDiscovery(config);
+  const cluster = createCluster({
+    discovery,
+    leaderProbeIntervalMs: config.leadership.probeInterval,
+    leaderProbeTimeoutMs: config.leadership.probeTimeout,
+    leaderConfirmIntervalMs: config.leadership.confirmInterval,
+    brokerProbeIntervalMs: config.health.brokerProbeInterval,
+    brokerProbeTimeoutMs: config.health.brokerProbeTimeout,
+    ...tls,
+  });
+  const metrics = createMetrics({ cluster, discovery, version, inFlight: () => inFlight });
+  const accessLog = config.log.access ? createAccessLog(logger) : null;
+  const stopLogging = logClusterEvents(logger, cluster, discovery);
+
+  function sink(record: ExchangeRecord): void {
+    inFlight--;
+    metrics.record(record);
+    accessLog?.(record);
+  }
+
+  const options: ExchangeOptions = {
+    defaultService: config.brokers.defaultService,
+    bufferBodyBytes: upstream.bufferBody,
+    maxWaitMs: waits.maxWait,
+    maxWaitStaleMs: waits.maxWaitStale,
+    trusts: createAddressSet(config.forwarded.trust),
+  };
+  const parking = createParking({ cluster, maxRequests: waits.maxRequests, now });
+  const upstreams = createUpstreams({
+    connections: upstream.maxConnectionsPerNode,
+    connectTimeoutMs: upstream.connectTimeout,
+    responseTimeoutMs: upstream.responseTimeout,
+    idleTimeoutMs: upstream.idleTimeout,
+    keepAliveTimeoutMs: upstream.keepAlive,
+    maxHeaderBytes: upstream.maxHeaderSize,
+    ...tls,
+  });
+  cluster.on('view', ({ nodes }) => upstreams.retain(nodes));
+  const exchange = createExchange({
+    cluster,
+    route: createRouter({ allow: config.routes.allow }),
+    chooseTarget,
+    redirectPolicy: createRedirectPolicy({ mode: config.mode, ...config.redirect }),
+    upstreams,
+    parking,
+    sink,
+    options,
+    now,
+    random,
+  });
+  const { limits } = config;
+  const door = createFrontDoor({
+    handle(client) {
+      inFlight++;
+      return exchange.handle(client);
+    },
+    logger,
+    limits: {
+      maxHeaderBytes: limits.maxHeaderSize,
+      headersTimeoutMs: limits.headersTimeout,
+      requestTimeoutMs: limits.requestTimeout,
+      keepAliveTimeoutMs: limits.keepAliveTimeout,
+      maxConnections: limits.maxConnections,
+    },
+    ...(config.listen.tls === undefined ? {} : { tls: listenTls(config.listen.tls) }),
+    console: {
+      cluster,
+      parking,
+      now,
+      sink,
+      options,
+      trusts: options.trusts,
+      connectTimeoutMs: upstream.connectTimeout,
+      responseTimeoutMs: upstream.responseTimeout,
+      ...tls,
+    },
+    now,
+  });
+  const admin = createAdmin({
+    cluster,
+    discovery,
+    metrics,
+    draining: () => draining,
+    version,
+    config: redact(config),
+  });
+
+  async function stop(): Promise<void> {
+    draining = true;
+    door.drain();
+    await sleep(config.shutdown.delay);
+    const { drain } = config.shutdown;
+    const lastCall = setTimeout(() => parking.close(), Math.max(0, drain - LAST_CALL_MS));
+    await door.close(drain);
+    clearTimeout(lastCall);
+    parking.close();
+    await upstreams.close();
+    await cluster.close();
+    await discovery.close();
+    stopLogging();
+    metrics.close();
+    await admin.close();
+  }
+
+  return {
+    async start() {
+      try {
+        const { host, port } = config.admin.listen;
+        await admin.listen({ host, port });
+        const bound = await door.listen(config.listen.host, config.listen.port);
+        discovery.start();
+        cluster.start();
+        const scheme = config.listen.tls === undefined ? 'http' : 'https';
+        return {
+          listen: url(scheme, config.listen.host, bound),
+          admin: url('http', host, admin.server.address() as AddressInfo),
+        };
+      } catch (error) {
+        await stop();
+        throw error;
+      }
+    },
+    stop,
+  };
+}
+
+function url(scheme: string, host: string, { port }: AddressInfo): string {
+  return `${scheme}://${formatHostPort({ host, port })}`;
+}

@@ -1,0 +1,50 @@
+import type { Role } from '../discovery/discovery.ts';
+
+/**
+ * What kind of request this is; retries, deadlines and metrics go by it.
+ *
+ * - `read`: GET or HEAD without effect. `write`: anything else to a master; never sent twice.
+ * - `query`: a native or SQL query (read-only). `statement`: MSQ task or statement, may write; never sent twice.
+ * - `cancel`: DELETE of a query. `jdbc`: Avatica. `stream`: long downloads (task logs, statement results).
+ */
+export type RouteClass = 'read' | 'write' | 'query' | 'statement' | 'cancel' | 'jdbc' | 'stream';
+
+/** Paths that the gateway answers as the Router would. */
+export type LocalName =
+  | 'proxy-enabled'
+  | 'router-brokers'
+  | 'status'
+  | 'status-properties'
+  | 'status-health'
+  | 'status-ready'
+  | 'self-discovered'
+  | 'self-discovered-status'
+  | 'options';
+
+/** Why a request is refused before anything is decided. */
+export type RefusalReason =
+  | 'target_malformed'
+  | 'path_denied'
+  | 'path_unknown'
+  | 'method_not_allowed'
+  | 'proxy_destination_unknown';
+
+export type Route =
+  | {
+      readonly kind: 'forward';
+      readonly role: Role;
+      readonly class: RouteClass;
+      /** Raw path and query for the upstream: the client's own bytes, less a `/proxy/<role>` prefix. */
+      readonly target: string;
+    }
+  | { readonly kind: 'console'; readonly target: string }
+  | { readonly kind: 'local'; readonly name: LocalName; readonly target: string; readonly allow?: string }
+  | {
+      readonly kind: 'refused';
+      readonly status: 400 | 404 | 405;
+      readonly reason: RefusalReason;
+      /** One sentence that says what was wrong and what to do. */
+      readonly message: string;
+      /** For 405: the value of `Allow`. */
+      readonly allow?: string;
+    };

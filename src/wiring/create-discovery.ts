@@ -1,0 +1,21 @@
+import type { Config } from '../config/schema.ts';
+import type { Discovery } from '../discovery/discovery.ts';
+import { createStaticDiscovery } from '../discovery/static.ts';
+import { createZooKeeperDiscovery } from '../discovery/zookeeper/discovery.ts';
+import { zookeeperTls } from './tls-files.ts';
+
+/** The source of snapshots that the configuration asks for. Throws when its TLS files cannot be used. */
+export function createDiscovery(config: Config): Discovery {
+  if (config.discovery.type === 'static') return createStaticDiscovery(config.static);
+  const { connect, sessionTimeout, basePath, coordinatorPath, auth, tls } = config.zookeeper;
+  return createZooKeeperDiscovery({
+    connect,
+    sessionTimeoutMs: sessionTimeout,
+    basePath,
+    coordinatorPath,
+    ...(auth?.password === undefined
+      ? {}
+      : { auth: { scheme: auth.scheme, user: auth.user, password: auth.password } }),
+    ...(tls === undefined ? {} : { tls: zookeeperTls(tls) }),
+  });
+}

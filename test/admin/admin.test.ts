@@ -1,0 +1,164 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createAdmin } from '../../src/admin/admin.ts';
+import { FakeCluster, FakeDiscovery, node, serving } from './fakes.ts';
+
+let cluster: FakeCluster;
+let discovery: FakeDiscovery;
+let draining: boolean;
+let now: number;
+let render: () => Promise<string>;
+let app: FastifyInstance;
+let url: string;
+
+beforeEach(async () => {
+  cluster = new FakeCluster();
+  discovery = new FakeDiscovery();
+  draining = false;
+  now = 1_000_000;
+  render = async () => 'a_metric 1\n';
+  app = createAdmin({
+    cluster,
+    discovery,
+    metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', render: () => render() },
+    draining: () => draining,
+    version: '1.2.3',
+    config: { zookeeper: { password: '[redacted]' } },
+    now: () => now,
+  });
+  url = await app.listen({ host: '127.0.0.1', port: 0 });
+});
+
+afterEach(() => app.close());
+
+async function json(path: string): Promise<{ status: number; body: unknown }> {
+  const response = await fetch(url + path);
+  return { status: response.status, body: await response.json() };
+}
+
+describe('probes', () => {
+  test('it is live from the start', async () => {
+    expect(await json('/health/live')).toEqual({ status: 200, body: { status: 'live' } });
+  });
+
+  test('it is ready once discovery has been read whole, and no more when it drains', async () => {
+    const notReady = { status: 503, body: { status: 'not ready', reason: 'discovery_incomplete' } };
+    expect(await json('/health/ready')).toEqual(notReady);
+    cluster.show({ complete: true });
+    expect(await json('/health/ready')).toEqual({ status: 200, body: { status: 'ready' } });
+    draining = true;
+    expect(await json('/health/ready')).toEqual({
+      status: 503,
+      body: { status: 'not ready', reason: 'draining' },
+    });
+    expect((await json('/health/live')).status).toBe(200);
+  });
+
+  test.each(['/metrics', '/health/live', '/health/ready', '/status', '/nothing'])(
+    'HEAD %s answers as GET does, without a body, and nobody may store it',
+    async (path) => {
+      const [get, head] = await Promise.all([fetch(url + path), fetch(url + path, { method: 'HEAD' })]);
+      expect(head.status).toBe(get.status);
+      expect(head.headers.get('content-type')).toBe(get.headers.get('content-type'));
+      expect(await head.text()).toBe('');
+      expect(get.headers.get('cache-control')).toBe('no-store');
+      await get.text();
+    },
+  );
+});
+
+test('metrics are served in the text format', async () => {
+  const response = await fetch(`${url}/metrics`);
+  expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+  expect(await response.text()).toBe('a_metric 1\n');
+});
+
+test('an unknown path is a 404 that names the known ones', async () => {
+  const paths = ['/metrics', '/health/live', '/health/ready', '/status'];
+  expect(await json('/druid/v2')).toEqual({ status: 404, body: { error: 'not found', paths } });
+});
+
+test('a failure says nothing about the inside', async () => {
+  render = async () => {
+    throw new Error('secret at /some/path.ts');
+  };
+  expect(await json('/metrics')).toEqual({ status: 500, body: { error: 'internal error' } });
+});
+
+test('status tells leaders, Brokers, discovery and the redacted configuration', async () => {
+  const [a, b] = [node('a:8081', 1), node('b:8082', 5)];
+  cluster.show({
+    complete: true,
+    readAt: now,
+    leaders: { ...cluster.view.leaders, coordinator: serving('coordinator', a, 12, now) },
+    brokers: [{ node: b, service: 'druid/broker', ready: false, why: 'announced, but not ready' }],
+  });
+  discovery.become({ state: 'suspended', since: 0, detail: 'connection reset' });
+  now += 1500;
+  draining = true;
+  expect(await json('/status')).toEqual({
+    status: 200,
+    body: {
+      version: '1.2.3',
+      uptime: 1.5,
+      draining: true,
+      complete: true,
+      leaders: {
+        coordinator: {
+          state: 'serving',
+          node: 'a:8081',
+          term: 12,
+          age: 1.5,
+          knownBy: 'both',
+          waitReason: null,
+          outstanding: 1,
+        },
+        overlord: {
+          state: 'none',
+          node: null,
+          term: null,
+          age: 1001.5,
+          knownBy: 'nothing',
+          waitReason: 'no_leader',
+          outstanding: 0,
+        },
+      },
+      brokers: [
+        {
+          node: 'b:8082',
+          service: 'druid/broker',
+          ready: false,
+          why: 'announced, but not ready',
+          outstanding: 5,
+        },
+      ],
+      discovery: {
+        kind: 'zookeeper',
+        state: 'suspended',
+        since: '1970-01-01T00:00:00.000Z',
+        age: 1.5,
+        detail: 'connection reset',
+      },
+      config: { zookeeper: { password: '[redacted]' } },
+    },
+  });
+});
+
+test('closing does not wait for a connection that is kept alive, nor for a slow scrape', async () => {
+  const started = Promise.withResolvers<void>();
+  render = () => {
+    started.resolve();
+    return new Promise(() => {});
+  };
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  socket.on('error', () => {});
+  socket.write('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n');
+  await once(socket, 'data');
+  socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
+  await started.promise;
+  const closed = once(socket, 'close');
+  await app.close();
+  await closed;
+});

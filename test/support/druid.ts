@@ -1,0 +1,49 @@
+import { inject } from 'vitest';
+import type { MasterRole } from '../../src/discovery/discovery.ts';
+import type { NodeInfo } from './druid-setup.ts';
+import { type RunningGateway, startGateway } from './gateway-process.ts';
+
+const LEADER_PATHS = {
+  coordinator: '/druid/coordinator/v1/leader',
+  overlord: '/druid/indexer/v1/leader',
+} as const;
+
+/** The nodes of the shared cluster. */
+export async function nodes(): Promise<NodeInfo[]> {
+  const response = await fetch(inject('druid').control);
+  return (await response.json()) as NodeInfo[];
+}
+
+/** Starts a node again that has ended; resolves when it is healthy. */
+export async function restart(name: string): Promise<void> {
+  const response = await fetch(`${inject('druid').control}/${name}`, { method: 'POST' });
+  if (response.status !== 200) throw new Error(await response.text());
+}
+
+/** Who leads by Druid's own word, and who stands by; asks the nodes themselves and not the gateway. */
+export async function masters(role: MasterRole): Promise<{ leader: NodeInfo; other: NodeInfo }> {
+  const both = (await nodes()).filter((node) => node.role === role);
+  for (;;) {
+    for (const node of both) {
+      const named = await text(`http://127.0.0.1:${node.port}${LEADER_PATHS[role]}`);
+      const leader = both.find(({ port }) => named === `http://127.0.0.1:${port}`);
+      const other = both.find((candidate) => candidate !== leader);
+      if (leader !== undefined && other !== undefined) return { leader, other };
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function text(url: string): Promise<string> {
+  try {
+    const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(2_000) });
+    return (await response.text()).trim();
+  } catch {
+    return '';
+  }
+}
+
+/** The built program in front of the shared cluster. */
+export function gatewayForDruid(...args: string[]): Promise<RunningGateway> {
+  return startGateway('--zookeeper', inject('druid').zookeeper, ...args);
+}

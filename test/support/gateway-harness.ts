@@ -1,0 +1,232 @@
+import { EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import type { Cluster, ClusterEvents } from '../../src/cluster/contract.ts';
+import type { NodeOutcome, UpstreamNode } from '../../src/cluster/node.ts';
+import type { ClusterView, LeaderView, WaitReason } from '../../src/cluster/view.ts';
+import type { MasterRole } from '../../src/discovery/discovery.ts';
+import { createFrontDoor, type DoorLimits, type FrontDoor } from '../../src/doors/front.ts';
+import type { ExchangeDeps, ExchangeOptions } from '../../src/exchange/deps.ts';
+import { createExchange } from '../../src/exchange/exchange.ts';
+import { createParking, type Parking } from '../../src/exchange/parking.ts';
+import type { ExchangeRecord } from '../../src/exchange/record.ts';
+import type { Upstreams } from '../../src/exchange/upstream-side.ts';
+import { createUpstreams, type UpstreamOptions } from '../../src/exchange/upstreams.ts';
+import type { Route } from '../../src/routing/route.ts';
+
+/** A cluster that is what a test says it is. */
+export class FakeCluster extends EventEmitter<ClusterEvents> implements Cluster {
+  view: ClusterView = {
+    version: 1,
+    complete: true,
+    discovery: { state: 'connected', since: 0, detail: null },
+    readAt: 0,
+    leaders: { coordinator: noLeader('coordinator', 1), overlord: noLeader('overlord', 1) },
+    brokers: [],
+    pools: new Map(),
+    nodes: new Map(),
+    roles: new Map(),
+  };
+  readonly reports: [hostAndPort: string, outcome: NodeOutcome][] = [];
+  readonly #nodes = new Map<string, UpstreamNode>();
+  onReport: (node: UpstreamNode, outcome: NodeOutcome) => void = () => {};
+
+  start(): void {}
+  async close(): Promise<void> {}
+
+  report(node: UpstreamNode, outcome: NodeOutcome): void {
+    this.reports.push([node.hostAndPort, outcome]);
+    this.onReport(node, outcome);
+  }
+
+  node(origin: string): UpstreamNode {
+    const known = this.#nodes.get(origin);
+    if (known !== undefined) return known;
+    const created = { origin, hostAndPort: origin.replace(/^https?:\/\//, ''), outstanding: 0 };
+    this.#nodes.set(origin, created);
+    return created;
+  }
+
+  /** The next view, with these parts replaced. */
+  change(parts: Partial<ClusterView>): void {
+    this.view = { ...this.view, ...parts, version: this.view.version + 1 };
+    this.view = { ...this.view, nodes: new Map(this.#nodes) };
+    this.emit('view', this.view);
+  }
+
+  lead(role: MasterRole, origin: string): void {
+    const version = this.view.version + 1;
+    const node = this.node(origin);
+    const leader: LeaderView = {
+      role,
+      state: 'serving',
+      node,
+      term: version,
+      knownBy: 'both',
+      since: version,
+      waitReason: null,
+    };
+    this.change({ leaders: { ...this.view.leaders, [role]: leader } });
+  }
+
+  unlead(role: MasterRole, waitReason: WaitReason = 'no_leader'): void {
+    const leader = { ...noLeader(role, this.view.version + 1), waitReason };
+    this.change({ leaders: { ...this.view.leaders, [role]: leader } });
+  }
+
+  brokers(...origins: string[]): void {
+    const nodes = origins.map((origin) => this.node(origin));
+    this.change({
+      brokers: nodes.map((node) => ({ node, service: 'druid/broker', ready: true, why: 'ready' })),
+      pools: new Map([['druid/broker', nodes]]),
+    });
+  }
+}
+
+function noLeader(role: MasterRole, since: number): LeaderView {
+  return { role, state: 'none', node: null, term: null, knownBy: 'nothing', since, waitReason: 'no_leader' };
+}
+
+/** A small path table: enough to reach every kind of route. */
+function route(method: string, target: string): Route {
+  if (!target.startsWith('/') || target.includes('%zz')) {
+    return { kind: 'refused', status: 400, reason: 'target_malformed', message: 'The target is malformed.' };
+  }
+  const path = target.split('?')[0] ?? '';
+  if (method === 'OPTIONS') return { kind: 'local', name: 'options', target, allow: 'GET, POST' };
+  if (!['GET', 'HEAD', 'POST', 'PUT', 'DELETE'].includes(method)) {
+    return { kind: 'refused', status: 405, reason: 'method_not_allowed', message: 'Not this.', allow: 'GET' };
+  }
+  const reads = method === 'GET' || method === 'HEAD';
+  if (path.startsWith('/druid/coordinator/')) {
+    return { kind: 'forward', role: 'coordinator', class: reads ? 'read' : 'write', target };
+  }
+  if (path.startsWith('/druid/indexer/')) {
+    return { kind: 'forward', role: 'overlord', class: reads ? 'read' : 'write', target };
+  }
+  if (path === '/druid/v2/sql/task') return { kind: 'forward', role: 'broker', class: 'statement', target };
+  if (path.startsWith('/druid/v2')) return { kind: 'forward', role: 'broker', class: 'query', target };
+  const local = LOCAL[path];
+  if (local !== undefined) return { kind: 'local', name: local, target };
+  if (path === '/' || path.startsWith('/public/') || path.endsWith('.html'))
+    return { kind: 'console', target };
+  return { kind: 'refused', status: 404, reason: 'path_unknown', message: 'No such path.' };
+}
+
+const LOCAL: Readonly<Record<string, Extract<Route, { kind: 'local' }>['name']>> = {
+  '/proxy/enabled': 'proxy-enabled',
+  '/status': 'status',
+  '/status/properties': 'status-properties',
+  '/status/health': 'status-health',
+  '/status/ready': 'status-ready',
+  '/status/selfDiscovered': 'self-discovered',
+  '/status/selfDiscovered/status': 'self-discovered-status',
+  '/druid/router/v1/brokers': 'router-brokers',
+};
+
+export interface HarnessOptions {
+  readonly exchange?: Partial<ExchangeOptions>;
+  readonly upstreams?: Partial<UpstreamOptions>;
+  readonly limits?: Partial<DoorLimits>;
+  readonly redirectPolicy?: ExchangeDeps['redirectPolicy'];
+  readonly maxParked?: number;
+}
+
+export interface Harness {
+  readonly cluster: FakeCluster;
+  readonly records: ExchangeRecord[];
+  readonly parking: Parking;
+  readonly door: FrontDoor;
+  readonly port: number;
+  retain: Upstreams['retain'];
+  /** Waits until so many records are there. */
+  recorded(count: number): Promise<ExchangeRecord[]>;
+  close(): Promise<void>;
+}
+
+/** The exchange behind the front door, on real sockets, with a cluster the test makes up. */
+export async function startHarness(options: HarnessOptions = {}): Promise<Harness> {
+  const cluster = new FakeCluster();
+  const records: ExchangeRecord[] = [];
+  const now = (): number => performance.now();
+  const parking = createParking({ cluster, maxRequests: options.maxParked ?? 100, now });
+  const exchangeOptions: ExchangeOptions = {
+    defaultService: 'druid/broker',
+    bufferBodyBytes: 64 * 1024,
+    maxWaitMs: 2_000,
+    maxWaitStaleMs: 500,
+    trusts: () => false,
+    ...options.exchange,
+  };
+  const upstreams = createUpstreams({
+    connections: 64,
+    connectTimeoutMs: 1_000,
+    responseTimeoutMs: 10_000,
+    idleTimeoutMs: 10_000,
+    keepAliveTimeoutMs: 4_000,
+    maxHeaderBytes: 65_536,
+    ...options.upstreams,
+  });
+  const sink = (record: ExchangeRecord): void => void records.push(record);
+  const exchange = createExchange({
+    cluster,
+    route,
+    chooseTarget({ role }, view, _, exclude) {
+      if (role === 'broker') {
+        const node = (view.pools.get('druid/broker') ?? []).find((candidate) => !exclude.has(candidate));
+        return node === undefined ? { kind: 'wait', reason: 'no_ready_broker' } : { kind: 'node', node };
+      }
+      const leader = view.leaders[role];
+      if (leader.state === 'serving' && leader.node !== null) return { kind: 'node', node: leader.node };
+      return { kind: 'wait', reason: leader.waitReason ?? 'no_leader' };
+    },
+    redirectPolicy: options.redirectPolicy ?? null,
+    upstreams,
+    parking,
+    sink,
+    options: exchangeOptions,
+    now,
+    random: () => 0.5,
+  });
+  const door = createFrontDoor({
+    handle: (client) => exchange.handle(client),
+    logger: pino({ level: 'silent' }),
+    limits: {
+      maxHeaderBytes: 16_384,
+      headersTimeoutMs: 10_000,
+      requestTimeoutMs: 0,
+      keepAliveTimeoutMs: 72_000,
+      maxConnections: 0,
+      ...options.limits,
+    },
+    console: {
+      cluster,
+      parking,
+      now,
+      sink,
+      options: exchangeOptions,
+      trusts: exchangeOptions.trusts,
+      connectTimeoutMs: 1_000,
+      responseTimeoutMs: 10_000,
+    },
+    now,
+  });
+  const { port } = await door.listen('127.0.0.1', 0);
+  return {
+    cluster,
+    records,
+    parking,
+    door,
+    port,
+    retain: (known) => upstreams.retain(known),
+    async recorded(count) {
+      for (let i = 0; records.length < count && i < 500; i++) await sleep(10);
+      return records;
+    },
+    async close() {
+      parking.close();
+      await door.close(50);
+      await upstreams.close();
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * Projects from cheap to dear: `unit` needs nothing but Node, `zookeeper` starts real ZooKeeper servers, `druid`
+ * shares one real Druid cluster. They run one after the other and the dear ones one file at a time: two cores do not
+ * carry more.
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/zookeeper/**', 'test/druid/**'],
+          testTimeout: 20_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: 'zookeeper',
+          include: ['test/zookeeper/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'druid',
+          include: ['test/druid/**/*.test.ts'],
+          globalSetup: ['test/support/druid-setup.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
