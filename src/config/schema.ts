@@ -92,7 +92,10 @@ export const ConfigSchema = section({
     overlords: listOf(nodeUrl(), 'a list of URLs'),
     brokers: listOf(
       section(
-        { url: nodeUrl(), service: text('the name of a Broker service, for example druid/broker') },
+        {
+          url: nodeUrl(),
+          service: text('the name of a Broker service, for example druid/broker', 'druid/broker'),
+        },
         { shorthand: 'broker', expected: 'a URL, or { url, service }' },
       ),
       'a list of URLs, or of { url, service }',

@@ -48,7 +48,7 @@ test('all nodes are discovered, and who leads is whom Druid names', async () => 
 describe('queries', () => {
   test('SQL is answered whole, with its trailer and one Date', async () => {
     const client = await connectRaw(Number(new URL(gateway.url).port));
-    const body = JSON.stringify({ query: `SELECT k FROM ${TABLE} ORDER BY k` });
+    const body = JSON.stringify({ query: `SELECT k FROM ${TABLE} GROUP BY k ORDER BY k` });
     client.send(
       `POST /druid/v2/sql HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n` +
         `Content-Length: ${body.length}\r\n\r\n${body}`,

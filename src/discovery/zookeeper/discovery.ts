@@ -30,6 +30,8 @@ export interface ZooKeeperDiscoveryOptions {
   readonly coordinatorPath: string;
   readonly auth?: Credentials;
   readonly tls?: ZooKeeperTls;
+  /** The longest pause between two attempts to connect, 2 s by default. */
+  readonly maxReconnectDelayMs?: number;
   /** Epoch milliseconds. */
   readonly now?: () => number;
   readonly random?: () => number;
@@ -95,6 +97,7 @@ class CuratorDiscovery extends EventEmitter<DiscoveryEvents> implements ZooKeepe
       sessionTimeoutMs,
       credentials: auth ?? null,
       tls: tls === undefined ? null : prepareTls(tls),
+      maxReconnectDelayMs: options.maxReconnectDelayMs ?? 2_000,
       now: this.#now,
       random: this.#random,
     });

@@ -12,6 +12,8 @@ export interface SessionOptions {
   readonly sessionTimeoutMs: number;
   readonly credentials: Credentials | null;
   readonly tls: PreparedTls | null;
+  /** The longest pause between two attempts to connect. */
+  readonly maxReconnectDelayMs: number;
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly random: () => number;
@@ -58,7 +60,11 @@ export class Session extends EventEmitter<SessionEvents> {
   constructor(options: SessionOptions) {
     super();
     this.#options = options;
-    this.#backoff = createBackoff({ servers: options.servers.length, random: options.random });
+    this.#backoff = createBackoff({
+      servers: options.servers.length,
+      random: options.random,
+      capMs: options.maxReconnectDelayMs,
+    });
     this.#status = { state: 'connecting', since: options.now(), detail: null };
   }
 

@@ -1,0 +1,232 @@
+import { ACL, Id, Permission } from 'node-zookeeper-client';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { startProxy } from '../support/cutting-proxy.ts';
+import { connectWriter, type Ensemble, startEnsemble, type Writer } from '../support/zookeeper.ts';
+import { BROKERS, brokersOf, closeAll, discover, LATCHES, latchOf, populate, until } from './fixture.ts';
+
+let ensemble: Ensemble;
+let writer: Writer;
+
+beforeAll(async () => {
+  ensemble = await startEnsemble({ servers: 1 });
+  writer = await connectWriter(ensemble.connect);
+});
+
+afterAll(async () => {
+  writer.close();
+  await ensemble.close();
+});
+
+afterEach(closeAll);
+
+const server = () => {
+  const [first] = ensemble.servers;
+  if (first === undefined) throw new Error('no server');
+  return first;
+};
+
+test('nothing there is a complete view of nothing, and nodes are seen as they come and go', async () => {
+  const discovery = discover(ensemble.connect);
+  await until(discovery, () => discovery.snapshot.complete);
+  expect(latchOf(discovery)).toEqual([]);
+  expect(brokersOf(discovery)).toEqual([]);
+
+  await populate(writer);
+  await until(discovery, () => brokersOf(discovery).length === 1 && latchOf(discovery).length === 1);
+  expect(discovery.snapshot.announcements.overlord).toMatchObject([
+    { role: 'overlord', origin: 'http://127.0.0.1:8090', service: 'druid/overlord' },
+  ]);
+
+  // The next in line has a name that sorts before the leader's: only its number counts.
+  const second = await writer.elect(LATCHES.coordinator, 'http://127.0.0.1:8181');
+  await until(discovery, () => latchOf(discovery).length === 2);
+  expect(latchOf(discovery)).toEqual(['http://127.0.0.1:8081', 'http://127.0.0.1:8181']);
+
+  const added = await writer.announce(BROKERS, 'broker', 8182);
+  await until(discovery, () => brokersOf(discovery).length === 2);
+  await writer.remove(added);
+  await until(discovery, () => brokersOf(discovery).length === 1);
+  await writer.remove(second);
+  await until(discovery, () => latchOf(discovery).length === 1);
+});
+
+test('containers that vanish and come back are followed', async () => {
+  const discovery = discover(ensemble.connect, { basePath: '/vanishing', coordinatorPath: '/vanishing/c' });
+  await until(discovery, () => discovery.snapshot.complete);
+  for (const round of [1, 2, 3]) {
+    const child = await writer.announce('/vanishing/internal-discovery/BROKER', 'broker', 9000 + round);
+    await until(discovery, () => brokersOf(discovery).length === 1);
+    await writer.remove(child);
+    await until(discovery, () => brokersOf(discovery).length === 0);
+    await writer.remove('/vanishing/internal-discovery/BROKER');
+  }
+  const faults: string[] = [];
+  discovery.on('fault', (fault) => faults.push(fault));
+  await writer.announce('/vanishing/internal-discovery/BROKER', 'broker', 9004);
+  await until(discovery, () => brokersOf(discovery)[0] === '127.0.0.1:9004');
+  expect(faults).toEqual([]);
+});
+
+test('chroot, base path and a Coordinator path of its own', async () => {
+  await populate(writer, '/root');
+  await writer.elect('/root/elsewhere/_COORDINATOR', 'http://127.0.0.1:8281');
+  const rooted = discover(`${ensemble.connect}/root`);
+  await until(rooted, () => rooted.snapshot.complete);
+  expect(latchOf(rooted)).toEqual(['http://127.0.0.1:8081']);
+  expect(brokersOf(rooted)).toEqual(['127.0.0.1:8082']);
+  const based = discover(ensemble.connect, {
+    basePath: '/root/druid',
+    coordinatorPath: '/root/elsewhere',
+  });
+  await until(based, () => based.snapshot.complete);
+  expect(latchOf(based)).toEqual(['http://127.0.0.1:8281']);
+  expect(brokersOf(based)).toEqual(['127.0.0.1:8082']);
+  // Watches see through the chroot, too.
+  await writer.announce('/root/druid/internal-discovery/BROKER', 'broker', 8382);
+  await until(rooted, () => brokersOf(rooted).length === 2);
+});
+
+describe('digest authentication', () => {
+  // What `druid.zk.service.acl=true` makes of every znode.
+  async function protect(path: string): Promise<void> {
+    const creatorAll = [new ACL(Permission.ALL, new Id('auth', ''))];
+    await new Promise<void>((resolve, reject) => {
+      secured.client.setACL(path, creatorAll, -1, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+  let secured: Writer;
+
+  beforeAll(async () => {
+    secured = await connectWriter(ensemble.connect, 'druid:secret');
+    await populate(secured, '/acl');
+    for (const path of [
+      '/acl/druid/internal-discovery/BROKER/127.0.0.1:8082',
+      '/acl/druid/overlord/_OVERLORD',
+    ])
+      await protect(path);
+  });
+  afterAll(() => secured.close());
+
+  test('with user and password everything is read, also after a reconnect', async () => {
+    const auth = { scheme: 'digest', user: 'druid', password: 'secret' };
+    const discovery = discover(`${ensemble.connect}/acl`, { auth });
+    await until(discovery, () => discovery.snapshot.complete);
+    expect(brokersOf(discovery)).toEqual(['127.0.0.1:8082']);
+    const { readAt } = discovery.snapshot;
+    await server().kill('SIGKILL');
+    await until(discovery, () => discovery.status.state !== 'connected');
+    await server().start();
+    await until(discovery, () => discovery.status.state === 'connected');
+    await secured.put('/acl/druid/internal-discovery/BROKER/probe', 'not json');
+    const fault = new Promise((resolve) => discovery.once('fault', resolve));
+    await expect(fault).resolves.toContain('probe');
+    expect(discovery.snapshot.readAt).toBeGreaterThan(readAt);
+    await secured.remove('/acl/druid/internal-discovery/BROKER/probe');
+  });
+
+  test('with a wrong password the faults say what is refused, and nothing hangs', async () => {
+    const auth = { scheme: 'digest', user: 'druid', password: 'wrong-password' };
+    const discovery = discover(`${ensemble.connect}/acl`, { auth });
+    const faults = new Set<string>();
+    await new Promise<void>((resolve) => {
+      discovery.on('fault', (fault) => {
+        faults.add(fault);
+        if (faults.size === 2) resolve();
+      });
+    });
+    expect([...faults].toSorted()).toEqual([
+      '/druid/internal-discovery/BROKER/127.0.0.1:8082 cannot be read: access is refused',
+      '/druid/overlord/_OVERLORD cannot be read: access is refused',
+    ]);
+    expect(discovery.snapshot.complete).toBe(false);
+    expect(discovery.snapshot.announcements.coordinator).toHaveLength(1);
+  });
+
+  test('a scheme that the server does not know is a status, and no end', async () => {
+    const discovery = discover(ensemble.connect, {
+      auth: { scheme: 'unheard-of', user: 'druid', password: 'do-not-show' },
+    });
+    await until(discovery, () => discovery.status.detail !== null);
+    expect(discovery.status.detail).toBe('the server refused the authentication');
+    expect(discovery.status.state).not.toBe('closed');
+  });
+});
+
+describe('the server', () => {
+  test('is killed and started on the same data: the session goes on', async () => {
+    const discovery = discover(ensemble.connect);
+    await until(discovery, () => discovery.snapshot.complete);
+    const before = brokersOf(discovery);
+    await server().kill('SIGKILL');
+    await until(discovery, () => discovery.status.state === 'suspended');
+    expect(brokersOf(discovery)).toEqual(before);
+    await server().start();
+    await until(discovery, () => discovery.status.state === 'connected');
+    await ensemble.serving(1);
+    const added = await writer.announce(BROKERS, 'broker', 8482);
+    await until(discovery, () => brokersOf(discovery).includes('127.0.0.1:8482'));
+    await writer.remove(added);
+  });
+
+  test('freezes: noticed within the session timeout, lost after another, found again when it thaws', async () => {
+    const discovery = discover(ensemble.connect, { sessionTimeoutMs: 2_000 });
+    await until(discovery, () => discovery.snapshot.complete);
+    const before = brokersOf(discovery);
+    const began = performance.now();
+    await server().kill('SIGSTOP');
+    try {
+      await until(discovery, () => discovery.status.state === 'suspended');
+      expect(performance.now() - began).toBeLessThan(2_000);
+      await until(discovery, () => discovery.status.state === 'lost');
+      expect(brokersOf(discovery)).toEqual(before);
+    } finally {
+      await server().kill('SIGCONT');
+    }
+    await until(discovery, () => discovery.status.state === 'connected');
+  });
+
+  test('is not there at the start: that is a status, and it is found when it comes', async () => {
+    await server().kill('SIGKILL');
+    const discovery = discover(ensemble.connect);
+    await until(discovery, () => discovery.status.detail?.includes('ECONNREFUSED') === true);
+    expect(discovery.status.state).toBe('connecting');
+    await server().start();
+    await until(discovery, () => discovery.snapshot.complete);
+  });
+
+  test('loses all its data: a fresh session reads what there is now', async () => {
+    const discovery = discover(ensemble.connect, { sessionTimeoutMs: 2_000 });
+    await until(discovery, () => discovery.snapshot.complete);
+    await server().kill('SIGKILL');
+    await server().start(true);
+    await until(discovery, () => discovery.status.state === 'connected' && brokersOf(discovery).length === 0);
+    const fresh = await connectWriter(ensemble.connect);
+    await fresh.announce(BROKERS, 'broker', 8582);
+    await until(discovery, () => brokersOf(discovery)[0] === '127.0.0.1:8582');
+    fresh.close();
+  });
+});
+
+test('100 reconnects leave as many watches and listeners as one', async () => {
+  const discovery = discover(ensemble.connect);
+  await until(discovery, () => discovery.snapshot.complete);
+  const { watches } = discovery.sessionStats;
+  const listeners = (): number[] => discovery.eventNames().map((name) => discovery.listenerCount(name));
+  const before = listeners();
+  const proxy = await startProxy(server().port);
+  const through = discover(`127.0.0.1:${proxy.port}`, { maxReconnectDelayMs: 10 });
+  await until(through, () => through.snapshot.complete);
+  for (let i = 0; i < 100; i++) {
+    proxy.cut();
+    await until(through, () => through.status.state !== 'connected');
+    await until(through, () => through.status.state === 'connected');
+  }
+  const { readAt } = through.snapshot;
+  await until(through, () => through.snapshot.readAt >= readAt && through.sessionStats.watches === watches);
+  expect(through.sessionStats).toEqual({ reconnects: 100, watches });
+  expect(listeners()).toEqual(before);
+  // The server's own book of watches: one each for the paths of each of the two clients.
+  const book = await server().ask('mntr');
+  expect(book).toMatch(new RegExp(`zk_watch_count\\s${2 * watches}\\b`));
+  await proxy.close();
+});
