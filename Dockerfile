@@ -23,5 +23,8 @@ COPY --from=build /app/dist ./dist
 COPY config ./config
 # By number, so that Kubernetes can see that it is not root. Nothing below / is written to.
 USER 1000:1000
+EXPOSE 8888
+# The admin listener's default address; live, not ready: a gateway that waits for ZooKeeper need not be replaced.
+HEALTHCHECK --interval=10s --timeout=3s CMD ["node", "-e", "fetch('http://127.0.0.1:9888/health/live').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "dist/main.js"]
 CMD ["serve"]
