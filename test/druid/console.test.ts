@@ -59,7 +59,7 @@ test('the console opens from the root', async () => {
   await page.goto(gateway.url);
   await page.waitForURL(/unified-console\.html/);
   // The home view shows the version that /status tells, and counts that only both masters together know.
-  await page.getByText('Druid 33.0.0').first().waitFor();
+  await page.getByText(/Apache Druid is running version\s+33\.0\.0/).waitFor();
   await page
     .getByText(/\d+ datasources?/)
     .first()

@@ -36,6 +36,10 @@ export async function startGateway(...args: string[]): Promise<RunningGateway> {
     [MAIN, 'serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...args],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
+  // Also where a test fails before it stops its gateway.
+  const end = (): void => void child.kill('SIGKILL');
+  process.once('exit', end);
+  child.once('exit', () => process.off('exit', end));
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log += text;
