@@ -80,6 +80,7 @@ export function parseCommand(args: readonly string[]): Command {
 
 function parse(args: readonly string[]) {
   for (const arg of args) {
+    if (/^-[^-hV]/.test(arg)) throw new UsageError(`there is no option ${arg.slice(0, 2)}; see --help`);
     const [, name] = /^--([^=]+)/.exec(arg) ?? [];
     if (name === undefined || Object.hasOwn(OPTIONS, name)) continue;
     throw new UsageError(

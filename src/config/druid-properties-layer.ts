@@ -18,8 +18,19 @@ const PATHS: Readonly<Record<string, Path>> = {
   'druid.zk.paths.coordinatorPath': ['zookeeper', 'coordinatorPath'],
 };
 
+export interface DruidPropertiesOptions {
+  readonly cwd: string;
+  /** For `${env:...}` and environment password providers. */
+  readonly environment: Environment;
+  /** Otherwise `pwd` is not looked at, as another source has given the password. */
+  readonly needsPassword: boolean;
+}
+
 /** Reads Druid's own `common.runtime.properties`, of which only the ZooKeeper settings matter here. */
-export function druidPropertiesLayer(file: string, cwd: string, environment: Environment): Layer {
+export function druidPropertiesLayer(
+  file: string,
+  { cwd, environment, needsPassword }: DruidPropertiesOptions,
+): Layer {
   const settings: Setting[] = [];
   const problems: string[] = [];
   let properties: Readonly<Record<string, string>>;
@@ -39,7 +50,7 @@ export function druidPropertiesLayer(file: string, cwd: string, environment: Env
   if (get(`${SERVICE}.enabled`)?.trim().toLowerCase() === 'false') {
     refuse(
       `${SERVICE}.enabled`,
-      'this cluster does not use ZooKeeper; name its nodes with discovery.type static',
+      'this cluster does not use ZooKeeper; leave its properties out and name its nodes with discovery.type static',
     );
   }
   for (const [name, path] of Object.entries(PATHS)) {
@@ -48,11 +59,13 @@ export function druidPropertiesLayer(file: string, cwd: string, environment: Env
     set(path, name, name.endsWith('Ms') && /^\d{1,9}$/.test(value) ? Number(value) : value);
   }
   const user = get(`${SERVICE}.user`);
-  const password = passwordOf(get(`${SERVICE}.pwd`), environment, (what) => refuse(`${SERVICE}.pwd`, what));
+  const password = needsPassword
+    ? passwordOf(get(`${SERVICE}.pwd`), environment, (what) => refuse(`${SERVICE}.pwd`, what))
+    : undefined;
   // Druid authenticates only when it has both.
-  if (user && password) {
+  if (user && (password || !needsPassword)) {
     set(['zookeeper', 'auth', 'user'], `${SERVICE}.user`, user);
-    set(['zookeeper', 'auth', 'password'], `${SERVICE}.pwd`, password);
+    if (password) set(['zookeeper', 'auth', 'password'], `${SERVICE}.pwd`, password);
     const scheme = get(`${SERVICE}.authScheme`);
     if (scheme) set(['zookeeper', 'auth', 'scheme'], `${SERVICE}.authScheme`, scheme);
   }

@@ -4,6 +4,7 @@ import { druidPropertiesLayer } from './druid-properties-layer.ts';
 import { type Environment, environmentLayer } from './environment-layer.ts';
 import { type Flags, flagsLayer } from './flags-layer.ts';
 import type { Layer } from './layer.ts';
+import { givesPassword, oneSourceOfPassword } from './password.ts';
 import { ConfigError, problem } from './problems.ts';
 import type { Config } from './schema.ts';
 import { isTree, type Tree } from './tree.ts';
@@ -27,9 +28,13 @@ export interface ConfigSources {
  */
 export function loadConfig(sources: ConfigSources): Config {
   const { flags = {}, environment = {}, file, druidProperties, cwd = process.cwd() } = sources;
-  const layers: Layer[] = [flagsLayer(flags, cwd), environmentLayer(environment, cwd)];
-  if (file !== undefined) layers.push(yamlLayer(file, cwd));
-  if (druidProperties !== undefined) layers.push(druidPropertiesLayer(druidProperties, cwd, environment));
+  const sourced: Layer[] = [flagsLayer(flags, cwd), environmentLayer(environment, cwd)];
+  if (file !== undefined) sourced.push(yamlLayer(file, cwd));
+  if (druidProperties !== undefined) {
+    const needsPassword = !sourced.some(givesPassword);
+    sourced.push(druidPropertiesLayer(druidProperties, { cwd, environment, needsPassword }));
+  }
+  const layers = oneSourceOfPassword(sourced);
   const early = layers.flatMap(({ problems }) => problems);
   const merged = merge(layers.map(({ value }) => value));
   const tree = derivePaths(complete(isTree(merged) ? merged : {}) as Tree);

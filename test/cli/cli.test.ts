@@ -50,6 +50,7 @@ test('--help and --version', async () => {
 test.each([
   [['serv'], 'there is no command serv, did you mean serve?'],
   [['--lisen', 'x'], 'there is no option --lisen, did you mean --listen?'],
+  [['-x'], 'there is no option -x; see --help'],
   [['serve', 'now'], 'now is one argument too many'],
   [['--listen'], "Option '--listen <value>' argument missing"],
   [['--print'], '--print goes with check-config only'],
@@ -100,6 +101,19 @@ describe('serve', () => {
     await once(createInterface(child.stdout), 'line');
     child.kill('SIGINT');
     expect(await ended).toMatchObject({ code: 0 });
+  });
+
+  test('a second signal ends it at once with 1', async () => {
+    const { child, ended } = start(QUIET, { DRUID_GATEWAY__SHUTDOWN__DELAY: '10m' });
+    const log = createInterface(child.stderr);
+    const draining = new Promise<void>((resolve) => {
+      log.on('line', (line) => line.includes('"draining"') && resolve());
+    });
+    await once(createInterface(child.stdout), 'line');
+    child.kill('SIGTERM');
+    await draining;
+    child.kill('SIGTERM');
+    expect(await ended).toMatchObject({ code: 1 });
   });
 
   test('with a port that is taken ends with 1 and one sentence', async () => {

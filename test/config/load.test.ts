@@ -196,6 +196,17 @@ describe('secrets', () => {
     expect(loadConfig({ environment }).zookeeper.auth?.password).toBe(SECRET);
   });
 
+  test('the first source that gives a password wins, as text or as a file', () => {
+    file('in-a-file', 'password');
+    const named = file('zookeeper: { auth: { user: u, passwordFile: password } }\n');
+    const written = file('zookeeper: { auth: { user: u, password: written } }\n');
+    const text = { DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD: 'text' };
+    const pointer = { DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD_FILE: join(folder, 'password') };
+    const password = (sources: ConfigSources) => loadConfig(sources).zookeeper.auth?.password;
+    expect(password({ file: named, environment: text })).toBe('text');
+    expect(password({ file: written, environment: pointer })).toBe('in-a-file');
+  });
+
   test.each([
     [`zookeeper: { auth: "druid:${SECRET}" }`],
     [`zookeeper: { auth: { user: u, password: [${SECRET}] } }`],
@@ -258,6 +269,14 @@ describe("Druid's own properties", () => {
       coordinatorPath: '/elsewhere',
       auth: { user: 'u', password: 'p' },
     });
+  });
+
+  test("a password given elsewhere wins over Druid's, whose user still counts", () => {
+    const environment = { DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD_FILE: file('better\n', 'password') };
+    for (const pwd of ['worse', '{"type":"aws"}']) {
+      const { auth } = load(`druid.zk.service.user=u\ndruid.zk.service.pwd=${pwd}`, environment);
+      expect(auth).toEqual({ scheme: 'digest', user: 'u', password: 'better' });
+    }
   });
 
   test.each([

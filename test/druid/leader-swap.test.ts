@@ -32,7 +32,7 @@ function write(role: MasterRole): { readonly name: string; readonly sent: Promis
   const [path, body] =
     role === 'coordinator'
       ? ['/druid/coordinator/v1/config', { maxSegmentsToMove: writes }]
-      : ['/druid/indexer/v1/task', { type: 'noop', id: name, runTime: 1 }];
+      : ['/druid/indexer/v1/task', { type: 'noop', groupId: name, runTime: 1 }];
   const sent = fetch(gateway.url + path, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-druid-comment': name },
@@ -47,12 +47,18 @@ async function carriedOut(role: MasterRole): Promise<Map<string, number>> {
   const path =
     role === 'coordinator' ? '/druid/coordinator/v1/config/history?count=10000' : '/druid/indexer/v1/tasks';
   const entries = (await (await fetch(gateway.url + path)).json()) as {
+    /** Of a task: the Overlord gives each delivery one of its own. */
     id?: string;
+    groupId?: string;
     auditInfo?: { comment: string };
   }[];
   const counts = new Map<string, number>();
-  for (const { id, auditInfo } of entries) {
-    const name = auditInfo?.comment ?? id ?? '';
+  const listed = new Set<string>();
+  for (const { id, groupId, auditInfo } of entries) {
+    // A task that ends while the list is made stands in it twice: as running and as complete.
+    if (id !== undefined && listed.has(id)) continue;
+    if (id !== undefined) listed.add(id);
+    const name = auditInfo?.comment ?? groupId ?? '';
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   return counts;
@@ -63,7 +69,7 @@ async function checkWrites(role: MasterRole, traffic: Traffic): Promise<void> {
   for (const { name, status } of traffic.writes) {
     const count = counts.get(name) ?? 0;
     expect([name, count]).toEqual([name, status === 200 ? 1 : Math.min(count, 1)]);
-    // An Overlord refuses a second delivery with 400; what is not 200 says that its fate is unknown.
+    // What is not 200 says that its fate is unknown.
     expect([200, 502, 503]).toContain(status);
   }
 }
@@ -89,12 +95,13 @@ describe.each(['coordinator', 'overlord'] as const)('the leading %s', (role) => 
       const before = traffic.writes.length;
       await traffic.succeeded(40);
       await traffic.stop();
+      // First of all, so that the tests after this one find a whole cluster whatever comes of it.
+      await restart(leader.name);
       expect(traffic.failedReads).toEqual([]);
       expect(traffic.reads).toBeGreaterThan(60);
       await checkWrites(role, traffic);
       // Everything sent after the new leader served has succeeded.
       for (const { status } of traffic.writes.slice(before + 5)) expect(status).toBe(200);
-      await restart(leader.name);
     },
   );
 

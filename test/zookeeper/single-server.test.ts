@@ -1,5 +1,5 @@
 import { ACL, Id, Permission } from 'node-zookeeper-client';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startProxy } from '../support/cutting-proxy.ts';
 import { connectWriter, type Ensemble, startEnsemble, type Writer } from '../support/zookeeper.ts';
 import { BROKERS, brokersOf, closeAll, discover, LATCHES, latchOf, populate, until } from './fixture.ts';
@@ -138,16 +138,17 @@ describe('digest authentication', () => {
       '/druid/internal-discovery/BROKER/127.0.0.1:8082 cannot be read: access is refused',
       '/druid/overlord/_OVERLORD cannot be read: access is refused',
     ]);
+    // The rest is read all the same.
+    await until(discovery, () => discovery.snapshot.announcements.coordinator.length === 1);
     expect(discovery.snapshot.complete).toBe(false);
-    expect(discovery.snapshot.announcements.coordinator).toHaveLength(1);
   });
 
   test('a scheme that the server does not know is a status, and no end', async () => {
     const discovery = discover(ensemble.connect, {
       auth: { scheme: 'unheard-of', user: 'druid', password: 'do-not-show' },
     });
-    await until(discovery, () => discovery.status.detail !== null);
-    expect(discovery.status.detail).toBe('the server refused the authentication');
+    // The server closes right after its refusal, which may overtake it: the next attempt hears it then.
+    await until(discovery, () => discovery.status.detail === 'the server refused the authentication');
     expect(discovery.status.state).not.toBe('closed');
   });
 });
@@ -207,12 +208,27 @@ describe('the server', () => {
   });
 });
 
+/** The server's own book, as soon as nobody but so many sessions is in it, each watching the same paths. */
+async function pathsWatchedBy(sessions: number): Promise<number> {
+  return vi.waitFor(
+    async () => {
+      const book = await server().ask('wchs');
+      const [, connections, paths, total] =
+        /^(\d+) connections watching (\d+) paths\s+Total watches:(\d+)/.exec(book) ?? [];
+      expect([Number(connections), Number(total)]).toEqual([sessions, sessions * Number(paths)]);
+      return Number(paths);
+    },
+    { timeout: 30_000 },
+  );
+}
+
 test('100 reconnects leave as many watches and listeners as one', async () => {
   const discovery = discover(ensemble.connect);
   await until(discovery, () => discovery.snapshot.complete);
   const { watches } = discovery.sessionStats;
   const listeners = (): number[] => discovery.eventNames().map((name) => discovery.listenerCount(name));
   const before = listeners();
+  const paths = await pathsWatchedBy(1);
   const proxy = await startProxy(server().port);
   const through = discover(`127.0.0.1:${proxy.port}`, { maxReconnectDelayMs: 10 });
   await until(through, () => through.snapshot.complete);
@@ -225,7 +241,6 @@ test('100 reconnects leave as many watches and listeners as one', async () => {
   await until(through, () => through.snapshot.readAt >= readAt && through.sessionStats.watches === watches);
   expect(through.sessionStats).toEqual({ reconnects: 100, watches });
   expect(listeners()).toEqual(before);
-  // The server's own book, which counts watched paths: all of them, and those of nobody else.
-  expect(await server().ask('mntr')).toMatch(new RegExp(`zk_watch_count\\s${watches}\\b`));
+  expect(await pathsWatchedBy(2)).toBe(paths);
   await proxy.close();
 });
