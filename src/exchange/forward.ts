@@ -6,6 +6,7 @@ import type { ClientEvents, ClientSide } from './client-side.ts';
 import type { ExchangeDeps, ForwardRoute, Target } from './deps.ts';
 import type { GatewayError } from './errors.ts';
 import { headerValue } from './header-policy.ts';
+import { HeldAnswer } from './held-answer.ts';
 import { redirect, splitLocation } from './redirect.ts';
 import { Relay } from './relay.ts';
 import type { RequestBody } from './request-body.ts';
@@ -43,7 +44,8 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
   #node: UpstreamNode | null = null;
   #call: UpstreamCall | null = null;
   #repeats = 0;
-  #phase: 'before' | 'taking' | 'relaying' | 'over' = 'before';
+  #held: HeldAnswer | null = null;
+  #phase: 'before' | 'taking' | 'holding' | 'relaying' | 'over' = 'before';
 
   constructor(deps: ExchangeDeps, client: ClientSide, account: Accounting, out: Outgoing) {
     this.#deps = deps;
@@ -149,19 +151,24 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
       this.#phase = 'taking';
       return;
     }
-    this.#phase = 'relaying';
-    const complete = this.#relay.head(status, reason, raw, (value) => this.#publicLocation(value));
-    if (complete) this.#stop();
+    if (this.#mayHold()) {
+      this.#phase = 'holding';
+      this.#held = new HeldAnswer(status, reason, raw, () => this.#show());
+      return;
+    }
+    this.#begin(status, reason, raw);
   }
 
   onData(chunk: Buffer): boolean {
     if (this.#phase === 'relaying') return this.#relay.data(chunk);
+    if (this.#phase === 'holding') return this.#held?.keep(chunk) === true || this.#show();
     if (this.#phase === 'taking') this.#out.taker?.onData(chunk);
     return true;
   }
 
   onEnd(trailers: string[]): void {
     this.#call = null;
+    if (this.#phase === 'holding') this.#show();
     if (this.#phase === 'relaying') this.#relay.end(trailers);
     if (this.#phase === 'taking') this.#out.taker?.onEnd();
   }
@@ -174,7 +181,9 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
       return;
     }
     if (this.#phase === 'over') return;
-    const answered = failure.answered || this.#phase === 'taking';
+    // Of an answer that is held the client knows nothing, wherever it broke off.
+    const answered = !this.#mayHold() && (failure.answered || this.#phase === 'taking');
+    this.#forget();
     this.#turn(afterFailure({ kind: failure.kind, answered }, this.#attempted()));
   }
 
@@ -183,10 +192,43 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
   }
 
   onClose(finished: boolean): void {
+    this.#forget();
     this.#phase = 'over';
     this.#standby?.leave();
     this.#stop();
     this.#account.onClose(finished);
+  }
+
+  /** Reads of a master are short and can be had from the next one; a Broker's answers are shown as they come. */
+  #mayHold(): boolean {
+    const { route, taker } = this.#out;
+    const bodiless = this.#client.head.method === 'HEAD';
+    return route.role !== 'broker' && route.class === 'read' && taker === null && !bodiless;
+  }
+
+  /** Shows the client what was held; false as soon as it can take no more. */
+  #show(): boolean {
+    const held = this.#held;
+    if (held === null) return true;
+    this.#held = null;
+    held.end();
+    this.#begin(held.status, held.reason, held.raw);
+    let more = true;
+    for (const chunk of held.chunks) more = this.#relay.data(chunk);
+    return more;
+  }
+
+  #forget(): void {
+    if (this.#held === null) return;
+    this.#held.end();
+    this.#held = null;
+    this.#phase = 'before';
+  }
+
+  #begin(status: number, reason: string, raw: readonly string[]): void {
+    this.#phase = 'relaying';
+    const complete = this.#relay.head(status, reason, raw, (value) => this.#publicLocation(value));
+    if (complete) this.#stop();
   }
 
   #attempted(): Attempted {

@@ -169,6 +169,53 @@ test('a leader that initialises is asked again until it answers a read', async (
   expect(one.requests.length).toBe(4);
 });
 
+test('a leader that ends while it answers a read is not noticed: the next one answers', async () => {
+  const { cluster } = gateway;
+  for (const cut of [20, 40, 60, 70]) {
+    cluster.lead('overlord', one.origin);
+    cluster.onReport = (_, outcome) => {
+      if (outcome === 'reset') cluster.lead('overlord', two.origin);
+    };
+    one.script = (_, socket) => socket.end(json('an answer of some length').subarray(0, cut));
+    const answer = await get('/druid/indexer/v1/tasks');
+    expect([cut, answer.status, answer.body.toString()]).toEqual([cut, 200, '"two"']);
+  }
+});
+
+test('an answer that is long or slow is shown as it comes, and reset when it breaks off', async () => {
+  gateway.cluster.lead('overlord', one.origin);
+  const head = 'HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n';
+  for (const begun of [Buffer.alloc(70_000, 'x'), Buffer.from('x')]) {
+    let upstream: net.Socket | undefined;
+    one.script = (_, socket) => {
+      upstream = socket;
+      socket.write(Buffer.concat([Buffer.from(head), begun]));
+    };
+    const client = await connectRaw(gateway.port);
+    client.send('GET /druid/indexer/v1/tasks HTTP/1.1\r\nHost: a\r\n\r\n');
+    while (client.received().length < begun.length) await sleep(5);
+    expect(client.received().toString('latin1').endsWith(`\r\n\r\n${begun}`)).toBe(true);
+    upstream?.destroy();
+    expect(await client.ended()).toBe('reset');
+  }
+  expect(two.requests.length).toBe(0);
+});
+
+test('a client that leaves before it has seen anything ends the request', async () => {
+  gateway.cluster.lead('overlord', one.origin);
+  const held = new Promise<net.Socket>((resolve) => {
+    one.script = (_, socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx', () => resolve(socket));
+    };
+  });
+  const client = await connectRaw(gateway.port);
+  client.send('GET /druid/indexer/v1/tasks HTTP/1.1\r\nHost: a\r\n\r\n');
+  const closed = once(await held, 'close');
+  client.close();
+  await closed;
+  expect((await gateway.recorded(1))[0]).toMatchObject({ end: 'client_gone', attempts: 1 });
+});
+
 test('a leader that initialises refuses a write with 503 in JSON', async () => {
   gateway.cluster.lead('overlord', one.origin);
   one.script = (_, socket) => socket.write(plain('503 Service Unavailable', [], ''));
