@@ -10,10 +10,13 @@ import { formatHostPort } from './config/host-port.ts';
 import { redact } from './config/redact.ts';
 import type { Config } from './config/schema.ts';
 import { createFrontDoor } from './doors/front.ts';
+import { createConcurrency } from './exchange/concurrency.ts';
 import type { ExchangeOptions } from './exchange/deps.ts';
 import { createExchange } from './exchange/exchange.ts';
 import { createParking } from './exchange/parking.ts';
+import { watchPressure } from './exchange/pressure.ts';
 import type { ExchangeRecord } from './exchange/record.ts';
+import { createRetryBudget } from './exchange/retry-budget.ts';
 import { createUpstreams } from './exchange/upstreams.ts';
 import { createAddressSet } from './routing/address-set.ts';
 import { createRedirectPolicy } from './routing/redirect-policy.ts';
@@ -44,11 +47,14 @@ export interface Gateway {
 /** So long before the deadline of a shutdown, requests that still wait for a leader get their 503. */
 const LAST_CALL_MS = 1_000;
 
+/** Connections for what no limit holds back. */
+const CANCEL_CONNECTIONS = 16;
+
 /** Throws with one sentence when the files that the configuration names cannot be used. */
 export function createGateway(config: Config, { logger, version }: GatewayOptions): Gateway {
   const now = (): number => performance.now();
   const random = Math.random;
-  const { upstream, parking: waits } = config;
+  const { health, limits, retries, upstream, parking: waits } = config;
   const tls = upstream.tls === undefined ? {} : { tls: upstreamTls(upstream.tls) };
   let draining = false;
   let inFlight = 0;
@@ -59,11 +65,20 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     leaderProbeIntervalMs: config.leadership.probeInterval,
     leaderProbeTimeoutMs: config.leadership.probeTimeout,
     leaderConfirmIntervalMs: config.leadership.confirmInterval,
-    brokerProbeIntervalMs: config.health.brokerProbeInterval,
-    brokerProbeTimeoutMs: config.health.brokerProbeTimeout,
+    brokerProbeTimeoutMs: health.brokerProbeTimeout,
+    brokerHealth: {
+      probeIntervalMs: health.brokerProbeInterval,
+      outlier: {
+        failures: health.outlier.failures,
+        ejectionMs: health.outlier.ejection,
+        maxEjectionMs: health.outlier.maxEjection,
+      },
+      maxEjectedShare: health.outlier.maxEjectedShare,
+      slowStartMs: health.slowStart,
+      emptyGraceMs: health.emptyGrace,
+    },
     ...tls,
   });
-  const metrics = createMetrics({ cluster, discovery, version, inFlight: () => inFlight });
   const accessLog = config.log.access ? createAccessLog(logger) : null;
   const stopLogging = logClusterEvents(logger, cluster, discovery);
 
@@ -78,11 +93,32 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     bufferBodyBytes: upstream.bufferBody,
     maxWaitMs: waits.maxWait,
     maxWaitStaleMs: waits.maxWaitStale,
+    maxQueueMs: limits.queue.maxWait,
+    maxPerNode: upstream.maxRequestsPerNode,
     trusts: createAddressSet(config.forwarded.trust),
   };
-  const parking = createParking({ cluster, maxRequests: waits.maxRequests, now });
+  const parking = createParking({
+    cluster,
+    maxRequests: waits.maxRequests,
+    maxBytes: waits.maxBytes,
+    maxQueued: limits.queue.maxRequests,
+    now,
+  });
+  const { total, perClient, largeShare, ...roles } = limits.concurrency;
+  const concurrency = createConcurrency({ total, roles, perClient, largeShare }, (role) =>
+    parking.room(role),
+  );
+  const retryBudget = createRetryBudget(retries);
+  const pressure = watchPressure(limits.maxEventLoopDelay);
+  const metrics = createMetrics({
+    cluster,
+    discovery,
+    version,
+    inFlight: () => inFlight,
+    exchange: { parking, concurrency, retryBudget, pressure },
+  });
   const upstreams = createUpstreams({
-    connections: upstream.maxConnectionsPerNode,
+    connections: upstream.maxRequestsPerNode + CANCEL_CONNECTIONS,
     connectTimeoutMs: upstream.connectTimeout,
     responseTimeoutMs: upstream.responseTimeout,
     idleTimeoutMs: upstream.idleTimeout,
@@ -98,12 +134,14 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     redirectPolicy: createRedirectPolicy({ mode: config.mode, ...config.redirect }),
     upstreams,
     parking,
+    concurrency,
+    retryBudget,
+    pressure,
     sink,
     options,
     now,
     random,
   });
-  const { limits } = config;
   const door = createFrontDoor({
     handle(client) {
       inFlight++;
@@ -115,6 +153,7 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
       headersTimeoutMs: limits.headersTimeout,
       requestTimeoutMs: limits.requestTimeout,
       keepAliveTimeoutMs: limits.keepAliveTimeout,
+      sendTimeoutMs: limits.sendTimeout,
       maxConnections: limits.maxConnections,
     },
     ...(config.listen.tls === undefined ? {} : { tls: listenTls(config.listen.tls) }),
@@ -149,6 +188,7 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     await door.close(drain);
     clearTimeout(lastCall);
     parking.close();
+    pressure.stop();
     await upstreams.close();
     await cluster.close();
     await discovery.close();

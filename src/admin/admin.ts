@@ -1,6 +1,7 @@
 import { type FastifyInstance, fastify } from 'fastify';
 import type { Cluster } from '../cluster/contract.ts';
 import type { Discovery } from '../discovery/discovery.ts';
+import { registerBrokerActions } from './broker-actions.ts';
 import type { Metrics } from './metrics.ts';
 import { describeStatus } from './status.ts';
 
@@ -17,7 +18,13 @@ export interface AdminOptions {
   readonly now?: () => number;
 }
 
-const PATHS = ['/metrics', '/health/live', '/health/ready', '/status'];
+const PATHS = [
+  '/metrics',
+  '/health/live',
+  '/health/ready',
+  '/status',
+  'POST /brokers/HOST:PORT/cordon, drain or return',
+];
 
 /**
  * The admin listener, for operators and probes and never for Druid's clients: not yet listening. It logs nothing,
@@ -47,6 +54,12 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     return { status: 'ready' };
   });
   app.get('/status', async () => describeStatus(options, started, now()));
+  // An action has no body; what a client says of it does not matter.
+  app.addContentTypeParser('*', (_request, payload, done) => {
+    payload.resume();
+    payload.once('end', () => done(null, undefined));
+  });
+  registerBrokerActions(app, cluster);
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not found', paths: PATHS }));
   app.setErrorHandler((error: { statusCode?: number }, _request, reply) => {
     const status = error.statusCode ?? 500;

@@ -19,6 +19,7 @@ interface Options {
 export function clusterMetrics({ registry, cluster, now }: Options): () => void {
   const registers = [registry];
   leaderGauges(registers, cluster, now);
+  rivalGauge(registers, cluster);
   nodeGauges(registers, cluster);
   const changes = new Counter({
     name: 'druid_gateway_leader_changes_total',
@@ -30,6 +31,11 @@ export function clusterMetrics({ registry, cluster, now }: Options): () => void 
     name: 'druid_gateway_leader_conflicts_total',
     help: 'Times a node claimed to lead while the latch named another.',
     labelNames: ['role'],
+    registers,
+  });
+  const ejections = new Counter({
+    name: 'druid_gateway_broker_ejections_total',
+    help: 'Times a Broker was left out for a while because its requests failed.',
     registers,
   });
   const last = new Map<MasterRole, LeaderView>();
@@ -49,11 +55,14 @@ export function clusterMetrics({ registry, cluster, now }: Options): () => void 
     }
   };
   const onConflict = ({ role }: ClusterEvents['conflict'][0]): void => conflicts.inc({ role });
+  const onEjection = (): void => ejections.inc();
   cluster.on('view', onView);
   cluster.on('conflict', onConflict);
+  cluster.on('ejection', onEjection);
   return () => {
     cluster.off('view', onView);
     cluster.off('conflict', onConflict);
+    cluster.off('ejection', onEjection);
   };
 }
 
@@ -96,6 +105,18 @@ function leaderGauges(registers: Registry[], cluster: Cluster, now: () => number
   );
 }
 
+function rivalGauge(registers: Registry[], cluster: Cluster): void {
+  new Gauge({
+    name: 'druid_gateway_rival_leaders',
+    help: 'Nodes that say right now that they lead while another one does; anything but 0 is an alarm.',
+    labelNames: ['role'],
+    registers,
+    collect() {
+      for (const role of MASTER_ROLES) this.set({ role }, cluster.view.rivals[role].length);
+    },
+  });
+}
+
 function nodeGauges(registers: Registry[], cluster: Cluster): void {
   new Gauge({
     name: 'druid_gateway_upstream_up',
@@ -106,6 +127,18 @@ function nodeGauges(registers: Registry[], cluster: Cluster): void {
       this.reset();
       for (const { node, service, ready } of cluster.view.brokers) {
         this.set({ role: 'broker', service, node: node.hostAndPort }, ready ? 1 : 0);
+      }
+    },
+  });
+  new Gauge({
+    name: 'druid_gateway_upstream_cordoned',
+    help: '1 for a Broker that an operator has taken out.',
+    labelNames: ['role', 'service', 'node'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { node, service, cordoned } of cluster.view.brokers) {
+        this.set({ role: 'broker', service, node: node.hostAndPort }, cordoned ? 1 : 0);
       }
     },
   });

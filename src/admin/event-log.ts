@@ -22,6 +22,9 @@ export function logClusterEvents(
   const onConflict = (conflict: ClusterEvents['conflict'][0]): void => {
     logger.error(conflict, 'a node claims to lead while the latch names another; the latch is followed');
   };
+  const onEjection = ({ node, failures, durationMs }: ClusterEvents['ejection'][0]): void => {
+    logger.warn({ node: node.hostAndPort, failures, ms: durationMs }, 'broker ejected: its requests failed');
+  };
   const onStatus = ({ state, detail }: SourceStatus): void => {
     const line = { discovery: discovery.kind, state, detail };
     if (state === 'suspended' || state === 'lost') logger.warn(line, 'discovery is out of touch');
@@ -34,11 +37,13 @@ export function logClusterEvents(
   };
   cluster.on('leader', onLeader);
   cluster.on('conflict', onConflict);
+  cluster.on('ejection', onEjection);
   discovery.on('status', onStatus);
   discovery.on('fault', onFault);
   return () => {
     cluster.off('leader', onLeader);
     cluster.off('conflict', onConflict);
+    cluster.off('ejection', onEjection);
     discovery.off('status', onStatus);
     discovery.off('fault', onFault);
   };

@@ -4,6 +4,7 @@ import type { Discovery } from '../discovery/discovery.ts';
 import type { RecordSink } from '../exchange/record.ts';
 import { clusterMetrics } from './cluster-metrics.ts';
 import { discoveryMetrics, type SessionObserved } from './discovery-metrics.ts';
+import { type ExchangeState, exchangeMetrics } from './exchange-metrics.ts';
 import { trafficMetrics } from './traffic-metrics.ts';
 
 export interface MetricsOptions {
@@ -14,6 +15,7 @@ export interface MetricsOptions {
   readonly registry?: Registry;
   /** Requests being answered right now, parked ones included. */
   readonly inFlight?: () => number;
+  readonly exchange?: ExchangeState;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -32,11 +34,13 @@ export interface Metrics {
  * choose: no path, user, address or method.
  */
 export function createMetrics(options: MetricsOptions): Metrics {
-  const { cluster, discovery, version, inFlight, registry = new Registry(), now = Date.now } = options;
+  const { cluster, discovery, version, inFlight, exchange, now = Date.now } = options;
+  const { registry = new Registry() } = options;
   const registers = [registry];
   const record = trafficMetrics(registry);
   const leaveCluster = clusterMetrics({ registry, cluster, now });
   const leaveDiscovery = discoveryMetrics({ registry, discovery, now });
+  if (exchange !== undefined) exchangeMetrics(registry, exchange);
   if (inFlight !== undefined) {
     new Gauge({
       name: 'druid_gateway_requests_in_flight',

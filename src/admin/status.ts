@@ -1,6 +1,6 @@
 import type { Cluster } from '../cluster/contract.ts';
-import type { BrokerView, ClusterView, LeaderView } from '../cluster/view.ts';
-import { type Discovery, MASTER_ROLES } from '../discovery/discovery.ts';
+import type { BrokerView, ClusterView } from '../cluster/view.ts';
+import { type Discovery, MASTER_ROLES, type MasterRole } from '../discovery/discovery.ts';
 
 export interface StatusSources {
   readonly cluster: Cluster;
@@ -19,14 +19,16 @@ export function describeStatus(sources: StatusSources, started: number, now: num
     uptime: seconds(started, now),
     draining: draining(),
     complete: view.complete,
-    leaders: Object.fromEntries(MASTER_ROLES.map((role) => [role, leader(view.leaders[role], now)])),
+    leaders: Object.fromEntries(MASTER_ROLES.map((role) => [role, leader(view, role, now)])),
     brokers: view.brokers.map(broker),
+    cordoned: [...view.cordoned],
     discovery: describeDiscovery(discovery, view, now),
     config,
   };
 }
 
-function leader(view: LeaderView, now: number): object {
+function leader({ leaders, rivals }: ClusterView, role: MasterRole, now: number): object {
+  const view = leaders[role];
   return {
     state: view.state,
     node: view.node?.hostAndPort ?? null,
@@ -34,12 +36,14 @@ function leader(view: LeaderView, now: number): object {
     age: seconds(view.since, now),
     knownBy: view.knownBy,
     waitReason: view.waitReason,
+    rivals: rivals[role].map((origin) => origin.slice(origin.indexOf('//') + 2)),
     outstanding: view.node?.outstanding ?? 0,
   };
 }
 
-function broker({ node, service, ready, why }: BrokerView): object {
-  return { node: node.hostAndPort, service, ready, why, outstanding: node.outstanding };
+function broker({ node, service, ready, cordoned, ejected, why }: BrokerView): object {
+  const { hostAndPort, outstanding, share } = node;
+  return { node: hostAndPort, service, ready, cordoned, ejected, why, share, outstanding };
 }
 
 function describeDiscovery(discovery: Discovery, view: ClusterView, now: number): object {

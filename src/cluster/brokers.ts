@@ -1,95 +1,218 @@
 import type { Announcement } from '../discovery/discovery.ts';
+import {
+  afterFailure,
+  afterSuccess,
+  type Conduct,
+  deservesEjection,
+  ejected,
+  GOOD_CONDUCT,
+  type OutlierLimits,
+} from './conduct.ts';
 import type { NodeOutcome, UpstreamNode } from './node.ts';
 import { createPoller, type Poller } from './poller.ts';
+import { composePools, floorOf } from './pools.ts';
 import type { Probe } from './probe.ts';
+import { createReadiness, type Readiness } from './readiness.ts';
 import type { BrokerView } from './view.ts';
+import { createWarmUp } from './warm-up.ts';
 
-const READINESS = '/druid/broker/v1/readiness';
-/** Since Druid 37; it turns 503 before a Broker stops, where `readiness` stays 200. */
-const STATUS_READY = '/status/ready';
-/** A Broker that does not have `/status/ready` is asked for it again this often, since it may be upgraded. */
-const ASK_AGAIN_MS = 60_000;
 /** While it is not ready it is asked more often than while it is. */
 const NOT_READY_INTERVAL_MS = 500;
 
+export interface BrokerHealth {
+  readonly probeIntervalMs: number;
+  readonly outlier: OutlierLimits;
+  /** The largest part of the ready Brokers of a service that may be out at once. */
+  readonly maxEjectedShare: number;
+  /** How long a Broker that has just come, or come back, gets less than its share, in milliseconds. */
+  readonly slowStartMs: number;
+  /** How long the last known Brokers stay after discovery has none at all, in milliseconds. */
+  readonly emptyGraceMs: number;
+}
+
+export interface Ejection {
+  readonly node: UpstreamNode;
+  readonly failures: number;
+  readonly durationMs: number;
+}
+
 export interface BrokersOptions {
   readonly probe: Probe;
-  readonly intervalMs: number;
+  readonly health: BrokerHealth;
   readonly random: () => number;
   /** Milliseconds, monotonic. */
   readonly now: () => number;
   readonly nodeAt: (origin: string) => UpstreamNode;
   readonly onChange: () => void;
+  readonly onEjection: (ejection: Ejection) => void;
 }
 
 interface Broker {
   readonly node: UpstreamNode;
+  readonly readiness: Readiness;
   service: string;
   ready: boolean;
   why: string;
   poller: Poller | null;
-  /** Before this time `/status/ready` need not be asked: the Broker does not have it. */
-  askStatusAt: number;
   /** Counts reports: a probe that was under way when a request failed proves nothing. */
   doubts: number;
+  conduct: Conduct;
+  /** Ends its ejection. */
+  pardon: NodeJS.Timeout | null;
+  /** It was there when the gateway came and has long been warm. */
+  old: boolean;
 }
 
-/** Which announced Brokers get queries: those that say they are ready and did not just fail a request. */
+/** Which announced Brokers get queries: those that say they are ready and treat their requests well. */
 export interface Brokers {
   readonly views: readonly BrokerView[];
   readonly pools: ReadonlyMap<string, readonly UpstreamNode[]>;
   announce(announcements: readonly Announcement[]): void;
   report(node: UpstreamNode, outcome: NodeOutcome): void;
+  readonly cordoned: ReadonlySet<string>;
+  /** Takes the Broker at this `host:port` out, or back in; holds while it leaves discovery and comes back. */
+  cordon(hostAndPort: string, cordoned: boolean): void;
   stop(): void;
 }
 
 export function createBrokers(options: BrokersOptions): Brokers {
-  const { probe, intervalMs, random, now, nodeAt, onChange } = options;
+  const { probe, health, random, now, nodeAt, onChange, onEjection } = options;
+  const { outlier, maxEjectedShare } = health;
   const brokers = new Map<UpstreamNode, Broker>();
+  const cordoned = new Set<string>();
+  const warmUp = createWarmUp(health.slowStartMs, now);
   let views: readonly BrokerView[] = [];
   let pools: ReadonlyMap<string, readonly UpstreamNode[]> = new Map();
+  let active = new Set<UpstreamNode>();
+  let first = true;
+  let farewell: NodeJS.Timeout | null = null;
+
+  const isOut = (broker: Broker): boolean => broker.pardon !== null;
+  const isCordoned = ({ node }: Broker): boolean => cordoned.has(node.hostAndPort);
 
   function publish(): void {
-    const byService = new Map<string, UpstreamNode[]>();
-    views = [...brokers.values()].map(({ node, service, ready, why }) => {
-      if (ready) {
-        const pool = byService.get(service);
-        if (pool === undefined) byService.set(service, [node]);
-        else pool.push(node);
-      }
-      return { node, service, ready, why };
-    });
-    pools = byService;
+    const all = [...brokers.values()];
+    pools = composePools(
+      all.map((broker) => ({
+        node: broker.node,
+        service: broker.service,
+        ready: broker.ready,
+        ejected: isOut(broker),
+        cordoned: isCordoned(broker),
+      })),
+      maxEjectedShare,
+    );
+    const chosen = new Set([...pools.values()].flat());
+    welcome(chosen);
+    views = all.map((broker) => ({
+      node: broker.node,
+      service: broker.service,
+      ready: chosen.has(broker.node),
+      cordoned: isCordoned(broker),
+      ejected: isOut(broker),
+      why: why(broker, chosen.has(broker.node)),
+    }));
     onChange();
   }
 
-  function settle(broker: Broker, ready: boolean, why: string): void {
-    if (broker.ready === ready && broker.why === why) return;
+  /** Those who are new among the chosen start slowly, unless there is nobody to take the rest of their share. */
+  function welcome(chosen: Set<UpstreamNode>): void {
+    const alone = active.size === 0;
+    for (const node of active) if (!chosen.has(node)) warmUp.end(node);
+    for (const node of chosen) {
+      if (active.has(node)) continue;
+      const broker = brokers.get(node);
+      if (broker?.old === false && !alone) warmUp.begin(node);
+      if (broker !== undefined) broker.old = false;
+    }
+    active = chosen;
+  }
+
+  function why(broker: Broker, chosen: boolean): string {
+    if (isCordoned(broker)) return 'cordoned by an operator';
+    if (!broker.ready || !isOut(broker)) return broker.why;
+    return chosen
+      ? 'its requests failed, but so did those of too many others'
+      : 'ejected: its requests failed';
+  }
+
+  function settle(broker: Broker, ready: boolean, reason: string): void {
+    if (broker.ready === ready && broker.why === reason) return;
     broker.ready = ready;
-    broker.why = why;
+    broker.why = reason;
     publish();
   }
 
   async function ask(broker: Broker): Promise<void> {
     const { node, doubts } = broker;
-    const readiness = await probe(node.origin, READINESS);
-    let ready = readiness.kind === 'answer' && readiness.status === 200;
-    let why = ready ? 'announced and ready' : `readiness: ${said(readiness)}`;
-    if (ready && now() >= broker.askStatusAt) {
-      const status = await probe(node.origin, STATUS_READY);
-      if (
-        status.kind === 'answer' &&
-        (status.status === 404 || status.status === 401 || status.status === 403)
-      ) {
-        broker.askStatusAt = now() + ASK_AGAIN_MS;
-      } else if (status.kind !== 'answer' || status.status !== 200) {
-        ready = false;
-        why = `status/ready: ${said(status)}`;
-      }
-    }
+    const { ready, why: reason } = await broker.readiness.ask();
     if (brokers.get(node) !== broker) return;
     if (broker.doubts !== doubts) return broker.poller?.hurry();
-    settle(broker, ready, why);
+    settle(broker, ready, reason);
+  }
+
+  function add(node: UpstreamNode, service: string): void {
+    const broker: Broker = {
+      node,
+      readiness: createReadiness(probe, node.origin, now),
+      service,
+      ready: false,
+      why: 'announced, not asked yet',
+      poller: null,
+      doubts: 0,
+      conduct: GOOD_CONDUCT,
+      pardon: null,
+      old: first,
+    };
+    brokers.set(node, broker);
+    broker.poller = createPoller({
+      ask: () => ask(broker),
+      interval: () =>
+        broker.ready ? health.probeIntervalMs : Math.min(health.probeIntervalMs, NOT_READY_INTERVAL_MS),
+      random,
+    });
+  }
+
+  function remove(broker: Broker): void {
+    broker.poller?.stop();
+    if (broker.pardon !== null) clearTimeout(broker.pardon);
+    brokers.delete(broker.node);
+  }
+
+  function replace(announced: ReadonlyMap<UpstreamNode, string>): void {
+    let changed = false;
+    for (const [node, broker] of brokers) {
+      if (announced.has(node)) continue;
+      remove(broker);
+      changed = true;
+    }
+    for (const [node, service] of announced) {
+      const existing = brokers.get(node);
+      if (existing?.service === service) continue;
+      if (existing === undefined) add(node, service);
+      else existing.service = service;
+      changed = true;
+    }
+    if (announced.size > 0) first = false;
+    if (changed) publish();
+  }
+
+  function eject(broker: Broker): void {
+    const peers = [...brokers.values()].filter(
+      (peer) => peer.service === broker.service && peer.ready && !isCordoned(peer),
+    );
+    const behaving = peers.filter((peer) => !isOut(peer) && peer !== broker).length;
+    if (behaving < floorOf(peers.length, maxEjectedShare)) return;
+    const { failures } = broker.conduct;
+    const time = now();
+    broker.conduct = ejected(broker.conduct, time, outlier);
+    const durationMs = broker.conduct.until - time;
+    broker.pardon = setTimeout(() => {
+      broker.pardon = null;
+      publish();
+    }, durationMs);
+    publish();
+    onEjection({ node: broker.node, failures, durationMs });
   }
 
   return {
@@ -99,56 +222,44 @@ export function createBrokers(options: BrokersOptions): Brokers {
     get pools() {
       return pools;
     },
+    get cordoned() {
+      return cordoned;
+    },
     announce(announcements) {
-      const announced = new Map(announcements.map((a) => [nodeAt(a.origin), a.service]));
-      let changed = false;
-      for (const [node, broker] of brokers) {
-        if (announced.has(node)) continue;
-        broker.poller?.stop();
-        brokers.delete(node);
-        changed = true;
+      if (farewell !== null) clearTimeout(farewell);
+      farewell = null;
+      // None at all is more often a fault of ZooKeeper's or of whoever writes to it than the truth; those that
+      // have really gone do not pass their probes.
+      if (announcements.length === 0 && brokers.size > 0) {
+        farewell = setTimeout(() => replace(new Map()), health.emptyGraceMs);
+        return;
       }
-      for (const [node, service] of announced) {
-        const existing = brokers.get(node);
-        if (existing !== undefined) {
-          if (existing.service !== service) changed = true;
-          existing.service = service;
-          continue;
-        }
-        const broker: Broker = {
-          node,
-          service,
-          ready: false,
-          why: 'announced, not asked yet',
-          poller: null,
-          askStatusAt: 0,
-          doubts: 0,
-        };
-        brokers.set(node, broker);
-        broker.poller = createPoller({
-          ask: () => ask(broker),
-          interval: () => (broker.ready ? intervalMs : Math.min(intervalMs, NOT_READY_INTERVAL_MS)),
-          random,
-        });
-        changed = true;
-      }
-      if (changed) publish();
+      replace(new Map(announcements.map((a) => [nodeAt(a.origin), a.service])));
     },
     report(node, outcome) {
       const broker = brokers.get(node);
-      if (broker === undefined || (outcome !== 'connect_failed' && outcome !== 'unavailable')) return;
+      if (broker === undefined) return;
+      if (outcome === 'ok') {
+        broker.conduct = afterSuccess(broker.conduct, now(), outlier);
+        return;
+      }
+      broker.conduct = afterFailure(broker.conduct, now());
+      if (!isOut(broker) && deservesEjection(broker.conduct, outlier)) eject(broker);
+      if (outcome === 'reset') return;
       broker.doubts++;
       settle(broker, false, outcome === 'connect_failed' ? 'refused a request' : 'answered 502, 503 or 504');
       broker.poller?.hurry();
     },
+    cordon(hostAndPort, on) {
+      if (cordoned.has(hostAndPort) === on) return;
+      if (on) cordoned.add(hostAndPort);
+      else cordoned.delete(hostAndPort);
+      publish();
+    },
     stop() {
-      for (const broker of brokers.values()) broker.poller?.stop();
-      brokers.clear();
+      if (farewell !== null) clearTimeout(farewell);
+      for (const broker of brokers.values()) remove(broker);
+      warmUp.stop();
     },
   };
-}
-
-function said(answer: Awaited<ReturnType<Probe>>): string {
-  if (answer.kind === 'answer') return `answered ${answer.status}`;
-  return answer.kind === 'refused' ? 'connection refused' : 'no answer in time';
 }

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { type Discovery, MASTER_ROLES, type MasterRole, ROLES, type Role } from '../discovery/discovery.ts';
-import { createBrokers } from './brokers.ts';
+import { type BrokerHealth, createBrokers } from './brokers.ts';
 import type { Cluster, ClusterEvents } from './contract.ts';
 import { distrust, type Leadership, nextLeadership, noLeader, rivals } from './leadership.ts';
 import { createMasters, type Masters } from './masters.ts';
@@ -16,8 +16,8 @@ export interface ClusterOptions {
   /** How often an elected one is asked whether it serves yet. */
   readonly leaderConfirmIntervalMs: number;
   readonly leaderProbeTimeoutMs: number;
-  readonly brokerProbeIntervalMs: number;
   readonly brokerProbeTimeoutMs: number;
+  readonly brokerHealth: BrokerHealth;
   readonly tls?: NodeTls;
   /** Epoch milliseconds. */
   readonly now?: () => number;
@@ -31,6 +31,7 @@ const RIVAL_INTERVAL_MS = 10_000;
 /** A thawed former leader says that it leads for up to 3 s after a swap; that is no conflict yet. */
 const SWAP_GRACE_MS = 3_000;
 const CONFLICT_REPEAT_MS = 60_000;
+const NO_RIVALS: readonly string[] = [];
 
 /** The cluster as discovery names it and probes find it; see `Cluster`. */
 export function createCluster(options: ClusterOptions): Cluster {
@@ -47,6 +48,7 @@ class DiscoveredCluster extends EventEmitter<ClusterEvents> implements Cluster {
   readonly #masters: Record<MasterRole, Masters>;
   readonly #brokers;
   readonly #conflictsAt = new Map<string, number>();
+  readonly #rivals: Record<MasterRole, readonly string[]> = { coordinator: NO_RIVALS, overlord: NO_RIVALS };
   readonly #onDiscovery = (): void => this.#follow();
   #clock = 0;
   #view: ClusterView;
@@ -79,11 +81,12 @@ class DiscoveredCluster extends EventEmitter<ClusterEvents> implements Cluster {
     this.#masters = { coordinator: masters('coordinator'), overlord: masters('overlord') };
     this.#brokers = createBrokers({
       probe: this.#brokerProbes.probe,
-      intervalMs: options.brokerProbeIntervalMs,
+      health: options.brokerHealth,
       random,
       now,
       nodeAt: (origin) => this.#nodes.at(origin),
       onChange: () => this.#publish(),
+      onEjection: (ejection) => void this.emit('ejection', ejection),
     });
     this.#view = this.#compose(1);
   }
@@ -109,8 +112,8 @@ class DiscoveredCluster extends EventEmitter<ClusterEvents> implements Cluster {
   }
 
   report(node: UpstreamNode, outcome: NodeOutcome): void {
-    if (outcome === 'ok') return;
     this.#brokers.report(node, outcome);
+    if (outcome === 'ok') return;
     for (const role of MASTER_ROLES) {
       const before = this.#leaderships[role];
       if (before.view.node !== node) continue;
@@ -119,6 +122,10 @@ class DiscoveredCluster extends EventEmitter<ClusterEvents> implements Cluster {
       this.#settle(role, distrust(before, reason, this.#now(), this.#stamp));
       this.#masters[role].hurry(node);
     }
+  }
+
+  cordon(hostAndPort: string, cordoned: boolean): void {
+    this.#brokers.cordon(hostAndPort, cordoned);
   }
 
   readonly #stamp = (): number => ++this.#clock;
@@ -183,8 +190,14 @@ class DiscoveredCluster extends EventEmitter<ClusterEvents> implements Cluster {
   #lookForRivals(role: MasterRole): void {
     const { view, confirmAfter } = this.#leaderships[role];
     const now = this.#now();
-    if (view.state !== 'serving' || view.node === null || now - view.since < SWAP_GRACE_MS) return;
-    for (const claims of rivals(view, this.#masters[role].results, confirmAfter)) {
+    const settled = view.state === 'serving' && now - view.since >= SWAP_GRACE_MS;
+    const found = settled ? rivals(view, this.#masters[role].results, confirmAfter) : NO_RIVALS;
+    if (found.join() !== this.#rivals[role].join()) {
+      this.#rivals[role] = found;
+      this.#publish();
+    }
+    if (view.node === null) return;
+    for (const claims of found) {
       const key = `${role} ${claims}`;
       if (now - (this.#conflictsAt.get(key) ?? Number.NEGATIVE_INFINITY) < CONFLICT_REPEAT_MS) continue;
       this.#conflictsAt.set(key, now);
@@ -221,8 +234,10 @@ class DiscoveredCluster extends EventEmitter<ClusterEvents> implements Cluster {
       discovery: status,
       readAt: snapshot.readAt,
       leaders: { coordinator: this.#leaderships.coordinator.view, overlord: this.#leaderships.overlord.view },
+      rivals: { ...this.#rivals },
       brokers: this.#brokers.views,
       pools: this.#brokers.pools,
+      cordoned: this.#brokers.cordoned,
       nodes,
       roles,
     };

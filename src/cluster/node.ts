@@ -8,6 +8,8 @@ export interface UpstreamNode {
   readonly hostAndPort: string;
   /** Requests sent and not yet answered to the end. The exchange counts up and down; the balancer reads. */
   outstanding: number;
+  /** How much of its usual part of new queries a Broker gets: 0 < share <= 1, below 1 while it warms up. */
+  share: number;
 }
 
 /**

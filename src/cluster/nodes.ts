@@ -19,6 +19,7 @@ export function createNodes(): Nodes {
         origin,
         hostAndPort: origin.slice(origin.indexOf('//') + 2),
         outstanding: 0,
+        share: 1,
       };
       nodes.set(origin, node);
       return node;

@@ -39,6 +39,10 @@ export interface BrokerView {
   readonly service: string;
   /** Gets new queries. */
   readonly ready: boolean;
+  /** An operator has taken it out. */
+  readonly cordoned: boolean;
+  /** It is out for a time because its requests failed. */
+  readonly ejected: boolean;
   /** One sentence for people: why it gets queries or not. */
   readonly why: string;
 }
@@ -52,10 +56,14 @@ export interface ClusterView {
   /** Epoch milliseconds at which discovery was last read. */
   readonly readAt: number;
   readonly leaders: Readonly<Record<MasterRole, LeaderView>>;
+  /** Origins of nodes that say they lead while another one does: each is an alarm. */
+  readonly rivals: Readonly<Record<MasterRole, readonly string[]>>;
   /** All announced Brokers, ready or not, for status pages. */
   readonly brokers: readonly BrokerView[];
   /** Ready Brokers by service name: what the balancer draws from. */
   readonly pools: ReadonlyMap<string, readonly UpstreamNode[]>;
+  /** `host:port` of the Brokers that an operator has taken out, also of those that are not announced now. */
+  readonly cordoned: ReadonlySet<string>;
   /** Every announced or elected node by its origin: a redirect of Druid's to one of these may be followed. */
   readonly nodes: ReadonlyMap<string, UpstreamNode>;
   /** The roles under which each origin is announced, for status pages. */

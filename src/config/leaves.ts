@@ -49,6 +49,10 @@ export const size = (fallback: number, minimum: number, maximum: number) =>
 export const count = (fallback: number, minimum: number, expected: string) =>
   Type.Integer({ default: fallback, minimum, maximum: 1_000_000, expected });
 
+/** A part of a whole, from 0 to 1. */
+export const share = (fallback: number) =>
+  Type.Number({ default: fallback, minimum: 0, maximum: 1, expected: 'a number from 0 to 1' });
+
 export const flag = (fallback: boolean) => Type.Boolean({ default: fallback, expected: 'true or false' });
 
 export const choice = <const V extends string>(values: V[], fallback: NoInfer<V>) =>

@@ -11,6 +11,7 @@ import {
   listOf,
   secret,
   section,
+  share,
   size,
   text,
   znode,
@@ -63,7 +64,11 @@ export const ConfigSchema = section({
       { shorthand: 'address', expected: ADDRESS },
     ),
   }),
-  discovery: section({ type: choice(['zookeeper', 'static'], 'zookeeper') }),
+  discovery: section({
+    type: choice(['zookeeper', 'static'], 'zookeeper'),
+    snapshotFile: Type.Optional(file('a file that the gateway may write')),
+    snapshotMaxAge: duration(24 * 3_600_000, 1_000),
+  }),
   zookeeper: section({
     connect: formatted('zookeeper-connect', 'HOST:PORT[,HOST:PORT...][/chroot]', 'localhost:2181'),
     sessionTimeout: duration(30_000, 1_000),
@@ -107,7 +112,7 @@ export const ConfigSchema = section({
     responseTimeout: durationOrZero(900_000, 'waits for ever'),
     idleTimeout: durationOrZero(900_000, 'waits for ever'),
     keepAlive: duration(30_000),
-    maxConnectionsPerNode: count(256, 1, 'a whole number from 1'),
+    maxRequestsPerNode: count(256, 1, 'a whole number from 1'),
     bufferBody: size(1 * MiB, 0, 1024 * MiB),
     maxHeaderSize: size(64 * KiB, 8 * KiB, 1 * MiB),
   }),
@@ -122,11 +127,24 @@ export const ConfigSchema = section({
   health: section({
     brokerProbeInterval: duration(1_000, 100),
     brokerProbeTimeout: duration(1_000, 10),
+    outlier: section({
+      failures: count(5, 0, 'a whole number from 0; 0 ejects nobody'),
+      ejection: duration(10_000, 100),
+      maxEjection: duration(300_000, 100),
+      maxEjectedShare: share(0.5),
+    }),
+    slowStart: durationOrZero(10_000, 'gives every Broker its whole share at once'),
+    emptyGrace: durationOrZero(10_000, 'believes an empty list at once'),
   }),
   parking: section({
     maxWait: durationOrZero(40_000, 'never waits'),
     maxWaitStale: durationOrZero(3_000, 'never waits'),
     maxRequests: count(1_000, 0, 'a whole number from 0'),
+    maxBytes: size(64 * MiB, 0, 16 * 1024 * MiB),
+  }),
+  retries: section({
+    share: share(0.2),
+    minPerSecond: count(10, 0, 'a whole number from 0'),
   }),
   mode: section({ coordinator: mode(), overlord: mode(), broker: mode() }),
   redirect: section({
@@ -155,7 +173,21 @@ export const ConfigSchema = section({
     requestTimeout: durationOrZero(300_000, 'waits for ever'),
     keepAliveTimeout: duration(75_000),
     maxHeaderSize: size(64 * KiB, 8 * KiB, 1 * MiB),
+    sendTimeout: durationOrZero(60_000, 'waits for ever'),
     maxConnections: count(0, 0, 'a whole number from 0; 0 is no limit'),
+    concurrency: section({
+      total: count(2_000, 0, 'a whole number from 0; 0 is no limit'),
+      coordinator: count(500, 0, 'a whole number from 0; 0 is no limit'),
+      overlord: count(500, 0, 'a whole number from 0; 0 is no limit'),
+      broker: count(1_500, 0, 'a whole number from 0; 0 is no limit'),
+      perClient: count(0, 0, 'a whole number from 0; 0 is no limit'),
+      largeShare: share(0.75),
+    }),
+    queue: section({
+      maxRequests: count(1_000, 0, 'a whole number from 0'),
+      maxWait: durationOrZero(10_000, 'never waits'),
+    }),
+    maxEventLoopDelay: durationOrZero(1_000, 'is no limit'),
   }),
   shutdown: section({
     delay: durationOrZero(0, 'closes at once'),

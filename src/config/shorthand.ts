@@ -56,6 +56,7 @@ function absoluteZnode(text: string): string {
  * separated by commas, and lists and sections in YAML's or JSON's brackets.
  */
 export function fromText(text: string, node: SchemaNode): unknown {
+  if (node.type === 'number' && /^\d{1,15}(\.\d{1,15})?$/.test(text)) return Number(text);
   if (node.type === 'integer' && /^-?\d{1,15}$/.test(text)) return Number(text);
   if (node.type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
   if (node.type === 'array' && !text.trimStart().startsWith('[')) {

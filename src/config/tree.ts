@@ -7,7 +7,7 @@ export type Path = readonly (string | number)[];
 
 /** A part of the schema as JSON Schema sees it. */
 export interface SchemaNode extends Notes {
-  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean';
+  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';
   readonly properties?: Readonly<Record<string, SchemaNode>>;
   readonly required?: readonly string[];
   readonly items?: SchemaNode;

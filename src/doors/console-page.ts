@@ -42,7 +42,10 @@ export class ConsolePage implements StandbyActions {
     this.#found = found;
     this.#head = requestHead(request.raw, request.id, options.now());
     this.#account = new Accounting(this.#head, 'console', 'read', options.sink, options.now);
-    this.#standby = new Standby('coordinator', options, this.#account, this);
+    this.#standby = new Standby('coordinator', options, this.#account, this, {
+      lane: this.#head.remoteAddress,
+      bytes: 0,
+    });
     this.#writtenBefore = request.raw.socket.bytesWritten;
     reply.raw.once('close', () => this.#close());
   }
@@ -62,6 +65,11 @@ export class ConsolePage implements StandbyActions {
     const leader = this.#options.cluster.view.leaders.coordinator;
     if (leader.state === 'serving' && leader.node !== null) return { kind: 'node', node: leader.node };
     return { kind: 'wait', reason: leader.waitReason ?? 'no_leader' };
+  }
+
+  /** Pages are few and small. */
+  hasRoom(): boolean {
+    return true;
   }
 
   go(): void {

@@ -25,6 +25,8 @@ export interface DoorLimits {
   readonly requestTimeoutMs: number;
   /** How long an idle connection is kept; above the idle time of a load balancer in front. */
   readonly keepAliveTimeoutMs: number;
+  /** How long a client may take to read what it has been sent before more is; 0 for no limit. */
+  readonly sendTimeoutMs: number;
   /** Connections beyond are closed at once; 0 for no limit. */
   readonly maxConnections: number;
 }
@@ -52,6 +54,7 @@ export interface FrontDoor {
 }
 
 const SWEEP_MS = 100;
+const CHECK_MS = 1_000;
 
 /**
  * The front door: Fastify on `node:http`. One root hook hands every request to the exchange before Fastify looks
@@ -59,7 +62,7 @@ const SWEEP_MS = 100;
  */
 export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   const { handle, limits, now } = options;
-  const state: DoorState = { draining: false };
+  const state: DoorState = { draining: false, sendTimeoutMs: limits.sendTimeoutMs };
   const nextId = createRequestIds();
   const idOf = (request: IncomingMessage): string => nextId(request.headers['x-request-id']);
 
@@ -150,6 +153,8 @@ function serverOptions({ tls, limits }: FrontDoorOptions): object {
   const http = {
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutMs,
+    // How often Node looks for connections whose time is up: by default twice a minute.
+    connectionsCheckingInterval: CHECK_MS,
     // A missing Host is refused by the exchange, in the gateway's own words.
     requireHostHeader: false,
   };

@@ -3,9 +3,11 @@ import { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ClientEvents, ClientSide, RequestHead } from '../exchange/client-side.ts';
 
-/** Whether the door asks its clients to go elsewhere. */
 export interface DoorState {
+  /** The door asks its clients to go elsewhere. */
   draining: boolean;
+  /** How long a client may take to read what it has been sent, in milliseconds; 0 for no limit. */
+  readonly sendTimeoutMs: number;
 }
 
 /**
@@ -25,6 +27,7 @@ export class NodeClient implements ClientSide {
   readonly #door: DoorState;
   #awaitsContinue: boolean;
   #closed = false;
+  #patience: NodeJS.Timeout | null = null;
 
   constructor(
     request: IncomingMessage,
@@ -55,10 +58,14 @@ export class NodeClient implements ClientSide {
     const close = (): void => {
       if (this.#closed) return;
       this.#closed = true;
+      this.#calm();
       events.onClose(response.writableFinished);
     };
     response.on('close', close);
-    response.on('drain', () => events.onDrain());
+    response.on('drain', () => {
+      this.#calm();
+      events.onDrain();
+    });
     // A pipelined request whose answer is not yet its connection's turn hears nothing when the connection ends.
     if (response.socket === null) this.#request.socket.once('close', close);
   }
@@ -72,7 +79,9 @@ export class NodeClient implements ClientSide {
   }
 
   write(chunk: Uint8Array): boolean {
-    return this.#response.write(chunk);
+    const more = this.#response.write(chunk);
+    if (!more) this.#beImpatient();
+    return more;
   }
 
   end(chunk?: Uint8Array | string, trailers?: readonly string[]): void {
@@ -80,9 +89,22 @@ export class NodeClient implements ClientSide {
     if (trailers !== undefined && trailers.length > 0) response.addTrailers(pairs(trailers));
     if (this.#request.complete || this.#awaitsContinue) {
       response.end(chunk);
+      if (response.writableLength > 0) this.#beImpatient();
       return;
     }
     this.#linger(chunk);
+  }
+
+  /** A client that reads nothing keeps memory and a connection to Druid: it has so long. */
+  #beImpatient(): void {
+    const { sendTimeoutMs } = this.#door;
+    if (sendTimeoutMs === 0 || this.#closed) return;
+    this.#patience ??= setTimeout(() => this.reset(), sendTimeoutMs);
+  }
+
+  #calm(): void {
+    if (this.#patience !== null) clearTimeout(this.#patience);
+    this.#patience = null;
   }
 
   /**

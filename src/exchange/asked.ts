@@ -22,6 +22,14 @@ const UNWANTED: ReadonlySet<string> = new Set([
   'content-encoding',
 ]);
 
+export interface Asked {
+  /** The caller's, as they go upstream. */
+  readonly headers: readonly string[];
+  readonly onBehalfOf: string;
+  readonly name: AskedName;
+  readonly target: string;
+}
+
 /**
  * Answers for which Druid is asked with the caller's own credentials, so that a caller who may not read the state
  * gets Druid's 401 or 403 from the gateway too.
@@ -30,9 +38,7 @@ export function askDruid(
   deps: ExchangeDeps,
   client: ClientSide,
   account: Accounting,
-  headers: readonly string[],
-  name: AskedName,
-  target: string,
+  { headers, onBehalfOf, name, target }: Asked,
 ): void {
   const { view } = deps.cluster;
   const { defaultService } = deps.options;
@@ -59,6 +65,7 @@ export function askDruid(
     headers: without(headers, UNWANTED),
     body: new RequestBody(client.body, 0, 0),
     taker: name === 'status' ? null : new Taker(deps, client, account, name),
+    onBehalfOf,
   });
   forward.go();
 }

@@ -3,16 +3,22 @@ import type { UpstreamNode } from '../cluster/node.ts';
 import type { ClusterView, WaitReason } from '../cluster/view.ts';
 import type { Role } from '../discovery/discovery.ts';
 import type { Route } from '../routing/route.ts';
+import type { Concurrency } from './concurrency.ts';
 import type { Parking } from './parking.ts';
+import type { Pressure } from './pressure.ts';
 import type { RecordSink } from './record.ts';
+import type { RetryBudget } from './retry-budget.ts';
 import type { Upstreams } from './upstream-side.ts';
 
 export type ForwardRoute = Extract<Route, { kind: 'forward' }>;
 
+/** Why a request waits: for a leader, for a Broker, or (`overloaded`) for room. */
+export type WhyWait = WaitReason | 'overloaded';
+
 /** Who gets a request now, or why nobody does. */
 export type Target =
   | { readonly kind: 'node'; readonly node: UpstreamNode }
-  | { readonly kind: 'wait'; readonly reason: WaitReason };
+  | { readonly kind: 'wait'; readonly reason: WhyWait };
 
 export type ChooseTarget = (
   route: ForwardRoute,
@@ -20,7 +26,7 @@ export type ChooseTarget = (
   random: () => number,
   /** Nodes that this request has found wanting. */
   exclude: ReadonlySet<UpstreamNode>,
-  options: { readonly defaultService: string },
+  options: { readonly defaultService: string; readonly maxPerNode: number },
 ) => Target;
 
 /** The external origin a client is redirected to instead of being relayed, or null. */
@@ -34,12 +40,16 @@ export type RedirectPolicy = (
 export interface ExchangeOptions {
   /** `druid.service` of the Brokers that get queries: the default tier. */
   readonly defaultService: string;
+  /** Requests that a node may have under way; others take the next one, or wait. */
+  readonly maxPerNode: number;
   /** Bodies up to this many bytes are kept so that they can be sent again. */
   readonly bufferBodyBytes: number;
   /** How long a request may wait for a leader or Broker, in milliseconds, all waits together. */
   readonly maxWaitMs: number;
   /** The same while ZooKeeper is out of reach, when a leader will not come soon. */
   readonly maxWaitStaleMs: number;
+  /** How long a request may wait for room. */
+  readonly maxQueueMs: number;
   /** Whether a peer may set `X-Forwarded-*`. */
   readonly trusts: (remoteAddress: string) => boolean;
 }
@@ -52,6 +62,9 @@ export interface ExchangeDeps {
   readonly redirectPolicy: RedirectPolicy | null;
   readonly upstreams: Upstreams;
   readonly parking: Parking;
+  readonly concurrency: Concurrency;
+  readonly retryBudget: RetryBudget;
+  readonly pressure: Pressure;
   readonly sink: RecordSink;
   readonly options: ExchangeOptions;
   /** Milliseconds; only differences count. */

@@ -9,6 +9,8 @@ import { forwardedHead } from './header-policy.ts';
 import { isAsked, localAnswer } from './local.ts';
 import type { RecordRole } from './record.ts';
 import { RequestBody } from './request-body.ts';
+import { describeView, ViewingClient } from './view-header.ts';
+import { waitError } from './wait-error.ts';
 
 export interface Exchange {
   /** Answers the request; false, with nothing touched, when it belongs to the web console. */
@@ -17,7 +19,7 @@ export interface Exchange {
 
 /** What happens to one request, from its head to its last byte: each yields exactly one record. */
 export function createExchange(deps: ExchangeDeps): Exchange {
-  const { options, sink, now } = deps;
+  const { options, sink, now, pressure, retryBudget } = deps;
 
   function account(client: ClientSide, role: RecordRole, routeClass: Accounting['class']): Accounting {
     return new Accounting(client.head, role, routeClass, sink, now);
@@ -29,16 +31,24 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     answerError(client, refused, error);
   }
 
-  function dispatch(client: ClientSide, route: Exclude<Route, { kind: 'console' | 'refused' }>): void {
-    const { head } = client;
-    const { headers, bodyLength, fault } = forwardedHead(head, {
+  function dispatch(plain: ClientSide, route: Exclude<Route, { kind: 'console' | 'refused' }>): void {
+    const { head } = plain;
+    const { headers, bodyLength, fault, onBehalfOf, asksView } = forwardedHead(head, {
       trusted: options.trusts(head.remoteAddress),
     });
+    const client = asksView
+      ? new ViewingClient(plain, () => describeView(deps.cluster.view, Date.now()))
+      : plain;
     if (fault !== null) {
       refuse(client, { status: 400, reason: 'request_malformed', message: fault });
       return;
     }
     if (route.kind === 'forward') {
+      if (pressure.high && route.class !== 'cancel') {
+        refuse(client, waitError('overloaded'));
+        return;
+      }
+      retryBudget.deposit(head.receivedAt);
       const forward = new Forward(deps, client, account(client, route.role, route.class), {
         route,
         // Druid answers HEAD with 405 everywhere (AllowHttpMethodsResourceFilter).
@@ -46,13 +56,14 @@ export function createExchange(deps: ExchangeDeps): Exchange {
         headers,
         body: new RequestBody(client.body, bodyLength, options.bufferBodyBytes),
         taker: null,
+        onBehalfOf,
       });
       forward.go();
       return;
     }
     const local = account(client, 'local', 'local');
     if (isAsked(route.name)) {
-      askDruid(deps, client, local, headers, route.name, route.target);
+      askDruid(deps, client, local, { headers, onBehalfOf, name: route.name, target: route.target });
       return;
     }
     client.listen(local);

@@ -3,6 +3,7 @@ import type { Accounting } from './accounting.ts';
 import { answerError } from './answer.ts';
 import { type Attempted, afterFailure, afterHead, type NotRelayed, type SeenLocation } from './attempts.ts';
 import type { ClientEvents, ClientSide } from './client-side.ts';
+import type { Claim } from './concurrency.ts';
 import type { ExchangeDeps, ForwardRoute, Target } from './deps.ts';
 import type { GatewayError } from './errors.ts';
 import { headerValue } from './header-policy.ts';
@@ -12,6 +13,7 @@ import { Relay } from './relay.ts';
 import type { RequestBody } from './request-body.ts';
 import { Standby, type StandbyActions } from './standby.ts';
 import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from './upstream-side.ts';
+import { CLIENT_BUSY } from './wait-error.ts';
 
 /** Takes an answer of Druid's in the client's stead, for answers that the gateway completes itself. */
 export interface AnswerTaker {
@@ -28,7 +30,12 @@ export interface Outgoing {
   readonly headers: readonly string[];
   readonly body: RequestBody;
   readonly taker: AnswerTaker | null;
+  /** Whose request it is, for limits and turns: an address. */
+  readonly onBehalfOf: string;
 }
+
+/** A body beyond this, or of unknown length, makes a request a large one. */
+const LARGE_BODY = 256 * 1024;
 
 const NO_EXCLUSIONS: ReadonlySet<UpstreamNode> = new Set();
 
@@ -40,7 +47,11 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
   readonly #out: Outgoing;
   readonly #relay: Relay;
   #standby: Standby | null = null;
+  /** Nodes that are not asked again while there is another one. */
   #failed: Set<UpstreamNode> | null = null;
+  readonly #claim: Claim;
+  /** It counts against the limits now. */
+  #counted = false;
   #node: UpstreamNode | null = null;
   #call: UpstreamCall | null = null;
   #repeats = 0;
@@ -53,6 +64,9 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     this.#account = account;
     this.#out = out;
     this.#relay = new Relay(client, account);
+    const { route, body, onBehalfOf } = out;
+    const large = body.length < 0 || body.length > LARGE_BODY || route.class === 'stream';
+    this.#claim = { role: route.role, client: onBehalfOf, large };
     client.listen(this);
   }
 
@@ -79,15 +93,20 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
       this.#collect(() => this.go());
       return;
     }
-    this.#send(target.node);
+    if (this.#enters()) this.#send(target.node);
   }
 
   choose(): Target {
-    return this.#chooseExcept(NO_EXCLUSIONS);
+    return this.#chooseExcept(this.#failed ?? NO_EXCLUSIONS);
+  }
+
+  hasRoom(): boolean {
+    return this.#counted || this.#unlimited || this.#deps.concurrency.shortage(this.#claim) === null;
   }
 
   giveUp(error: GatewayError): void {
     this.#phase = 'over';
+    this.#leave();
     answerError(this.#client, this.#account, error);
   }
 
@@ -96,8 +115,43 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     return chooseTarget(this.#out.route, cluster.view, random, excluded, options);
   }
 
+  /** A cancel must not wait for what it cancels. */
+  get #unlimited(): boolean {
+    return this.#out.route.class === 'cancel';
+  }
+
+  /** Takes room for this request; without it, waits behind those who wait already, or is refused. */
+  #enters(): boolean {
+    if (this.#counted || this.#unlimited) return true;
+    const { concurrency, parking } = this.#deps;
+    const shortage = concurrency.shortage(this.#claim);
+    if (shortage === 'client') {
+      this.giveUp(CLIENT_BUSY);
+      return false;
+    }
+    const first = this.#standby === null;
+    if (shortage !== null || (first && parking.queued(this.#claim.role) > 0)) {
+      this.#waiting().wait('overloaded');
+      return false;
+    }
+    concurrency.enter(this.#claim);
+    this.#counted = true;
+    return true;
+  }
+
+  #leave(): void {
+    if (!this.#counted) return;
+    this.#counted = false;
+    this.#deps.concurrency.leave(this.#claim);
+  }
+
   #waiting(): Standby {
-    this.#standby ??= new Standby(this.#out.route.role, this.#deps, this.#account, this);
+    const { client, large } = this.#claim;
+    const { body, route } = this.#out;
+    this.#standby ??= new Standby(route.role, this.#deps, this.#account, this, {
+      lane: large ? `large ${client}` : client,
+      bytes: body.footprint,
+    });
     return this.#standby;
   }
 
@@ -196,6 +250,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     this.#phase = 'over';
     this.#standby?.leave();
     this.#stop();
+    this.#leave();
     this.#account.onClose(finished);
   }
 
@@ -245,13 +300,20 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
       this.giveUp(verdict.error);
       return;
     }
-    if (verdict.counts) this.#repeats++;
+    if (verdict.counts) {
+      if (!this.#deps.retryBudget.withdraw(this.#deps.now())) {
+        this.giveUp(verdict.error);
+        return;
+      }
+      this.#repeats++;
+    }
     if (this.#out.route.role === 'broker' && this.#elsewhere()) return;
     if (verdict.onlyElsewhere) {
       this.giveUp(verdict.error);
       return;
     }
-    this.#failed = null;
+    this.#failed = this.#node === null ? null : new Set([this.#node]);
+    this.#leave();
     this.#waiting().waitAfter(view, verdict.error);
   }
 

@@ -28,6 +28,10 @@ export interface ForwardedHead {
   readonly headers: string[];
   /** Declared length of the body, 0 without one, -1 when it is chunked. */
   readonly bodyLength: number;
+  /** Whose request it is: the peer, or the last one that a trusted peer says it forwards for. */
+  readonly onBehalfOf: string;
+  /** The client wants to know what its answer is decided on (`VIEW_HEADER`). */
+  readonly asksView: boolean;
   /** One sentence when the request is not to be forwarded at all. */
   readonly fault: string | null;
 }
@@ -48,6 +52,7 @@ export function forwardedHead(head: RequestHead, policy: RequestHeaderPolicy): F
   let forwardedFor = '';
   let forwardedProto = '';
   let forwardedHost = '';
+  let asksView = false;
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? '';
     const value = raw[i + 1] ?? '';
@@ -72,6 +77,9 @@ export function forwardedHead(head: RequestHead, policy: RequestHeaderPolicy): F
         continue;
       case 'expect':
       case 'x-request-id':
+        continue;
+      case 'x-druid-gateway-view':
+        asksView = true;
         continue;
       case 'x-forwarded-for':
         forwardedFor = forwardedFor === '' ? value : `${forwardedFor}, ${value}`;
@@ -100,7 +108,12 @@ export function forwardedHead(head: RequestHead, policy: RequestHeaderPolicy): F
   const originalHost = trusted && forwardedHost !== '' ? forwardedHost : host;
   if (originalHost !== '') kept.push('X-Forwarded-Host', originalHost);
   kept.push('Via', head.httpMinor === 0 ? '1.0 druid-gateway' : '1.1 druid-gateway', 'X-Request-Id', head.id);
-  return { headers: kept, bodyLength, fault };
+  const onBehalfOf = trusted && forwardedFor !== '' ? lastOf(forwardedFor) : head.remoteAddress;
+  return { headers: kept, bodyLength, onBehalfOf, asksView, fault };
+}
+
+function lastOf(list: string): string {
+  return list.slice(list.lastIndexOf(',') + 1).trim();
 }
 
 /** Of what an answer is forwarded to, as far as its framing depends on it. */
@@ -153,6 +166,8 @@ export function answerHead(raw: readonly string[], context: AnswerContext): Answ
       case 'content-location':
         value = context.rewriteLocation(value);
         break;
+      case 'x-druid-gateway-view':
+        continue;
       case 'x-druid-query-id':
         queryId = value;
         break;

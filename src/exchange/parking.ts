@@ -1,8 +1,14 @@
 import { ROLES, type Role } from '../discovery/discovery.ts';
 
-/** A request that waits for a leader or a Broker. */
+/** A request that waits: for a leader, for a Broker, or for room. */
 export interface Waiter {
   readonly role: Role;
+  /** Those of one lane go in the order in which they came, lanes by turns. */
+  readonly lane: string;
+  /** What it keeps in memory meanwhile. */
+  readonly bytes: number;
+  /** It waits for room and for nothing else: such requests have a queue of their own, shorter than the rest. */
+  readonly crowded: boolean;
   /** Whether it can go on now; also looks up why not, which may change `deadline`. */
   canGo(now: number): boolean;
   /** Milliseconds on the parking's clock at which it has waited long enough. */
@@ -11,11 +17,18 @@ export interface Waiter {
   expire(): void;
 }
 
+/** Which bound keeps a request from waiting. */
+export type ParkingRefusal = 'closed' | 'requests' | 'bytes' | 'queue';
+
 export interface Parking {
-  /** False when as many requests wait as may; the waiter has then not been taken. */
-  park(waiter: Waiter): boolean;
+  /** Null when the waiter has been taken. */
+  park(waiter: Waiter): ParkingRefusal | null;
   leave(waiter: Waiter): void;
+  /** There is room for a request of this role that there was not before. */
+  room(role: Role): void;
   waiting(role: Role): number;
+  /** How many of these wait for room. */
+  queued(role: Role): number;
   /** Lets all who wait expire, now and from now on. */
   close(): void;
 }
@@ -28,8 +41,12 @@ export interface ViewSource {
 
 export interface ParkingOptions {
   readonly cluster: ViewSource;
-  /** Requests that may wait at once, all roles together. */
+  /** Requests of one role that may wait at once. */
   readonly maxRequests: number;
+  /** Bytes of bodies that requests of one role may keep while they wait. */
+  readonly maxBytes: number;
+  /** Requests of one role that may wait for room; one client's at most half of it. */
+  readonly maxQueued: number;
   readonly now: () => number;
 }
 
@@ -38,47 +55,91 @@ const RELEASED_PER_TURN = 16;
 /** Deadlines and pauses between attempts are looked at this often, by one timer for all. */
 const TICK_MS = 20;
 
-/**
- * The place where requests wait, first come first served within a role. They are looked at with every new view
- * of the cluster and at every tick.
- */
-export function createParking({ cluster, maxRequests, now }: ParkingOptions): Parking {
-  // A Set keeps the order of arrival and lets one who leaves go in constant time.
-  const queues = new Map<Role, Set<Waiter>>(ROLES.map((role) => [role, new Set()]));
-  let count = 0;
+/** Asked before and after `canGo`, which may find that it waits for something else by now. */
+function isOver(waiter: Waiter, time: number): boolean {
+  return time >= waiter.deadline() && !waiter.canGo(time) && time >= waiter.deadline();
+}
+
+interface Queue {
+  /** In the order of their turns. Sets keep the order of arrival and let one who leaves go in constant time. */
+  readonly lanes: Map<string, Set<Waiter>>;
+  waiting: number;
+  queued: number;
+  bytes: number;
+}
+
+/** The place where requests wait, first come first served within a lane. */
+export function createParking(options: ParkingOptions): Parking {
+  const { cluster, maxRequests, maxBytes, maxQueued, now } = options;
+  const queues = new Map<Role, Queue>(
+    ROLES.map((role) => [role, { lanes: new Map(), waiting: 0, queued: 0, bytes: 0 }]),
+  );
+  /** As they were when they came: what a waiter waits for may change. */
+  const parked = new Map<Waiter, { readonly crowded: boolean; readonly bytes: number }>();
+  const roomy = new Set<Role>();
   let closed = false;
   let timer: NodeJS.Timeout | null = null;
   let scheduled = false;
+  let everywhere = false;
 
-  const queue = (role: Role): Set<Waiter> => queues.get(role) ?? new Set();
+  const queueOf = (role: Role): Queue => queues.get(role) as Queue;
 
   function remove(waiter: Waiter): boolean {
-    if (!queue(waiter.role).delete(waiter)) return false;
-    count--;
-    if (count === 0 && timer !== null) {
+    const entry = parked.get(waiter);
+    if (entry === undefined) return false;
+    parked.delete(waiter);
+    const queue = queueOf(waiter.role);
+    queue.waiting--;
+    queue.bytes -= entry.bytes;
+    if (entry.crowded) queue.queued--;
+    const lane = queue.lanes.get(waiter.lane);
+    lane?.delete(waiter);
+    if (lane?.size === 0) queue.lanes.delete(waiter.lane);
+    if (parked.size === 0 && timer !== null) {
       clearInterval(timer);
       timer = null;
     }
     return true;
   }
 
-  function look(): void {
+  /**
+   * Lets go who can, a lane at a time. `briefly` gives up on a lane with the first who cannot: room that one
+   * request has left is not looked for by a thousand.
+   */
+  function release(queue: Queue, briefly: boolean, budget: number): number {
+    let left = budget;
     const time = now();
-    let released = 0;
-    for (const waiters of queues.values()) {
-      for (const waiter of waiters) {
-        if (waiter.canGo(time)) {
-          if (released === RELEASED_PER_TURN) {
-            lookAgain();
-            return;
-          }
-          released++;
-          if (remove(waiter)) waiter.go();
-        } else if (closed || time >= waiter.deadline()) {
-          if (remove(waiter)) waiter.expire();
+    // A lane that has had its turn goes to the end, where this loop meets it again.
+    for (const [key, lane] of queue.lanes) {
+      for (const waiter of lane) {
+        if (!waiter.canGo(time)) {
+          if (briefly) break;
+          continue;
         }
+        if (left === 0) return 0;
+        left--;
+        queue.lanes.delete(key);
+        if (lane.size > 1) queue.lanes.set(key, lane);
+        remove(waiter);
+        waiter.go();
+        break;
       }
     }
+    return left;
+  }
+
+  function look(): void {
+    let left = RELEASED_PER_TURN;
+    for (const [role, queue] of queues) {
+      if (queue.waiting === 0 || !(everywhere || roomy.has(role))) continue;
+      left = release(queue, !everywhere, left);
+      if (left === 0) {
+        lookAgain();
+        return;
+      }
+    }
+    everywhere = false;
+    roomy.clear();
   }
 
   function lookAgain(): void {
@@ -90,22 +151,61 @@ export function createParking({ cluster, maxRequests, now }: ParkingOptions): Pa
     });
   }
 
-  cluster.on('view', lookAgain);
+  function lookEverywhere(): void {
+    everywhere = true;
+    lookAgain();
+  }
+
+  function tick(): void {
+    const time = now();
+    for (const waiter of parked.keys()) {
+      if (closed || isOver(waiter, time)) {
+        if (remove(waiter)) waiter.expire();
+      }
+    }
+    lookEverywhere();
+  }
+
+  function refusal(queue: Queue, waiter: Waiter): ParkingRefusal | null {
+    if (closed) return 'closed';
+    if (waiter.crowded) {
+      const ofLane = queue.lanes.get(waiter.lane)?.size ?? 0;
+      if (queue.queued >= maxQueued || ofLane >= Math.ceil(maxQueued / 2)) return 'queue';
+    }
+    if (queue.waiting >= maxRequests) return 'requests';
+    return queue.bytes + waiter.bytes > maxBytes ? 'bytes' : null;
+  }
+
+  cluster.on('view', lookEverywhere);
 
   return {
     park(waiter) {
-      if (closed || count >= maxRequests) return false;
-      queue(waiter.role).add(waiter);
-      count++;
-      timer ??= setInterval(look, TICK_MS);
-      return true;
+      const queue = queueOf(waiter.role);
+      const refused = refusal(queue, waiter);
+      if (refused !== null) return refused;
+      const { lane, crowded, bytes } = waiter;
+      const peers = queue.lanes.get(lane);
+      if (peers === undefined) queue.lanes.set(lane, new Set([waiter]));
+      else peers.add(waiter);
+      parked.set(waiter, { crowded, bytes });
+      queue.waiting++;
+      queue.bytes += bytes;
+      if (crowded) queue.queued++;
+      timer ??= setInterval(tick, TICK_MS);
+      return null;
     },
     leave: (waiter) => void remove(waiter),
-    waiting: (role) => queue(role).size,
+    room(role) {
+      if (queueOf(role).waiting === 0) return;
+      roomy.add(role);
+      lookAgain();
+    },
+    waiting: (role) => queueOf(role).waiting,
+    queued: (role) => queueOf(role).queued,
     close() {
       closed = true;
-      cluster.off('view', lookAgain);
-      look();
+      cluster.off('view', lookEverywhere);
+      tick();
     },
   };
 }

@@ -30,6 +30,12 @@ export class RequestBody {
     return !this.#overflown;
   }
 
+  /** Bytes that it may keep in memory until it is sent. */
+  get footprint(): number {
+    if (this.length < 0) return this.#limit;
+    return this.length <= this.#limit ? this.length : 0;
+  }
+
   /** False while a small body has not come in whole: then `collect` first. */
   get ready(): boolean {
     return this.length <= 0 || this.length > this.#limit || this.#ended;

@@ -1,10 +1,10 @@
-import type { ClusterView, LeaderView, WaitReason } from '../cluster/view.ts';
+import type { ClusterView, LeaderView } from '../cluster/view.ts';
 import type { Role } from '../discovery/discovery.ts';
 import type { Accounting } from './accounting.ts';
-import type { ExchangeDeps, Target } from './deps.ts';
+import type { ExchangeDeps, Target, WhyWait } from './deps.ts';
 import type { GatewayError } from './errors.ts';
 import type { Waiter } from './parking.ts';
-import { PARKING_FULL, waitError } from './wait-error.ts';
+import { refusalError, waitError } from './wait-error.ts';
 
 /** A pause before a node that failed is asked again, unless the cluster's view changes first. */
 const FIRST_PAUSE_MS = 50;
@@ -12,20 +12,32 @@ const LONGEST_PAUSE_MS = 250;
 
 /** What waiting needs of the exchange. */
 export type StandbyDeps = Pick<ExchangeDeps, 'cluster' | 'parking' | 'now'> & {
-  readonly options: Pick<ExchangeDeps['options'], 'maxWaitMs' | 'maxWaitStaleMs'>;
+  readonly options: Pick<ExchangeDeps['options'], 'maxWaitMs' | 'maxWaitStaleMs' | 'maxQueueMs'>;
 };
 
 /** What a request does while it waits, for whom it waits, and what it does then. */
 export interface StandbyActions {
-  /** Looks for a target with nothing excluded. */
   choose(): Target;
+  /** Whether there is room for it now. */
+  hasRoom(): boolean;
   go(): void;
   giveUp(error: GatewayError): void;
 }
 
-/** The waiting of one request: all its waits together stay within one limit. */
+/** What a waiting request is to the parking, besides its role. */
+export interface StandbyTraits {
+  readonly lane: string;
+  readonly bytes: number;
+}
+
+/**
+ * The waiting of one request: all its waits for a leader or Broker together stay within one limit; a wait for room
+ * has its own.
+ */
 export class Standby implements Waiter {
   readonly role: Role;
+  readonly lane: string;
+  readonly bytes: number;
   readonly #deps: StandbyDeps;
   readonly #account: Accounting;
   readonly #actions: StandbyActions;
@@ -33,19 +45,33 @@ export class Standby implements Waiter {
   #pauses = 0;
   #notBefore = 0;
   #failedIn: ClusterView | null = null;
-  #reason: WaitReason | null = null;
+  #reason: WhyWait | null = null;
+  /** Since when it waits for nothing but room. */
+  #crowdedSince = -1;
   #error: GatewayError | null = null;
 
-  constructor(role: Role, deps: StandbyDeps, account: Accounting, actions: StandbyActions) {
+  constructor(
+    role: Role,
+    deps: StandbyDeps,
+    account: Accounting,
+    actions: StandbyActions,
+    { lane, bytes }: StandbyTraits,
+  ) {
     this.role = role;
+    this.lane = lane;
+    this.bytes = bytes;
     this.#deps = deps;
     this.#account = account;
     this.#actions = actions;
   }
 
+  get crowded(): boolean {
+    return this.#reason === 'overloaded';
+  }
+
   /** Waits for a target, `reason` being why there is none. */
-  wait(reason: WaitReason): void {
-    this.#reason = reason;
+  wait(reason: WhyWait): void {
+    this.#because(reason);
     this.#park();
   }
 
@@ -57,7 +83,7 @@ export class Standby implements Waiter {
     const { now } = this.#deps;
     this.#failedIn = failedIn;
     this.#error = error;
-    this.#reason = null;
+    this.#because(null);
     this.#notBefore = now() + Math.min(FIRST_PAUSE_MS * 2 ** this.#pauses, LONGEST_PAUSE_MS);
     this.#pauses++;
     if (this.canGo(now())) {
@@ -77,12 +103,13 @@ export class Standby implements Waiter {
   canGo(now: number): boolean {
     if (now < this.#notBefore && !this.#changed()) return false;
     const target = this.#actions.choose();
-    if (target.kind === 'node') return true;
-    this.#reason = target.reason;
+    if (target.kind === 'node' && this.#actions.hasRoom()) return true;
+    this.#because(target.kind === 'node' ? 'overloaded' : target.reason);
     return false;
   }
 
   deadline(): number {
+    if (this.crowded) return this.#crowdedSince + this.#deps.options.maxQueueMs;
     return this.#since + this.#left();
   }
 
@@ -97,14 +124,21 @@ export class Standby implements Waiter {
   }
 
   #park(): void {
-    if (this.#left() <= 0) {
+    this.#since = this.#deps.now();
+    if (this.deadline() <= this.#since) {
+      this.#since = -1;
       this.#actions.giveUp(this.#verdict());
       return;
     }
-    this.#since = this.#deps.now();
-    if (this.#deps.parking.park(this)) return;
+    const refusal = this.#deps.parking.park(this);
+    if (refusal === null) return;
     this.#since = -1;
-    this.#actions.giveUp(PARKING_FULL);
+    this.#actions.giveUp(refusal === 'closed' ? this.#verdict() : refusalError(refusal));
+  }
+
+  #because(reason: WhyWait | null): void {
+    if (reason === 'overloaded' && !this.crowded) this.#crowdedSince = this.#deps.now();
+    this.#reason = reason;
   }
 
   #count(): void {
@@ -119,7 +153,7 @@ export class Standby implements Waiter {
 
   #verdict(): GatewayError {
     if (this.#reason !== null) return waitError(this.#reason);
-    return this.#error ?? PARKING_FULL;
+    return this.#error ?? waitError('no_leader');
   }
 
   #changed(): boolean {

@@ -10,7 +10,7 @@ import type {
 } from './upstream-side.ts';
 
 export interface UpstreamOptions {
-  /** Connections per node; requests beyond wait for one. */
+  /** Connections per node; requests beyond wait for one, so it is for the exchange to send no more. */
   readonly connections: number;
   readonly connectTimeoutMs: number;
   /** Time to the first byte of the answer; 0 waits for ever. */

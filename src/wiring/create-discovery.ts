@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import type { Discovery } from '../discovery/discovery.ts';
+import { rememberDiscovery } from '../discovery/remembered.ts';
 import { createStaticDiscovery } from '../discovery/static.ts';
 import { createZooKeeperDiscovery } from '../discovery/zookeeper/discovery.ts';
 import { zookeeperTls } from './tls-files.ts';
@@ -8,7 +9,7 @@ import { zookeeperTls } from './tls-files.ts';
 export function createDiscovery(config: Config): Discovery {
   if (config.discovery.type === 'static') return createStaticDiscovery(config.static);
   const { connect, sessionTimeout, basePath, coordinatorPath, auth, tls } = config.zookeeper;
-  return createZooKeeperDiscovery({
+  const source = createZooKeeperDiscovery({
     connect,
     sessionTimeoutMs: sessionTimeout,
     basePath,
@@ -17,5 +18,13 @@ export function createDiscovery(config: Config): Discovery {
       ? {}
       : { auth: { scheme: auth.scheme, user: auth.user, password: auth.password } }),
     ...(tls === undefined ? {} : { tls: zookeeperTls(tls) }),
+  });
+  const { snapshotFile, snapshotMaxAge } = config.discovery;
+  if (snapshotFile === undefined) return source;
+  return rememberDiscovery({
+    source,
+    file: snapshotFile,
+    cluster: `${connect} ${basePath} ${coordinatorPath}`,
+    maxAgeMs: snapshotMaxAge,
   });
 }

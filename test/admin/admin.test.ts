@@ -76,7 +76,13 @@ test('metrics are served in the text format', async () => {
 });
 
 test('an unknown path is a 404 that names the known ones', async () => {
-  const paths = ['/metrics', '/health/live', '/health/ready', '/status'];
+  const paths = [
+    '/metrics',
+    '/health/live',
+    '/health/ready',
+    '/status',
+    'POST /brokers/HOST:PORT/cordon, drain or return',
+  ];
   expect(await json('/druid/v2')).toEqual({ status: 404, body: { error: 'not found', paths } });
 });
 
@@ -93,7 +99,16 @@ test('status tells leaders, Brokers, discovery and the redacted configuration', 
     complete: true,
     readAt: now,
     leaders: { ...cluster.view.leaders, coordinator: serving('coordinator', a, 12, now) },
-    brokers: [{ node: b, service: 'druid/broker', ready: false, why: 'announced, but not ready' }],
+    brokers: [
+      {
+        node: b,
+        service: 'druid/broker',
+        ready: false,
+        cordoned: false,
+        ejected: false,
+        why: 'announced, but not ready',
+      },
+    ],
   });
   discovery.become({ state: 'suspended', since: 0, detail: 'connection reset' });
   now += 1500;
@@ -113,6 +128,7 @@ test('status tells leaders, Brokers, discovery and the redacted configuration', 
           age: 1.5,
           knownBy: 'both',
           waitReason: null,
+          rivals: [],
           outstanding: 1,
         },
         overlord: {
@@ -122,6 +138,7 @@ test('status tells leaders, Brokers, discovery and the redacted configuration', 
           age: 1001.5,
           knownBy: 'nothing',
           waitReason: 'no_leader',
+          rivals: [],
           outstanding: 0,
         },
       },
@@ -130,10 +147,14 @@ test('status tells leaders, Brokers, discovery and the redacted configuration', 
           node: 'b:8082',
           service: 'druid/broker',
           ready: false,
+          cordoned: false,
+          ejected: false,
           why: 'announced, but not ready',
+          share: 1,
           outstanding: 5,
         },
       ],
+      cordoned: [],
       discovery: {
         kind: 'zookeeper',
         state: 'suspended',

@@ -13,7 +13,7 @@ import {
 import type { ExchangeRecord } from '../../src/exchange/record.ts';
 
 export function node(hostAndPort: string, outstanding = 0): UpstreamNode {
-  return { origin: `http://${hostAndPort}`, hostAndPort, outstanding };
+  return { origin: `http://${hostAndPort}`, hostAndPort, outstanding, share: 1 };
 }
 
 export function leaderless(role: MasterRole): LeaderView {
@@ -40,8 +40,10 @@ export const EMPTY_VIEW: ClusterView = {
   discovery: CONNECTED,
   readAt: 0,
   leaders: { coordinator: leaderless('coordinator'), overlord: leaderless('overlord') },
+  rivals: { coordinator: [], overlord: [] },
   brokers: [],
   pools: new Map(),
+  cordoned: new Set(),
   nodes: new Map(),
   roles: new Map(),
 };
@@ -62,6 +64,7 @@ export class FakeCluster extends EventEmitter<ClusterEvents> implements Cluster 
   }
 
   report(): void {}
+  cordon(_hostAndPort: string, _cordoned: boolean): void {}
   start(): void {}
   async close(): Promise<void> {}
 }

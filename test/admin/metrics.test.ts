@@ -21,6 +21,12 @@ beforeEach(() => {
     registry,
     version: '1.2.3',
     inFlight: () => 4,
+    exchange: {
+      parking: { waiting: () => 5, queued: () => 2 },
+      concurrency: { under: () => 7 },
+      retryBudget: { refusals: 1 },
+      pressure: { high: true },
+    },
     now: () => now,
   });
 });
@@ -131,8 +137,8 @@ describe('the cluster', () => {
   test('the labels of a node that left go with it', async () => {
     const [a, b] = [node('a:8082', 2), node('b:8082', 1)];
     const brokers = [
-      { node: a, service: 'druid/broker', ready: true, why: 'ready' },
-      { node: b, service: 'druid/hot', ready: false, why: 'not ready' },
+      { node: a, service: 'druid/broker', ready: true, cordoned: false, ejected: false, why: 'ready' },
+      { node: b, service: 'druid/hot', ready: false, cordoned: false, ejected: false, why: 'not ready' },
     ];
     cluster.show({ complete: true, brokers, nodes: new Map([a, b].map((n) => [n.origin, n])) });
     expect(await value('druid_gateway_upstream_up{role="broker",service="druid/broker",node="a:8082"}')).toBe(
@@ -176,6 +182,14 @@ describe('discovery and the process', () => {
     expect(await value('druid_gateway_requests_in_flight')).toBe(4);
     expect(await value('nodejs_eventloop_lag_p99_seconds')).toBeTypeOf('number');
   });
+});
+
+test('what requests wait for and are limited by is read when scraped', async () => {
+  expect(await value('druid_gateway_running_requests{role="broker"}')).toBe(7);
+  expect(await value('druid_gateway_parked_requests{role="broker"}')).toBe(3);
+  expect(await value('druid_gateway_queued_requests{role="overlord"}')).toBe(2);
+  expect(await value('druid_gateway_retries_refused_total')).toBe(1);
+  expect(await value('druid_gateway_overloaded')).toBe(1);
 });
 
 test('docs/operations.md names every metric with its type and labels, and no other', async () => {

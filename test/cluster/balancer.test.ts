@@ -7,6 +7,7 @@ const node = (outstanding: number, i = 0): UpstreamNode => ({
   origin: `http://b${i}:8082`,
   hostAndPort: `b${i}:8082`,
   outstanding,
+  share: 1,
 });
 const pools = fc
   .array(fc.nat(20), { minLength: 1, maxLength: 12 })
@@ -48,4 +49,23 @@ test('equal Brokers get equal shares', () => {
     if (picked !== null) counts.set(picked.origin, (counts.get(picked.origin) ?? 0) + 1);
   }
   for (const one of pool) expect(counts.get(one.origin)).toBeGreaterThan(1_700);
+});
+
+test('one with half a share gets about half of what it would', () => {
+  const pool = [node(0, 0), node(0, 1), node(0, 2), { ...node(0, 3), share: 0.5 }];
+  let picks = 0;
+  for (let i = 0; i < 8_000; i++) if (pickBroker(pool, Math.random) === pool[3]) picks++;
+  expect(picks).toBeGreaterThan(700);
+  expect(picks).toBeLessThan(1_300);
+});
+
+test('nobody is given more than the limit, and somebody is found as long as there is room', () => {
+  fc.assert(
+    fc.property(pools, fc.infiniteStream(random), fc.integer({ min: 1, max: 20 }), (pool, stream, limit) => {
+      const picked = pickBroker(pool, () => stream.next().value ?? 0, new Set(), limit);
+      const room = pool.some((n) => n.outstanding < limit);
+      expect(picked === null).toBe(!room);
+      if (picked !== null) expect(picked.outstanding).toBeLessThan(limit);
+    }),
+  );
 });

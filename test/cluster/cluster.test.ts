@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Cluster } from '../../src/cluster/contract.ts';
 import { createCluster } from '../../src/cluster/create-cluster.ts';
+import type { UpstreamNode } from '../../src/cluster/node.ts';
 import type { ClusterView } from '../../src/cluster/view.ts';
 import type { MasterRole } from '../../src/discovery/discovery.ts';
 import {
@@ -31,8 +32,14 @@ function begin(kind: 'zookeeper' | 'static' = 'zookeeper'): void {
     leaderProbeIntervalMs: 20,
     leaderConfirmIntervalMs: 5,
     leaderProbeTimeoutMs: 1_000,
-    brokerProbeIntervalMs: 20,
     brokerProbeTimeoutMs: 1_000,
+    brokerHealth: {
+      probeIntervalMs: 20,
+      outlier: { failures: 3, ejectionMs: 100, maxEjectionMs: 300 },
+      maxEjectedShare: 0.5,
+      slowStartMs: 1_000,
+      emptyGraceMs: 150,
+    },
     now: () => time,
     random: () => 0.5,
     probes: { leaders: probes, brokers: probes },
@@ -288,8 +295,8 @@ describe('the Brokers', () => {
     discovery.announce('broker', A);
     const [node] = (await view((v) => names(v).length === 1)).pools.get('druid/broker') ?? [];
     if (node !== undefined) node.outstanding = 1;
-    discovery.announce('broker');
-    expect(cluster.view.brokers).toEqual([]);
+    discovery.announce('broker', B);
+    expect(cluster.view.brokers.map((broker) => broker.node.origin)).toEqual([B]);
     discovery.announce('broker', A);
     const [again] = (await view((v) => names(v).length === 1)).pools.get('druid/broker') ?? [];
     expect(again).toBe(node);
@@ -303,5 +310,103 @@ describe('the Brokers', () => {
     discovery.turn('lost');
     await rounds(3);
     expect(names(cluster.view)).toEqual([A]);
+  });
+
+  /** The Broker at this origin, once all of these are in the pool. */
+  async function whole(origin: string, ...others: string[]): Promise<UpstreamNode> {
+    for (const each of [origin, ...others]) probes.broker(each, OK);
+    discovery.announce('broker', origin, ...others);
+    const { nodes } = await view((v) => names(v).length === others.length + 1);
+    const node = nodes.get(origin);
+    if (node === undefined) throw new Error('it is not there');
+    return node;
+  }
+
+  const fail = (node: UpstreamNode, times: number): void => {
+    for (let i = 0; i < times; i++) cluster.report(node, 'reset');
+  };
+
+  test('one whose requests fail in a row is out for a time, longer with every time, and comes back', async () => {
+    begin();
+    const node = await whole(A, B);
+    const durations: number[] = [];
+    cluster.on('ejection', ({ durationMs }) => durations.push(durationMs));
+    fail(node, 2);
+    cluster.report(node, 'ok');
+    fail(node, 2);
+    expect(names(cluster.view)).toEqual([A, B]);
+    for (let i = 0; i < 4; i++) {
+      fail(node, 3);
+      expect(names(cluster.view)).toEqual([B]);
+      // What was under way and fails while it is out does not count.
+      fail(node, 3);
+      time += durations.at(-1) ?? 0;
+      await view((v) => names(v).length === 2);
+    }
+    expect(durations).toEqual([100, 200, 300, 300]);
+    time += 300;
+    cluster.report(node, 'ok');
+    fail(node, 3);
+    expect(durations.at(-1)).toBe(100);
+  });
+
+  test('not more than half of them are ejected, and all ready ones are tried when the others stop', async () => {
+    begin();
+    const C = 'http://10.0.0.3:8082';
+    const D = 'http://10.0.0.4:8082';
+    await whole(A, B, C, D);
+    for (const origin of [A, B, C, D]) fail(cluster.view.nodes.get(origin) as UpstreamNode, 3);
+    expect(names(cluster.view)).toEqual([C, D]);
+    probes.broker(C, UNAVAILABLE);
+    probes.broker(D, UNAVAILABLE);
+    await view((v) => names(v).join() === [A, B].join());
+  });
+
+  test('a single one is never ejected', async () => {
+    begin();
+    const node = await whole(A);
+    fail(node, 30);
+    expect(names(cluster.view)).toEqual([A]);
+  });
+
+  test('one that comes later begins with a small share; those found at the start do not', async () => {
+    begin();
+    const node = await whole(A, B);
+    expect(node.share).toBe(1);
+    const C = 'http://10.0.0.3:8082';
+    const late = await whole(C, A, B);
+    expect(late.share).toBeCloseTo(0.1);
+    time += 500;
+    while (late.share < 0.5) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(late.share).toBeCloseTo(0.5);
+    time += 500;
+    while (late.share < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(node.share).toBe(1);
+  });
+
+  test('a cordoned one gets no more queries until it is returned, also when it leaves and comes back', async () => {
+    begin();
+    const node = await whole(A, B);
+    cluster.cordon(node.hostAndPort, true);
+    expect(names(cluster.view)).toEqual([B]);
+    expect(cluster.view.brokers[0]).toMatchObject({ cordoned: true, why: 'cordoned by an operator' });
+    discovery.announce('broker', B);
+    discovery.announce('broker', A, B);
+    await rounds(8);
+    expect(names(cluster.view)).toEqual([B]);
+    cluster.cordon(node.hostAndPort, false);
+    await view((v) => names(v).length === 2);
+  });
+
+  test('an empty list does not empty the pool at once, but those that are really gone leave it', async () => {
+    begin();
+    await whole(A, B);
+    probes.broker(B, REFUSED);
+    discovery.announce('broker');
+    expect(cluster.view.brokers.length).toBe(2);
+    await view((v) => names(v).join() === A);
+    discovery.announce('broker', A, B);
+    discovery.announce('broker');
+    await view((v) => v.brokers.length === 0);
   });
 });

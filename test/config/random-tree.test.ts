@@ -42,6 +42,7 @@ function valid(node: SchemaNode): fc.Arbitrary<unknown> {
     return fc.uniqueArray(valid(node.items), { maxLength: 3, selector: (v) => JSON.stringify(v) });
   if (node.enum !== undefined) return fc.constantFrom(...node.enum);
   if (node.type === 'boolean') return fc.boolean();
+  if (node.type === 'number') return fc.constantFrom(0, 0.25, 1);
   if (node.type === 'integer') return fc.integer({ min: node.minimum ?? 0, max: node.maximum ?? 1_000_000 });
   if (node.format !== undefined) return fc.constantFrom(...(FORMATTED[node.format] ?? []));
   if (node.shorthand === 'file') return fc.constantFrom('/etc/a.pem', '/etc/b.pem');

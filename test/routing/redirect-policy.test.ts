@@ -4,7 +4,7 @@ import { createAddressMap } from '../../src/routing/address-map.ts';
 import { createAddressSet } from '../../src/routing/address-set.ts';
 import { createRedirectPolicy, type RedirectOptions } from '../../src/routing/redirect-policy.ts';
 
-const node = { origin: 'http://10.0.0.7:8081', hostAndPort: '10.0.0.7:8081', outstanding: 0 };
+const node = { origin: 'http://10.0.0.7:8081', hostAndPort: '10.0.0.7:8081', outstanding: 0, share: 1 };
 
 describe('the address map', () => {
   const map = createAddressMap([

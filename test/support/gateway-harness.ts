@@ -6,10 +6,17 @@ import type { NodeOutcome, UpstreamNode } from '../../src/cluster/node.ts';
 import type { ClusterView, LeaderView, WaitReason } from '../../src/cluster/view.ts';
 import type { MasterRole } from '../../src/discovery/discovery.ts';
 import { createFrontDoor, type DoorLimits, type FrontDoor } from '../../src/doors/front.ts';
+import { type ConcurrencyLimits, createConcurrency } from '../../src/exchange/concurrency.ts';
 import type { ExchangeDeps, ExchangeOptions } from '../../src/exchange/deps.ts';
 import { createExchange } from '../../src/exchange/exchange.ts';
 import { createParking, type Parking } from '../../src/exchange/parking.ts';
+import type { Pressure } from '../../src/exchange/pressure.ts';
 import type { ExchangeRecord } from '../../src/exchange/record.ts';
+import {
+  createRetryBudget,
+  type RetryBudget,
+  type RetryBudgetOptions,
+} from '../../src/exchange/retry-budget.ts';
 import type { Upstreams } from '../../src/exchange/upstream-side.ts';
 import { createUpstreams, type UpstreamOptions } from '../../src/exchange/upstreams.ts';
 import type { Route } from '../../src/routing/route.ts';
@@ -22,8 +29,10 @@ export class FakeCluster extends EventEmitter<ClusterEvents> implements Cluster 
     discovery: { state: 'connected', since: 0, detail: null },
     readAt: 0,
     leaders: { coordinator: noLeader('coordinator', 1), overlord: noLeader('overlord', 1) },
+    rivals: { coordinator: [], overlord: [] },
     brokers: [],
     pools: new Map(),
+    cordoned: new Set(),
     nodes: new Map(),
     roles: new Map(),
   };
@@ -33,6 +42,7 @@ export class FakeCluster extends EventEmitter<ClusterEvents> implements Cluster 
 
   start(): void {}
   async close(): Promise<void> {}
+  cordon(): void {}
 
   report(node: UpstreamNode, outcome: NodeOutcome): void {
     this.reports.push([node.hostAndPort, outcome]);
@@ -42,7 +52,7 @@ export class FakeCluster extends EventEmitter<ClusterEvents> implements Cluster 
   node(origin: string): UpstreamNode {
     const known = this.#nodes.get(origin);
     if (known !== undefined) return known;
-    const created = { origin, hostAndPort: origin.replace(/^https?:\/\//, ''), outstanding: 0 };
+    const created = { origin, hostAndPort: origin.replace(/^https?:\/\//, ''), outstanding: 0, share: 1 };
     this.#nodes.set(origin, created);
     return created;
   }
@@ -77,7 +87,14 @@ export class FakeCluster extends EventEmitter<ClusterEvents> implements Cluster 
   brokers(...origins: string[]): void {
     const nodes = origins.map((origin) => this.node(origin));
     this.change({
-      brokers: nodes.map((node) => ({ node, service: 'druid/broker', ready: true, why: 'ready' })),
+      brokers: nodes.map((node) => ({
+        node,
+        service: 'druid/broker',
+        ready: true,
+        cordoned: false,
+        ejected: false,
+        why: 'ready',
+      })),
       pools: new Map([['druid/broker', nodes]]),
     });
   }
@@ -130,12 +147,19 @@ export interface HarnessOptions {
   readonly limits?: Partial<DoorLimits>;
   readonly redirectPolicy?: ExchangeDeps['redirectPolicy'];
   readonly maxParked?: number;
+  readonly maxParkedBytes?: number;
+  readonly maxQueued?: number;
+  readonly concurrency?: Partial<ConcurrencyLimits>;
+  readonly retries?: RetryBudgetOptions;
 }
 
 export interface Harness {
   readonly cluster: FakeCluster;
   readonly records: ExchangeRecord[];
   readonly parking: Parking;
+  readonly retryBudget: RetryBudget;
+  /** What the exchange takes for the state of the event loop. */
+  readonly pressure: { high: boolean };
   readonly door: FrontDoor;
   readonly port: number;
   retain: Upstreams['retain'];
@@ -149,12 +173,32 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const cluster = new FakeCluster();
   const records: ExchangeRecord[] = [];
   const now = (): number => performance.now();
-  const parking = createParking({ cluster, maxRequests: options.maxParked ?? 100, now });
+  const parking = createParking({
+    cluster,
+    maxRequests: options.maxParked ?? 100,
+    maxBytes: options.maxParkedBytes ?? 16 * 1024 * 1024,
+    maxQueued: options.maxQueued ?? 100,
+    now,
+  });
+  const concurrency = createConcurrency(
+    {
+      total: 0,
+      roles: { coordinator: 0, overlord: 0, broker: 0 },
+      perClient: 0,
+      largeShare: 0.75,
+      ...options.concurrency,
+    },
+    (role) => parking.room(role),
+  );
+  const retryBudget = createRetryBudget(options.retries ?? { share: 0.2, minPerSecond: 10 });
+  const pressure: { -readonly [K in keyof Pressure]: Pressure[K] } = { high: false, stop() {} };
   const exchangeOptions: ExchangeOptions = {
     defaultService: 'druid/broker',
     bufferBodyBytes: 64 * 1024,
     maxWaitMs: 2_000,
     maxWaitStaleMs: 500,
+    maxQueueMs: 1_000,
+    maxPerNode: 64,
     trusts: () => false,
     ...options.exchange,
   };
@@ -171,18 +215,29 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const exchange = createExchange({
     cluster,
     route,
-    chooseTarget({ role }, view, _, exclude) {
+    chooseTarget({ role }, view, _, exclude, { maxPerNode }) {
       if (role === 'broker') {
-        const node = (view.pools.get('druid/broker') ?? []).find((candidate) => !exclude.has(candidate));
-        return node === undefined ? { kind: 'wait', reason: 'no_ready_broker' } : { kind: 'node', node };
+        const pool = view.pools.get('druid/broker') ?? [];
+        const free = pool.filter((node) => node.outstanding < maxPerNode);
+        const node = free.find((candidate) => !exclude.has(candidate)) ?? free[0];
+        if (node !== undefined) return { kind: 'node', node };
+        return { kind: 'wait', reason: pool.length === 0 ? 'no_ready_broker' : 'overloaded' };
       }
       const leader = view.leaders[role];
-      if (leader.state === 'serving' && leader.node !== null) return { kind: 'node', node: leader.node };
+      if (leader.state === 'serving' && leader.node !== null) {
+        const { node } = leader;
+        return node.outstanding < maxPerNode
+          ? { kind: 'node', node }
+          : { kind: 'wait', reason: 'overloaded' };
+      }
       return { kind: 'wait', reason: leader.waitReason ?? 'no_leader' };
     },
     redirectPolicy: options.redirectPolicy ?? null,
     upstreams,
     parking,
+    concurrency,
+    retryBudget,
+    pressure,
     sink,
     options: exchangeOptions,
     now,
@@ -196,6 +251,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       headersTimeoutMs: 10_000,
       requestTimeoutMs: 0,
       keepAliveTimeoutMs: 72_000,
+      sendTimeoutMs: 60_000,
       maxConnections: 0,
       ...options.limits,
     },
@@ -216,6 +272,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     cluster,
     records,
     parking,
+    retryBudget,
+    pressure,
     door,
     port,
     retain: (known) => upstreams.retain(known),

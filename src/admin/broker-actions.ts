@@ -1,0 +1,57 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Cluster } from '../cluster/contract.ts';
+import { parseDuration } from '../config/units.ts';
+
+type Action = 'cordon' | 'drain' | 'return';
+type ActionRequest = FastifyRequest<{
+  Params: { node: string; action: string };
+  Querystring: { timeout?: string };
+}>;
+
+const ACTIONS: readonly string[] = ['cordon', 'drain', 'return'];
+const DEFAULT_TIMEOUT_MS = 60_000;
+const LOOK_MS = 25;
+
+/**
+ * `POST /brokers/HOST:PORT/cordon` takes a Broker out of the pool, `drain` also waits until it has nothing to do
+ * any more, `return` puts it back. What it is doing goes on, and cancels still reach it.
+ */
+export function registerBrokerActions(app: FastifyInstance, cluster: Cluster): void {
+  app.post('/brokers/:node/:action', (request: ActionRequest, reply: FastifyReply) =>
+    act(request, reply, cluster),
+  );
+}
+
+async function act(request: ActionRequest, reply: FastifyReply, cluster: Cluster): Promise<FastifyReply> {
+  const { node: name, action } = request.params;
+  // A page in an operator's browser can send such a request here, but not without this header.
+  if (request.headers.origin !== undefined) {
+    return reply.code(403).send({ error: 'not from a browser' });
+  }
+  if (!ACTIONS.includes(action)) {
+    return reply.code(404).send({ error: `no such action: ${ACTIONS.join(', ')}` });
+  }
+  const timeout = parseDuration(request.query.timeout ?? String(DEFAULT_TIMEOUT_MS));
+  if (timeout === null) {
+    return reply.code(400).send({ error: 'timeout is no duration such as 500ms, 30s or 5m' });
+  }
+  const broker = cluster.view.brokers.find(({ node }) => node.hostAndPort === name);
+  if (broker === undefined && !(action === 'return' && cluster.view.cordoned.has(name))) {
+    const brokers = cluster.view.brokers.map(({ node }) => node.hostAndPort);
+    return reply.code(404).send({ error: 'no such Broker', brokers });
+  }
+  cluster.cordon(name, (action as Action) !== 'return');
+  if (action === 'drain' && broker !== undefined) {
+    const end = performance.now() + timeout;
+    while (broker.node.outstanding > 0 && performance.now() < end && cluster.view.cordoned.has(name)) {
+      await sleep(LOOK_MS);
+    }
+  }
+  const cordoned = cluster.view.cordoned.has(name);
+  const outstanding = broker?.node.outstanding ?? 0;
+  const drained = cordoned && outstanding === 0;
+  return reply
+    .code(action === 'drain' && !drained ? 202 : 200)
+    .send({ node: name, cordoned, drained, outstanding });
+}

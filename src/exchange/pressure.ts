@@ -1,0 +1,34 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
+/** Whether this process has more to do than it can. */
+export interface Pressure {
+  /** The event loop was late by more than the limit, on average over the last second. */
+  readonly high: boolean;
+  stop(): void;
+}
+
+const RESOLUTION_MS = 20;
+const WINDOW_MS = 1_000;
+
+/** `maxDelayMs` 0 never calls it high. */
+export function watchPressure(maxDelayMs: number): Pressure {
+  if (maxDelayMs === 0) return { high: false, stop() {} };
+  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  histogram.enable();
+  let high = false;
+  const timer = setInterval(() => {
+    // The histogram measures from one tick of its own timer to the next, so that an idle loop shows its resolution.
+    high = histogram.mean / 1e6 - RESOLUTION_MS > maxDelayMs;
+    histogram.reset();
+  }, WINDOW_MS);
+  timer.unref();
+  return {
+    get high() {
+      return high;
+    },
+    stop() {
+      clearInterval(timer);
+      histogram.disable();
+    },
+  };
+}

@@ -1,0 +1,65 @@
+import type { Readable } from 'node:stream';
+import type { ClusterView } from '../cluster/view.ts';
+import type { ClientEvents, ClientSide, RequestHead } from './client-side.ts';
+
+/** A request with this header, whatever its value, gets it back with what its answer was decided on. */
+export const VIEW_HEADER = 'X-Druid-Gateway-View';
+
+/** The view in one line; names no address. `now` is in epoch milliseconds. */
+export function describeView(view: ClusterView, now: number): string {
+  const { coordinator, overlord } = view.leaders;
+  const ready = view.brokers.reduce((count, broker) => count + (broker.ready ? 1 : 0), 0);
+  const age = view.readAt === 0 ? 'never' : (Math.max(0, now - view.readAt) / 1000).toFixed(3);
+  return [
+    `version=${view.version}`,
+    `discovery=${view.discovery.state}`,
+    `age=${age}`,
+    `coordinator=${coordinator.state}/${coordinator.knownBy}`,
+    `overlord=${overlord.state}/${overlord.knownBy}`,
+    `brokers=${ready}`,
+  ].join(', ');
+}
+
+/** A client whose answer also carries the header. */
+export class ViewingClient implements ClientSide {
+  readonly #client: ClientSide;
+  readonly #describe: () => string;
+
+  /** `describe` is asked when the answer begins. */
+  constructor(client: ClientSide, describe: () => string) {
+    this.#client = client;
+    this.#describe = describe;
+  }
+
+  get head(): RequestHead {
+    return this.#client.head;
+  }
+
+  get body(): Readable {
+    return this.#client.body;
+  }
+
+  invite(): void {
+    this.#client.invite();
+  }
+
+  listen(events: ClientEvents): void {
+    this.#client.listen(events);
+  }
+
+  writeHead(status: number, reason: string, headers: string[], hasDate: boolean): void {
+    this.#client.writeHead(status, reason, [...headers, VIEW_HEADER, this.#describe()], hasDate);
+  }
+
+  write(chunk: Uint8Array): boolean {
+    return this.#client.write(chunk);
+  }
+
+  end(chunk?: Uint8Array | string, trailers?: readonly string[]): void {
+    this.#client.end(chunk, trailers);
+  }
+
+  reset(): void {
+    this.#client.reset();
+  }
+}

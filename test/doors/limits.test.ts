@@ -1,0 +1,86 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type FakeUpstream, startUpstream } from '../support/fake-upstream.ts';
+import { type Harness, startHarness } from '../support/gateway-harness.ts';
+import { connectRaw } from '../support/raw-client.ts';
+
+let broker: FakeUpstream;
+let gateway: Harness;
+
+beforeEach(async () => {
+  broker = await startUpstream((_, socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n');
+    const piece = Buffer.alloc(256 * 1024);
+    const fill = (): void => {
+      while (socket.writable && socket.write(piece));
+    };
+    socket.on('drain', fill);
+    fill();
+  });
+  gateway = await startHarness({
+    limits: { headersTimeoutMs: 500, requestTimeoutMs: 1_000, sendTimeoutMs: 300, keepAliveTimeoutMs: 300 },
+  });
+  gateway.cluster.brokers(broker.origin);
+});
+
+afterEach(async () => {
+  await gateway.close();
+  await broker.close();
+});
+
+test('a head that comes a byte at a time is a 408, and the connection ends', async () => {
+  const client = await connectRaw(gateway.port);
+  client.send('GET /druid/v2 HTTP/1.1\r\nHost: a\r\n');
+  const drip = setInterval(() => client.send('X'), 100);
+  const answer = await client.answer();
+  clearInterval(drip);
+  expect([answer.status, answer.json().errorCode]).toEqual([408, 'request_timeout']);
+  await client.ended();
+});
+
+test('a body that comes a byte at a time ends with the request timeout, and reaches nobody whole', async () => {
+  const client = await connectRaw(gateway.port);
+  client.send('POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n');
+  const drip = setInterval(() => client.send('X'), 100);
+  await client.ended();
+  clearInterval(drip);
+  expect(broker.requests).toEqual([]);
+});
+
+test('a connection on which nothing comes is closed', async () => {
+  const client = await connectRaw(gateway.port);
+  await client.ended();
+});
+
+test('a client that reads nothing is cut, and the node is let go within a second after it', async () => {
+  const client = await connectRaw(gateway.port);
+  client.socket.pause();
+  client.send('POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}');
+  const [record] = await gateway.recorded(1);
+  expect(record).toMatchObject({ end: 'client_gone', status: 200 });
+  expect(record?.durationMs).toBeGreaterThan(290);
+  const deadline = performance.now() + 1_000;
+  while (broker.sockets.size > 0) {
+    expect(performance.now()).toBeLessThan(deadline);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  client.close();
+});
+
+test('a client that reads slowly but steadily is served', async () => {
+  const client = await connectRaw(gateway.port);
+  client.send('POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}');
+  const { socket } = client;
+  const began = performance.now();
+  let read = 0;
+  socket.removeAllListeners('data');
+  socket.on('data', (data: Buffer) => {
+    read += data.length;
+    socket.pause();
+    setTimeout(() => socket.resume(), 10);
+  });
+  // Far longer than the client may take for one piece.
+  while (performance.now() - began < 1_500) await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(read).toBeGreaterThan(1024 * 1024);
+  expect(gateway.records).toEqual([]);
+  client.close();
+});
