@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Projects from cheap to dear: `unit` needs nothing but Node, `zookeeper` starts real ZooKeeper servers, `druid`
- * shares one real Druid cluster. They run one after the other and the dear ones one file at a time: two cores do not
+ * Projects from cheap to dear: `unit` needs nothing but Node, `zookeeper` starts real ZooKeeper servers, `faults`
+ * also Druid-like processes and the built gateway, `druid` shares one real Druid cluster. They run one after the other and the dear ones one file at a time: two cores do not
  * carry more.
  */
 export default defineConfig({
@@ -12,7 +12,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/zookeeper/**', 'test/druid/**'],
+          exclude: ['test/zookeeper/**', 'test/faults/**', 'test/druid/**'],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
@@ -29,13 +29,23 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
           name: 'druid',
           include: ['test/druid/**/*.test.ts'],
           globalSetup: ['test/support/druid-setup.ts'],
           testTimeout: 180_000,
           hookTimeout: 600_000,
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

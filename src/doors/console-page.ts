@@ -161,7 +161,7 @@ export class ConsolePage implements StandbyActions {
     }
     if (verdict.counts) this.#repeats++;
     this.#clearHeaders();
-    this.#standby.waitAfter(view, verdict.error);
+    this.#standby.waitAfter(view, verdict.error, verdict.outcome === 'not_leader');
   }
 
   #publicHeaders(given: IncomingHttpHeaders): IncomingHttpHeaders {

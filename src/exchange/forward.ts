@@ -314,7 +314,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     }
     this.#failed = this.#node === null ? null : new Set([this.#node]);
     this.#leave();
-    this.#waiting().waitAfter(view, verdict.error);
+    this.#waiting().waitAfter(view, verdict.error, verdict.outcome === 'not_leader');
   }
 
   #elsewhere(): boolean {

@@ -2,7 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 /** Whether this process has more to do than it can. */
 export interface Pressure {
-  /** The event loop was late by more than the limit, on average over the last second. */
+  /** The event loop was late by more than the limit most of the time, in this second and the one before. */
   readonly high: boolean;
   stop(): void;
 }
@@ -16,9 +16,13 @@ export function watchPressure(maxDelayMs: number): Pressure {
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   histogram.enable();
   let high = false;
+  let before = false;
   const timer = setInterval(() => {
     // The histogram measures from one tick of its own timer to the next, so that an idle loop shows its resolution.
-    high = histogram.mean / 1e6 - RESOLUTION_MS > maxDelayMs;
+    // A process that was frozen once is late once: that is no pressure.
+    const late = histogram.percentile(50) / 1e6 - RESOLUTION_MS > maxDelayMs;
+    high = late && before;
+    before = late;
     histogram.reset();
   }, WINDOW_MS);
   timer.unref();

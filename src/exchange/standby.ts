@@ -45,6 +45,7 @@ export class Standby implements Waiter {
   #pauses = 0;
   #notBefore = 0;
   #failedIn: ClusterView | null = null;
+  #redirected = false;
   #reason: WhyWait | null = null;
   /** Since when it waits for nothing but room. */
   #crowdedSince = -1;
@@ -77,11 +78,13 @@ export class Standby implements Waiter {
 
   /**
    * Waits after a failed attempt, for a view that tells another story than `failedIn` (the view before the failure
-   * was reported), or for a pause that grows with every failure.
+   * was reported), or for a pause that grows with every failure. `redirected`: only another leader is another
+   * story, since one that redirects to itself for a moment says all the while that it leads.
    */
-  waitAfter(failedIn: ClusterView, error: GatewayError): void {
+  waitAfter(failedIn: ClusterView, error: GatewayError, redirected: boolean): void {
     const { now } = this.#deps;
     this.#failedIn = failedIn;
+    this.#redirected = redirected;
     this.#error = error;
     this.#because(null);
     this.#notBefore = now() + Math.min(FIRST_PAUSE_MS * 2 ** this.#pauses, LONGEST_PAUSE_MS);
@@ -160,10 +163,12 @@ export class Standby implements Waiter {
     const { view } = this.#deps.cluster;
     if (this.#failedIn === null) return true;
     if (this.role === 'broker') return view.version !== this.#failedIn.version;
-    return leadershipDiffers(view.leaders[this.role], this.#failedIn.leaders[this.role]);
+    const [before, after] = [this.#failedIn.leaders[this.role], view.leaders[this.role]];
+    if (isAnother(after, before)) return true;
+    return !this.#redirected && (after.since !== before.since || after.state !== before.state);
   }
 }
 
-function leadershipDiffers(a: LeaderView, b: LeaderView): boolean {
-  return a.since !== b.since || a.node !== b.node || a.term !== b.term || a.state !== b.state;
+function isAnother(leader: LeaderView, before: LeaderView): boolean {
+  return leader.node !== before.node || leader.term !== before.term;
 }

@@ -11,6 +11,8 @@ export interface RunningGateway {
   /** Everything on standard error so far. */
   log(): string;
   status(): Promise<GatewayStatus>;
+  /** The value of a metric as it is exposed, labels included in its name. */
+  metric(name: string): Promise<number>;
   /** Waits until `/status` is so. */
   until(holds: (status: GatewayStatus) => boolean): Promise<GatewayStatus>;
   /** SIGTERM; resolves with the exit code. */
@@ -21,20 +23,38 @@ export interface RunningGateway {
 export interface GatewayStatus {
   readonly complete: boolean;
   readonly leaders: Readonly<
-    Record<'coordinator' | 'overlord', { state: string; node: string | null; term: number | null }>
+    Record<
+      'coordinator' | 'overlord',
+      {
+        state: string;
+        node: string | null;
+        term: number | null;
+        knownBy: string;
+        rivals: string[];
+      }
+    >
   >;
-  readonly brokers: readonly { node: string; ready: boolean }[];
+  readonly brokers: readonly { node: string; ready: boolean; ejected: boolean }[];
   readonly discovery: { state: string; age: number | null };
 }
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 /** Starts the built program on free ports and waits for its line. */
-export async function startGateway(...args: string[]): Promise<RunningGateway> {
+export function startGateway(...args: string[]): Promise<RunningGateway> {
+  return startGatewayWith({}, ...args);
+}
+
+/** The same with keys of the configuration, such as `{ PARKING__MAX_WAIT: '2s' }`, as its environment has them. */
+export async function startGatewayWith(
+  keys: Readonly<Record<string, string>>,
+  ...args: string[]
+): Promise<RunningGateway> {
+  const settings = Object.entries(keys).map(([key, value]) => [`DRUID_GATEWAY__${key}`, value]);
   const child = spawn(
     process.execPath,
     [MAIN, 'serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...args],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...Object.fromEntries(settings) } },
   );
   // Also where a test fails before it stops its gateway.
   const end = (): void => void child.kill('SIGKILL');
@@ -60,6 +80,12 @@ export async function startGateway(...args: string[]): Promise<RunningGateway> {
     pid: child.pid ?? 0,
     log: () => log,
     status,
+    async metric(name) {
+      const text = await (await fetch(`${admin}/metrics`)).text();
+      const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
+      if (line === undefined) throw new Error(`there is no metric ${name}`);
+      return Number(line.slice(name.length + 1));
+    },
     async until(holds) {
       for (;;) {
         const now = await status();

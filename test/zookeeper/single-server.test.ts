@@ -1,6 +1,6 @@
 import { ACL, Id, Permission } from 'node-zookeeper-client';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { startProxy } from '../support/cutting-proxy.ts';
+import { startProxy } from '../support/tcp-proxy.ts';
 import { connectWriter, type Ensemble, startEnsemble, type Writer } from '../support/zookeeper.ts';
 import { BROKERS, brokersOf, closeAll, discover, LATCHES, latchOf, populate, until } from './fixture.ts';
 
