@@ -78,31 +78,37 @@ const leads = (role: MasterRole, port: number) => (status: GatewayStatus) =>
   status.leaders[role].state === 'serving' && status.leaders[role].node === `127.0.0.1:${port}`;
 
 describe.each(['coordinator', 'overlord'] as const)('the leading %s', (role) => {
-  test.each(['SIGTERM', 'SIGKILL'] as const)(
-    'ends by %s under continuous requests: reads see nothing of it, no write is carried out twice',
-    async (signal) => {
-      const { leader, other } = await masters(role);
-      await gateway.until(leads(role, leader.port));
-      const traffic = startTraffic({
-        read: () => read(role),
-        write: () => write(role),
-        readsPerSecond: 40,
-        writesPerSecond: 5,
-      });
-      await traffic.succeeded(20);
-      process.kill(leader.pid, signal);
-      await gateway.until(leads(role, other.port));
-      const before = traffic.writes.length;
-      await traffic.succeeded(40);
-      await traffic.stop();
-      // First of all, so that the tests after this one find a whole cluster whatever comes of it.
-      await restart(leader.name);
-      expect(traffic.failedReads).toEqual([]);
-      expect(traffic.reads).toBeGreaterThan(60);
-      await checkWrites(role, traffic);
-      // Everything sent after the new leader served has succeeded.
-      for (const { status } of traffic.writes.slice(before + 5)) expect(status).toBe(200);
+  test.each([
+    ['SIGTERM', 1],
+    ['SIGKILL', 3],
+  ] as const)(
+    'ends by %s under 100 reads and 5 writes a second, %i times: no read fails, no write is carried out twice',
+    async (signal, times) => {
+      for (let i = 0; i < times; i++) {
+        const { leader, other } = await masters(role);
+        await gateway.until(leads(role, leader.port));
+        const traffic = startTraffic({
+          read: () => read(role),
+          write: () => write(role),
+          readsPerSecond: 100,
+          writesPerSecond: 5,
+        });
+        await traffic.succeeded(50);
+        process.kill(leader.pid, signal);
+        await gateway.until(leads(role, other.port));
+        const before = traffic.writes.length;
+        await traffic.succeeded(100);
+        await traffic.stop();
+        // First of all, so that the tests after this one find a whole cluster whatever comes of it.
+        await restart(leader.name);
+        expect(traffic.failedReads).toEqual([]);
+        expect(traffic.reads).toBeGreaterThan(150);
+        await checkWrites(role, traffic);
+        // Everything sent after the new leader served has succeeded.
+        for (const { status } of traffic.writes.slice(before + 5)) expect(status).toBe(200);
+      }
     },
+    400_000,
   );
 
   test('freezes: new requests go to the next leader, and the thawed one gets none', async () => {

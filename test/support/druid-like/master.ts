@@ -54,10 +54,10 @@ export function createMaster(
     return claimsToLead || (!doesNotServe && led() >= INITIALISING_MS);
   }
 
-  function redirect(response: ServerResponse, leader: string, target: string): void {
+  function redirect(response: ServerResponse, leader: string, request: IncomingMessage): void {
     response.writeHead(307, {
-      location: leader + target,
-      'cache-control': 'no-cache, no-store, max-age=0',
+      location: leader + request.url,
+      ...(request.method === 'GET' ? { 'cache-control': 'no-cache, no-store, max-age=0' } : {}),
       'content-length': 0,
     });
     response.end();
@@ -86,7 +86,7 @@ export function createMaster(
       }
       const initialising = leader === origin && led() < REDIRECTING_MS;
       if (!claimsToLead && (leader !== origin || redirectsToItself || initialising)) {
-        redirect(response, leader ?? origin, target);
+        redirect(response, leader ?? origin, request);
         return true;
       }
       if (!serves()) {

@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type FakeUpstream, startUpstream } from '../support/fake-upstream.ts';
+import { type Harness, startHarness } from '../support/gateway-harness.ts';
+import { connectRaw } from '../support/raw-client.ts';
+
+let broker: FakeUpstream;
+let gateway: Harness;
+
+beforeAll(async () => {
+  broker = await startUpstream(() => {});
+  gateway = await startHarness({ retries: { share: 1, minPerSecond: 1_000 } });
+  gateway.cluster.brokers(broker.origin);
+  gateway.cluster.lead('coordinator', broker.origin);
+});
+afterAll(async () => {
+  await gateway.close();
+  await broker.close();
+});
+
+const rows = JSON.stringify(Array.from({ length: 400 }, (_, n) => ({ n, filling: 'x'.repeat(n % 50) })));
+const HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n';
+const ANSWERS = {
+  'of known length': Buffer.from(`${HEAD}Content-Length: ${rows.length}\r\n\r\n${rows}`),
+  chunked: Buffer.from(
+    `${HEAD}Trailer: X-Druid-Response-Complete\r\nTransfer-Encoding: chunked\r\n\r\n` +
+      `${(rows.length / 2 + 0.5) | 0}`.replace(/\d+/, (half) => Number(half).toString(16)) +
+      `\r\n${rows.slice(0, (rows.length / 2 + 0.5) | 0)}\r\n` +
+      `${(rows.length - ((rows.length / 2 + 0.5) | 0)).toString(16)}\r\n${rows.slice((rows.length / 2 + 0.5) | 0)}\r\n` +
+      '0\r\nX-Druid-Response-Complete: true\r\n\r\n',
+  ),
+};
+const TARGETS = {
+  query: 'POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}',
+  'read of a master': 'GET /druid/coordinator/v1/datasources HTTP/1.1\r\nHost: a\r\n\r\n',
+};
+
+test.each(
+  Object.entries(ANSWERS).flatMap(([framing, answer]) =>
+    Object.entries(TARGETS).flatMap(([kind, request]) =>
+      (['reset', 'end'] as const).map((how) => [framing, kind, how, answer, request] as const),
+    ),
+  ),
+)(
+  'an answer %s to a %s that breaks off at a random byte by a TCP %s, 63 times: never a clean end',
+  async (_, __, how, answer, request) => {
+    broker.script = (_request, socket) => {
+      const at = Math.floor(Math.random() * answer.length);
+      socket.write(answer.subarray(0, at), () => (how === 'reset' ? socket.resetAndDestroy() : socket.end()));
+    };
+    const outcomes = await Promise.all(
+      Array.from({ length: 63 }, async () => {
+        const client = await connectRaw(gateway.port);
+        client.send(request);
+        // A whole answer with status 200 would be the lie; a 502 is the truth, and so is a connection that breaks.
+        const got = await client.answer().catch(() => null);
+        client.close();
+        return got === null ? 'cut' : `${got.status} ${String(got.json().errorCode).slice(0, 9)}`;
+      }),
+    );
+    expect(outcomes.filter((outcome) => outcome !== 'cut' && outcome !== '502 upstream_')).toEqual([]);
+  },
+);
+
+test('clients that leave in mid-answer: the node is let go within a second, each of 100 times', async () => {
+  broker.script = (_, socket) => {
+    socket.write(`${HEAD}Content-Length: 1000000000\r\n\r\n`);
+    const fill = (): void => {
+      while (socket.writable && socket.write(Buffer.alloc(64 * 1024)));
+    };
+    socket.on('drain', fill);
+    fill();
+  };
+  const clients = await Promise.all(
+    Array.from({ length: 100 }, async () => {
+      const client = await connectRaw(gateway.port);
+      client.send(TARGETS.query);
+      return client;
+    }),
+  );
+  const busy = (): number => [...broker.sockets].filter((socket) => socket.bytesWritten > 0).length;
+  while (busy() < 64 || clients.some((client, i) => i < 32 && client.socket.bytesRead === 0)) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  for (const client of clients) client.socket.resetAndDestroy();
+  const left = performance.now();
+  while (broker.sockets.size > 0) {
+    expect(performance.now() - left).toBeLessThan(1_000);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+});
