@@ -11,12 +11,14 @@ import { redact } from './config/redact.ts';
 import type { Config } from './config/schema.ts';
 import { createFrontDoor } from './doors/front.ts';
 import { createConcurrency } from './exchange/concurrency.ts';
+import { createConnections } from './exchange/connections.ts';
 import type { ExchangeOptions } from './exchange/deps.ts';
 import { createExchange } from './exchange/exchange.ts';
 import { createParking } from './exchange/parking.ts';
 import { watchPressure } from './exchange/pressure.ts';
 import type { ExchangeRecord } from './exchange/record.ts';
 import { createRetryBudget } from './exchange/retry-budget.ts';
+import { createRunningQueries } from './exchange/running-queries.ts';
 import { createUpstreams } from './exchange/upstreams.ts';
 import { createAddressSet } from './routing/address-set.ts';
 import { createRedirectPolicy } from './routing/redirect-policy.ts';
@@ -46,6 +48,9 @@ export interface Gateway {
 
 /** So long before the deadline of a shutdown, requests that still wait for a leader get their 503. */
 const LAST_CALL_MS = 1_000;
+
+/** JDBC connections that are remembered: some ten megabytes. */
+const CONNECTIONS = 100_000;
 
 /** Connections for what no limit holds back. */
 const CANCEL_CONNECTIONS = 16;
@@ -137,6 +142,8 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     concurrency,
     retryBudget,
     pressure,
+    runningQueries: createRunningQueries(),
+    connections: createConnections(CONNECTIONS),
     sink,
     options,
     now,

@@ -5,7 +5,7 @@ import type { GatewayError } from './errors.ts';
 import type { UpstreamFailure } from './upstream-side.ts';
 
 /** Classes that may reach Druid twice: they change nothing, or a second time changes nothing more. */
-const REPEATABLE: ReadonlySet<RouteClass> = new Set(['read', 'query', 'cancel', 'stream']);
+const REPEATABLE: ReadonlySet<RouteClass> = new Set(['read', 'query', 'stream']);
 
 /** A request whose bytes went out is sent to a master again at most this often, to another Broker once. */
 const MASTER_REPEATS = 3;

@@ -4,10 +4,12 @@ import type { ClusterView, WaitReason } from '../cluster/view.ts';
 import type { Role } from '../discovery/discovery.ts';
 import type { Route } from '../routing/route.ts';
 import type { Concurrency } from './concurrency.ts';
+import type { Connections } from './connections.ts';
 import type { Parking } from './parking.ts';
 import type { Pressure } from './pressure.ts';
 import type { RecordSink } from './record.ts';
 import type { RetryBudget } from './retry-budget.ts';
+import type { RunningQueries } from './running-queries.ts';
 import type { Upstreams } from './upstream-side.ts';
 
 export type ForwardRoute = Extract<Route, { kind: 'forward' }>;
@@ -65,6 +67,8 @@ export interface ExchangeDeps {
   readonly concurrency: Concurrency;
   readonly retryBudget: RetryBudget;
   readonly pressure: Pressure;
+  readonly runningQueries: RunningQueries;
+  readonly connections: Connections;
   readonly sink: RecordSink;
   readonly options: ExchangeOptions;
   /** Milliseconds; only differences count. */

@@ -1,7 +1,9 @@
+import { cancelledId } from '../routing/query-ids.ts';
 import type { Route } from '../routing/route.ts';
 import { Accounting } from './accounting.ts';
 import { answer, answerError } from './answer.ts';
 import { askDruid } from './asked.ts';
+import { Cancel } from './cancel.ts';
 import type { ClientSide } from './client-side.ts';
 import type { ExchangeDeps } from './deps.ts';
 import { Forward } from './forward.ts';
@@ -49,6 +51,11 @@ export function createExchange(deps: ExchangeDeps): Exchange {
         return;
       }
       retryBudget.deposit(head.receivedAt);
+      if (route.class === 'cancel') {
+        const cancel = account(client, route.role, route.class);
+        new Cancel(deps, client, cancel, route, headers, cancelledId(route.target)).begin();
+        return;
+      }
       const forward = new Forward(deps, client, account(client, route.role, route.class), {
         route,
         // Druid answers HEAD with 405 everywhere (AllowHttpMethodsResourceFilter).

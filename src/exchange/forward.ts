@@ -1,4 +1,7 @@
 import type { UpstreamNode } from '../cluster/node.ts';
+import { connectionIdOf } from '../routing/connection-id.ts';
+import { chooseConnection } from '../routing/jdbc-target.ts';
+import { queryIdsOf } from '../routing/query-ids.ts';
 import type { Accounting } from './accounting.ts';
 import { answerError } from './answer.ts';
 import { type Attempted, afterFailure, afterHead, type NotRelayed, type SeenLocation } from './attempts.ts';
@@ -37,6 +40,7 @@ export interface Outgoing {
 /** A body beyond this, or of unknown length, makes a request a large one. */
 const LARGE_BODY = 256 * 1024;
 
+const NO_IDS: readonly string[] = [];
 const NO_EXCLUSIONS: ReadonlySet<UpstreamNode> = new Set();
 
 /** One request on its way to Druid: choose, wait, send, judge, send again or relay. */
@@ -50,6 +54,10 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
   /** Nodes that are not asked again while there is another one. */
   #failed: Set<UpstreamNode> | null = null;
   readonly #claim: Claim;
+  /** Of an Avatica request; undefined as long as its body has not been read. */
+  #connectionId: string | null | undefined;
+  /** The ids under which the query is known to run on `#node`. */
+  #queryIds: readonly string[] = NO_IDS;
   /** It counts against the limits now. */
   #counted = false;
   #node: UpstreamNode | null = null;
@@ -73,6 +81,11 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
   /** Sends the request on if there is a target, otherwise waits for one. */
   go(): void {
     if (this.#phase !== 'before') return;
+    // Which Broker has a JDBC connection is known when its id has been read.
+    if (this.#out.route.class === 'jdbc' && !this.#out.body.ready) {
+      this.#collect(() => this.go());
+      return;
+    }
     const target = this.choose();
     if (target.kind === 'wait') {
       // Reading a small body now is how a client that leaves meanwhile is noticed.
@@ -101,7 +114,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
   }
 
   hasRoom(): boolean {
-    return this.#counted || this.#unlimited || this.#deps.concurrency.shortage(this.#claim) === null;
+    return this.#counted || this.#deps.concurrency.shortage(this.#claim) === null;
   }
 
   giveUp(error: GatewayError): void {
@@ -111,18 +124,18 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
   }
 
   #chooseExcept(excluded: ReadonlySet<UpstreamNode>): Target {
-    const { cluster, chooseTarget, random, options } = this.#deps;
+    const { cluster, chooseTarget, connections, random, options } = this.#deps;
+    const connection = this.#connection();
+    if (connection !== null) {
+      const broker = connections.brokerOf(connection);
+      return chooseConnection(connection, broker, cluster.view, excluded, options.defaultService);
+    }
     return chooseTarget(this.#out.route, cluster.view, random, excluded, options);
-  }
-
-  /** A cancel must not wait for what it cancels. */
-  get #unlimited(): boolean {
-    return this.#out.route.class === 'cancel';
   }
 
   /** Takes room for this request; without it, waits behind those who wait already, or is refused. */
   #enters(): boolean {
-    if (this.#counted || this.#unlimited) return true;
+    if (this.#counted) return true;
     const { concurrency, parking } = this.#deps;
     const shortage = concurrency.shortage(this.#claim);
     if (shortage === 'client') {
@@ -145,6 +158,16 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     this.#deps.concurrency.leave(this.#claim);
   }
 
+  /** The id of the JDBC connection that the request is about, if it is. */
+  #connection(): string | null {
+    const { route, body, headers } = this.#out;
+    if (route.class !== 'jdbc') return null;
+    if (this.#connectionId === undefined) {
+      this.#connectionId = connectionIdOf(route.target, body.content, headerValue(headers, 'request'));
+    }
+    return this.#connectionId;
+  }
+
   #waiting(): Standby {
     const { client, large } = this.#claim;
     const { body, route } = this.#out;
@@ -164,6 +187,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     const { route, method, headers, body } = this.#out;
     if (body.length !== 0) this.#client.invite();
     this.#node = node;
+    if (route.class === 'query') this.#runs(queryIdsOf(body.content));
     this.#account.upstream = node.hostAndPort;
     this.#account.bytesIn = 0;
     const attempt = ++this.#account.attempts;
@@ -201,6 +225,11 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
       return;
     }
     this.#report('ok');
+    if (this.#out.route.class === 'query') this.#runs(idsOf(raw));
+    const connection = this.#connection();
+    if (connection !== null && this.#node !== null) {
+      this.#deps.connections.remember(connection, this.#node.hostAndPort);
+    }
     if (this.#out.taker?.takes(status, raw)) {
       this.#phase = 'taking';
       return;
@@ -222,6 +251,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
 
   onEnd(trailers: string[]): void {
     this.#call = null;
+    this.#runsNoMore();
     if (this.#phase === 'holding') this.#show();
     if (this.#phase === 'relaying') this.#relay.end(trailers);
     if (this.#phase === 'taking') this.#out.taker?.onEnd();
@@ -327,7 +357,22 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     return true;
   }
 
+  /** The query has these ids at its node, besides those known before. */
+  #runs(ids: readonly string[]): void {
+    for (const id of ids) {
+      if (this.#node === null || this.#queryIds.includes(id)) continue;
+      this.#deps.runningQueries.begin(id, this.#node);
+      this.#queryIds = [...this.#queryIds, id];
+    }
+  }
+
+  #runsNoMore(): void {
+    for (const id of this.#queryIds) if (this.#node !== null) this.#deps.runningQueries.end(id, this.#node);
+    this.#queryIds = NO_IDS;
+  }
+
   #stop(): void {
+    this.#runsNoMore();
     this.#call?.abort();
     this.#call = null;
   }
@@ -350,4 +395,10 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
   #isNode(origin: string): boolean {
     return origin === this.#node?.origin.toLowerCase() || this.#deps.cluster.view.nodes.has(origin);
   }
+}
+
+/** The ids that Druid gave the query. */
+function idsOf(raw: readonly string[]): readonly string[] {
+  const ids = [headerValue(raw, 'x-druid-query-id'), headerValue(raw, 'x-druid-sql-query-id')];
+  return ids.filter((id) => id !== null);
 }

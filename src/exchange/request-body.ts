@@ -1,5 +1,7 @@
 import { Readable } from 'node:stream';
 
+const NOTHING = Buffer.alloc(0);
+
 /**
  * The body of one request, so that more than one attempt can send it. A body of known small size is collected
  * first: that is faster than streaming it. Any other is streamed while its beginning is kept: as long as no more
@@ -41,6 +43,14 @@ export class RequestBody {
     return this.length <= 0 || this.length > this.#limit || this.#ended;
   }
 
+  /** A small body that has come in whole; empty for every other. */
+  get content(): Buffer {
+    if (this.length <= 0 || this.length > this.#limit || !this.#ended) return NOTHING;
+    const [first] = this.#kept;
+    this.#whole ??= this.#kept.length === 1 && first !== undefined ? first : Buffer.concat(this.#kept);
+    return this.#whole;
+  }
+
   /** Reads a small body; `done` is called when it is here, never if the client leaves before that. */
   collect(done: () => void): void {
     this.#collected = done;
@@ -51,11 +61,7 @@ export class RequestBody {
   /** The body for one attempt, from its beginning; what an earlier attempt was reading ends. */
   open(): Buffer | Readable | null {
     if (this.length === 0) return null;
-    if (this.length > 0 && this.length <= this.#limit) {
-      const [first] = this.#kept;
-      this.#whole ??= this.#kept.length === 1 && first !== undefined ? first : Buffer.concat(this.#kept);
-      return this.#whole;
-    }
+    if (this.length > 0 && this.length <= this.#limit) return this.content;
     this.#upload?.destroy();
     const upload = new Upload(
       () => this.#pull(upload),

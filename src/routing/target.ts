@@ -5,8 +5,7 @@ import type { ChooseTarget } from '../exchange/deps.ts';
 export const chooseTarget: ChooseTarget = (route, view, random, exclude, { defaultService, maxPerNode }) => {
   if (route.role === 'broker') {
     const pool = view.pools.get(defaultService) ?? [];
-    const limit = route.class === 'cancel' ? Number.POSITIVE_INFINITY : maxPerNode;
-    const node = pickBroker(pool, random, exclude, limit);
+    const node = pickBroker(pool, random, exclude, maxPerNode);
     if (node !== null) return { kind: 'node', node };
     if (pool.length > 0) return { kind: 'wait', reason: 'overloaded' };
     return { kind: 'wait', reason: view.complete ? 'no_ready_broker' : 'discovery_incomplete' };

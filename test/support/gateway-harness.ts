@@ -7,6 +7,7 @@ import type { ClusterView, LeaderView, WaitReason } from '../../src/cluster/view
 import type { MasterRole } from '../../src/discovery/discovery.ts';
 import { createFrontDoor, type DoorLimits, type FrontDoor } from '../../src/doors/front.ts';
 import { type ConcurrencyLimits, createConcurrency } from '../../src/exchange/concurrency.ts';
+import { createConnections } from '../../src/exchange/connections.ts';
 import type { ExchangeDeps, ExchangeOptions } from '../../src/exchange/deps.ts';
 import { createExchange } from '../../src/exchange/exchange.ts';
 import { createParking, type Parking } from '../../src/exchange/parking.ts';
@@ -17,6 +18,7 @@ import {
   type RetryBudget,
   type RetryBudgetOptions,
 } from '../../src/exchange/retry-budget.ts';
+import { createRunningQueries, type RunningQueries } from '../../src/exchange/running-queries.ts';
 import type { Upstreams } from '../../src/exchange/upstream-side.ts';
 import { createUpstreams, type UpstreamOptions } from '../../src/exchange/upstreams.ts';
 import type { Route } from '../../src/routing/route.ts';
@@ -121,6 +123,10 @@ function route(method: string, target: string): Route {
   if (path.startsWith('/druid/indexer/')) {
     return { kind: 'forward', role: 'overlord', class: reads ? 'read' : 'write', target };
   }
+  if (path.startsWith('/druid/v2/sql/avatica'))
+    return { kind: 'forward', role: 'broker', class: 'jdbc', target };
+  if (method === 'DELETE' && path.startsWith('/druid/v2'))
+    return { kind: 'forward', role: 'broker', class: 'cancel', target };
   if (path === '/druid/v2/sql/task') return { kind: 'forward', role: 'broker', class: 'statement', target };
   if (path.startsWith('/druid/v2')) return { kind: 'forward', role: 'broker', class: 'query', target };
   const local = LOCAL[path];
@@ -158,6 +164,7 @@ export interface Harness {
   readonly records: ExchangeRecord[];
   readonly parking: Parking;
   readonly retryBudget: RetryBudget;
+  readonly runningQueries: RunningQueries;
   /** What the exchange takes for the state of the event loop. */
   readonly pressure: { high: boolean };
   readonly door: FrontDoor;
@@ -191,6 +198,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     (role) => parking.room(role),
   );
   const retryBudget = createRetryBudget(options.retries ?? { share: 0.2, minPerSecond: 10 });
+  const runningQueries = createRunningQueries();
   const pressure: { -readonly [K in keyof Pressure]: Pressure[K] } = { high: false, stop() {} };
   const exchangeOptions: ExchangeOptions = {
     defaultService: 'druid/broker',
@@ -238,6 +246,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     concurrency,
     retryBudget,
     pressure,
+    runningQueries,
+    connections: createConnections(100),
     sink,
     options: exchangeOptions,
     now,
@@ -273,6 +283,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     records,
     parking,
     retryBudget,
+    runningQueries,
     pressure,
     door,
     port,

@@ -1,0 +1,194 @@
+import type { UpstreamNode } from '../cluster/node.ts';
+import type { Accounting } from './accounting.ts';
+import { answerError } from './answer.ts';
+import type { ClientEvents, ClientSide } from './client-side.ts';
+import type { ExchangeDeps, ForwardRoute } from './deps.ts';
+import { headerValue } from './header-policy.ts';
+import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from './upstream-side.ts';
+import { waitError } from './wait-error.ts';
+
+/** What one Broker made of a cancel; null for one that did not answer. */
+export interface CancelAnswer {
+  readonly status: number;
+  readonly contentType: string | null;
+  readonly body: Buffer;
+}
+
+/** A cancel is answered within so long, though a Broker hangs. */
+const PATIENCE_MS = 5_000;
+const LONGEST_BODY = 16 * 1024;
+
+/**
+ * One answer out of those of all Brokers: any 202 means that the query is being cancelled; any 403 that somebody
+ * runs it and the caller may not; without an answer from somebody it is not known; otherwise nobody runs it.
+ */
+export function mergeCancels(answers: readonly (CancelAnswer | null)[]): CancelAnswer | 'unknown' | 'absent' {
+  const by = (status: number): CancelAnswer | undefined =>
+    answers.find((candidate): candidate is CancelAnswer => candidate?.status === status);
+  const decisive = by(202) ?? by(403) ?? by(401);
+  if (decisive !== undefined) return decisive;
+  return answers.every((candidate) => candidate?.status === 404) ? (by(404) ?? 'absent') : 'unknown';
+}
+
+/**
+ * `DELETE /druid/v2/{id}` and `/druid/v2/sql/{id}`: asked of the Broker that is known to run the query, and of all
+ * others too unless that one says 202. The Router asks all and hands on whichever answer it likes.
+ */
+export class Cancel implements ClientEvents {
+  readonly #client: ClientSide;
+  readonly #account: Accounting;
+  readonly #send: (node: UpstreamNode, handler: UpstreamHandler) => UpstreamCall;
+  readonly #calls: UpstreamCall[] = [];
+  readonly #answers: (CancelAnswer | null)[] = [];
+  readonly #known: readonly UpstreamNode[];
+  readonly #others: UpstreamNode[];
+  readonly #timer: NodeJS.Timeout;
+  #outstanding = 0;
+  #answered = false;
+
+  constructor(
+    deps: ExchangeDeps,
+    client: ClientSide,
+    account: Accounting,
+    route: ForwardRoute,
+    headers: readonly string[],
+    id: string | null,
+  ) {
+    this.#client = client;
+    this.#account = account;
+    this.#send = (node, handler) =>
+      deps.upstreams.send(
+        node,
+        { method: 'DELETE', target: route.target, headers, body: null, bodyLength: 0, fresh: false },
+        handler,
+      );
+    client.listen(this);
+    const known = id === null ? [] : deps.runningQueries.nodesOf(id);
+    const all = deps.cluster.view.brokers.map(({ node }) => node);
+    this.#others = all.filter((node) => !known.includes(node));
+    this.#known = known;
+    this.#timer = setTimeout(() => this.#giveUp(), PATIENCE_MS);
+  }
+
+  begin(): void {
+    if (this.#known.length > 0) this.#ask(this.#known);
+    else this.#askOthers();
+  }
+
+  onDrain(): void {}
+
+  /** What has been asked goes on: a client that leaves still wants its query ended. */
+  onClose(finished: boolean): void {
+    this.#answered = true;
+    this.#account.onClose(finished);
+  }
+
+  #askOthers(): void {
+    const others = this.#others.splice(0);
+    if (others.length > 0) this.#ask(others);
+    else this.#conclude();
+  }
+
+  #ask(nodes: readonly UpstreamNode[]): void {
+    this.#outstanding += nodes.length;
+    for (const node of nodes) {
+      this.#account.attempts++;
+      this.#account.upstream = node.hostAndPort;
+      const collector = new Collector((collected) => this.#take(collected));
+      const call = this.#send(node, collector);
+      if (!collector.done) this.#calls.push(call);
+    }
+  }
+
+  #take(collected: CancelAnswer | null): void {
+    this.#answers.push(collected);
+    this.#outstanding--;
+    // A native cancel is a 202 of everybody, so that the others are asked to the end all the same.
+    if (collected?.status === 202) this.#conclude();
+    else if (this.#outstanding === 0) this.#askOthers();
+    if (this.#outstanding === 0) clearTimeout(this.#timer);
+  }
+
+  #conclude(): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    const merged = mergeCancels([...this.#answers, ...Array<null>(this.#outstanding).fill(null)]);
+    if (merged === 'unknown') {
+      const said = this.#answers.filter((candidate) => candidate?.status === 404).length;
+      const all = this.#answers.length + this.#outstanding;
+      answerError(this.#client, this.#account, {
+        status: 504,
+        reason: 'cancel_unknown',
+        message: `${all - said} of ${all} Brokers did not say whether they run the query; it may go on.`,
+      });
+    } else if (merged === 'absent') {
+      answerError(this.#client, this.#account, waitError('no_ready_broker'));
+    } else {
+      const { status, contentType, body } = merged;
+      const headers = contentType === null || body.length === 0 ? [] : ['Content-Type', contentType];
+      relayAnswer(this.#client, this.#account, status, headers, body);
+    }
+  }
+
+  #giveUp(): void {
+    this.#conclude();
+    for (const call of this.#calls) call.abort();
+  }
+}
+
+function relayAnswer(
+  client: ClientSide,
+  account: Accounting,
+  status: number,
+  headers: readonly string[],
+  body: Buffer,
+): void {
+  account.status = status;
+  account.bytesOut = body.length;
+  client.writeHead(status, '', [...headers, 'Content-Length', String(body.length)], false);
+  client.end(body);
+}
+
+/** Collects one Broker's answer. */
+class Collector implements UpstreamHandler {
+  readonly #deliver: (collected: CancelAnswer | null) => void;
+  readonly #chunks: Buffer[] = [];
+  #status = 0;
+  #contentType: string | null = null;
+  #length = 0;
+  done = false;
+
+  constructor(deliver: (collected: CancelAnswer | null) => void) {
+    this.#deliver = deliver;
+  }
+
+  onHead(status: number, _: string, raw: string[]): void {
+    this.#status = status;
+    this.#contentType = headerValue(raw, 'content-type');
+  }
+
+  onData(chunk: Buffer): boolean {
+    this.#length += chunk.byteLength;
+    if (this.#length <= LONGEST_BODY) this.#chunks.push(chunk);
+    return true;
+  }
+
+  onEnd(): void {
+    this.#finish({
+      status: this.#status,
+      contentType: this.#contentType,
+      body: this.#length <= LONGEST_BODY ? Buffer.concat(this.#chunks) : Buffer.alloc(0),
+    });
+  }
+
+  onFailure(_: UpstreamFailure): void {
+    this.#finish(null);
+  }
+
+  onBodySent(): void {}
+
+  #finish(collected: CancelAnswer | null): void {
+    this.done = true;
+    this.#deliver(collected);
+  }
+}

@@ -1,0 +1,25 @@
+/** Which Broker has which JDBC connection: by id, the Broker's `host:port`. */
+export interface Connections {
+  brokerOf(id: string): string | null;
+  remember(id: string, hostAndPort: string): void;
+  readonly size: number;
+}
+
+/** Remembers so many connections; beyond, those that have not been used for the longest time are forgotten. */
+export function createConnections(capacity: number): Connections {
+  // A Map keeps the order of insertion: the first is the one used longest ago.
+  const brokers = new Map<string, string>();
+  return {
+    brokerOf: (id) => brokers.get(id) ?? null,
+    remember(id, hostAndPort) {
+      brokers.delete(id);
+      brokers.set(id, hostAndPort);
+      if (brokers.size <= capacity) return;
+      const [oldest] = brokers.keys();
+      if (oldest !== undefined) brokers.delete(oldest);
+    },
+    get size() {
+      return brokers.size;
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import { Reader } from 'protobufjs/minimal.js';
+
+/** Ids are random and short; what is longer is not taken for one. */
+const LONGEST = 256;
+
+/**
+ * The JDBC connection that an Avatica request belongs to, or null where it names none. JSON has it at the top or in
+ * its `statementHandle`, in the body or in the header `request` (`AvaticaJsonHandler`); protobuf as below.
+ */
+export function connectionIdOf(path: string, body: Buffer, header: string | null): string | null {
+  try {
+    const id = path.startsWith('/druid/v2/sql/avatica-protobuf')
+      ? fromProtobuf(body)
+      : fromJson(body.length > 0 ? body.toString('utf8') : (header ?? ''));
+    return id !== null && id.length > 0 && id.length <= LONGEST ? id : null;
+  } catch {
+    // Druid says what is wrong with it.
+    return null;
+  }
+}
+
+function fromJson(text: string): string | null {
+  const parsed = JSON.parse(text) as {
+    connectionId?: unknown;
+    statementHandle?: { connectionId?: unknown };
+  } | null;
+  const id = parsed?.connectionId ?? parsed?.statementHandle?.connectionId;
+  return typeof id === 'string' ? id : null;
+}
+
+/** `connection_id` is field 1 of most requests (avatica `requests.proto`); these have it elsewhere. */
+const ID_FIELDS: Readonly<Record<string, number>> = {
+  SchemasRequest: 3,
+  TablesRequest: 7,
+  ColumnsRequest: 5,
+};
+
+/** `WireMessage { string name = 1; bytes wrapped_message = 2; }` (avatica `common.proto`). */
+function fromProtobuf(body: Buffer): string | null {
+  const name = fieldOf(body, 1)?.toString('utf8') ?? '';
+  const message = fieldOf(body, 2);
+  if (message === null) return null;
+  const request = name.slice(name.lastIndexOf('$') + 1);
+  if (request === 'ExecuteRequest') {
+    const handle = fieldOf(message, 1);
+    return handle === null ? null : (fieldOf(handle, 1)?.toString('utf8') ?? null);
+  }
+  return fieldOf(message, ID_FIELDS[request] ?? 1)?.toString('utf8') ?? null;
+}
+
+/** A length-delimited field of a message, or null. Throws on what is no protobuf. */
+function fieldOf(message: Buffer, wanted: number): Buffer | null {
+  const reader = Reader.create(message);
+  while (reader.pos < reader.len) {
+    const tag = reader.uint32();
+    if (tag >>> 3 === wanted && (tag & 7) === 2) return Buffer.from(reader.bytes());
+    reader.skipType(tag & 7);
+  }
+  return null;
+}
