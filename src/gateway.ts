@@ -9,6 +9,7 @@ import { createCluster } from './cluster/create-cluster.ts';
 import { formatHostPort } from './config/host-port.ts';
 import { redact } from './config/redact.ts';
 import type { Config } from './config/schema.ts';
+import { ROLES, type Role } from './discovery/discovery.ts';
 import { createFrontDoor } from './doors/front.ts';
 import { createConcurrency } from './exchange/concurrency.ts';
 import { createConnections } from './exchange/connections.ts';
@@ -97,6 +98,7 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     defaultService: config.brokers.defaultService,
     bufferBodyBytes: upstream.bufferBody,
     maxWaitMs: waits.maxWait,
+    maxWaitByRole: perRole((role) => waits[role]?.maxWait),
     maxWaitStaleMs: waits.maxWaitStale,
     maxQueueMs: limits.queue.maxWait,
     maxPerNode: upstream.maxRequestsPerNode,
@@ -106,6 +108,7 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     cluster,
     maxRequests: waits.maxRequests,
     maxBytes: waits.maxBytes,
+    byRole: perRole((role) => waits[role]),
     maxQueued: limits.queue.maxRequests,
     now,
   });
@@ -224,6 +227,16 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     },
     stop,
   };
+}
+
+/** What is set for each role, of those for which something is. */
+function perRole<T>(of: (role: Role) => T | undefined): Partial<Record<Role, T>> {
+  const set: Partial<Record<Role, T>> = {};
+  for (const role of ROLES) {
+    const value = of(role);
+    if (value !== undefined) set[role] = value;
+  }
+  return set;
 }
 
 function url(scheme: string, host: string, { port }: AddressInfo): string {

@@ -24,6 +24,9 @@ const MAX_TIMER = 2 ** 31 - 1;
 const DURATION = 'a duration such as 250ms, 30s, 5m or 1h, or a number of milliseconds';
 const SIZE = 'a size such as 64KiB or 1MiB, or a number of bytes';
 
+/** A key without a default may be absent. */
+const withDefault = (fallback: number | undefined) => (fallback === undefined ? {} : { default: fallback });
+
 /** A section: unknown keys are errors. */
 export const section = <const P extends Record<string, TSchema>>(properties: P, notes: Notes = {}) =>
   Type.Object(properties, { ...CLOSED, ...notes });
@@ -33,9 +36,9 @@ export const duration = (fallback: number, minimum = 1) =>
   Type.Integer({ default: fallback, minimum, maximum: MAX_TIMER, shorthand: 'duration', expected: DURATION });
 
 /** Milliseconds, of which 0 has a meaning of its own. */
-export const durationOrZero = (fallback: number, zero: string) =>
+export const durationOrZero = (fallback: number | undefined, zero: string) =>
   Type.Integer({
-    default: fallback,
+    ...withDefault(fallback),
     minimum: 0,
     maximum: MAX_TIMER,
     shorthand: 'duration',
@@ -43,11 +46,11 @@ export const durationOrZero = (fallback: number, zero: string) =>
   });
 
 /** Bytes. */
-export const size = (fallback: number, minimum: number, maximum: number) =>
-  Type.Integer({ default: fallback, minimum, maximum, shorthand: 'size', expected: SIZE });
+export const size = (fallback: number | undefined, minimum: number, maximum: number) =>
+  Type.Integer({ ...withDefault(fallback), minimum, maximum, shorthand: 'size', expected: SIZE });
 
-export const count = (fallback: number, minimum: number, expected: string) =>
-  Type.Integer({ default: fallback, minimum, maximum: 1_000_000, expected });
+export const count = (fallback: number | undefined, minimum: number, expected: string) =>
+  Type.Integer({ ...withDefault(fallback), minimum, maximum: 1_000_000, expected });
 
 /** A part of a whole, from 0 to 1. */
 export const share = (fallback: number) =>

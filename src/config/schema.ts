@@ -30,6 +30,14 @@ const port = (fallback: number) =>
 const mode = () => choice(['relay', 'redirect', 'auto'], 'relay');
 const nodeUrl = () => formatted('node-url', NODE_URL);
 
+/** What a role may have of its own in `parking`; the section's own values hold for what is not there. */
+const waits = () =>
+  section({
+    maxWait: Type.Optional(durationOrZero(undefined, 'never waits')),
+    maxRequests: Type.Optional(count(undefined, 0, 'a whole number from 0')),
+    maxBytes: Type.Optional(size(undefined, 0, 16 * 1024 * MiB)),
+  });
+
 const clientTls = {
   caFile: Type.Optional(file('a PEM file with the authorities to trust')),
   certFile: Type.Optional(file("a PEM file with the client's certificate")),
@@ -141,6 +149,9 @@ export const ConfigSchema = section({
     maxWaitStale: durationOrZero(3_000, 'never waits'),
     maxRequests: count(1_000, 0, 'a whole number from 0'),
     maxBytes: size(64 * MiB, 0, 16 * 1024 * MiB),
+    coordinator: Type.Optional(waits()),
+    overlord: Type.Optional(waits()),
+    broker: Type.Optional(waits()),
   }),
   retries: section({
     share: share(0.2),

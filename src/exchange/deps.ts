@@ -48,6 +48,8 @@ export interface ExchangeOptions {
   readonly bufferBodyBytes: number;
   /** How long a request may wait for a leader or Broker, in milliseconds, all waits together. */
   readonly maxWaitMs: number;
+  /** The same for roles that have a limit of their own. */
+  readonly maxWaitByRole: Readonly<Partial<Record<Role, number>>>;
   /** The same while ZooKeeper is out of reach, when a leader will not come soon. */
   readonly maxWaitStaleMs: number;
   /** How long a request may wait for room. */

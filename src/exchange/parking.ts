@@ -45,6 +45,10 @@ export interface ParkingOptions {
   readonly maxRequests: number;
   /** Bytes of bodies that requests of one role may keep while they wait. */
   readonly maxBytes: number;
+  /** Bounds of their own for some roles. */
+  readonly byRole?: Readonly<
+    Partial<Record<Role, { readonly maxRequests?: number; readonly maxBytes?: number }>>
+  >;
   /** Requests of one role that may wait for room; one client's at most half of it. */
   readonly maxQueued: number;
   readonly now: () => number;
@@ -70,7 +74,7 @@ interface Queue {
 
 /** The place where requests wait, first come first served within a lane. */
 export function createParking(options: ParkingOptions): Parking {
-  const { cluster, maxRequests, maxBytes, maxQueued, now } = options;
+  const { cluster, maxQueued, byRole = {}, now } = options;
   const queues = new Map<Role, Queue>(
     ROLES.map((role) => [role, { lanes: new Map(), waiting: 0, queued: 0, bytes: 0 }]),
   );
@@ -172,6 +176,7 @@ export function createParking(options: ParkingOptions): Parking {
       const ofLane = queue.lanes.get(waiter.lane)?.size ?? 0;
       if (queue.queued >= maxQueued || ofLane >= Math.ceil(maxQueued / 2)) return 'queue';
     }
+    const { maxRequests, maxBytes } = { ...options, ...byRole[waiter.role] };
     if (queue.waiting >= maxRequests) return 'requests';
     return queue.bytes + waiter.bytes > maxBytes ? 'bytes' : null;
   }

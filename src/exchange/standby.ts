@@ -12,7 +12,10 @@ const LONGEST_PAUSE_MS = 250;
 
 /** What waiting needs of the exchange. */
 export type StandbyDeps = Pick<ExchangeDeps, 'cluster' | 'parking' | 'now'> & {
-  readonly options: Pick<ExchangeDeps['options'], 'maxWaitMs' | 'maxWaitStaleMs' | 'maxQueueMs'>;
+  readonly options: Pick<
+    ExchangeDeps['options'],
+    'maxWaitMs' | 'maxWaitByRole' | 'maxWaitStaleMs' | 'maxQueueMs'
+  >;
 };
 
 /** What a request does while it waits, for whom it waits, and what it does then. */
@@ -150,8 +153,10 @@ export class Standby implements Waiter {
   }
 
   #left(): number {
-    const { maxWaitMs, maxWaitStaleMs } = this.#deps.options;
-    return (this.#reason === 'zookeeper_stale' ? maxWaitStaleMs : maxWaitMs) - this.#account.parkedMs;
+    const { maxWaitMs, maxWaitByRole, maxWaitStaleMs } = this.#deps.options;
+    const limit =
+      this.#reason === 'zookeeper_stale' ? maxWaitStaleMs : (maxWaitByRole[this.role] ?? maxWaitMs);
+    return limit - this.#account.parkedMs;
   }
 
   #verdict(): GatewayError {

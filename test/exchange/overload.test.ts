@@ -171,6 +171,12 @@ describe('requests that wait', () => {
     expect((await waiting.answer()).status).toBe(200);
   });
 
+  test('wait as long as their role may', async () => {
+    await begin({ exchange: { maxWaitMs: 60_000, maxWaitByRole: { coordinator: 50 } } });
+    const answer = await exchangeRaw(gateway.port, 'GET /druid/coordinator/v1/x HTTP/1.1\r\nHost: a\r\n\r\n');
+    refused(answer, 503, 'no_leader');
+  });
+
   test('for a leader are sent in order, no more at once than it may have', async () => {
     let most = 0;
     let running = 0;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Role } from '../../src/discovery/discovery.ts';
 import { createConcurrency } from '../../src/exchange/concurrency.ts';
-import { createParking, type Parking, type Waiter } from '../../src/exchange/parking.ts';
+import { createParking, type Parking, type ParkingOptions, type Waiter } from '../../src/exchange/parking.ts';
 import { createRetryBudget } from '../../src/exchange/retry-budget.ts';
 
 const cluster = new EventEmitter<{ view: [] }>();
@@ -11,7 +11,7 @@ let parking: Parking;
 let time = 0;
 let gone: string[] = [];
 
-function begin(limits: { maxRequests?: number; maxBytes?: number; maxQueued?: number } = {}): void {
+function begin(limits: Partial<ParkingOptions> = {}): void {
   time = 0;
   gone = [];
   parking = createParking({
@@ -98,6 +98,10 @@ describe('waiting', () => {
     expect(parking.park(new Guest('4', 'a', { bytes: 40 }))).toBeNull();
     expect(parking.park(new Guest('5'))).toBeNull();
     expect(parking.park(new Guest('6'))).toBe('requests');
+    parking.close();
+    begin({ maxRequests: 3, maxBytes: 100, byRole: { broker: { maxRequests: 1 } } });
+    expect(parking.park(new Guest('7'))).toBeNull();
+    expect(parking.park(new Guest('8'))).toBe('requests');
   });
 
   test('ends at the deadline, and for all when it closes', async () => {

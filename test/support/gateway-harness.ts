@@ -204,6 +204,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     defaultService: 'druid/broker',
     bufferBodyBytes: 64 * 1024,
     maxWaitMs: 2_000,
+    maxWaitByRole: {},
     maxWaitStaleMs: 500,
     maxQueueMs: 1_000,
     maxPerNode: 64,
