@@ -60,7 +60,7 @@ const CANCEL_CONNECTIONS = 16;
 export function createGateway(config: Config, { logger, version }: GatewayOptions): Gateway {
   const now = (): number => performance.now();
   const random = Math.random;
-  const { health, limits, retries, upstream, parking: waits } = config;
+  const { health, limits, queries, retries, upstream, parking: waits } = config;
   const tls = upstream.tls === undefined ? {} : { tls: upstreamTls(upstream.tls) };
   let draining = false;
   let inFlight = 0;
@@ -101,6 +101,10 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     maxWaitByRole: perRole((role) => waits[role]?.maxWait),
     maxWaitStaleMs: waits.maxWaitStale,
     maxQueueMs: limits.queue.maxWait,
+    timeoutSlackMs: queries.timeoutSlack,
+    totalTimeoutMs: upstream.totalTimeout,
+    cancelOnDisconnect: queries.cancelOnDisconnect,
+    resetIncomplete: queries.resetIncomplete,
     maxPerNode: upstream.maxRequestsPerNode,
     trusts: createAddressSet(config.forwarded.trust),
   };

@@ -119,10 +119,16 @@ export const ConfigSchema = section({
     connectTimeout: duration(2_000),
     responseTimeout: durationOrZero(900_000, 'waits for ever'),
     idleTimeout: durationOrZero(900_000, 'waits for ever'),
+    totalTimeout: durationOrZero(0, 'is no limit'),
     keepAlive: duration(30_000),
     maxRequestsPerNode: count(256, 1, 'a whole number from 1'),
     bufferBody: size(1 * MiB, 0, 1024 * MiB),
     maxHeaderSize: size(64 * KiB, 8 * KiB, 1 * MiB),
+  }),
+  queries: section({
+    timeoutSlack: duration(5_000, 0),
+    cancelOnDisconnect: flag(true),
+    resetIncomplete: flag(false),
   }),
   brokers: section({
     defaultService: text('the name of a Broker service, for example druid/broker', 'druid/broker'),

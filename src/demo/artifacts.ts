@@ -11,6 +11,7 @@ const DRUID_VERSION = '33.0.0';
 /** The newest console that Maven Central has as a jar. */
 const CONSOLE_VERSION = '24.0.1';
 const ZOOKEEPER_VERSION = '3.9.4';
+const AVATICA_VERSION = '1.26.0';
 
 interface Dependency {
   /** `group:artifact:version`. */
@@ -31,9 +32,16 @@ const ZOOKEEPER: readonly Dependency[] = [
   { id: 'org.xerial.snappy:snappy-java:1.1.10.5' },
 ];
 
+const AVATICA: readonly Dependency[] = [{ id: `org.apache.calcite.avatica:avatica:${AVATICA_VERSION}` }];
+
 /** Java class path of all Druid roles and of Derby, fetched on first use (about 185 MB). */
 export function ensureDruidJars(report?: Report): Promise<string> {
   return ensureJars(`druid-${DRUID_VERSION}`, DRUID, report);
+}
+
+/** Java class path of the JDBC driver, fetched on first use. */
+export function ensureAvaticaJars(report?: Report): Promise<string> {
+  return ensureJars(`avatica-${AVATICA_VERSION}`, AVATICA, report);
 }
 
 /** Java class path of a ZooKeeper server, fetched on first use (about 13 MB). */

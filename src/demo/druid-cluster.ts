@@ -40,6 +40,10 @@ export interface DruidCluster {
   node(name: string): DruidNode;
   /** Starts a node again that has ended, on its port, and waits until it is healthy. */
   restart(name: string): Promise<DruidNode>;
+  /** Starts another node of this role, and waits until it is healthy. */
+  add(role: DruidRole): Promise<DruidNode>;
+  /** Ends a node for good. */
+  remove(name: string): Promise<void>;
   /** Ends every process; SIGKILL, since nothing is to be kept. */
   close(): Promise<void>;
 }
@@ -164,6 +168,21 @@ class LocalCluster implements DruidCluster {
       ...(signal === undefined ? {} : { signal }),
     });
     return node;
+  }
+
+  async add(role: DruidRole): Promise<DruidNode> {
+    const [port = 0, idleDerbyPort = 0] = await freePorts(2);
+    const name = `${role}-at-${port}`;
+    this.#specs.set(name, { role, name, port, idleDerbyPort });
+    return this.restart(name);
+  }
+
+  async remove(name: string): Promise<void> {
+    const { process } = this.node(name);
+    process.kill('SIGKILL');
+    await process.ended;
+    this.#nodes.delete(name);
+    this.#specs.delete(name);
   }
 
   async close(): Promise<void> {

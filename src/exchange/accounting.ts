@@ -58,7 +58,7 @@ export class Accounting implements ClientEvents {
       upstream: this.upstream,
       attempts: this.attempts,
       redirected: this.redirected,
-      end: finished || this.end === 'upstream_cut' ? this.end : 'client_gone',
+      end: finished || this.end !== 'complete' ? this.end : 'client_gone',
       durationMs: this.#now() - receivedAt,
       parkedMs: this.parkedMs,
       bytesIn: this.bytesIn,

@@ -54,6 +54,14 @@ export interface ExchangeOptions {
   readonly maxWaitStaleMs: number;
   /** How long a request may wait for room. */
   readonly maxQueueMs: number;
+  /** Added to a query's own timeout before the gateway calls it overdue. */
+  readonly timeoutSlackMs: number;
+  /** For a whole exchange with a node, from the request sent to the answer's end; 0 is no limit. */
+  readonly totalTimeoutMs: number;
+  /** Cancel a query at its Broker when its client leaves. */
+  readonly cancelOnDisconnect: boolean;
+  /** Reset the client's connection where Druid says in a trailer that its answer is not whole. */
+  readonly resetIncomplete: boolean;
   /** Whether a peer may set `X-Forwarded-*`. */
   readonly trusts: (remoteAddress: string) => boolean;
 }

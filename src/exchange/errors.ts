@@ -20,6 +20,8 @@ export interface GatewayError {
   /** Seconds, for the `Retry-After` header. */
   readonly retryAfter?: number;
   readonly allow?: string;
+  /** The id of the query that the error is about. */
+  readonly queryId?: string;
 }
 
 /**
@@ -34,6 +36,10 @@ export function errorBody(error: GatewayError, requestId: string): string {
     persona,
     category,
     errorMessage: error.message,
-    context: { reason: error.reason, requestId },
+    context: {
+      reason: error.reason,
+      requestId,
+      ...(error.queryId === undefined ? {} : { queryId: error.queryId }),
+    },
   });
 }

@@ -1,4 +1,4 @@
-import { cancelledId } from '../routing/query-ids.ts';
+import { cancelledId } from '../routing/query-facts.ts';
 import type { Route } from '../routing/route.ts';
 import { Accounting } from './accounting.ts';
 import { answer, answerError } from './answer.ts';

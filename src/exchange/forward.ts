@@ -1,7 +1,7 @@
 import type { UpstreamNode } from '../cluster/node.ts';
 import { connectionIdOf } from '../routing/connection-id.ts';
 import { chooseConnection } from '../routing/jdbc-target.ts';
-import { queryIdsOf } from '../routing/query-ids.ts';
+import { cancelTarget, NO_FACTS, type QueryFacts, queryFactsOf } from '../routing/query-facts.ts';
 import type { Accounting } from './accounting.ts';
 import { answerError } from './answer.ts';
 import { type Attempted, afterFailure, afterHead, type NotRelayed, type SeenLocation } from './attempts.ts';
@@ -9,7 +9,7 @@ import type { ClientEvents, ClientSide } from './client-side.ts';
 import type { Claim } from './concurrency.ts';
 import type { ExchangeDeps, ForwardRoute, Target } from './deps.ts';
 import type { GatewayError } from './errors.ts';
-import { headerValue } from './header-policy.ts';
+import { headerValue, without } from './header-policy.ts';
 import { HeldAnswer } from './held-answer.ts';
 import { redirect, splitLocation } from './redirect.ts';
 import { Relay } from './relay.ts';
@@ -40,6 +40,20 @@ export interface Outgoing {
 /** A body beyond this, or of unknown length, makes a request a large one. */
 const LARGE_BODY = 256 * 1024;
 
+/** Headers that a cancel does not have. */
+const OF_THE_BODY: ReadonlySet<string> = new Set(['content-type', 'content-encoding', 'accept-encoding']);
+
+const CANCEL_PATIENCE_MS = 5_000;
+
+/** What becomes of the cancel of a query that nobody waits for is of no interest. */
+const NOBODY_LISTENS: UpstreamHandler = {
+  onHead() {},
+  onData: () => true,
+  onEnd() {},
+  onFailure() {},
+  onBodySent() {},
+};
+
 const NO_IDS: readonly string[] = [];
 const NO_EXCLUSIONS: ReadonlySet<UpstreamNode> = new Set();
 
@@ -56,6 +70,8 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
   readonly #claim: Claim;
   /** Of an Avatica request; undefined as long as its body has not been read. */
   #connectionId: string | null | undefined;
+  #facts: QueryFacts | null = null;
+  #overdue: NodeJS.Timeout | null = null;
   /** The ids under which the query is known to run on `#node`. */
   #queryIds: readonly string[] = NO_IDS;
   /** It counts against the limits now. */
@@ -71,7 +87,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     this.#client = client;
     this.#account = account;
     this.#out = out;
-    this.#relay = new Relay(client, account);
+    this.#relay = new Relay(client, account, deps.options.resetIncomplete && !readsTrailers(client));
     const { route, body, onBehalfOf } = out;
     const large = body.length < 0 || body.length > LARGE_BODY || route.class === 'stream';
     this.#claim = { role: route.role, client: onBehalfOf, large };
@@ -187,7 +203,10 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     const { route, method, headers, body } = this.#out;
     if (body.length !== 0) this.#client.invite();
     this.#node = node;
-    if (route.class === 'query') this.#runs(queryIdsOf(body.content));
+    if (route.class === 'query') {
+      this.#facts ??= queryFactsOf(body.content);
+      this.#runs(this.#facts.ids);
+    }
     this.#account.upstream = node.hostAndPort;
     this.#account.bytesIn = 0;
     const attempt = ++this.#account.attempts;
@@ -200,11 +219,36 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
         body: body.open(),
         bodyLength: body.length < 0 ? null : body.length,
         fresh: route.class === 'write' || route.class === 'statement',
+        ...this.#patience(),
       },
       this,
     );
+    const { totalTimeoutMs } = this.#deps.options;
+    if (totalTimeoutMs > 0) this.#overdue ??= setTimeout(() => this.#isOverdue(), totalTimeoutMs);
     // An attempt that failed within `send` may already have been followed by another.
     if (attempt === this.#account.attempts) this.#call = call;
+  }
+
+  /** A query says itself how long it may take; Druid ends it then, and the gateway a little later. */
+  #patience(): { patienceMs?: number } {
+    const { timeoutMs } = this.#facts ?? NO_FACTS;
+    return timeoutMs === null ? {} : { patienceMs: timeoutMs + this.#deps.options.timeoutSlackMs };
+  }
+
+  #isOverdue(): void {
+    if (this.#phase === 'over') return;
+    const begun = this.#phase === 'relaying';
+    const call = this.#call;
+    this.#call = null;
+    call?.abort();
+    this.#forget();
+    if (begun) {
+      this.#cancelQuery();
+      this.#relay.cut();
+      return;
+    }
+    this.#phase = 'before';
+    this.#turn(afterFailure({ kind: 'no_answer', answered: true }, this.#attempted()));
   }
 
   onBodySent(bytes: number): void {
@@ -261,6 +305,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     this.#call = null;
     if (this.#phase === 'relaying') {
       this.#report('reset');
+      if (failure.kind === 'stalled') this.#cancelQuery();
       this.#relay.cut();
       return;
     }
@@ -271,12 +316,37 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     this.#turn(afterFailure({ kind: failure.kind, answered }, this.#attempted()));
   }
 
+  /** Ends a query whose answer nobody waits for any more; with the caller's own credentials. */
+  #cancelQuery(): void {
+    const { route, headers } = this.#out;
+    const node = this.#node;
+    const id = this.#queryIds.at(-1);
+    if (route.class !== 'query' || node === null || id === undefined) return;
+    const target = cancelTarget(route.target, id);
+    const plain = without(headers, OF_THE_BODY);
+    this.#deps.upstreams.send(
+      node,
+      {
+        method: 'DELETE',
+        target,
+        headers: plain,
+        body: null,
+        bodyLength: 0,
+        fresh: false,
+        patienceMs: CANCEL_PATIENCE_MS,
+      },
+      NOBODY_LISTENS,
+    );
+  }
+
   onDrain(): void {
     this.#call?.resume();
   }
 
   onClose(finished: boolean): void {
     this.#forget();
+    if (this.#overdue !== null) clearTimeout(this.#overdue);
+    if (!finished && this.#call !== null && this.#deps.options.cancelOnDisconnect) this.#cancelQuery();
     this.#phase = 'over';
     this.#standby?.leave();
     this.#stop();
@@ -323,11 +393,13 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
 
   /** Ends an attempt whose answer is not for the client: sends the request again or answers for Druid. */
   #turn(verdict: NotRelayed): void {
+    const queryId = this.#queryIds.at(-1);
+    if (verdict.error.status === 504) this.#cancelQuery();
     this.#stop();
     const { view } = this.#deps.cluster;
     if (verdict.outcome !== null) this.#report(verdict.outcome);
     if (verdict.kind === 'fail') {
-      this.giveUp(verdict.error);
+      this.giveUp(queryId === undefined ? verdict.error : { ...verdict.error, queryId });
       return;
     }
     if (verdict.counts) {
@@ -401,4 +473,8 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
 function idsOf(raw: readonly string[]): readonly string[] {
   const ids = [headerValue(raw, 'x-druid-query-id'), headerValue(raw, 'x-druid-sql-query-id')];
   return ids.filter((id) => id !== null);
+}
+
+function readsTrailers(client: ClientSide): boolean {
+  return /\btrailers\b/i.test(headerValue(client.head.rawHeaders, 'te') ?? '');
 }

@@ -7,12 +7,15 @@ export class Relay {
   readonly #client: ClientSide;
   readonly #account: Accounting;
   readonly #bodiless: boolean;
+  readonly #resetIncomplete: boolean;
   #chunked = false;
 
-  constructor(client: ClientSide, account: Accounting) {
+  /** `resetIncomplete`: the client would not see a trailer that says that the answer is not whole. */
+  constructor(client: ClientSide, account: Accounting, resetIncomplete: boolean) {
     this.#client = client;
     this.#account = account;
     this.#bodiless = client.head.method === 'HEAD';
+    this.#resetIncomplete = resetIncomplete;
   }
 
   /** True when the answer is complete with its head, because the client asked with HEAD. */
@@ -39,7 +42,13 @@ export class Relay {
 
   end(raw: readonly string[]): void {
     const { trailers, incomplete } = answerTrailers(raw);
-    if (incomplete) this.#account.end = 'incomplete';
+    if (incomplete) {
+      this.#account.end = 'incomplete';
+      if (this.#resetIncomplete) {
+        this.#client.reset();
+        return;
+      }
+    }
     this.#client.end(undefined, this.#chunked ? trailers : undefined);
   }
 

@@ -14,6 +14,8 @@ export interface UpstreamRequest {
    * cannot leave the fate of the request unknown.
    */
   readonly fresh: boolean;
+  /** How long the answer's head, and every further part of it, may take, where that is not as usual. */
+  readonly patienceMs?: number;
 }
 
 /**

@@ -65,6 +65,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
           method: request.method,
           headers: streamed ? [...headers, 'content-length', String(request.bodyLength)] : headers,
           body: request.body,
+          ...patience(request.patienceMs, options),
         },
         call,
       );
@@ -86,6 +87,18 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
       pools.clear();
       await Promise.all(all.flatMap(({ shared, fresh }) => [shared.destroy(), fresh.destroy()]));
     },
+  };
+}
+
+/** A query that may take longer than usual may also be silent for longer. */
+function patience(
+  patienceMs: number | undefined,
+  { idleTimeoutMs }: UpstreamOptions,
+): { headersTimeout?: number; bodyTimeout?: number } {
+  if (patienceMs === undefined) return {};
+  return {
+    headersTimeout: patienceMs,
+    bodyTimeout: idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, patienceMs),
   };
 }
 

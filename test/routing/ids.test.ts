@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { Writer } from 'protobufjs/minimal.js';
 import { describe, expect, test } from 'vitest';
 import { connectionIdOf } from '../../src/routing/connection-id.ts';
-import { cancelledId, queryIdsOf } from '../../src/routing/query-ids.ts';
+import { cancelledId, cancelTarget, queryFactsOf } from '../../src/routing/query-facts.ts';
 
 const JSON_PATH = '/druid/v2/sql/avatica/';
 const PROTOBUF_PATH = '/druid/v2/sql/avatica-protobuf/';
@@ -52,12 +52,33 @@ describe('the connection of an Avatica request', () => {
 
 describe('the ids of a query', () => {
   test('are in its context', () => {
-    const ids = (body: object): readonly string[] => queryIdsOf(Buffer.from(JSON.stringify(body)));
+    const factsOf = (text: string) => queryFactsOf(Buffer.from(text));
+    const ids = (body: object): readonly string[] => factsOf(JSON.stringify(body)).ids;
     expect(ids({ query: 'SELECT 1', context: { sqlQueryId: 's', queryId: 'q' } })).toEqual(['q', 's']);
     expect(ids({ query: 'SELECT \'"queryId":1\'' })).toEqual([]);
     expect(ids({ context: { queryId: 7 } })).toEqual([]);
-    expect(queryIdsOf(Buffer.from('{"context":{"queryId":'))).toEqual([]);
-    expect(queryIdsOf(Buffer.from('null "queryId"'))).toEqual([]);
+    expect(factsOf('{"context":{"queryId":').ids).toEqual([]);
+    expect(factsOf('null "queryId"').ids).toEqual([]);
+  });
+
+  test.each([
+    [5_000, 5_000],
+    ['5000', 5_000],
+    [0, null],
+    [-1, null],
+    ['soon', null],
+    [null, null],
+  ])('with a timeout of %j are overdue after %j', (timeout, timeoutMs) => {
+    expect(queryFactsOf(Buffer.from(JSON.stringify({ context: { timeout } }))).timeoutMs).toBe(timeoutMs);
+  });
+
+  test.each([
+    ['/druid/v2/sql', '/druid/v2/sql/a%2Fb'],
+    ['/druid/v2/sql/?x', '/druid/v2/sql/a%2Fb'],
+    ['/druid/v2?pretty', '/druid/v2/a%2Fb'],
+    ['/druid/v2/sqlx', '/druid/v2/a%2Fb'],
+  ])('that was sent to %s is cancelled at %s', (target, cancel) => {
+    expect(cancelTarget(target, 'a/b')).toBe(cancel);
   });
 
   test.each([

@@ -23,7 +23,10 @@ declare module 'vitest' {
     druid: {
       /** `host:port`. */
       readonly zookeeper: string;
-      /** URL: `GET /` lists the nodes, `POST /NAME` starts one that has ended and waits until it is healthy. */
+      /**
+       * URL: `GET /` lists the nodes; `POST /NAME` starts one that has ended and waits until it is healthy;
+       * `PUT /ROLE` starts another one; `DELETE /NAME` ends one for good.
+       */
       readonly control: string;
     };
   }
@@ -47,8 +50,7 @@ export async function setup(project: TestProject): Promise<void> {
   const cluster = await startDruidCluster({ folder, druidClassPath, zookeeperClassPath, report: say });
   const server = createServer((request, response) => {
     const name = (request.url ?? '').slice(1);
-    const ready = request.method === 'POST' ? cluster.restart(name) : Promise.resolve();
-    void ready.then(
+    void act(cluster, request.method ?? '', name).then(
       () => response.end(JSON.stringify(nodesOf(cluster))),
       (error: Error) => response.writeHead(500).end(error.message),
     );
@@ -65,6 +67,12 @@ export async function setup(project: TestProject): Promise<void> {
     await cluster.close();
     await rm(folder, { recursive: true, force: true });
   };
+}
+
+async function act(cluster: DruidCluster, method: string, name: string): Promise<void> {
+  if (method === 'POST') await cluster.restart(name);
+  if (method === 'PUT') await cluster.add(name as DruidRole);
+  if (method === 'DELETE') await cluster.remove(name);
 }
 
 function nodesOf({ nodes }: DruidCluster): NodeInfo[] {

@@ -14,10 +14,27 @@ export async function nodes(): Promise<NodeInfo[]> {
   return (await response.json()) as NodeInfo[];
 }
 
+async function order(method: string, what: string): Promise<NodeInfo[]> {
+  const response = await fetch(`${inject('druid').control}/${what}`, { method });
+  if (response.status !== 200) throw new Error(await response.text());
+  return (await response.json()) as NodeInfo[];
+}
+
 /** Starts a node again that has ended; resolves when it is healthy. */
 export async function restart(name: string): Promise<void> {
-  const response = await fetch(`${inject('druid').control}/${name}`, { method: 'POST' });
-  if (response.status !== 200) throw new Error(await response.text());
+  await order('POST', name);
+}
+
+/** Starts another Broker; resolves when it is healthy. */
+export async function addBroker(): Promise<NodeInfo> {
+  const added = (await order('PUT', 'broker')).at(-1);
+  if (added === undefined) throw new Error('there are no nodes');
+  return added;
+}
+
+/** Ends a node for good. */
+export async function remove(name: string): Promise<void> {
+  await order('DELETE', name);
 }
 
 /** Who leads by Druid's own word, and who stands by; asks the nodes themselves and not the gateway. */

@@ -1,0 +1,160 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  type FakeUpstream,
+  json,
+  plain,
+  type ReceivedRequest,
+  type Script,
+  startUpstream,
+} from '../support/fake-upstream.ts';
+import { type Harness, type HarnessOptions, startHarness } from '../support/gateway-harness.ts';
+import { connectRaw, exchangeRaw, type RawAnswer, type RawClient } from '../support/raw-client.ts';
+
+let broker: FakeUpstream;
+let gateway: Harness;
+/** What the Broker does with queries; cancels are accepted. */
+let onQuery: Script = () => {};
+
+beforeEach(async () => {
+  onQuery = () => {};
+  broker = await startUpstream((request, socket) => {
+    if (request.method === 'DELETE') socket.write(plain('202 Accepted', [], ''));
+    else onQuery(request, socket);
+  });
+});
+
+afterEach(async () => {
+  await gateway.close();
+  await broker.close();
+});
+
+async function begin(options: HarnessOptions = {}): Promise<void> {
+  gateway = await startHarness(options);
+  gateway.cluster.brokers(broker.origin);
+}
+
+const requestOf = (body: string, target = '/druid/v2/sql', lines = ''): string =>
+  `POST ${target} HTTP/1.1\r\nHost: a\r\n${lines}Content-Length: ${body.length}\r\n\r\n${body}`;
+const query = (context: object, target?: string): Promise<RawAnswer> =>
+  exchangeRaw(
+    gateway.port,
+    requestOf(JSON.stringify({ query: 'SELECT 1', context }), target, 'Authorization: Basic eDp5\r\n'),
+  );
+const cancels = (): ReceivedRequest[] => broker.requests.filter(({ method }) => method === 'DELETE');
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+async function quiet(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+describe('a query that is overdue', () => {
+  test.each([
+    ['/druid/v2/sql', '/druid/v2/sql/q-1', { sqlQueryId: 'q-1' }],
+    ['/druid/v2', '/druid/v2/q-1', { queryId: 'q-1' }],
+  ])('at %s gets a 504 with its id, and is cancelled at %s', async (target, cancelled, ids) => {
+    await begin();
+    const began = performance.now();
+    const answer = await query({ ...ids, timeout: 100 }, target);
+    expect([answer.status, answer.json().errorCode]).toEqual([504, 'upstream_timeout']);
+    expect(answer.json().context).toMatchObject({ queryId: 'q-1' });
+    expect(performance.now() - began).toBeGreaterThan(140);
+    await until(() => cancels().length === 1);
+    expect(cancels()[0]?.target).toBe(cancelled);
+    expect(cancels()[0]?.header('authorization')).toBe('Basic eDp5');
+    expect(cancels()[0]?.header('content-type')).toBeUndefined();
+  });
+
+  test('by the limit of the whole exchange is cut in the middle, and cancelled', async () => {
+    await begin({ exchange: { totalTimeoutMs: 150 } });
+    onQuery = (_, socket) => {
+      socket.write(
+        'HTTP/1.1 200 OK\r\nX-Druid-SQL-Query-Id: q-2\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n',
+      );
+    };
+    const client = await connectRaw(gateway.port);
+    client.send(requestOf('{}'));
+    expect(await client.ended()).toBe('reset');
+    await until(() => cancels().length === 1);
+    expect(cancels()[0]?.target).toBe('/druid/v2/sql/q-2');
+    expect((await gateway.recorded(1))[0]).toMatchObject({ end: 'upstream_cut', queryId: 'q-2' });
+  });
+
+  test('passes when its own timeout allows more than the usual limit', async () => {
+    await begin({ upstreams: { responseTimeoutMs: 100, idleTimeoutMs: 100 } });
+    onQuery = (_, socket) => {
+      setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab'), 1_500);
+      setTimeout(() => socket.write('cd'), 3_000);
+    };
+    expect((await query({ timeout: 10_000 })).body.toString()).toBe('abcd');
+    expect(cancels()).toEqual([]);
+  });
+
+  test('without a timeout of its own has the usual limit', async () => {
+    await begin({ upstreams: { responseTimeoutMs: 100 } });
+    expect((await query({ timeout: 0 })).status).toBe(504);
+  });
+});
+
+describe('a client that leaves', () => {
+  async function leaves(context: object): Promise<void> {
+    const client: RawClient = await connectRaw(gateway.port);
+    client.send(requestOf(JSON.stringify({ query: 'SELECT 1', context })));
+    await until(() => broker.requests.length === 1);
+    client.close();
+    await gateway.recorded(1);
+  }
+
+  test('has its query cancelled', async () => {
+    await begin();
+    await leaves({ sqlQueryId: 'q-3' });
+    await until(() => cancels().length === 1);
+    expect(cancels()[0]?.target).toBe('/druid/v2/sql/q-3');
+    expect(gateway.runningQueries.size).toBe(0);
+  });
+
+  test('has not where that is switched off, or the id is not known', async () => {
+    await begin({ exchange: { cancelOnDisconnect: false } });
+    await leaves({ sqlQueryId: 'q-3' });
+    await quiet();
+    expect(cancels()).toEqual([]);
+    await gateway.close();
+    broker.requests.splice(0);
+    await begin();
+    await leaves({});
+    await quiet();
+    expect(cancels()).toEqual([]);
+  });
+
+  test('after its answer has nothing cancelled', async () => {
+    await begin();
+    onQuery = (_, socket) => socket.write(json('ok'));
+    expect((await query({ sqlQueryId: 'q-4' })).status).toBe(200);
+    await quiet();
+    expect(cancels()).toEqual([]);
+  });
+});
+
+describe('an answer that Druid calls incomplete', () => {
+  const INCOMPLETE =
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Druid-Response-Complete\r\n\r\n' +
+    '1\r\n[\r\n0\r\nX-Druid-Response-Complete: false\r\nX-Error-Message: out of disk\r\n\r\n';
+
+  test('is a reset instead of a clean end where that is wanted', async () => {
+    await begin({ exchange: { resetIncomplete: true } });
+    onQuery = (_, socket) => socket.write(INCOMPLETE);
+    const client = await connectRaw(gateway.port);
+    client.send(requestOf('{}'));
+    expect(await client.ended()).toBe('reset');
+    expect((await gateway.recorded(1))[0]).toMatchObject({ end: 'incomplete' });
+  });
+
+  test('is shown as Druid meant it to a client that reads trailers', async () => {
+    await begin({ exchange: { resetIncomplete: true } });
+    onQuery = (_, socket) => socket.write(INCOMPLETE);
+    const answer = await exchangeRaw(gateway.port, requestOf('{}', '/druid/v2/sql', 'TE: trailers\r\n'));
+    expect(answer.trailers).toEqual(['X-Druid-Response-Complete: false', 'X-Error-Message: out of disk']);
+  });
+});
