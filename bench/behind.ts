@@ -1,0 +1,68 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startProcess } from '../src/demo/managed-process.ts';
+import { freePorts } from '../src/demo/ports.ts';
+import { answers200, waitFor } from '../src/demo/wait.ts';
+import type { Writer } from '../test/support/zookeeper.ts';
+import type { Owned } from './owned.ts';
+import type { Place, Setup } from './peers/peer.ts';
+
+const UPSTREAM = fileURLToPath(new URL('upstream.ts', import.meta.url));
+
+export interface Stage {
+  readonly folder: string;
+  readonly core: number;
+  /** `host:port` of ZooKeeper, and a session that keeps announcements alive. */
+  readonly zookeeper: string;
+  readonly writer: Writer;
+  readonly owned: Owned;
+}
+
+/** Starts the responder with as many Brokers as the setup has, and announces them. */
+export async function startBehind(setup: Setup, stage: Stage): Promise<Place> {
+  const { folder, core, zookeeper, writer, owned } = stage;
+  const own = join(folder, setup);
+  await mkdir(own);
+  const ports = await freePorts(setup === 'brokers1000' ? 1_000 : 2);
+  const responder = await startProcess({
+    name: 'the responder',
+    command: process.execPath,
+    args: [UPSTREAM, JSON.stringify(ports)],
+    cwd: own,
+    logFile: join(own, 'responder.log'),
+  });
+  owned.own(responder);
+  const [first = 0, second = 0] = ports;
+  await waitFor(
+    'the responder',
+    async () =>
+      (await Promise.all(ports.map((port) => answers200(`http://127.0.0.1:${port}/status/health`)))).every(
+        Boolean,
+      ),
+    { timeoutMs: 60_000, process: responder },
+  );
+  const basePath = `/bench-${setup}`;
+  await writer.elect(`${basePath}/coordinator/_COORDINATOR`, `http://127.0.0.1:${first}`);
+  await writer.elect(`${basePath}/overlord/_OVERLORD`, `http://127.0.0.1:${second}`);
+  const announced = `${basePath}/internal-discovery`;
+  await writer.announce(`${announced}/COORDINATOR`, 'coordinator', first);
+  await writer.announce(`${announced}/OVERLORD`, 'overlord', second);
+  for (const port of ports) await writer.announce(`${announced}/BROKER`, 'broker', port);
+  return {
+    folder: own,
+    core,
+    coordinator: `127.0.0.1:${first}`,
+    overlord: `127.0.0.1:${second}`,
+    brokers: ports.map((port) => `127.0.0.1:${port}`),
+    zookeeper: { connect: zookeeper, basePath },
+    own: owned.own,
+  };
+}
+
+/** The same place with a folder for one peer. */
+export async function placeFor(name: string, place: Place): Promise<Place> {
+  const folder = join(place.folder, name);
+  await mkdir(folder);
+  return { ...place, folder };
+}

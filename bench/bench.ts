@@ -1,0 +1,137 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ensureZooKeeperJars } from '../src/demo/artifacts.ts';
+import { freePorts } from '../src/demo/ports.ts';
+import { startZooKeeperServer } from '../src/demo/zookeeper-server.ts';
+import { connectWriter } from '../test/support/zookeeper.ts';
+import { measureFailOver } from './fail-over.ts';
+import { describeMachine } from './machine.ts';
+import { type Options, parseOptions, WrongOption } from './options.ts';
+import { createOwned } from './owned.ts';
+import { PEERS } from './peers/all.ts';
+import { outputOf, type Peer } from './peers/peer.ts';
+import { keep, publish } from './publish.ts';
+import type { Measurement, PeerNote, Results } from './results.ts';
+import { measureSetup } from './rounds.ts';
+import { render } from './table.ts';
+import { WORKLOADS } from './workloads.ts';
+
+/** The gateway and its peers side by side on this machine; see docs/performance.md. Needs the built program. */
+
+const began = performance.now();
+const stop = new AbortController();
+process.once('SIGINT', () => stop.abort(new Error('interrupted')));
+process.once('SIGTERM', () => stop.abort(new Error('told to end')));
+
+function say(line: string): void {
+  const seconds = Math.round((performance.now() - began) / 1_000);
+  process.stderr.write(`${String(seconds).padStart(5)} s  ${line}\n`);
+}
+
+async function choosePeers(
+  names: readonly string[],
+): Promise<{ readonly peers: readonly Peer[]; readonly leftOut: Results['leftOut'] }> {
+  const peers: Peer[] = [];
+  const leftOut: { name: string; why: string }[] = [];
+  for (const peer of PEERS) {
+    if (!names.includes(peer.name)) continue;
+    const why = await peer.missing();
+    if (why === null) peers.push(peer);
+    else leftOut.push({ name: peer.name, why });
+  }
+  return { peers, leftOut };
+}
+
+async function needTools(): Promise<void> {
+  for (const [command, ...args] of [
+    ['taskset', '-V'],
+    ['sh', '-c', 'command -v wrk'],
+  ] as const) {
+    try {
+      if ((await outputOf(command, ...args)) !== null) continue;
+    } catch {
+      // Said below.
+    }
+    throw new WrongOption('taskset and wrk are needed; see docs/performance.md for what to install');
+  }
+}
+
+async function run(options: Options): Promise<void> {
+  await needTools();
+  const { peers, leftOut } = await choosePeers(options.peers);
+  for (const { name, why } of leftOut) say(`${name} is left out: ${why}`);
+  const machine = await describeMachine();
+  // Everything that is started from here on stays on this core, unless it is put on the other.
+  await outputOf('taskset', '-a', '-c', '-p', String(options.cores[1]), String(process.pid));
+  const folder = await mkdtemp(join(tmpdir(), 'druid-gateway-bench-'));
+  const owned = createOwned();
+  try {
+    const [port = 0] = await freePorts(1);
+    const home = join(folder, 'zookeeper');
+    await mkdir(home);
+    owned.own(
+      await startZooKeeperServer({
+        folder: home,
+        classPath: await ensureZooKeeperJars(say),
+        port,
+        signal: stop.signal,
+      }),
+    );
+    const zookeeper = `127.0.0.1:${port}`;
+    const writer = await connectWriter(zookeeper);
+    const stage = { folder, core: options.cores[0], zookeeper, writer };
+    const workloads = WORKLOADS.filter(({ name }) => options.workloads.includes(name));
+    const measurements: Measurement[] = [];
+    for (const setup of ['relay', 'redirect', 'brokers1000'] as const) {
+      const mine = workloads.filter((workload) => workload.setup === setup);
+      if (mine.length === 0) continue;
+      measurements.push(...(await measureSetup(setup, peers, mine, options, stage, say, stop.signal)));
+    }
+    const failOver =
+      options.elections === 0 ? [] : await measureFailOver(peers, options, stage, say, stop.signal);
+    writer.close();
+    const results: Results = {
+      date: new Date().toISOString(),
+      rounds: options.rounds,
+      seconds: options.seconds,
+      minutes: (performance.now() - began) / 60_000,
+      machine,
+      peers: await Promise.all(peers.map(noteOf)),
+      leftOut,
+      workloads: workloads.map(({ name, about }) => ({ name, about })),
+      measurements,
+      failOver,
+    };
+    await show(results, options);
+  } finally {
+    await owned.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function noteOf({ name, about, version }: Peer): Promise<PeerNote> {
+  return { name, version: await version(), about };
+}
+
+async function show(results: Results, options: Options): Promise<void> {
+  const markdown = render(results);
+  process.stdout.write(`${markdown}\n`);
+  for (const file of await keep(results, markdown)) say(`written: ${file}`);
+  if (options.publish) await publish(results, markdown);
+}
+
+try {
+  await run(
+    parseOptions(process.argv.slice(2), {
+      peers: PEERS.map(({ name }) => name),
+      workloads: WORKLOADS.map(({ name }) => name),
+    }),
+  );
+  process.exit(0);
+} catch (error) {
+  process.stderr.write(
+    `bench: ${stop.signal.aborted || error instanceof WrongOption ? (error as Error).message : (error as Error).stack}\n`,
+  );
+  process.exit(error instanceof WrongOption ? 2 : 1);
+}

@@ -1,0 +1,23 @@
+import { createGatewayPeer } from './gateway.ts';
+import { haproxy } from './haproxy.ts';
+import { httpProxyPeer } from './http-proxy.ts';
+import { nginx, nginxLarge } from './nginx.ts';
+import type { Peer } from './peer.ts';
+import { router } from './router.ts';
+
+const FRONT = 'this gateway by its front door: metrics and access log on, log to a file, ZooKeeper watched';
+
+/** In the order of the table's rows. The first is what the others are compared to. */
+export const PEERS: readonly Peer[] = [
+  nginx,
+  nginxLarge,
+  haproxy,
+  router,
+  httpProxyPeer,
+  createGatewayPeer('front', FRONT, { DOORS__EXPRESS: 'false' }, true),
+  createGatewayPeer('express', 'the same by its express door', { DOORS__EXPRESS: 'true' }),
+  createGatewayPeer('express-shared', 'the same with the read buffers of clients shared (opt-in)', {
+    DOORS__EXPRESS: 'true',
+    DOORS__SHARED_READ_BUFFER: 'true',
+  }),
+];

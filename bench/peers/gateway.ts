@@ -1,0 +1,79 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { freePorts } from '../../src/demo/ports.ts';
+import { waitFor } from '../../src/demo/wait.ts';
+import type { Peer, Place } from './peer.ts';
+import { startPinned } from './peer.ts';
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const PACKAGE = new URL('../../package.json', import.meta.url);
+
+type Keys = Readonly<Record<string, string>>;
+
+/** As much of `/status` as says that it relays. */
+interface Status {
+  readonly leaders: Readonly<Record<'coordinator' | 'overlord', { readonly state: string }>>;
+  readonly brokers: readonly { readonly ready: boolean }[];
+}
+
+function variables(keys: Keys): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(keys).map(([key, value]) => [`DRUID_GATEWAY__${key}`, value]));
+}
+
+/** Why this build cannot be configured like that; null when it can. */
+function refusal(keys: Keys): string | null {
+  const env = { ...process.env, ...variables(keys) };
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, 'check-config'], { env, encoding: 'utf8' });
+  return status === 0 ? null : stderr.trim().replaceAll('\n', '; ');
+}
+
+/** Resolves when it knows who leads and has this many Brokers that are ready. */
+async function whole(admin: string, brokers: number): Promise<boolean> {
+  try {
+    const response = await fetch(`${admin}/status`, { signal: AbortSignal.timeout(5_000) });
+    const { leaders, brokers: known } = (await response.json()) as Status;
+    const serving = leaders.coordinator.state === 'serving' && leaders.overlord.state === 'serving';
+    return serving && known.filter(({ ready }) => ready).length === brokers;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The built gateway, watching the same ZooKeeper; its log goes to a file. A build that refuses `keys` is left out, or
+ * takes part as it is where it is `asItIs` otherwise.
+ */
+export function createGatewayPeer(name: string, about: string, keys: Keys, asItIs = false): Peer {
+  return {
+    name,
+    about,
+    setups: ['relay', 'redirect', 'brokers1000'],
+    warmUpSeconds: 5,
+    missing: async () => (asItIs ? null : refusal(keys)),
+    version: async () => (JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string }).version,
+    async start(setup, place: Place) {
+      const [port = 0, adminPort = 0] = await freePorts(2);
+      const settings = variables({
+        ...(refusal(keys) === null ? keys : {}),
+        ZOOKEEPER__CONNECT: place.zookeeper.connect,
+        ZOOKEEPER__BASE_PATH: place.zookeeper.basePath,
+        LISTEN: `127.0.0.1:${port}`,
+        ADMIN__LISTEN: `127.0.0.1:${adminPort}`,
+        ...(setup === 'redirect' ? { MODE__COORDINATOR: 'redirect' } : {}),
+      });
+      const assignments = Object.entries(settings).map(([key, value]) => `${key}=${value}`);
+      const started = await startPinned(place, name, 'env', [
+        ...assignments,
+        process.execPath,
+        MAIN,
+        'serve',
+      ]);
+      await waitFor(name, () => whole(`http://127.0.0.1:${adminPort}`, place.brokers.length), {
+        timeoutMs: 120_000,
+        process: started,
+      });
+      return { url: `http://127.0.0.1:${port}`, process: started };
+    },
+  };
+}

@@ -1,0 +1,82 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freePorts } from '../../src/demo/ports.ts';
+import { answers200, waitFor } from '../../src/demo/wait.ts';
+import { outputOf, type Peer, type Place, type RunningPeer, type Setup, startPinned } from './peer.ts';
+
+const COORDINATOR_LEADS = '/druid/coordinator/v1/isLeader';
+const OVERLORD_LEADS = '/druid/indexer/v1/isLeader';
+const BROKER_READY = '/druid/broker/v1/readiness';
+
+/** Servers that are asked every second, and believed at once, either way. */
+function checked(check: string, servers: readonly string[]): string {
+  return `
+    option httpchk GET ${check}
+    http-check expect status 200
+    default-server check inter 1s rise 1 fall 1
+${servers.map((server, i) => `    server n${i} ${server}`).join('\n')}`;
+}
+
+/** `coordinators` may be several: who of them leads is found by the checks. */
+function configuration(port: number, setup: Setup, place: Place, coordinators: readonly string[]): string {
+  const { coordinator, overlord, brokers } = place;
+  const redirect = `    http-request redirect prefix http://${coordinator} code 307 if coordinator`;
+  return `
+global
+    nbthread 1
+    maxconn 8192
+    log stdout format raw local0
+defaults
+    mode http
+    log global
+    option httplog
+    option http-keep-alive
+    http-reuse always
+    balance roundrobin
+    timeout connect 2s
+    timeout client 75s
+    timeout server 15m
+frontend bench
+    bind 127.0.0.1:${port}
+    monitor-uri /status/health
+    acl coordinator path_beg /druid/coordinator
+    acl overlord path_beg /druid/indexer
+${setup === 'redirect' ? redirect : ''}
+    use_backend coordinator if coordinator
+    use_backend overlord if overlord
+    default_backend brokers
+backend coordinator${checked(COORDINATOR_LEADS, coordinators)}
+backend overlord${checked(OVERLORD_LEADS, [overlord])}
+backend brokers${checked(BROKER_READY, brokers)}
+`;
+}
+
+/** The same HAProxy in front of several masters of which it finds the leader by polling. */
+export async function startHaproxy(
+  setup: Setup,
+  place: Place,
+  coordinators: readonly string[],
+): Promise<RunningPeer> {
+  const [port = 0] = await freePorts(1);
+  const file = join(place.folder, 'haproxy.cfg');
+  await writeFile(file, configuration(port, setup, place, coordinators));
+  const process = await startPinned(place, 'haproxy', 'haproxy', ['-db', '-f', file]);
+  const url = `http://127.0.0.1:${port}`;
+  await waitFor('haproxy', () => answers200(`${url}/status/health`), { timeoutMs: 20_000, process });
+  return { url, process };
+}
+
+export const haproxy: Peer = {
+  name: 'haproxy',
+  about:
+    'one thread, `http-reuse always`, every server checked each second, `option httplog` to its standard output, which is a file (a write for each line: it has no batches)',
+  setups: ['relay', 'redirect', 'brokers1000'],
+  warmUpSeconds: 2,
+  async missing() {
+    return (await outputOf('haproxy', '-v')) === null ? 'there is no haproxy' : null;
+  },
+  async version() {
+    return /version ([\d.]+)/.exec((await outputOf('haproxy', '-v')) ?? '')?.[1] ?? 'unknown';
+  },
+  start: (setup, place) => startHaproxy(setup, place, [place.coordinator]),
+};

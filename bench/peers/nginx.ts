@@ -1,0 +1,98 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freePorts } from '../../src/demo/ports.ts';
+import { answers200, waitFor } from '../../src/demo/wait.ts';
+import { outputOf, type Peer, type Place, type Setup, startPinned } from './peer.ts';
+
+const LARGE_BUFFERS = `
+    proxy_buffer_size 1m;
+    proxy_buffers 8 1m;
+    proxy_busy_buffers_size 2m;
+    client_body_buffer_size 1m;`;
+
+/**
+ * One worker; bodies are passed on as they come and nothing is put into temporary files, which would be slower. With
+ * as many idle connections as a gateway may keep.
+ */
+function configuration(port: number, setup: Setup, place: Place, buffers: string): string {
+  const { folder, coordinator, overlord, brokers } = place;
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  const relay = (upstream: string): string => `proxy_pass http://${upstream};`;
+  const redirected = `return 307 http://${coordinator}$request_uri;`;
+  return `
+daemon off;
+${process.getuid?.() === 0 ? 'user root;' : ''}
+worker_processes 1;
+pid ${join(folder, 'nginx.pid')};
+error_log stderr warn;
+worker_rlimit_nofile 16384;
+events { worker_connections 8192; }
+http {
+    access_log ${join(folder, 'access.log')} combined buffer=64k flush=1s;
+${temporary.map((kind) => `    ${kind}_temp_path ${join(folder, kind)};`).join('\n')}
+    keepalive_requests 100000000;
+    client_max_body_size 0;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_request_buffering off;
+    proxy_max_temp_file_size 0;${buffers}
+    upstream coordinator { server ${coordinator}; keepalive 128; keepalive_requests 100000000; }
+    upstream overlord { server ${overlord}; keepalive 128; keepalive_requests 100000000; }
+    upstream brokers {
+${brokers.map((broker) => `        server ${broker};`).join('\n')}
+        keepalive ${Math.max(128, brokers.length)};
+        keepalive_requests 100000000;
+    }
+    server {
+        listen 127.0.0.1:${port};
+        location = /status/health { return 200 "true"; }
+        location /druid/coordinator { ${setup === 'redirect' ? redirected : relay('coordinator')} }
+        location /druid/indexer { ${relay('overlord')} }
+        location /druid/v2 { ${relay('brokers')} }
+    }
+}
+`;
+}
+
+function createNginx(peer: Pick<Peer, 'name' | 'about' | 'setups' | 'workloads'>, buffers: string): Peer {
+  return {
+    ...peer,
+    warmUpSeconds: 2,
+    async missing() {
+      return (await outputOf('nginx', '-v')) === null ? 'there is no nginx' : null;
+    },
+    async version() {
+      return /nginx\/(\S+)/.exec((await outputOf('nginx', '-v')) ?? '')?.[1] ?? 'unknown';
+    },
+    async start(setup, place) {
+      const [port = 0] = await freePorts(1);
+      const file = join(place.folder, 'nginx.conf');
+      await writeFile(file, configuration(port, setup, place, buffers));
+      const args = ['-e', 'stderr', '-p', place.folder, '-c', file];
+      const process = await startPinned(place, peer.name, 'nginx', args);
+      const url = `http://127.0.0.1:${port}`;
+      await waitFor(peer.name, () => answers200(`${url}/status/health`), { timeoutMs: 20_000, process });
+      return { url, process };
+    },
+  };
+}
+
+export const nginx = createNginx(
+  {
+    name: 'nginx',
+    about:
+      'one worker, its default buffers, upstream keep-alive, access log written in batches of 64 KB, no temporary files',
+    setups: ['relay', 'redirect', 'brokers1000'],
+  },
+  '',
+);
+
+export const nginxLarge = createNginx(
+  {
+    name: 'nginx-large',
+    about: 'the same with 1 MB buffers either way',
+    setups: ['relay'],
+    workloads: ['big', 'upload'],
+  },
+  LARGE_BUFFERS,
+);
