@@ -17,11 +17,12 @@ export interface Stage {
   readonly zookeeper: string;
   readonly writer: Writer;
   readonly owned: Owned;
+  readonly signal: AbortSignal;
 }
 
 /** Starts the responder with as many Brokers as the setup has, and announces them. */
 export async function startBehind(setup: Setup, stage: Stage): Promise<Place> {
-  const { folder, core, zookeeper, writer, owned } = stage;
+  const { folder, core, zookeeper, writer, owned, signal } = stage;
   const own = join(folder, setup);
   await mkdir(own);
   const ports = await freePorts(setup === 'brokers1000' ? 1_000 : 2);
@@ -40,7 +41,7 @@ export async function startBehind(setup: Setup, stage: Stage): Promise<Place> {
       (await Promise.all(ports.map((port) => answers200(`http://127.0.0.1:${port}/status/health`)))).every(
         Boolean,
       ),
-    { timeoutMs: 60_000, process: responder },
+    { timeoutMs: 60_000, process: responder, signal },
   );
   const basePath = `/bench-${setup}`;
   await writer.elect(`${basePath}/coordinator/_COORDINATOR`, `http://127.0.0.1:${first}`);
@@ -52,11 +53,12 @@ export async function startBehind(setup: Setup, stage: Stage): Promise<Place> {
   return {
     folder: own,
     core,
-    coordinator: `127.0.0.1:${first}`,
+    coordinators: [`127.0.0.1:${first}`],
     overlord: `127.0.0.1:${second}`,
     brokers: ports.map((port) => `127.0.0.1:${port}`),
     zookeeper: { connect: zookeeper, basePath },
     own: owned.own,
+    signal,
   };
 }
 

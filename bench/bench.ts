@@ -21,8 +21,13 @@ import { WORKLOADS } from './workloads.ts';
 
 const began = performance.now();
 const stop = new AbortController();
-process.once('SIGINT', () => stop.abort(new Error('interrupted')));
-process.once('SIGTERM', () => stop.abort(new Error('told to end')));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (stop.signal.aborted) process.exit(1);
+    say('ending everything that was started; once more to kill it');
+    stop.abort(new Error(`ended by ${signal}`));
+  });
+}
 
 function say(line: string): void {
   const seconds = Math.round((performance.now() - began) / 1_000);
@@ -80,16 +85,15 @@ async function run(options: Options): Promise<void> {
     );
     const zookeeper = `127.0.0.1:${port}`;
     const writer = await connectWriter(zookeeper);
-    const stage = { folder, core: options.cores[0], zookeeper, writer };
+    const stage = { folder, core: options.cores[0], zookeeper, writer, signal: stop.signal };
     const workloads = WORKLOADS.filter(({ name }) => options.workloads.includes(name));
     const measurements: Measurement[] = [];
     for (const setup of ['relay', 'redirect', 'brokers1000'] as const) {
       const mine = workloads.filter((workload) => workload.setup === setup);
       if (mine.length === 0) continue;
-      measurements.push(...(await measureSetup(setup, peers, mine, options, stage, say, stop.signal)));
+      measurements.push(...(await measureSetup(setup, peers, mine, options, stage, say)));
     }
-    const failOver =
-      options.elections === 0 ? [] : await measureFailOver(peers, options, stage, say, stop.signal);
+    const failOver = options.elections === 0 ? [] : await measureFailOver(peers, options, stage, say);
     writer.close();
     const results: Results = {
       date: new Date().toISOString(),
@@ -130,8 +134,7 @@ try {
   );
   process.exit(0);
 } catch (error) {
-  process.stderr.write(
-    `bench: ${stop.signal.aborted || error instanceof WrongOption ? (error as Error).message : (error as Error).stack}\n`,
-  );
+  const { message, stack } = (stop.signal.aborted ? stop.signal.reason : error) as Error;
+  process.stderr.write(`bench: ${stop.signal.aborted || error instanceof WrongOption ? message : stack}\n`);
   process.exit(error instanceof WrongOption ? 2 : 1);
 }

@@ -6,7 +6,6 @@ import type { Writer } from '../test/support/zookeeper.ts';
 import { placeFor, type Stage } from './behind.ts';
 import type { Options } from './options.ts';
 import { createOwned } from './owned.ts';
-import { startHaproxy } from './peers/haproxy.ts';
 import type { Peer, Place, RunningPeer } from './peers/peer.ts';
 import type { FailOver } from './results.ts';
 
@@ -17,8 +16,6 @@ const RETRY_MS = 5;
 const CALM_MS = 2_500;
 const LONGEST_MS = 60_000;
 const ITSELF = 'the new leader, asked directly';
-/** Those that would not notice who leads. */
-const DO_NOT_FOLLOW = new Set(['nginx', 'nginx-large', 'http-proxy']);
 
 /**
  * Kills the leading one of two Druid-like Coordinators again and again, and takes the time from the moment at which
@@ -29,8 +26,8 @@ export async function measureFailOver(
   options: Options,
   stage: Omit<Stage, 'owned'>,
   say: (line: string) => void,
-  signal: AbortSignal,
 ): Promise<readonly FailOver[]> {
+  const { signal } = stage;
   const owned = createOwned();
   const folder = join(stage.folder, 'failover');
   await mkdir(folder);
@@ -39,26 +36,26 @@ export async function measureFailOver(
     roles: ['coordinator', 'coordinator', 'overlord', 'broker'],
   });
   try {
-    const coordinators = cluster.of('coordinator');
+    let [leader, follower] = cluster.of('coordinator');
+    if (leader === undefined || follower === undefined) throw new Error('there are not two Coordinators');
     const place: Place = {
       folder,
       core: stage.core,
-      coordinator: coordinators[0]?.hostAndPort ?? '',
+      coordinators: [leader.hostAndPort, follower.hostAndPort],
       overlord: cluster.of('overlord')[0]?.hostAndPort ?? '',
       brokers: cluster.of('broker').map(({ hostAndPort }) => hostAndPort),
       zookeeper: { connect: stage.zookeeper, basePath: '/druid' },
       own: owned.own,
+      signal,
     };
     const targets = new Map<string, RunningPeer>();
     for (const peer of peers) {
-      if (DO_NOT_FOLLOW.has(peer.name)) continue;
+      if (!peer.follows) continue;
       say(`starting ${peer.name} (failover)`);
-      targets.set(peer.name, await startFollower(peer, await placeFor(peer.name, place), coordinators));
+      targets.set(peer.name, await peer.start('relay', await placeFor(peer.name, place)));
     }
     const times = new Map<string, number[]>();
-    let [leader, follower] = coordinators;
     for (let i = 1; i <= options.elections; i++) {
-      if (leader === undefined || follower === undefined) throw new Error('there are not two Coordinators');
       await sleep(CALM_MS + Math.random() * 1_000, undefined, { signal });
       const urls = new Map([
         [ITSELF, follower.origin],
@@ -77,16 +74,6 @@ export async function measureFailOver(
     await owned.close();
     await cluster.close();
   }
-}
-
-/** HAProxy needs to know everybody who may lead; the others find out. */
-function startFollower(peer: Peer, place: Place, coordinators: readonly DruidLike[]): Promise<RunningPeer> {
-  if (peer.name !== 'haproxy') return peer.start('relay', place);
-  return startHaproxy(
-    'relay',
-    place,
-    coordinators.map(({ hostAndPort }) => hostAndPort),
-  );
 }
 
 async function election(

@@ -1,10 +1,10 @@
 import { placeFor, type Stage, startBehind } from './behind.ts';
 import type { Options } from './options.ts';
 import { createOwned } from './owned.ts';
-import type { Peer, RunningPeer, Setup } from './peers/peer.ts';
+import type { Peer, Place, RunningPeer, Setup } from './peers/peer.ts';
 import { usage } from './proc.ts';
 import type { Measurement } from './results.ts';
-import { served, type Workload } from './workloads.ts';
+import { RECEIVED, served, type Workload } from './workloads.ts';
 import { errorsOf, runWrk } from './wrk.ts';
 
 /** Each further workload needs less of a warm-up than the first. */
@@ -26,8 +26,8 @@ export async function measureSetup(
   options: Options,
   stage: Omit<Stage, 'owned'>,
   say: (line: string) => void,
-  signal: AbortSignal,
 ): Promise<readonly Measurement[]> {
+  const { signal } = stage;
   const measurements: Measurement[] = [];
   const owned = createOwned();
   try {
@@ -57,10 +57,13 @@ export async function measureSetup(
         for (const entry of entries) {
           if (!takes(entry.peer, workload)) continue;
           const { pid } = entry.running.process;
+          const hadBytes = await receivedBy(place);
           const before = await usage(pid);
           const result = await load(entry, workload, options.seconds);
           const after = await usage(pid);
-          const requests = served(workload, result);
+          const { requests: whole, bytes: answerBytes } = result;
+          const bodyBytes = (await receivedBy(place)) - hadBytes;
+          const requests = served(workload, { requests: whole, answerBytes, bodyBytes });
           const measurement: Measurement = {
             round,
             peer: entry.peer.name,
@@ -81,6 +84,10 @@ export async function measureSetup(
   } finally {
     await owned.close();
   }
+}
+
+async function receivedBy({ overlord }: Place): Promise<number> {
+  return Number(await (await fetch(`http://${overlord}${RECEIVED}`)).text());
 }
 
 function takes(peer: Peer, workload: Workload): boolean {

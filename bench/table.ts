@@ -77,8 +77,10 @@ export function render(results: Results): string {
       ]),
     );
   }
-  section('Errors', errorLines(measurements));
-  section('What was measured', workloads.map(({ name, about }) => `* **${name}**: ${about}`).join('\n'));
+  if (workloads.length > 0) {
+    section('Errors', errorLines(measurements));
+    section('What was measured', workloads.map(({ name, about }) => `* **${name}**: ${about}`).join('\n'));
+  }
   section(
     'Who took part',
     [
@@ -91,7 +93,7 @@ export function render(results: Results): string {
     'Where and when',
     `${date.slice(0, 10)}, rounds of ${seconds} s: ${rounds}, ${Math.round(minutes)} minutes in all. ${cpu}, ${cores} cores, ` +
       `${digits(memoryGb)} GB, Linux ${kernel}; Node ${node}, wrk ${wrk}. Load average just before: ${loadBefore.toFixed(2)}. ` +
-      `CPU per request was up to ${Math.round(100 * widest(results))} % off its median in a single round.`,
+      `In single rounds CPU per request was up to ${Math.round(100 * widest(results))} % off its median.`,
   );
   return `${parts.join('\n\n')}\n`;
 }

@@ -1,4 +1,5 @@
 import { createServer, type Socket } from 'node:net';
+import { BIG_ANSWER_BYTES, RECEIVED } from './workloads.ts';
 
 /**
  * All of Druid's roles as one tiny responder in memory: it finds where each request ends, looks at its target, and
@@ -26,7 +27,7 @@ function chunked(body: string): string {
 const SQL = whole(filled(500), QUERY_HEADERS);
 const SQL_CHUNKED = chunked(filled(500));
 const KILOBYTE = whole(filled(1_024));
-const BIG_BODY = Buffer.alloc(64 * 1024 * 1024, 'x');
+const BIG_BODY = Buffer.alloc(BIG_ANSWER_BYTES, 'x');
 const BIG_HEAD = `HTTP/1.1 200 OK\r\n${QUERY_HEADERS}Content-Length: ${BIG_BODY.length}\r\n\r\n`;
 const TRUE = whole('{"leader":true}');
 const EMPTY = whole('{}');
@@ -45,10 +46,17 @@ const ANSWERS: readonly (readonly [prefix: string, answer: string])[] = [
   ['/druid/coordinator/v1/rules', EMPTY],
 ];
 
+/** Bytes of all bodies whose length was announced. */
+let received = 0;
+
 function answer(socket: Socket, target: string, origin: string): void {
   if (target.startsWith('/druid/v2/sql?big')) {
     socket.write(BIG_HEAD, 'latin1');
     socket.write(BIG_BODY);
+    return;
+  }
+  if (target === RECEIVED) {
+    socket.write(whole(String(received)), 'latin1');
     return;
   }
   if (target.endsWith('/v1/leader')) {
@@ -92,6 +100,7 @@ function serve(socket: Socket, origin: string): void {
       } else {
         const here = Math.min(missing, rest.length);
         missing -= here;
+        received += here;
         rest = rest.subarray(here);
         if (missing > 0) return;
       }

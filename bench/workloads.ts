@@ -10,6 +10,11 @@ export interface Workload {
   readonly connections: number;
 }
 
+/** Of the responder's answer to `/druid/v2/sql?big`. */
+export const BIG_ANSWER_BYTES = 64 * 1024 * 1024;
+/** Where the responder says how many bytes of bodies it has had. */
+export const RECEIVED = '/bench/received';
+
 const SQL = {
   setup: 'relay',
   method: 'POST',
@@ -74,12 +79,20 @@ export const WORKLOADS: readonly Workload[] = [
   },
 ];
 
-const BIG_BYTES = 64 * 1024 * 1024;
+/** What moved while wrk ran. */
+export interface Moved {
+  readonly requests: number;
+  /** Bytes of answers that wrk got, and of bodies that the responder got. */
+  readonly answerBytes: number;
+  readonly bodyBytes: number;
+}
 
-/** Whole requests, or for answers so large that one of them is a good part of a run, as many as their bytes are. */
-export function served(
-  workload: Workload,
-  load: { readonly requests: number; readonly bytes: number },
-): number {
-  return workload.name === 'big' ? load.bytes / BIG_BYTES : load.requests;
+/**
+ * How many requests that was. Where a single one is a good part of a run, those that were under way at its end count
+ * by their bytes.
+ */
+export function served(workload: Workload, moved: Moved): number {
+  if (workload.name === 'big') return moved.answerBytes / BIG_ANSWER_BYTES;
+  if (workload.name === 'upload') return moved.bodyBytes / workload.bodyBytes;
+  return moved.requests;
 }

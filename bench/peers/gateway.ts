@@ -49,6 +49,7 @@ export function createGatewayPeer(name: string, about: string, keys: Keys, asItI
     name,
     about,
     setups: ['relay', 'redirect', 'brokers1000'],
+    follows: true,
     warmUpSeconds: 5,
     missing: async () => (asItIs ? null : refusal(keys)),
     version: async () => (JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string }).version,
@@ -72,6 +73,7 @@ export function createGatewayPeer(name: string, about: string, keys: Keys, asItI
       await waitFor(name, () => whole(`http://127.0.0.1:${adminPort}`, place.brokers.length), {
         timeoutMs: 120_000,
         process: started,
+        signal: place.signal,
       });
       return { url: `http://127.0.0.1:${port}`, process: started };
     },

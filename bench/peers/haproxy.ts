@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePorts } from '../../src/demo/ports.ts';
 import { answers200, waitFor } from '../../src/demo/wait.ts';
-import { outputOf, type Peer, type Place, type RunningPeer, type Setup, startPinned } from './peer.ts';
+import { outputOf, type Peer, type Place, type Setup, startPinned } from './peer.ts';
 
 const COORDINATOR_LEADS = '/druid/coordinator/v1/isLeader';
 const OVERLORD_LEADS = '/druid/indexer/v1/isLeader';
@@ -17,10 +17,9 @@ function checked(check: string, servers: readonly string[]): string {
 ${servers.map((server, i) => `    server n${i} ${server}`).join('\n')}`;
 }
 
-/** `coordinators` may be several: who of them leads is found by the checks. */
-function configuration(port: number, setup: Setup, place: Place, coordinators: readonly string[]): string {
-  const { coordinator, overlord, brokers } = place;
-  const redirect = `    http-request redirect prefix http://${coordinator} code 307 if coordinator`;
+function configuration(port: number, setup: Setup, place: Place): string {
+  const { coordinators, overlord, brokers } = place;
+  const redirect = `    http-request redirect prefix http://${coordinators[0]} code 307 if coordinator`;
   return `
 global
     nbthread 1
@@ -51,26 +50,12 @@ backend brokers${checked(BROKER_READY, brokers)}
 `;
 }
 
-/** The same HAProxy in front of several masters of which it finds the leader by polling. */
-export async function startHaproxy(
-  setup: Setup,
-  place: Place,
-  coordinators: readonly string[],
-): Promise<RunningPeer> {
-  const [port = 0] = await freePorts(1);
-  const file = join(place.folder, 'haproxy.cfg');
-  await writeFile(file, configuration(port, setup, place, coordinators));
-  const process = await startPinned(place, 'haproxy', 'haproxy', ['-db', '-f', file]);
-  const url = `http://127.0.0.1:${port}`;
-  await waitFor('haproxy', () => answers200(`${url}/status/health`), { timeoutMs: 20_000, process });
-  return { url, process };
-}
-
 export const haproxy: Peer = {
   name: 'haproxy',
   about:
     'one thread, `http-reuse always`, every server checked each second, `option httplog` to its standard output, which is a file (a write for each line: it has no batches)',
   setups: ['relay', 'redirect', 'brokers1000'],
+  follows: true,
   warmUpSeconds: 2,
   async missing() {
     return (await outputOf('haproxy', '-v')) === null ? 'there is no haproxy' : null;
@@ -78,5 +63,17 @@ export const haproxy: Peer = {
   async version() {
     return /version ([\d.]+)/.exec((await outputOf('haproxy', '-v')) ?? '')?.[1] ?? 'unknown';
   },
-  start: (setup, place) => startHaproxy(setup, place, [place.coordinator]),
+  async start(setup, place) {
+    const [port = 0] = await freePorts(1);
+    const file = join(place.folder, 'haproxy.cfg');
+    await writeFile(file, configuration(port, setup, place));
+    const process = await startPinned(place, 'haproxy', 'haproxy', ['-db', '-f', file]);
+    const url = `http://127.0.0.1:${port}`;
+    await waitFor('haproxy', () => answers200(`${url}/status/health`), {
+      timeoutMs: 20_000,
+      process,
+      signal: place.signal,
+    });
+    return { url, process };
+  },
 };

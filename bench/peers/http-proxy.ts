@@ -13,6 +13,7 @@ export const httpProxyPeer: Peer = {
   about:
     'Fastify with @fastify/http-proxy as it comes, two upstreams by turns, a line of log for each request written in batches, no metrics, no health checks',
   setups: ['relay', 'redirect'],
+  follows: false,
   warmUpSeconds: 5,
   missing: async () => null,
   async version() {
@@ -20,7 +21,8 @@ export const httpProxyPeer: Peer = {
   },
   async start(setup, place) {
     const [port = 0] = await freePorts(1);
-    const { coordinator, overlord, brokers, folder } = place;
+    const { overlord, brokers, folder, signal } = place;
+    const [coordinator] = place.coordinators;
     const log = join(folder, 'access.log');
     const redirect = setup === 'redirect';
     const settings = JSON.stringify({ port, coordinator, overlord, brokers, redirect, log });
@@ -29,6 +31,7 @@ export const httpProxyPeer: Peer = {
     await waitFor('http-proxy', () => answers200(`${url}/status/health`), {
       timeoutMs: 30_000,
       process: started,
+      signal,
     });
     return { url, process: started };
   },

@@ -15,7 +15,8 @@ const LARGE_BUFFERS = `
  * as many idle connections as a gateway may keep.
  */
 function configuration(port: number, setup: Setup, place: Place, buffers: string): string {
-  const { folder, coordinator, overlord, brokers } = place;
+  const { folder, overlord, brokers } = place;
+  const [coordinator] = place.coordinators;
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   const relay = (upstream: string): string => `proxy_pass http://${upstream};`;
   const redirected = `return 307 http://${coordinator}$request_uri;`;
@@ -57,6 +58,7 @@ ${brokers.map((broker) => `        server ${broker};`).join('\n')}
 function createNginx(peer: Pick<Peer, 'name' | 'about' | 'setups' | 'workloads'>, buffers: string): Peer {
   return {
     ...peer,
+    follows: false,
     warmUpSeconds: 2,
     async missing() {
       return (await outputOf('nginx', '-v')) === null ? 'there is no nginx' : null;
@@ -71,7 +73,11 @@ function createNginx(peer: Pick<Peer, 'name' | 'about' | 'setups' | 'workloads'>
       const args = ['-e', 'stderr', '-p', place.folder, '-c', file];
       const process = await startPinned(place, peer.name, 'nginx', args);
       const url = `http://127.0.0.1:${port}`;
-      await waitFor(peer.name, () => answers200(`${url}/status/health`), { timeoutMs: 20_000, process });
+      await waitFor(peer.name, () => answers200(`${url}/status/health`), {
+        timeoutMs: 20_000,
+        process,
+        signal: place.signal,
+      });
       return { url, process };
     },
   };

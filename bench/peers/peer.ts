@@ -10,14 +10,16 @@ export type Setup = 'relay' | 'redirect' | 'brokers1000';
 export interface Place {
   readonly folder: string;
   readonly core: number;
-  /** The elected masters, and all Brokers, as `host:port`. */
-  readonly coordinator: string;
+  /** Nodes as `host:port`. Of the Coordinators any may lead later; the first does now. */
+  readonly coordinators: readonly [leader: string, ...others: string[]];
   readonly overlord: string;
   readonly brokers: readonly string[];
   /** Where the same nodes are announced. */
   readonly zookeeper: { readonly connect: string; readonly basePath: string };
   /** Ends a process with the run. */
   readonly own: (process: ManagedProcess) => void;
+  /** Ends all waiting. */
+  readonly signal: AbortSignal;
 }
 
 export interface RunningPeer {
@@ -32,6 +34,8 @@ export interface Peer {
   readonly setups: readonly Setup[];
   /** Only these workloads, where it differs from another peer in nothing else. */
   readonly workloads?: readonly string[];
+  /** Whether it finds out who leads, so that it takes part in elections. */
+  readonly follows: boolean;
   /** Seconds of load before the first measurement. */
   readonly warmUpSeconds: number;
   /** Why it cannot take part; null when it can. */

@@ -66,6 +66,7 @@ export const router: Peer = {
   about:
     "Druid's own, with a heap of 1 GB, G1, connections and threads as its documentation recommends, management proxy and request log (queries only) on, no emitter",
   setups: ['relay', 'brokers1000'],
+  follows: true,
   warmUpSeconds: 25,
   async missing() {
     if ((await outputOf('java', '-version')) === null) return 'there is no java';
@@ -92,7 +93,11 @@ export const router: Peer = {
     const url = `http://127.0.0.1:${port}`;
     const ready = async (): Promise<boolean> =>
       (await answers200(`${url}/druid/coordinator/v1/isLeader`)) && (await answersQueries(url));
-    await waitFor('the Router', ready, { timeoutMs: 240_000, process: started });
+    await waitFor('the Router', ready, {
+      timeoutMs: 240_000,
+      process: started,
+      signal: place.signal,
+    });
     return { url, process: started };
   },
 };

@@ -74,7 +74,7 @@ test('the outcome has ratios within rounds, medians, who took part and who did n
   expect(markdown).toContain('express was left out: there is no such key');
   expect(markdown).toContain('A CPU, 2 cores');
   expect(markdown).toContain('None: every request was answered');
-  expect(markdown).toContain('up to 100 % off its median');
+  expect(markdown).toContain('In single rounds CPU per request was up to 100 % off');
 });
 
 test('requests without a good answer are said, not hidden in a median', () => {

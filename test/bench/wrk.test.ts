@@ -18,13 +18,14 @@ test('output without figures, or without one of them, is an error that shows it'
   expect(() => parseLoad(LINE.replace('p99Us', 'p98Us'))).toThrow('p99Us');
 });
 
-test('large answers count by their bytes, all others by number', () => {
+test('large answers and bodies count by their bytes, all others by number', () => {
   const workload = (name: string) => {
     const found = WORKLOADS.find((one) => one.name === name);
     if (found === undefined) throw new Error(`there is no ${name}`);
     return found;
   };
-  const load = { requests: 2, bytes: 2.5 * 64 * 1024 * 1024 };
-  expect(served(workload('big'), load)).toBe(2.5);
-  expect(served(workload('upload'), load)).toBe(2);
+  const moved = { requests: 2, answerBytes: 2.5 * 64 * 1024 * 1024, bodyBytes: 35_000_000 };
+  expect(served(workload('big'), moved)).toBe(2.5);
+  expect(served(workload('upload'), moved)).toBe(3.5);
+  expect(served(workload('sql'), moved)).toBe(2);
 });
