@@ -20,10 +20,10 @@ export interface Stage {
   readonly signal: AbortSignal;
 }
 
-/** Starts the responder with as many Brokers as the setup has, and announces them. */
-export async function startBehind(setup: Setup, stage: Stage): Promise<Place> {
+/** Starts the responder with as many Brokers as the setup has, and announces them below a path of this name. */
+export async function startBehind(name: string, setup: Setup, stage: Stage): Promise<Place> {
   const { folder, core, zookeeper, writer, owned, signal } = stage;
-  const own = join(folder, setup);
+  const own = join(folder, name);
   await mkdir(own);
   const ports = await freePorts(setup === 'brokers1000' ? 1_000 : 2);
   const responder = await startProcess({
@@ -43,7 +43,7 @@ export async function startBehind(setup: Setup, stage: Stage): Promise<Place> {
       ),
     { timeoutMs: 60_000, process: responder, signal },
   );
-  const basePath = `/bench-${setup}`;
+  const basePath = `/${name}`;
   await writer.elect(`${basePath}/coordinator/_COORDINATOR`, `http://127.0.0.1:${first}`);
   await writer.elect(`${basePath}/overlord/_OVERLORD`, `http://127.0.0.1:${second}`);
   const announced = `${basePath}/internal-discovery`;

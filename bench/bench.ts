@@ -10,7 +10,7 @@ import { describeMachine } from './machine.ts';
 import { type Options, parseOptions, WrongOption } from './options.ts';
 import { createOwned } from './owned.ts';
 import { PEERS } from './peers/all.ts';
-import { outputOf, type Peer } from './peers/peer.ts';
+import { outputOf, type Peer, type Setup } from './peers/peer.ts';
 import { keep, publish } from './publish.ts';
 import type { Measurement, PeerNote, Results } from './results.ts';
 import { measureSetup } from './rounds.ts';
@@ -91,7 +91,10 @@ async function run(options: Options): Promise<void> {
     for (const setup of ['relay', 'redirect', 'brokers1000'] as const) {
       const mine = workloads.filter((workload) => workload.setup === setup);
       if (mine.length === 0) continue;
-      measurements.push(...(await measureSetup(setup, peers, mine, options, stage, say)));
+      for (const group of groupsOf(setup, peers)) {
+        const name = [setup, ...(group.length === 1 ? [group[0]?.name] : [])].join('-');
+        measurements.push(...(await measureSetup(name, setup, group, mine, options, stage, say)));
+      }
     }
     const failOver = options.elections === 0 ? [] : await measureFailOver(peers, options, stage, say);
     writer.close();
@@ -112,6 +115,15 @@ async function run(options: Options): Promise<void> {
     await owned.close();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * Who is up at the same time. With 1,000 Brokers everybody is alone: those who check them all would take the core from
+ * each other, and the responder from all.
+ */
+function groupsOf(setup: Setup, peers: readonly Peer[]): readonly (readonly Peer[])[] {
+  const mine = peers.filter(({ setups }) => setups.includes(setup));
+  return setup === 'brokers1000' ? mine.map((peer) => [peer]) : [mine];
 }
 
 async function noteOf({ name, about, version }: Peer): Promise<PeerNote> {

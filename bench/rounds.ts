@@ -20,6 +20,7 @@ interface Entry {
  * workloads and, within each, over all peers, so that what changes with time meets everybody.
  */
 export async function measureSetup(
+  name: string,
   setup: Setup,
   peers: readonly Peer[],
   workloads: readonly Workload[],
@@ -31,7 +32,7 @@ export async function measureSetup(
   const measurements: Measurement[] = [];
   const owned = createOwned();
   try {
-    const place = await startBehind(setup, { ...stage, owned });
+    const place = await startBehind(name, setup, { ...stage, owned });
     const entries: Entry[] = [];
     for (const peer of peers) {
       if (!peer.setups.includes(setup) || !workloads.some((workload) => takes(peer, workload))) continue;
@@ -68,12 +69,13 @@ export async function measureSetup(
             round,
             peer: entry.peer.name,
             workload: workload.name,
-            cpuUsPerRequest: rounded((after.cpuUs - before.cpuUs) / requests),
+            cpuUsPerRequest: rounded((after.cpuUs - before.cpuUs) / Math.max(1, requests)),
             requestsPerSecond: rounded((requests * 1e6) / result.durationUs),
             p50Us: result.p50Us,
             p99Us: result.p99Us,
             rssBytes: after.rssBytes,
-            errors: errorsOf(result),
+            // Nobody who waited to the end got anything.
+            errors: requests === 0 ? workload.connections : errorsOf(result),
           };
           measurements.push(measurement);
           say(lineOf(measurement, options.rounds));
