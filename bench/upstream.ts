@@ -15,7 +15,7 @@ function whole(body: string, headers = JSON_TYPE, status = '200 OK'): string {
 }
 
 function filled(size: number): string {
-  return `[{"filling":"${'x'.repeat(size - 16)}"}]\n`;
+  return `[{"filling":"${'x'.repeat(size - 17)}"}]\n`;
 }
 
 function chunked(body: string): string {
@@ -46,7 +46,7 @@ const ANSWERS: readonly (readonly [prefix: string, answer: string])[] = [
   ['/druid/coordinator/v1/rules', EMPTY],
 ];
 
-/** Bytes of all bodies whose length was announced. */
+/** Bytes of all bodies, of chunked ones with their framing. */
 let received = 0;
 
 function answer(socket: Socket, target: string, origin: string): void {
@@ -66,6 +66,8 @@ function answer(socket: Socket, target: string, origin: string): void {
   const found = ANSWERS.find(([prefix]) => target.startsWith(prefix));
   socket.write(found === undefined ? MISSING : found[1], 'latin1');
 }
+
+const LAST_CHUNK = '\r\n0\r\n\r\n';
 
 /** Reads requests as long as no body holds what ends a chunked one, which those of the bench do not. */
 function serve(socket: Socket, origin: string): void {
@@ -91,12 +93,17 @@ function serve(socket: Socket, origin: string): void {
           : Number(/\r\ncontent-length: *(\d+)/i.exec(fields)?.[1] ?? 0);
         if (/\r\nexpect:/i.test(fields)) socket.write('HTTP/1.1 100 Continue\r\n\r\n');
         head = '';
-        tail = '';
+        tail = '\r\n';
       }
       if (missing < 0) {
-        tail = (tail + rest.toString('latin1', Math.max(0, rest.length - 7))).slice(-7);
-        rest = Buffer.alloc(0);
-        if (!tail.endsWith('\r\n0\r\n\r\n')) return;
+        received += rest.length;
+        const text = tail + rest.toString('latin1');
+        const end = text.indexOf(LAST_CHUNK);
+        if (end < 0) {
+          tail = text.slice(1 - LAST_CHUNK.length);
+          return;
+        }
+        rest = Buffer.from(text.slice(end + LAST_CHUNK.length), 'latin1');
       } else {
         const here = Math.min(missing, rest.length);
         missing -= here;
