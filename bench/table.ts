@@ -64,7 +64,7 @@ export function render(results: Results): string {
   }
   if (results.failOver.length > 0) {
     section(
-      'Fail-over, ms from the new latch to the first success',
+      'Fail-over: ms from the new latch to the first success',
       markdownTable([
         ['', 'median', 'least', 'most', 'elections'],
         ...results.failOver.map(({ target, ms: all }) => [
