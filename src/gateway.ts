@@ -20,11 +20,11 @@ import { watchPressure } from './exchange/pressure.ts';
 import type { ExchangeRecord } from './exchange/record.ts';
 import { createRetryBudget } from './exchange/retry-budget.ts';
 import { createRunningQueries } from './exchange/running-queries.ts';
-import { createUpstreams } from './exchange/upstreams.ts';
 import { createAddressSet } from './routing/address-set.ts';
 import { createRedirectPolicy } from './routing/redirect-policy.ts';
 import { createRouter } from './routing/router.ts';
 import { chooseTarget } from './routing/target.ts';
+import { createUpstreams } from './upstream/upstreams.ts';
 import { createDiscovery } from './wiring/create-discovery.ts';
 import { listenTls, upstreamTls } from './wiring/tls-files.ts';
 
@@ -52,9 +52,6 @@ const LAST_CALL_MS = 1_000;
 
 /** JDBC connections that are remembered: some ten megabytes. */
 const CONNECTIONS = 100_000;
-
-/** Connections for what no limit holds back. */
-const CANCEL_CONNECTIONS = 16;
 
 /** Throws with one sentence when the files that the configuration names cannot be used. */
 export function createGateway(config: Config, { logger, version }: GatewayOptions): Gateway {
@@ -130,7 +127,6 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     exchange: { parking, concurrency, retryBudget, pressure },
   });
   const upstreams = createUpstreams({
-    connections: upstream.maxRequestsPerNode + CANCEL_CONNECTIONS,
     connectTimeoutMs: upstream.connectTimeout,
     responseTimeoutMs: upstream.responseTimeout,
     idleTimeoutMs: upstream.idleTimeout,
@@ -161,6 +157,7 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
       inFlight++;
       return exchange.handle(client);
     },
+    express: config.doors.express,
     logger,
     limits: {
       maxHeaderBytes: limits.maxHeaderSize,

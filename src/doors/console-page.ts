@@ -3,14 +3,17 @@ import type {} from '@fastify/reply-from';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { UpstreamNode } from '../cluster/node.ts';
 import { Accounting } from '../exchange/accounting.ts';
+import { readAnswerHead } from '../exchange/answer-head.ts';
+import { relayedHead } from '../exchange/answer-headers.ts';
 import { afterFailure, afterHead, type NotRelayed } from '../exchange/attempts.ts';
 import type { RequestHead } from '../exchange/client-side.ts';
 import type { Target } from '../exchange/deps.ts';
 import { errorBody, type GatewayError } from '../exchange/errors.ts';
-import { answerHead, forwardedHead } from '../exchange/header-policy.ts';
+import { blockOf, flatOf } from '../exchange/header-block.ts';
 import { splitLocation } from '../exchange/redirect.ts';
+import { forwardedHead } from '../exchange/request-headers.ts';
 import { Standby, type StandbyActions } from '../exchange/standby.ts';
-import { upstreamFailureKind } from '../exchange/upstreams.ts';
+import type { UpstreamFailureKind } from '../exchange/upstream-side.ts';
 import type { ConsoleOptions } from './console.ts';
 import { requestHead } from './node-client.ts';
 
@@ -97,7 +100,7 @@ export class ConsolePage implements StandbyActions {
     this.#reply.from(path, {
       method: 'GET',
       getUpstream: () => node.origin,
-      rewriteRequestHeaders: (_, given) => ({ ...headerObject(headers), host: given.host }),
+      rewriteRequestHeaders: (_, given) => ({ ...headerObject(flatOf(headers)), host: given.host }),
       rewriteHeaders: (given) => this.#publicHeaders(given),
       retryDelay: () => null as unknown as number,
       onResponse: (_, __, answer) => this.#answered(node, answer as unknown as UpstreamAnswer),
@@ -140,7 +143,7 @@ export class ConsolePage implements StandbyActions {
 
   #failed(error: Error): void {
     const { code, name } = (error.cause ?? error) as { code?: string; name: string };
-    const kind = upstreamFailureKind(code ?? name, !CONNECT_FAILED.has(code ?? ''));
+    const kind = failureKind(code ?? name);
     this.#turn(
       afterFailure(
         { kind, answered: false },
@@ -165,8 +168,9 @@ export class ConsolePage implements StandbyActions {
   }
 
   #publicHeaders(given: IncomingHttpHeaders): IncomingHttpHeaders {
-    const { headers } = answerHead(flatHeaders(given), {
-      status: 200,
+    const head = readAnswerHead(200, '', 1, blockOf(flatHeaders(given)));
+    if (head === null) return {};
+    const { headers } = relayedHead(head, {
       bodiless: true,
       httpMinor: this.#head.httpMinor,
       rewriteLocation: (location) => {
@@ -174,7 +178,7 @@ export class ConsolePage implements StandbyActions {
         return split !== null && this.#isNode(split.origin) ? split.target : location;
       },
     });
-    return headerObject(headers);
+    return headerObject(flatOf(headers));
   }
 
   #isNode(origin: string): boolean {
@@ -210,6 +214,14 @@ const CONNECT_FAILED: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
+
+/** What kind of failure an error of undici or the system is, by its code, or its name where it has none. */
+function failureKind(code: string): UpstreamFailureKind {
+  if (CONNECT_FAILED.has(code)) return 'connect';
+  if (code === 'UND_ERR_HEADERS_TIMEOUT') return 'no_answer';
+  if (code === 'UND_ERR_BODY_TIMEOUT') return 'stalled';
+  return code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'HTTPParserError' ? 'malformed' : 'reset';
+}
 
 function headerObject(flat: readonly string[]): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {};

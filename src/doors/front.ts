@@ -11,7 +11,9 @@ import Fastify, {
 import type { ClientSide } from '../exchange/client-side.ts';
 import { errorBody } from '../exchange/errors.ts';
 import { type ConsoleOptions, registerConsole } from './console.ts';
-import { type DoorState, NodeClient } from './node-client.ts';
+import type { DoorState } from './door-state.ts';
+import { openExpressDoor } from './express.ts';
+import { NodeClient } from './node-client.ts';
 import { answerClientError, answerConnect } from './raw-errors.ts';
 import { createRequestIds } from './request-id.ts';
 
@@ -34,6 +36,8 @@ export interface DoorLimits {
 export interface FrontDoorOptions {
   /** Answers a request; false leaves it to the console. */
   readonly handle: (client: ClientSide) => boolean;
+  /** Plain requests are read from the socket itself; nothing but speed depends on it. */
+  readonly express: boolean;
   readonly logger: FastifyBaseLogger;
   readonly limits: DoorLimits;
   /** Certificate and key; absent means plain HTTP. */
@@ -104,6 +108,18 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   registerConsole(app, options.console);
 
   const { server } = app;
+  // Node drops headers beyond a thousand in silence; the size of the head is bound enough.
+  server.maxHeadersCount = 0;
+  const express = options.express
+    ? openExpressDoor(server, {
+        encrypted: options.tls !== undefined,
+        state,
+        handle,
+        nextId,
+        now,
+        ...limits,
+      })
+    : null;
   if (limits.maxConnections > 0) server.maxConnections = limits.maxConnections;
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -113,6 +129,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   // To Node a connection on which nothing ever came is not idle: it awaits a head.
   function closeIdle(): void {
     server.closeIdleConnections();
+    express?.closeIdle();
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
   }
 
@@ -138,7 +155,10 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
       state.draining = true;
       // Fastify sweeps once; a connection whose request ends later would stay until its keep-alive timeout.
       const sweep = setInterval(closeIdle, SWEEP_MS);
-      const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
+      const deadline = setTimeout(() => {
+        express?.closeAll();
+        server.closeAllConnections();
+      }, deadlineMs);
       try {
         await app.close();
       } finally {

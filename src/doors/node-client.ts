@@ -1,27 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { ClientEvents, ClientSide, RequestHead } from '../exchange/client-side.ts';
-
-export interface DoorState {
-  /** The door asks its clients to go elsewhere. */
-  draining: boolean;
-  /** How long a client may take to read what it has been sent, in milliseconds; 0 for no limit. */
-  readonly sendTimeoutMs: number;
-}
-
-/**
- * What is left of a request's body after its answer is read for so long and so far: a client that is still
- * sending must be able to read the answer, which closing the connection at once would destroy (RFC 9112 9.6).
- */
-const LINGER_MS = 2_000;
-const LINGER_BYTES = 8 * 1024 * 1024;
-
-const PLAIN_REASON = /^[\t\x20-\x7e]*$/;
+import type { BodySource } from '../exchange/body.ts';
+import type { ClientEvents, ClientSide, Loan, RequestHead } from '../exchange/client-side.ts';
+import { blockOf, flatOf, type HeaderBlock } from '../exchange/header-block.ts';
+import { readRequestFields } from '../exchange/request-headers.ts';
+import { type DoorState, LINGER_BYTES, LINGER_MS, PLAIN_REASON, plainAddress } from './door-state.ts';
 
 /** A request of `node:http` as the exchange sees it. */
-export class NodeClient implements ClientSide {
+export class NodeClient implements ClientSide, BodySource {
   readonly head: RequestHead;
+  readonly whole = null;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #door: DoorState;
@@ -43,14 +32,19 @@ export class NodeClient implements ClientSide {
     this.head = requestHead(request, id, receivedAt);
   }
 
-  get body(): IncomingMessage {
-    return this.#request;
+  get body(): BodySource {
+    return this;
   }
 
   invite(): void {
     if (!this.#awaitsContinue) return;
     this.#awaitsContinue = false;
     if (!this.#response.headersSent) this.#response.writeContinue();
+  }
+
+  deliver(onData: (chunk: Buffer) => void, onEnd: () => void): void {
+    this.#request.on('data', onData);
+    this.#request.on('end', onEnd);
   }
 
   listen(events: ClientEvents): void {
@@ -62,31 +56,35 @@ export class NodeClient implements ClientSide {
       events.onClose(response.writableFinished);
     };
     response.on('close', close);
-    response.on('drain', () => {
-      this.#calm();
-      events.onDrain();
-    });
+    response.on('drain', () => this.#calm());
     // A pipelined request whose answer is not yet its connection's turn hears nothing when the connection ends.
     if (response.socket === null) this.#request.socket.once('close', close);
   }
 
-  writeHead(status: number, reason: string, headers: string[], hasDate: boolean): void {
+  pause(): void {
+    this.#request.pause();
+  }
+
+  resume(): void {
+    this.#request.resume();
+  }
+
+  writeHead(status: number, reason: string, headers: HeaderBlock, hasDate: boolean): void {
     const response = this.#response;
     response.sendDate = !hasDate;
     if (this.#door.draining) response.shouldKeepAlive = false;
-    if (reason !== '' && PLAIN_REASON.test(reason)) response.writeHead(status, reason, headers);
-    else response.writeHead(status, headers);
+    const flat = flatOf(headers);
+    if (reason !== '' && PLAIN_REASON.test(reason)) response.writeHead(status, reason, flat);
+    else response.writeHead(status, flat);
   }
 
-  write(chunk: Uint8Array): boolean {
-    const more = this.#response.write(chunk);
-    if (!more) this.#beImpatient();
-    return more;
+  write(chunk: Buffer, loan: Loan): void {
+    if (!this.#response.write(chunk, () => loan.release())) this.#beImpatient();
   }
 
-  end(chunk?: Uint8Array | string, trailers?: readonly string[]): void {
+  end(chunk?: Buffer, trailers?: HeaderBlock): void {
     const response = this.#response;
-    if (trailers !== undefined && trailers.length > 0) response.addTrailers(pairs(trailers));
+    if (trailers !== undefined && trailers !== '') response.addTrailers(pairs(flatOf(trailers)));
     if (this.#request.complete || this.#awaitsContinue) {
       response.end(chunk);
       if (response.writableLength > 0) this.#beImpatient();
@@ -111,7 +109,7 @@ export class NodeClient implements ClientSide {
    * Answers, and goes on reading for a while. A connection that is to be closed after the answer must not be
    * closed before; one that stays open needs the body's end to find the next request.
    */
-  #linger(chunk: Uint8Array | string | undefined): void {
+  #linger(chunk: Buffer | undefined): void {
     const request = this.#request;
     const response = this.#response;
     const { socket } = request;
@@ -146,10 +144,12 @@ export class NodeClient implements ClientSide {
 
 /** The head of a request of `node:http`. */
 export function requestHead(request: IncomingMessage, id: string, receivedAt: number): RequestHead {
+  const block = blockOf(request.rawHeaders);
   return {
     method: request.method ?? '',
     target: request.url ?? '',
-    rawHeaders: request.rawHeaders,
+    block,
+    fields: readRequestFields(block),
     httpMinor: request.httpVersionMinor,
     remoteAddress: plainAddress(request.socket.remoteAddress ?? ''),
     encrypted: (request.socket as Partial<TLSSocket>).encrypted === true,
@@ -162,8 +162,4 @@ function pairs(flat: readonly string[]): [string, string][] {
   const list: [string, string][] = [];
   for (let i = 0; i + 1 < flat.length; i += 2) list.push([flat[i] ?? '', flat[i + 1] ?? '']);
   return list;
-}
-
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
 }

@@ -20,6 +20,11 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
   answerRaw(socket, clientError(error.code), id);
 }
 
+/** Answers a request that did not come in time, and ends its connection. */
+export function answerTimeout(socket: Socket, id: string): void {
+  answerRaw(socket, clientError('ERR_HTTP_REQUEST_TIMEOUT'), id);
+}
+
 /** CONNECT has no answer in `node:http` unless one listens. */
 export function answerConnect(_: IncomingMessage, socket: Socket, id: string): void {
   answerRaw(socket, METHOD_NOT_ALLOWED, id);

@@ -40,8 +40,6 @@ export class Accounting implements ClientEvents {
     this.#now = now;
   }
 
-  onDrain(): void {}
-
   onClose(finished: boolean): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -1,6 +1,7 @@
 import type { Accounting } from './accounting.ts';
 import type { ClientSide } from './client-side.ts';
 import { errorBody, type GatewayError } from './errors.ts';
+import { blockOf, type HeaderBlock } from './header-block.ts';
 
 /** An answer of the gateway's own. */
 export interface OwnAnswer {
@@ -15,10 +16,10 @@ export interface OwnAnswer {
 /** Sends an answer of our own. A HEAD request gets the same head and no body. */
 export function answer(client: ClientSide, account: Accounting, own: OwnAnswer): void {
   const body = Buffer.from(own.body);
-  const headers: string[] = own.headers === undefined ? [] : [...own.headers];
+  let headers: HeaderBlock = own.headers === undefined ? '' : blockOf(own.headers);
   if (own.status !== 204) {
-    if (body.byteLength > 0) headers.push('Content-Type', 'application/json');
-    headers.push('Content-Length', String(body.byteLength));
+    if (body.byteLength > 0) headers += 'Content-Type: application/json\r\n';
+    headers += `Content-Length: ${body.byteLength}\r\n`;
   }
   account.status = own.status;
   account.reason = own.reason ?? null;

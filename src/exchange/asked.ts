@@ -1,9 +1,10 @@
 import type { Accounting } from './accounting.ts';
 import { answer, answerError } from './answer.ts';
+import type { AnswerHead } from './answer-head.ts';
 import type { ClientSide } from './client-side.ts';
 import type { ExchangeDeps, ForwardRoute } from './deps.ts';
 import { type AnswerTaker, Forward } from './forward.ts';
-import { headerValue, without } from './header-policy.ts';
+import { type HeaderBlock, without } from './header-block.ts';
 import { type AskedName, brokersBody } from './local.ts';
 import { RequestBody } from './request-body.ts';
 
@@ -24,7 +25,7 @@ const UNWANTED: ReadonlySet<string> = new Set([
 
 export interface Asked {
   /** The caller's, as they go upstream. */
-  readonly headers: readonly string[];
+  readonly headers: HeaderBlock;
   readonly onBehalfOf: string;
   readonly name: AskedName;
   readonly target: string;
@@ -86,13 +87,13 @@ class Taker implements AnswerTaker {
     this.#name = name;
   }
 
-  takes(status: number, raw: readonly string[]): boolean {
-    return status === 200 && headerValue(raw, 'content-encoding') === null;
+  takes({ status, contentEncoding }: AnswerHead): boolean {
+    return status === 200 && contentEncoding === null;
   }
 
   onData(chunk: Buffer): void {
     this.#length += chunk.byteLength;
-    if (this.#length <= LONGEST_TAKEN) this.#chunks.push(chunk);
+    if (this.#length <= LONGEST_TAKEN) this.#chunks.push(Buffer.from(chunk));
   }
 
   onEnd(): void {

@@ -92,6 +92,8 @@ export function afterFailure(failure: UpstreamFailure, attempted: Attempted): No
       if (failure.answered || !mayRepeat(attempted)) return { kind: 'fail', outcome: 'reset', error };
       return { kind: 'again', outcome: 'reset', counts: true, onlyElsewhere: false, error };
     }
+    case 'stale':
+      return { kind: 'fail', outcome: null, error: resetError(attempted.class) };
     case 'no_answer':
     case 'stalled':
       return {
@@ -113,17 +115,12 @@ export function afterFailure(failure: UpstreamFailure, attempted: Attempted): No
           message: `The answer to the request is no valid HTTP or its headers are too large.${fate(attempted.class)}`,
         },
       };
-    case 'refused':
-      return {
-        kind: 'fail',
-        outcome: null,
-        error: {
-          status: 400,
-          reason: 'request_malformed',
-          message: 'The request has a header or a target that cannot be forwarded.',
-        },
-      };
   }
+}
+
+/** Whether a request may be sent once more where a kept connection proved stale: that says nothing of the node. */
+export function mayResend(attempted: Attempted): boolean {
+  return attempted.replayable && REPEATABLE.has(attempted.class);
 }
 
 /** Where an absolute `Location` points. */
@@ -172,7 +169,7 @@ export function afterHead(seen: AnswerSeen, attempted: Attempted): Verdict {
 
 function mayRepeat(attempted: Attempted): boolean {
   const limit = attempted.role === 'broker' ? BROKER_REPEATS : MASTER_REPEATS;
-  return attempted.replayable && REPEATABLE.has(attempted.class) && attempted.repeats < limit;
+  return mayResend(attempted) && attempted.repeats < limit;
 }
 
 /** Druid's own errors are JSON, or Smile to a client that asked for it; Jetty's are HTML or empty. */

@@ -1,9 +1,10 @@
 import type { UpstreamNode } from '../cluster/node.ts';
 import type { Accounting } from './accounting.ts';
 import { answerError } from './answer.ts';
-import type { ClientEvents, ClientSide } from './client-side.ts';
+import type { AnswerHead } from './answer-head.ts';
+import type { ClientEvents, ClientSide, Loan } from './client-side.ts';
 import type { ExchangeDeps, ForwardRoute } from './deps.ts';
-import { headerValue } from './header-policy.ts';
+import type { HeaderBlock } from './header-block.ts';
 import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from './upstream-side.ts';
 import { waitError } from './wait-error.ts';
 
@@ -51,7 +52,7 @@ export class Cancel implements ClientEvents {
     client: ClientSide,
     account: Accounting,
     route: ForwardRoute,
-    headers: readonly string[],
+    headers: HeaderBlock,
     id: string | null,
   ) {
     this.#client = client;
@@ -59,7 +60,7 @@ export class Cancel implements ClientEvents {
     this.#send = (node, handler) =>
       deps.upstreams.send(
         node,
-        { method: 'DELETE', target: route.target, headers, body: null, bodyLength: 0, fresh: false },
+        { method: 'DELETE', target: route.target, headers, body: null, bodyLength: 0, fresh: true },
         handler,
       );
     client.listen(this);
@@ -74,8 +75,6 @@ export class Cancel implements ClientEvents {
     if (this.#known.length > 0) this.#ask(this.#known);
     else this.#askOthers();
   }
-
-  onDrain(): void {}
 
   /** What has been asked goes on: a client that leaves still wants its query ended. */
   onClose(finished: boolean): void {
@@ -94,9 +93,8 @@ export class Cancel implements ClientEvents {
     for (const node of nodes) {
       this.#account.attempts++;
       this.#account.upstream = node.hostAndPort;
-      const collector = new Collector((collected) => this.#take(collected));
-      const call = this.#send(node, collector);
-      if (!collector.done) this.#calls.push(call);
+      const call = this.#send(node, new Collector((collected) => this.#take(collected)));
+      this.#calls.push(call);
     }
   }
 
@@ -125,7 +123,7 @@ export class Cancel implements ClientEvents {
       answerError(this.#client, this.#account, waitError('no_ready_broker'));
     } else {
       const { status, contentType, body } = merged;
-      const headers = contentType === null || body.length === 0 ? [] : ['Content-Type', contentType];
+      const headers = contentType === null || body.length === 0 ? '' : `Content-Type: ${contentType}\r\n`;
       relayAnswer(this.#client, this.#account, status, headers, body);
     }
   }
@@ -140,12 +138,12 @@ function relayAnswer(
   client: ClientSide,
   account: Accounting,
   status: number,
-  headers: readonly string[],
+  headers: HeaderBlock,
   body: Buffer,
 ): void {
   account.status = status;
   account.bytesOut = body.length;
-  client.writeHead(status, '', [...headers, 'Content-Length', String(body.length)], false);
+  client.writeHead(status, '', `${headers}Content-Length: ${body.length}\r\n`, false);
   client.end(body);
 }
 
@@ -156,21 +154,20 @@ class Collector implements UpstreamHandler {
   #status = 0;
   #contentType: string | null = null;
   #length = 0;
-  done = false;
 
   constructor(deliver: (collected: CancelAnswer | null) => void) {
     this.#deliver = deliver;
   }
 
-  onHead(status: number, _: string, raw: string[]): void {
+  onHead({ status, contentType }: AnswerHead): void {
     this.#status = status;
-    this.#contentType = headerValue(raw, 'content-type');
+    this.#contentType = contentType;
   }
 
-  onData(chunk: Buffer): boolean {
+  onData(chunk: Buffer, loan: Loan): void {
     this.#length += chunk.byteLength;
-    if (this.#length <= LONGEST_BODY) this.#chunks.push(chunk);
-    return true;
+    if (this.#length <= LONGEST_BODY) this.#chunks.push(Buffer.from(chunk));
+    loan.release();
   }
 
   onEnd(): void {
@@ -188,7 +185,6 @@ class Collector implements UpstreamHandler {
   onBodySent(): void {}
 
   #finish(collected: CancelAnswer | null): void {
-    this.done = true;
     this.#deliver(collected);
   }
 }

@@ -1,12 +1,15 @@
-import type { Readable } from 'node:stream';
+import type { BodySource } from './body.ts';
+import type { HeaderBlock } from './header-block.ts';
+import type { RequestFields } from './request-headers.ts';
 
 /** What a door knows once a request's head has been read. */
 export interface RequestHead {
   readonly method: string;
   /** The request target exactly as it stood on the request line. */
   readonly target: string;
-  /** Flat list of names and values, with the client's case, order and duplicates. */
-  readonly rawHeaders: readonly string[];
+  /** The headers as the client sent them. */
+  readonly block: HeaderBlock;
+  readonly fields: RequestFields;
   /** 0 for HTTP/1.0, 1 for HTTP/1.1. */
   readonly httpMinor: number;
   /** The peer's address; IPv4-mapped IPv6 addresses as plain IPv4. */
@@ -20,11 +23,18 @@ export interface RequestHead {
 
 /** What the client's side tells the exchange. */
 export interface ClientEvents {
-  /** After `write` said false: the client takes more. */
-  onDrain(): void;
   /** Nothing follows: `finished` when the answer was handed over whole, otherwise the client left. */
   onClose(finished: boolean): void;
 }
+
+/** Bytes that are on loan: their memory is used again as soon as it is given back. */
+export interface Loan {
+  /** Gives the bytes back; once. Until then whoever lent them may hold back more. */
+  release(): void;
+}
+
+/** For bytes that are nobody else's. */
+export const NO_LOAN: Loan = { release() {} };
 
 /**
  * One request as its door offers it to the exchange. The exchange writes one answer and never sees sockets, so
@@ -32,17 +42,20 @@ export interface ClientEvents {
  */
 export interface ClientSide {
   readonly head: RequestHead;
-  /** The request's body. Paused; nothing is read, and no `100 Continue` is sent, before `invite`. */
-  readonly body: Readable;
+  /** The request's body. Nothing is read, and no `100 Continue` is sent, before `invite`. */
+  readonly body: BodySource;
   /** The body is about to be read: sends `100 Continue` to a client that waits for it. */
   invite(): void;
   listen(events: ClientEvents): void;
-  /** `hasDate`: the headers carry a `Date`, none is to be added. */
-  writeHead(status: number, reason: string, headers: string[], hasDate: boolean): void;
-  /** False: wait for `onDrain` before writing on. */
-  write(chunk: Uint8Array): boolean;
+  /**
+   * `hasDate`: the headers carry a `Date`, none is to be added. `chunked`: they say so, and what is written is to be
+   * framed like that. An empty reason is the usual one.
+   */
+  writeHead(status: number, reason: string, headers: HeaderBlock, hasDate: boolean, chunked?: boolean): void;
+  /** Gives the loan back when the client's connection has taken the bytes, or is over. */
+  write(chunk: Buffer, loan: Loan): void;
   /** Ends the answer; what is left of the request's body is drained within bounds. */
-  end(chunk?: Uint8Array | string, trailers?: readonly string[]): void;
+  end(chunk?: Buffer, trailers?: HeaderBlock): void;
   /** Cuts the connection so that the client cannot take what it got for a whole answer. */
   reset(): void;
 }

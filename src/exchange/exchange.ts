@@ -7,10 +7,10 @@ import { Cancel } from './cancel.ts';
 import type { ClientSide } from './client-side.ts';
 import type { ExchangeDeps } from './deps.ts';
 import { Forward } from './forward.ts';
-import { forwardedHead } from './header-policy.ts';
 import { isAsked, localAnswer } from './local.ts';
 import type { RecordRole } from './record.ts';
 import { RequestBody } from './request-body.ts';
+import { forwardedHead } from './request-headers.ts';
 import { describeView, ViewingClient } from './view-header.ts';
 import { waitError } from './wait-error.ts';
 

@@ -4,12 +4,20 @@ import { chooseConnection } from '../routing/jdbc-target.ts';
 import { cancelTarget, NO_FACTS, type QueryFacts, queryFactsOf } from '../routing/query-facts.ts';
 import type { Accounting } from './accounting.ts';
 import { answerError } from './answer.ts';
-import { type Attempted, afterFailure, afterHead, type NotRelayed, type SeenLocation } from './attempts.ts';
-import type { ClientEvents, ClientSide } from './client-side.ts';
+import type { AnswerHead } from './answer-head.ts';
+import {
+  type Attempted,
+  afterFailure,
+  afterHead,
+  mayResend,
+  type NotRelayed,
+  type SeenLocation,
+} from './attempts.ts';
+import { type ClientEvents, type ClientSide, type Loan, NO_LOAN } from './client-side.ts';
 import type { Claim } from './concurrency.ts';
 import type { ExchangeDeps, ForwardRoute, Target } from './deps.ts';
 import type { GatewayError } from './errors.ts';
-import { headerValue, without } from './header-policy.ts';
+import { type HeaderBlock, headerValue, without } from './header-block.ts';
 import { HeldAnswer } from './held-answer.ts';
 import { redirect, splitLocation } from './redirect.ts';
 import { Relay } from './relay.ts';
@@ -21,7 +29,8 @@ import { CLIENT_BUSY } from './wait-error.ts';
 /** Takes an answer of Druid's in the client's stead, for answers that the gateway completes itself. */
 export interface AnswerTaker {
   /** False leaves the answer to be relayed. */
-  takes(status: number, rawHeaders: readonly string[]): boolean;
+  takes(head: AnswerHead): boolean;
+  /** The bytes are not to be kept. */
   onData(chunk: Buffer): void;
   onEnd(): void;
 }
@@ -30,7 +39,7 @@ export interface AnswerTaker {
 export interface Outgoing {
   readonly route: ForwardRoute;
   readonly method: string;
-  readonly headers: readonly string[];
+  readonly headers: HeaderBlock;
   readonly body: RequestBody;
   readonly taker: AnswerTaker | null;
   /** Whose request it is, for limits and turns: an address. */
@@ -48,7 +57,7 @@ const CANCEL_PATIENCE_MS = 5_000;
 /** What becomes of the cancel of a query that nobody waits for is of no interest. */
 const NOBODY_LISTENS: UpstreamHandler = {
   onHead() {},
-  onData: () => true,
+  onData: (_, loan) => loan.release(),
   onEnd() {},
   onFailure() {},
   onBodySent() {},
@@ -79,6 +88,8 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
   #node: UpstreamNode | null = null;
   #call: UpstreamCall | null = null;
   #repeats = 0;
+  /** It was sent once more because a kept connection was stale. */
+  #resent = false;
   #held: HeldAnswer | null = null;
   #phase: 'before' | 'taking' | 'holding' | 'relaying' | 'over' = 'before';
 
@@ -87,7 +98,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     this.#client = client;
     this.#account = account;
     this.#out = out;
-    this.#relay = new Relay(client, account, deps.options.resetIncomplete && !readsTrailers(client));
+    this.#relay = new Relay(client, account, deps.options.resetIncomplete && !client.head.fields.trailers);
     const { route, body, onBehalfOf } = out;
     const large = body.length < 0 || body.length > LARGE_BODY || route.class === 'stream';
     this.#claim = { role: route.role, client: onBehalfOf, large };
@@ -199,7 +210,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     this.#out.body.collect(done);
   }
 
-  #send(node: UpstreamNode): void {
+  #send(node: UpstreamNode, fresh = false): void {
     const { route, method, headers, body } = this.#out;
     if (body.length !== 0) this.#client.invite();
     this.#node = node;
@@ -209,8 +220,8 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     }
     this.#account.upstream = node.hostAndPort;
     this.#account.bytesIn = 0;
-    const attempt = ++this.#account.attempts;
-    const call = this.#deps.upstreams.send(
+    this.#account.attempts++;
+    this.#call = this.#deps.upstreams.send(
       node,
       {
         method,
@@ -218,15 +229,13 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
         headers,
         body: body.open(),
         bodyLength: body.length < 0 ? null : body.length,
-        fresh: route.class === 'write' || route.class === 'statement',
+        fresh: fresh || route.class === 'write' || route.class === 'statement',
         ...this.#patience(),
       },
       this,
     );
     const { totalTimeoutMs } = this.#deps.options;
     if (totalTimeoutMs > 0) this.#overdue ??= setTimeout(() => this.#isOverdue(), totalTimeoutMs);
-    // An attempt that failed within `send` may already have been followed by another.
-    if (attempt === this.#account.attempts) this.#call = call;
   }
 
   /** A query says itself how long it may take; Druid ends it then, and the gateway a little later. */
@@ -255,12 +264,12 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     this.#account.bytesIn += bytes;
   }
 
-  onHead(status: number, reason: string, raw: string[]): void {
+  onHead(head: AnswerHead): void {
     if (this.#phase !== 'before') return;
-    const location = headerValue(raw, 'location');
+    const { status, contentType, location } = head;
     const seen = {
       status,
-      contentType: headerValue(raw, 'content-type'),
+      contentType,
       location: location === null ? null : this.#seeLocation(location),
     };
     const verdict = afterHead(seen, this.#attempted());
@@ -269,31 +278,34 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
       return;
     }
     this.#report('ok');
-    if (this.#out.route.class === 'query') this.#runs(idsOf(raw));
+    if (this.#out.route.class === 'query') this.#runs(idsOf(head));
     const connection = this.#connection();
     if (connection !== null && this.#node !== null) {
       this.#deps.connections.remember(connection, this.#node.hostAndPort);
     }
-    if (this.#out.taker?.takes(status, raw)) {
+    if (this.#out.taker?.takes(head)) {
       this.#phase = 'taking';
       return;
     }
     if (this.#mayHold()) {
       this.#phase = 'holding';
-      this.#held = new HeldAnswer(status, reason, raw, () => this.#show());
+      this.#held = new HeldAnswer(head, () => this.#show());
       return;
     }
-    this.#begin(status, reason, raw);
+    this.#begin(head);
   }
 
-  onData(chunk: Buffer): boolean {
-    if (this.#phase === 'relaying') return this.#relay.data(chunk);
-    if (this.#phase === 'holding') return this.#held?.keep(chunk) === true || this.#show();
-    if (this.#phase === 'taking') this.#out.taker?.onData(chunk);
-    return true;
+  onData(chunk: Buffer, loan: Loan): void {
+    if (this.#phase === 'relaying') {
+      this.#relay.data(chunk, loan);
+      return;
+    }
+    if (this.#phase === 'holding' && this.#held?.keep(chunk) === false) this.#show();
+    else if (this.#phase === 'taking') this.#out.taker?.onData(chunk);
+    loan.release();
   }
 
-  onEnd(trailers: string[]): void {
+  onEnd(trailers: HeaderBlock): void {
     this.#call = null;
     this.#runsNoMore();
     if (this.#phase === 'holding') this.#show();
@@ -310,6 +322,12 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
       return;
     }
     if (this.#phase === 'over') return;
+    if (failure.kind === 'stale' && this.#node !== null && !this.#resent && mayResend(this.#attempted())) {
+      this.#resent = true;
+      this.#runsNoMore();
+      this.#send(this.#node, true);
+      return;
+    }
     // Of an answer that is held the client knows nothing, wherever it broke off.
     const answered = !this.#mayHold() && (failure.answered || this.#phase === 'taking');
     this.#forget();
@@ -332,15 +350,11 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
         headers: plain,
         body: null,
         bodyLength: 0,
-        fresh: false,
+        fresh: true,
         patienceMs: CANCEL_PATIENCE_MS,
       },
       NOBODY_LISTENS,
     );
-  }
-
-  onDrain(): void {
-    this.#call?.resume();
   }
 
   onClose(finished: boolean): void {
@@ -361,16 +375,14 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     return route.role !== 'broker' && route.class === 'read' && taker === null && !bodiless;
   }
 
-  /** Shows the client what was held; false as soon as it can take no more. */
-  #show(): boolean {
+  /** Shows the client what was held. */
+  #show(): void {
     const held = this.#held;
-    if (held === null) return true;
+    if (held === null) return;
     this.#held = null;
     held.end();
-    this.#begin(held.status, held.reason, held.raw);
-    let more = true;
-    for (const chunk of held.chunks) more = this.#relay.data(chunk);
-    return more;
+    this.#begin(held.head);
+    for (const chunk of held.chunks) this.#relay.data(chunk, NO_LOAN);
   }
 
   #forget(): void {
@@ -380,9 +392,9 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     this.#phase = 'before';
   }
 
-  #begin(status: number, reason: string, raw: readonly string[]): void {
+  #begin(head: AnswerHead): void {
     this.#phase = 'relaying';
-    const complete = this.#relay.head(status, reason, raw, (value) => this.#publicLocation(value));
+    const complete = this.#relay.head(head, (value) => this.#publicLocation(value));
     if (complete) this.#stop();
   }
 
@@ -470,11 +482,6 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
 }
 
 /** The ids that Druid gave the query. */
-function idsOf(raw: readonly string[]): readonly string[] {
-  const ids = [headerValue(raw, 'x-druid-query-id'), headerValue(raw, 'x-druid-sql-query-id')];
-  return ids.filter((id) => id !== null);
-}
-
-function readsTrailers(client: ClientSide): boolean {
-  return /\btrailers\b/i.test(headerValue(client.head.rawHeaders, 'te') ?? '');
+function idsOf({ queryId, sqlQueryId }: AnswerHead): readonly string[] {
+  return [queryId, sqlQueryId].filter((id) => id !== null);
 }

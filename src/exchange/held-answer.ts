@@ -1,3 +1,5 @@
+import type { AnswerHead } from './answer-head.ts';
+
 /** An answer as long as this is not held: what comes first would be late, and memory is finite. */
 const LONGEST_HELD = 64 * 1024;
 
@@ -9,24 +11,20 @@ const HELD_FOR_MS = 1_000;
  * the request be sent again without the client's knowledge: a master that ends cuts answers it has begun.
  */
 export class HeldAnswer {
-  readonly status: number;
-  readonly reason: string;
-  readonly raw: readonly string[];
+  readonly head: AnswerHead;
   readonly chunks: Buffer[] = [];
   readonly #timer: NodeJS.Timeout;
   #bytes = 0;
 
   /** `late` is called once when the answer is not there in time, unless `end` was called before. */
-  constructor(status: number, reason: string, raw: readonly string[], late: () => void) {
-    this.status = status;
-    this.reason = reason;
-    this.raw = raw;
+  constructor(head: AnswerHead, late: () => void) {
+    this.head = head;
     this.#timer = setTimeout(late, HELD_FOR_MS);
   }
 
-  /** Keeps a part; false when there is now more than is held. */
+  /** Keeps a copy of a part; false when there is now more than is held. */
   keep(chunk: Buffer): boolean {
-    this.chunks.push(chunk);
+    this.chunks.push(Buffer.from(chunk));
     this.#bytes += chunk.byteLength;
     return this.#bytes <= LONGEST_HELD;
   }

@@ -1,6 +1,8 @@
 import type { Accounting } from './accounting.ts';
-import type { ClientSide } from './client-side.ts';
-import { answerHead, answerTrailers } from './header-policy.ts';
+import type { AnswerHead } from './answer-head.ts';
+import { answerTrailers, relayedHead } from './answer-headers.ts';
+import type { ClientSide, Loan } from './client-side.ts';
+import type { HeaderBlock } from './header-block.ts';
 
 /** Sends one answer of Druid's on to the client as it comes, byte for byte, at the client's speed. */
 export class Relay {
@@ -19,29 +21,24 @@ export class Relay {
   }
 
   /** True when the answer is complete with its head, because the client asked with HEAD. */
-  head(
-    status: number,
-    reason: string,
-    raw: readonly string[],
-    rewriteLocation: (location: string) => string,
-  ): boolean {
+  head(head: AnswerHead, rewriteLocation: (location: string) => string): boolean {
     const { httpMinor } = this.#client.head;
-    const head = answerHead(raw, { status, bodiless: this.#bodiless, httpMinor, rewriteLocation });
-    this.#chunked = head.chunked;
-    this.#account.status = status;
-    this.#account.queryId = head.queryId;
-    this.#client.writeHead(status, reason, head.headers, head.hasDate);
+    const { headers, chunked } = relayedHead(head, { bodiless: this.#bodiless, httpMinor, rewriteLocation });
+    this.#chunked = chunked;
+    this.#account.status = head.status;
+    this.#account.queryId = head.queryId ?? head.sqlQueryId;
+    this.#client.writeHead(head.status, head.reason, headers, head.hasDate, chunked);
     if (this.#bodiless) this.#client.end();
     return this.#bodiless;
   }
 
-  data(chunk: Buffer): boolean {
+  data(chunk: Buffer, loan: Loan): void {
     this.#account.bytesOut += chunk.byteLength;
-    return this.#client.write(chunk);
+    this.#client.write(chunk, loan);
   }
 
-  end(raw: readonly string[]): void {
-    const { trailers, incomplete } = answerTrailers(raw);
+  end(block: HeaderBlock): void {
+    const { trailers, incomplete } = answerTrailers(block);
     if (incomplete) {
       this.#account.end = 'incomplete';
       if (this.#resetIncomplete) {

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import type { BodySink, BodySource, BodyStream } from './body.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -10,21 +10,22 @@ const NOTHING = Buffer.alloc(0);
 export class RequestBody {
   /** Declared length, 0 without a body, -1 when it is chunked. */
   readonly length: number;
-  readonly #source: Readable;
+  readonly #source: BodySource;
   readonly #limit: number;
   readonly #kept: Buffer[] = [];
   #keptBytes = 0;
   #overflown = false;
   #listening = false;
   #ended = false;
-  #whole: Buffer | null = null;
+  #whole: Buffer | null;
   #upload: Upload | null = null;
   #collected: (() => void) | null = null;
 
-  constructor(source: Readable, length: number, limit: number) {
+  constructor(source: BodySource, length: number, limit: number) {
     this.#source = source;
     this.length = length;
     this.#limit = limit;
+    this.#whole = source.whole;
   }
 
   /** Everything that can be sent again is here, or can still be read. */
@@ -40,14 +41,15 @@ export class RequestBody {
 
   /** False while a small body has not come in whole: then `collect` first. */
   get ready(): boolean {
-    return this.length <= 0 || this.length > this.#limit || this.#ended;
+    return this.length <= 0 || this.length > this.#limit || this.#ended || this.#whole !== null;
   }
 
   /** A small body that has come in whole; empty for every other. */
   get content(): Buffer {
+    if (this.#whole !== null) return this.#whole;
     if (this.length <= 0 || this.length > this.#limit || !this.#ended) return NOTHING;
     const [first] = this.#kept;
-    this.#whole ??= this.#kept.length === 1 && first !== undefined ? first : Buffer.concat(this.#kept);
+    this.#whole = this.#kept.length === 1 && first !== undefined ? first : Buffer.concat(this.#kept);
     return this.#whole;
   }
 
@@ -59,17 +61,16 @@ export class RequestBody {
   }
 
   /** The body for one attempt, from its beginning; what an earlier attempt was reading ends. */
-  open(): Buffer | Readable | null {
+  open(): Buffer | BodyStream | null {
     if (this.length === 0) return null;
-    if (this.length > 0 && this.length <= this.#limit) return this.content;
-    this.#upload?.destroy();
-    const upload = new Upload(
-      () => this.#pull(upload),
-      () => this.#release(upload),
-    );
+    if (this.#whole !== null || (this.length > 0 && this.length <= this.#limit)) return this.content;
+    this.#upload?.stop();
+    const upload: Upload = new Upload(this.#kept, {
+      ended: () => this.#ended,
+      pull: () => this.#pull(upload),
+      stopped: () => this.#release(upload),
+    });
     this.#upload = upload;
-    for (const chunk of this.#kept) upload.push(chunk);
-    if (this.#ended) upload.push(null);
     return upload;
   }
 
@@ -88,19 +89,21 @@ export class RequestBody {
   #listen(): void {
     if (this.#listening) return;
     this.#listening = true;
-    this.#source.on('data', (chunk: Buffer) => this.#take(chunk));
-    this.#source.on('end', () => {
-      this.#ended = true;
-      this.#upload?.push(null);
-      this.#collected?.();
-      this.#collected = null;
-    });
+    this.#source.deliver(
+      (chunk) => this.#take(chunk),
+      () => {
+        this.#ended = true;
+        this.#upload?.end();
+        this.#collected?.();
+        this.#collected = null;
+      },
+    );
   }
 
   #take(chunk: Buffer): void {
     this.#keptBytes += chunk.byteLength;
     if (this.#keptBytes <= this.#limit) this.#kept.push(chunk);
-    else {
+    else if (!this.#overflown) {
       this.#overflown = true;
       this.#kept.length = 0;
     }
@@ -108,23 +111,45 @@ export class RequestBody {
   }
 }
 
-/** What one attempt reads. Destroying it leaves the client's connection alone, so that it can still be answered. */
-class Upload extends Readable {
-  readonly #pull: () => void;
-  readonly #release: () => void;
+interface Supply {
+  readonly ended: () => boolean;
+  readonly pull: () => void;
+  readonly stopped: () => void;
+}
 
-  constructor(pull: () => void, release: () => void) {
-    super({ highWaterMark: 128 * 1024 });
-    this.#pull = pull;
-    this.#release = release;
+/** What one attempt reads: what has been kept, then what comes. */
+class Upload implements BodyStream {
+  readonly #kept: readonly Buffer[];
+  readonly #supply: Supply;
+  #sink: BodySink | null = null;
+
+  constructor(kept: readonly Buffer[], supply: Supply) {
+    this.#kept = kept;
+    this.#supply = supply;
   }
 
-  override _read(): void {
-    this.#pull();
+  start(sink: BodySink): void {
+    this.#sink = sink;
+    let more = true;
+    for (const chunk of this.#kept) more = sink.write(chunk);
+    if (this.#supply.ended()) sink.end();
+    else if (more) this.#supply.pull();
   }
 
-  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#release();
-    done(error);
+  resume(): void {
+    if (this.#sink !== null) this.#supply.pull();
+  }
+
+  stop(): void {
+    this.#sink = null;
+    this.#supply.stopped();
+  }
+
+  push(chunk: Buffer): boolean {
+    return this.#sink?.write(chunk) ?? false;
+  }
+
+  end(): void {
+    this.#sink?.end();
   }
 }

@@ -1,12 +1,15 @@
-import type { Readable } from 'node:stream';
 import type { UpstreamNode } from '../cluster/node.ts';
+import type { AnswerHead } from './answer-head.ts';
+import type { BodyStream } from './body.ts';
+import type { Loan } from './client-side.ts';
+import type { HeaderBlock } from './header-block.ts';
 
 export interface UpstreamRequest {
   readonly method: string;
   readonly target: string;
-  /** Flat; without Host, Connection and framing, which the upstream client writes itself. */
-  readonly headers: readonly string[];
-  readonly body: Buffer | Readable | null;
+  /** Without Host, Connection and framing, which the upstream client writes itself. */
+  readonly headers: HeaderBlock;
+  readonly body: Buffer | BodyStream | null;
   /** Declared length of a streamed body; null sends it chunked. */
   readonly bodyLength: number | null;
   /**
@@ -19,11 +22,12 @@ export interface UpstreamRequest {
 }
 
 /**
- * Why an attempt failed. `connect`: no connection, nothing was sent. `reset`: the connection ended early.
- * `no_answer`: no head within the response timeout. `stalled`: no body byte within the idle timeout.
- * `malformed`: not HTTP, or a head beyond the limit. `refused`: the request cannot be put on the wire.
+ * Why an attempt failed. `connect`: no connection, nothing was sent. `stale`: a connection that had served before
+ * ended without a byte of an answer, most likely because the node was just closing it. `reset`: the connection ended
+ * early. `no_answer`: no head within the response timeout. `stalled`: no body byte within the idle timeout.
+ * `malformed`: not HTTP, or a head beyond the limit.
  */
-export type UpstreamFailureKind = 'connect' | 'reset' | 'no_answer' | 'stalled' | 'malformed' | 'refused';
+export type UpstreamFailureKind = 'connect' | 'stale' | 'reset' | 'no_answer' | 'stalled' | 'malformed';
 
 export interface UpstreamFailure {
   readonly kind: UpstreamFailureKind;
@@ -33,24 +37,26 @@ export interface UpstreamFailure {
 
 /** Callbacks of one attempt, in this order; after `onEnd`, `onFailure` or `abort` nothing follows. */
 export interface UpstreamHandler {
-  /** The final head; interim ones (1xx) are not shown. `rawHeaders` is flat. */
-  onHead(status: number, reason: string, rawHeaders: string[]): void;
-  /** False pauses the upstream until `resume`. */
-  onData(chunk: Buffer): boolean;
-  onEnd(trailers: string[]): void;
+  /** The final head; interim ones (1xx) are not shown. */
+  onHead(head: AnswerHead): void;
+  /** The bytes are the handler's until it gives the loan back, which it must; the node is read on as loans come back. */
+  onData(chunk: Buffer, loan: Loan): void;
+  onEnd(trailers: HeaderBlock): void;
   onFailure(failure: UpstreamFailure): void;
   /** Bytes of the request's body were handed to the connection. */
   onBodySent(bytes: number): void;
 }
 
 export interface UpstreamCall {
-  resume(): void;
   /** Closes the connection; the handler hears nothing more. */
   abort(): void;
 }
 
 export interface Upstreams {
-  /** Sends the request; counts `node.outstanding` up, and down once when the attempt is over. */
+  /**
+   * Sends the request; counts `node.outstanding` up, and down once when the attempt is over. The handler hears
+   * nothing before this returns.
+   */
   send(node: UpstreamNode, request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall;
   /** Closes connections to origins that are not in `known`, each after its running requests. */
   retain(known: ReadonlyMap<string, UpstreamNode>): void;

@@ -1,6 +1,7 @@
-import type { Readable } from 'node:stream';
 import type { ClusterView } from '../cluster/view.ts';
-import type { ClientEvents, ClientSide, RequestHead } from './client-side.ts';
+import type { BodySource } from './body.ts';
+import type { ClientEvents, ClientSide, Loan, RequestHead } from './client-side.ts';
+import type { HeaderBlock } from './header-block.ts';
 
 /** A request with this header, whatever its value, gets it back with what its answer was decided on. */
 export const VIEW_HEADER = 'X-Druid-Gateway-View';
@@ -35,7 +36,7 @@ export class ViewingClient implements ClientSide {
     return this.#client.head;
   }
 
-  get body(): Readable {
+  get body(): BodySource {
     return this.#client.body;
   }
 
@@ -47,15 +48,16 @@ export class ViewingClient implements ClientSide {
     this.#client.listen(events);
   }
 
-  writeHead(status: number, reason: string, headers: string[], hasDate: boolean): void {
-    this.#client.writeHead(status, reason, [...headers, VIEW_HEADER, this.#describe()], hasDate);
+  writeHead(status: number, reason: string, headers: HeaderBlock, hasDate: boolean, chunked?: boolean): void {
+    const line = `${VIEW_HEADER}: ${this.#describe()}\r\n`;
+    this.#client.writeHead(status, reason, headers + line, hasDate, chunked);
   }
 
-  write(chunk: Uint8Array): boolean {
-    return this.#client.write(chunk);
+  write(chunk: Buffer, loan: Loan): void {
+    this.#client.write(chunk, loan);
   }
 
-  end(chunk?: Uint8Array | string, trailers?: readonly string[]): void {
+  end(chunk?: Buffer, trailers?: HeaderBlock): void {
     this.#client.end(chunk, trailers);
   }
 

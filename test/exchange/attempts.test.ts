@@ -123,7 +123,8 @@ test('a query that was cut off before its answer goes to another Broker, once', 
   expect((await post('/druid/v2/sql')).body.toString()).toBe('"two"');
   two.script = (_, socket) => socket.destroy();
   expectError(await post('/druid/v2/sql'), 502, 'upstream_reset');
-  expect([one.requests.length, two.requests.length]).toEqual([2, 2]);
+  // The second of them came on a kept connection, which may have been stale: it was sent there once more.
+  expect([one.requests.length, two.requests.length]).toEqual([2, 3]);
 });
 
 test('a query on an idle connection that the only Broker just closed is asked again', async () => {
@@ -292,7 +293,7 @@ test('a small chunked write is sent again whole after a redirect', async () => {
 });
 
 test('requests wait for a leader and go on in their order', async () => {
-  const narrow = await startHarness({ upstreams: { connections: 1 } });
+  const narrow = await startHarness({ exchange: { maxPerNode: 1 } });
   try {
     const clients = await Promise.all(Array.from({ length: 40 }, () => connectRaw(narrow.port)));
     for (const [i, client] of clients.entries()) {

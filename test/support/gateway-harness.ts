@@ -20,8 +20,8 @@ import {
 } from '../../src/exchange/retry-budget.ts';
 import { createRunningQueries, type RunningQueries } from '../../src/exchange/running-queries.ts';
 import type { Upstreams } from '../../src/exchange/upstream-side.ts';
-import { createUpstreams, type UpstreamOptions } from '../../src/exchange/upstreams.ts';
 import type { Route } from '../../src/routing/route.ts';
+import { createUpstreams, type UpstreamOptions } from '../../src/upstream/upstreams.ts';
 
 /** A cluster that is what a test says it is. */
 export class FakeCluster extends EventEmitter<ClusterEvents> implements Cluster {
@@ -216,7 +216,6 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     ...options.exchange,
   };
   const upstreams = createUpstreams({
-    connections: 64,
     connectTimeoutMs: 1_000,
     responseTimeoutMs: 10_000,
     idleTimeoutMs: 10_000,
@@ -260,6 +259,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   });
   const door = createFrontDoor({
     handle: (client) => exchange.handle(client),
+    express: process.env['DOOR'] !== 'front',
     logger: pino({ level: 'silent' }),
     limits: {
       maxHeaderBytes: 16_384,

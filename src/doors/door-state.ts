@@ -1,0 +1,22 @@
+/** What all connections of a door go by. */
+export interface DoorState {
+  /** The door asks its clients to go elsewhere. */
+  draining: boolean;
+  /** How long a client may take to read what it has been sent, in milliseconds; 0 for no limit. */
+  readonly sendTimeoutMs: number;
+}
+
+/**
+ * What is left of a request's body after its answer is read for so long and so far: a client that is still
+ * sending must be able to read the answer, which closing the connection at once would destroy (RFC 9112 9.6).
+ */
+export const LINGER_MS = 2_000;
+export const LINGER_BYTES = 8 * 1024 * 1024;
+
+/** A reason phrase that goes to the client as it came. */
+export const PLAIN_REASON = /^[\t\x20-\x7e]*$/;
+
+/** An address as people write it: IPv4 without the IPv6 prefix. */
+export function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
+}

@@ -1,0 +1,194 @@
+import { STATUS_CODES } from 'node:http';
+import type { BodySource } from '../exchange/body.ts';
+import type { ClientEvents, ClientSide, Loan, RequestHead } from '../exchange/client-side.ts';
+import type { HeaderBlock } from '../exchange/header-block.ts';
+import { PLAIN_REASON } from './door-state.ts';
+import type { ExpressConnection } from './express-connection.ts';
+
+/** A piece up to this many bytes is written as one text with what stands around it. */
+const ONE_WRITE = 8 * 1024;
+
+const CLOSES: HeaderBlock = 'Connection: close\r\n';
+
+/** One request on a connection of the express door, and its answer. */
+export class ExpressClient implements ClientSide, BodySource {
+  readonly head: RequestHead;
+  readonly whole: Buffer | null;
+  readonly #connection: ExpressConnection;
+  /** What came of the body along with the head. */
+  #first: Buffer | null;
+  #onData: ((chunk: Buffer) => void) | null = null;
+  #onBodyEnd: (() => void) | null = null;
+  #events: ClientEvents | null = null;
+  /** Head and pieces that have not been written yet. */
+  #out = '';
+  #flushes = false;
+  #chunked = false;
+  #closes = false;
+  #over = false;
+  /** Loans that are kept until the client has read on. */
+  #owed: Loan[] | null = null;
+  /** An answer has begun. */
+  begun = false;
+
+  /** `body`: what of it has come; `whole`: that is all of it. */
+  constructor(connection: ExpressConnection, head: RequestHead, body: Buffer | null, whole: boolean) {
+    this.head = head;
+    this.#connection = connection;
+    this.whole = whole ? body : null;
+    this.#first = whole || body?.length === 0 ? null : body;
+  }
+
+  get body(): BodySource {
+    return this;
+  }
+
+  /** A client that waits for `100 Continue` is the front door's. */
+  invite(): void {}
+
+  listen(events: ClientEvents): void {
+    this.#events = events;
+  }
+
+  deliver(onData: (chunk: Buffer) => void, onEnd: () => void): void {
+    this.#onData = onData;
+    this.#onBodyEnd = onEnd;
+  }
+
+  pause(): void {
+    this.#connection.pauseBody();
+  }
+
+  resume(): void {
+    const first = this.#first;
+    this.#first = null;
+    if (first !== null) this.#onData?.(first);
+    this.#connection.resumeBody();
+  }
+
+  /** Another piece of the body has come. */
+  onBody(chunk: Buffer, last: boolean): void {
+    this.#onData?.(chunk);
+    if (last) this.#onBodyEnd?.();
+  }
+
+  writeHead(status: number, reason: string, headers: HeaderBlock, hasDate: boolean, chunked = false): void {
+    if (this.#over) return;
+    this.begun = true;
+    this.#chunked = chunked;
+    this.#closes = this.head.fields.close || this.#connection.closing;
+    const phrase = reason !== '' && PLAIN_REASON.test(reason) ? reason : (STATUS_CODES[status] ?? '');
+    const date = hasDate ? '' : dateLine();
+    const fate = this.#closes ? CLOSES : this.#connection.keepAlive;
+    this.#out = `HTTP/1.1 ${status} ${phrase}\r\n${headers}${date}${fate}\r\n`;
+    this.#flushSoon();
+  }
+
+  write(chunk: Buffer, loan: Loan): void {
+    if (this.#over) {
+      loan.release();
+      return;
+    }
+    if (chunk.length > ONE_WRITE) {
+      this.#writeLong(chunk, loan);
+      return;
+    }
+    const text = chunk.toString('latin1');
+    this.#out += this.#chunked ? `${chunk.length.toString(16)}\r\n${text}\r\n` : text;
+    if (this.#connection.socket.writableNeedDrain) {
+      this.#owed ??= [];
+      this.#owed.push(loan);
+    } else loan.release();
+    this.#flushSoon();
+  }
+
+  end(chunk?: Buffer, trailers: HeaderBlock = ''): void {
+    if (this.#over) return;
+    if (chunk !== undefined) this.#out += chunk.toString('latin1');
+    if (this.#chunked) this.#out += `0\r\n${trailers}\r\n`;
+    this.#flush();
+    const { socket } = this.#connection;
+    if (socket.writableLength === 0) this.#finish();
+    else {
+      this.#connection.onBlocked();
+      socket.write('', (error) => {
+        if (error == null) this.#finish();
+      });
+    }
+  }
+
+  reset(): void {
+    this.#connection.reset();
+  }
+
+  onDrain(): void {
+    const owed = this.#owed;
+    this.#owed = null;
+    for (const loan of owed ?? []) loan.release();
+  }
+
+  /** The client has left, or was cut off. */
+  gone(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.onDrain();
+    this.#events?.onClose(false);
+  }
+
+  #finish(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.onDrain();
+    this.#events?.onClose(true);
+    this.#connection.onAnswered(this.#closes);
+  }
+
+  /** A long piece is not copied; it is given back when the connection has taken it. */
+  #writeLong(chunk: Buffer, loan: Loan): void {
+    const { socket } = this.#connection;
+    const before = this.#chunked ? `${this.#out}${chunk.length.toString(16)}\r\n` : this.#out;
+    this.#out = this.#chunked ? '\r\n' : '';
+    socket.cork();
+    if (before !== '') socket.write(before, 'latin1');
+    const more = socket.write(chunk, () => loan.release());
+    socket.uncork();
+    if (!more) this.#connection.onBlocked();
+    if (this.#chunked) this.#flushSoon();
+  }
+
+  /** Writes at the end of this turn, unless the answer's end comes before that. */
+  #flushSoon(): void {
+    if (this.#flushes) return;
+    this.#flushes = true;
+    process.nextTick(flush, this);
+  }
+
+  #flush(): void {
+    if (this.#out === '') return;
+    const out = this.#out;
+    this.#out = '';
+    if (!this.#connection.socket.write(out, 'latin1')) this.#connection.onBlocked();
+  }
+
+  flushNow(): void {
+    this.#flushes = false;
+    if (!this.#over) this.#flush();
+  }
+}
+
+function flush(client: ExpressClient): void {
+  client.flushNow();
+}
+
+let dateSecond = 0;
+let dateText = '';
+
+/** `Date`, made anew once a second. */
+function dateLine(): string {
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateText = `Date: ${new Date(second * 1000).toUTCString()}\r\n`;
+  }
+  return dateText;
+}

@@ -1,0 +1,287 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { ClientSide } from '../exchange/client-side.ts';
+import type { HeaderBlock } from '../exchange/header-block.ts';
+import { readRequestFields } from '../exchange/request-headers.ts';
+import { type DoorState, LINGER_BYTES, LINGER_MS, plainAddress } from './door-state.ts';
+import { ExpressClient } from './express-client.ts';
+import { mayBecomePlain, plainHead } from './plain-head.ts';
+import { answerTimeout } from './raw-errors.ts';
+
+/** What the connections of the express door share. */
+export interface ExpressHouse {
+  readonly state: DoorState;
+  /** Answers a request; false, with nothing touched, leaves it to the front door. */
+  readonly handle: (client: ClientSide) => boolean;
+  /** Takes a connection over, with what was read of it put back. */
+  readonly handOver: (socket: Socket) => void;
+  readonly nextId: (header: unknown) => string;
+  readonly now: () => number;
+  readonly maxHeaderBytes: number;
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  /** What an answer says after which the connection stays, as `node:http` says it. */
+  readonly keepAlive: HeaderBlock;
+  readonly onGone: (connection: ExpressConnection) => void;
+}
+
+/** An ordinary head is found in so many bytes. */
+const FIRST_LOOK = 4 * 1024;
+/** So much of the requests that follow is read while one is answered. */
+const READ_AHEAD = 64 * 1024;
+
+/**
+ * A client's connection as bytes. Requests that are plain beyond doubt are answered one after the other; at the
+ * first that is not, the connection goes to the front door for good, its bytes untouched.
+ */
+export class ExpressConnection {
+  readonly #socket: Socket;
+  readonly #house: ExpressHouse;
+  readonly remoteAddress: string;
+  readonly encrypted: boolean;
+  /** What has been read and not been used. */
+  #rest: Buffer | null = null;
+  #client: ExpressClient | null = null;
+  #bodyLeft = 0;
+  #advancing = false;
+  #over = false;
+  #served = 0;
+  /** Since when it waits for a request, has had part of a head, or takes in a request. */
+  #since: number;
+  #blockedSince = 0;
+  /** What is left of a body whose request has been answered is read until then, so far. */
+  #lingersUntil = 0;
+  #lingerBytes = 0;
+  #closes = false;
+  readonly #onData = (chunk: Buffer): void => this.#take(chunk);
+  readonly #onEnd = (): void => this.destroy();
+  readonly #onClose = (): void => this.#end();
+  readonly #onError = (): void => {};
+  readonly #onDrain = (): void => {
+    this.#blockedSince = 0;
+    this.#client?.onDrain();
+  };
+
+  constructor(socket: Socket, house: ExpressHouse) {
+    this.#socket = socket;
+    this.#house = house;
+    this.remoteAddress = plainAddress(socket.remoteAddress ?? '');
+    this.encrypted = (socket as Partial<TLSSocket>).encrypted === true;
+    this.#since = house.now();
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
+    socket.on('close', this.#onClose);
+    socket.on('error', this.#onError);
+    socket.on('drain', this.#onDrain);
+  }
+
+  get socket(): Socket {
+    return this.#socket;
+  }
+
+  get keepAlive(): HeaderBlock {
+    return this.#house.keepAlive;
+  }
+
+  /** Nothing is asked on it at the moment. */
+  get idle(): boolean {
+    return this.#client === null && this.#rest === null;
+  }
+
+  /** Its client is to open another one. */
+  get closing(): boolean {
+    return this.#house.state.draining;
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** Cuts it so that the client cannot take what it got for a whole answer. */
+  reset(): void {
+    if (this.encrypted) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
+  }
+
+  pauseBody(): void {
+    if (this.#bodyLeft > 0) this.#socket.pause();
+  }
+
+  resumeBody(): void {
+    this.#socket.resume();
+  }
+
+  /** More was written than the client has taken. */
+  onBlocked(): void {
+    if (this.#blockedSince === 0) this.#blockedSince = this.#house.now();
+  }
+
+  /** The answer has been handed over whole. */
+  onAnswered(closes: boolean): void {
+    this.#client = null;
+    this.#closes ||= closes;
+    this.#since = this.#house.now();
+    if (this.#bodyLeft > 0) {
+      this.#lingersUntil = this.#since + LINGER_MS;
+      this.#lingerBytes = LINGER_BYTES;
+      this.#socket.resume();
+      return;
+    }
+    this.#proceed();
+  }
+
+  /** Ends what takes longer than it may. */
+  sweep(now: number): void {
+    const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, state } = this.#house;
+    const waited = now - this.#since;
+    if (this.#blockedSince > 0) {
+      if (this.#socket.writableLength === 0) this.#blockedSince = 0;
+      else if (state.sendTimeoutMs > 0 && now - this.#blockedSince > state.sendTimeoutMs) this.reset();
+      return;
+    }
+    if (this.#lingersUntil > 0) {
+      if (now > this.#lingersUntil) this.#socket.destroySoon();
+    } else if (this.#client !== null) {
+      const late = this.#bodyLeft > 0 && requestTimeoutMs > 0 && waited > requestTimeoutMs;
+      if (late) this.#timeOut(this.#client);
+    } else if (this.#rest !== null || this.#served === 0) {
+      if (waited > headersTimeoutMs) this.#timeOut(null);
+    } else if (waited > keepAliveTimeoutMs) this.destroy();
+  }
+
+  #timeOut(client: ExpressClient | null): void {
+    if (client?.begun === true) {
+      this.reset();
+      return;
+    }
+    this.#leave();
+    answerTimeout(this.#socket, client?.head.id ?? this.#house.nextId(undefined));
+    client?.gone();
+  }
+
+  #take(chunk: Buffer): void {
+    let rest: Buffer | null = chunk;
+    if (this.#bodyLeft > 0) {
+      const mine = Math.min(this.#bodyLeft, chunk.length);
+      this.#bodyLeft -= mine;
+      rest = mine === chunk.length ? null : chunk.subarray(mine);
+      const piece = rest === null ? chunk : chunk.subarray(0, mine);
+      if (this.#client !== null) this.#client.onBody(piece, this.#bodyLeft === 0);
+      else if (this.#linger(mine)) return;
+    }
+    if (rest === null) return;
+    if (this.#rest === null && this.#client === null) this.#since = this.#house.now();
+    this.#rest = this.#rest === null ? rest : Buffer.concat([this.#rest, rest]);
+    if (this.#client === null) this.#proceed();
+    else if (this.#rest.length > READ_AHEAD) this.#socket.pause();
+  }
+
+  /** Reads on behind an answer that has been given; true as long as there is more to be read. */
+  #linger(bytes: number): boolean {
+    this.#lingerBytes -= bytes;
+    if (this.#bodyLeft > 0) {
+      if (this.#lingerBytes < 0) this.#socket.destroySoon();
+      return true;
+    }
+    this.#lingersUntil = 0;
+    if (!this.#closes) return false;
+    this.#socket.destroySoon();
+    return true;
+  }
+
+  /** Answers what has been read, request by request; an answer given at once does not deepen the stack. */
+  #proceed(): void {
+    if (this.#advancing) return;
+    this.#advancing = true;
+    while (this.#client === null && this.#bodyLeft === 0 && !this.#over) {
+      if (this.#closes) {
+        this.#socket.destroySoon();
+        return;
+      }
+      if (this.#rest === null || !this.#begin(this.#rest)) break;
+    }
+    this.#advancing = false;
+    if (this.#client === null && !this.#over) this.#socket.resume();
+  }
+
+  #begin(bytes: Buffer): boolean {
+    const { maxHeaderBytes, nextId, now, handle } = this.#house;
+    let text = bytes.toString('latin1', 0, Math.min(bytes.length, FIRST_LOOK));
+    let found = plainHead(text);
+    if (found === null && bytes.length > FIRST_LOOK) {
+      text = bytes.toString('latin1', 0, Math.min(bytes.length, maxHeaderBytes));
+      found = plainHead(text);
+    }
+    if (found === null) {
+      if (bytes.length >= maxHeaderBytes || !mayBecomePlain(text)) this.#handOver();
+      return false;
+    }
+    const { method, target, block, length } = found;
+    const fields = readRequestFields(block);
+    if (!fields.ordinary || fields.hosts !== 1 || fields.fault !== null || length > maxHeaderBytes) {
+      this.#handOver();
+      return false;
+    }
+    const end = length + fields.bodyLength;
+    const whole = bytes.length >= end;
+    const body = fields.bodyLength === 0 ? null : bytes.subarray(length, Math.min(end, bytes.length));
+    const client = new ExpressClient(
+      this,
+      {
+        method,
+        target,
+        block,
+        fields,
+        httpMinor: 1,
+        remoteAddress: this.remoteAddress,
+        encrypted: this.encrypted,
+        id: nextId(fields.requestId ?? undefined),
+        receivedAt: now(),
+      },
+      body,
+      whole,
+    );
+    this.#client = client;
+    this.#rest = bytes.length > end ? bytes.subarray(end) : null;
+    this.#bodyLeft = whole ? 0 : end - bytes.length;
+    // The rest of a body is read when somebody wants it.
+    if (!whole) this.#socket.pause();
+    if (handle(client)) {
+      this.#served++;
+      return true;
+    }
+    this.#client = null;
+    this.#rest = bytes;
+    this.#bodyLeft = 0;
+    this.#handOver();
+    return false;
+  }
+
+  #handOver(): void {
+    const rest = this.#rest;
+    this.#leave();
+    this.#socket.pause();
+    if (rest !== null) this.#socket.unshift(rest);
+    this.#house.handOver(this.#socket);
+    this.#socket.resume();
+  }
+
+  /** The socket is somebody else's from now on. */
+  #leave(): void {
+    this.#over = true;
+    this.#socket.off('data', this.#onData);
+    this.#socket.off('end', this.#onEnd);
+    this.#socket.off('close', this.#onClose);
+    this.#socket.off('error', this.#onError);
+    this.#socket.off('drain', this.#onDrain);
+    this.#house.onGone(this);
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#house.onGone(this);
+    this.#client?.gone();
+  }
+}

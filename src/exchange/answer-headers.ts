@@ -1,0 +1,70 @@
+import type { AnswerHead } from './answer-head.ts';
+import { flatOf, type HeaderBlock, without } from './header-block.ts';
+import { isHopByHop } from './hop-by-hop.ts';
+
+/** Of what an answer is forwarded to, as far as its framing depends on it. */
+export interface AnswerContext {
+  /** The client asked with HEAD: no body follows. */
+  readonly bodiless: boolean;
+  readonly httpMinor: number;
+  /** Path and query of a `Location` that names a Druid node, or the value as it is. */
+  readonly rewriteLocation: (location: string) => string;
+}
+
+export interface RelayedHead {
+  readonly headers: HeaderBlock;
+  /** The answer goes to the client chunked, so that it can have trailers. */
+  readonly chunked: boolean;
+}
+
+const LOCATION = /^((?:content-)?location):[ \t]*(.*?)[ \t]*\r\n/gim;
+const LENGTH: ReadonlySet<string> = new Set(['content-length']);
+
+/** The headers of a relayed answer: the upstream's, less what concerns one hop, framed for this client. */
+export function relayedHead(head: AnswerHead, context: AnswerContext): RelayedHead {
+  let headers = head.kept;
+  if (head.named !== null) headers = without(headers, head.named);
+  if (head.hasLocation) {
+    headers = headers.replace(
+      LOCATION,
+      (_, name: string, value: string) => `${name}: ${context.rewriteLocation(value)}\r\n`,
+    );
+  }
+  // RFC 9110 8.6: no Content-Length with 204.
+  if (head.status === 204 && head.length >= 0) headers = without(headers, LENGTH);
+  const hasBody = !context.bodiless && head.status !== 204 && head.status !== 304;
+  const chunked = hasBody && head.length < 0 && context.httpMinor > 0;
+  if (chunked) {
+    if (head.trailer !== null) headers += `Trailer: ${head.trailer}\r\n`;
+    headers += 'Transfer-Encoding: chunked\r\n';
+  }
+  return { headers, chunked };
+}
+
+export interface AnswerTrailers {
+  readonly trailers: HeaderBlock;
+  /** Druid says that its answer is not whole (QueryResultPusher: a query that failed after its first row). */
+  readonly incomplete: boolean;
+}
+
+/** What Druid sends with nearly every answer to a query. */
+const COMPLETE: HeaderBlock = 'X-Druid-Response-Complete: true\r\n';
+
+/** Trailers as they go on to the client; a control character in an error message becomes a blank. */
+export function answerTrailers(block: HeaderBlock): AnswerTrailers {
+  if (block === '' || block === COMPLETE) return { trailers: block, incomplete: false };
+  const raw = flatOf(block);
+  let trailers = '';
+  let incomplete = false;
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] ?? '';
+    const value = raw[i + 1] ?? '';
+    const lower = name.toLowerCase();
+    if (lower === 'x-error-message') incomplete = true;
+    if (lower === 'x-druid-response-complete' && value.toLowerCase() !== 'true') incomplete = true;
+    if (isHopByHop(lower) || lower === 'content-length' || lower === 'host') continue;
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a header line.
+    trailers += `${name}: ${value.replace(/[\x00-\x08\x0a-\x1f\x7f]+/g, ' ')}\r\n`;
+  }
+  return { trailers, incomplete };
+}

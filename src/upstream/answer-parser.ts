@@ -1,0 +1,250 @@
+import { type AnswerHead, readAnswerHead } from '../exchange/answer-head.ts';
+import type { HeaderBlock } from '../exchange/header-block.ts';
+
+/** What the parser reads out of the bytes, in order. */
+export interface AnswerSink {
+  onHead(head: AnswerHead): void;
+  /** `buffer[from, to)` is a piece of the body. */
+  onBody(buffer: Buffer, from: number, to: number): void;
+  /** The answer is whole. `reusable`: the connection may carry another request. */
+  onWhole(trailers: HeaderBlock, reusable: boolean): void;
+  /** What came is no answer, or one that others might read differently. Nothing follows. */
+  onMalformed(): void;
+}
+
+type State = 'idle' | 'head' | 'counted' | 'until-end' | 'size' | 'data' | 'data-end' | 'trailers' | 'dead';
+
+const STATUS_LINE =
+  /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t -~\x80-\xff]*))?\r\n((?:[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t -~\x80-\xff]*\r\n)*)\r\n$/;
+const TRAILERS = /^(?:[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t -~\x80-\xff]*\r\n)*\r\n$/;
+/** At most eight digits; an extension is passed over, as far as it is harmless. */
+const CHUNK_SIZE = /^([\da-f]{1,8})(?:;[\t -~\x80-\xff]*)?$/i;
+const LONGEST_SIZE_LINE = 256;
+const HEAD_END = Buffer.from('\r\n\r\n');
+const CR = 13;
+const LF = 10;
+
+/**
+ * Reads the answers on one connection to a node, strictly: what is not certain is malformed. A fed buffer is not
+ * kept. The body's pieces are shown as they come, without chunk framing.
+ */
+export class AnswerParser {
+  readonly #sink: AnswerSink;
+  readonly #maxHeadBytes: number;
+  #state: State = 'idle';
+  #pending = '';
+  #left = 0;
+  #reusable = false;
+  #consumed = 0;
+  /** Trailers of the answer that has just come to its end. */
+  #ended: HeaderBlock | null = null;
+
+  /** `maxHeadBytes` bounds a head, and likewise a trailer section. */
+  constructor(sink: AnswerSink, maxHeadBytes: number) {
+    this.#sink = sink;
+    this.#maxHeadBytes = maxHeadBytes;
+  }
+
+  /** A request goes out: an answer may come. */
+  expect(): void {
+    this.#state = 'head';
+    this.#pending = '';
+  }
+
+  /** The connection has ended. True when that was the end of the answer's body. */
+  end(): boolean {
+    if (this.#state !== 'until-end') return false;
+    this.#state = 'idle';
+    this.#sink.onWhole('', false);
+    return true;
+  }
+
+  /** Reads `buffer[0, length)`. */
+  feed(buffer: Buffer, length: number): void {
+    let at = 0;
+    while (at < length) {
+      switch (this.#state) {
+        case 'head':
+          at = this.#head(buffer, at, length);
+          break;
+        case 'counted':
+        case 'data': {
+          const to = Math.min(length, at + this.#left);
+          this.#left -= to - at;
+          const ends = this.#left === 0;
+          const counted = this.#state === 'counted';
+          this.#sink.onBody(buffer, at, to);
+          at = to;
+          // The sink may have given up the connection.
+          if (this.#isDead()) return;
+          if (!ends) break;
+          if (counted) this.#whole('');
+          else this.#state = 'data-end';
+          break;
+        }
+        case 'until-end':
+          this.#sink.onBody(buffer, at, length);
+          return;
+        case 'size':
+          at = this.#size(buffer, at, length);
+          break;
+        case 'data-end':
+          at = this.#dataEnd(buffer, at, length);
+          break;
+        case 'trailers':
+          at = this.#trailers(buffer, at, length);
+          break;
+        case 'idle':
+          // Nobody asked for this.
+          this.#malformed();
+          return;
+        case 'dead':
+          return;
+      }
+      const trailers = this.#ended;
+      if (trailers !== null) {
+        this.#ended = null;
+        // More than was asked for: who knows which request it would be taken for.
+        this.#sink.onWhole(trailers, this.#reusable && at === length);
+        return;
+      }
+    }
+  }
+
+  /** The connection is given up: what else comes is not read. */
+  kill(): void {
+    this.#state = 'dead';
+  }
+
+  #isDead(): boolean {
+    return this.#state === 'dead';
+  }
+
+  #head(buffer: Buffer, at: number, length: number): number {
+    const text = this.#upTo(buffer, at, length);
+    if (text === null) return length;
+    const consumed = at + this.#consumed;
+    const match = STATUS_LINE.exec(text);
+    const head =
+      match === null
+        ? null
+        : readAnswerHead(Number(match[2]), match[3] ?? '', Number(match[1]), match[4] ?? '');
+    if (head === null || head.status === 101) {
+      this.#malformed();
+      return length;
+    }
+    if (head.status < 200) return consumed;
+    this.#begin(head);
+    return consumed;
+  }
+
+  /** The text up to and with the empty line, or null while that is not there. */
+  #upTo(buffer: Buffer, at: number, length: number): string | null {
+    const found = this.#pending === '' ? buffer.indexOf(HEAD_END, at) : -1;
+    if (found !== -1 && found + 4 <= length) {
+      if (found + 4 - at > this.#maxHeadBytes) return this.#tooLong();
+      this.#consumed = found + 4 - at;
+      return buffer.toString('latin1', at, found + 4);
+    }
+    const before = this.#pending.length;
+    this.#pending += buffer.toString('latin1', at, Math.min(length, at + this.#maxHeadBytes));
+    const end = this.#pending.indexOf('\r\n\r\n', Math.max(0, before - 3));
+    if (end === -1 || end + 4 > this.#maxHeadBytes) {
+      return this.#pending.length >= this.#maxHeadBytes ? this.#tooLong() : null;
+    }
+    const text = this.#pending.slice(0, end + 4);
+    this.#consumed = end + 4 - before;
+    this.#pending = '';
+    return text;
+  }
+
+  #tooLong(): null {
+    this.#malformed();
+    return null;
+  }
+
+  #begin(head: AnswerHead): void {
+    this.#reusable = !head.close;
+    const bodiless = head.status === 204 || head.status === 304;
+    this.#left = head.length;
+    if (bodiless || (!head.chunked && head.length === 0)) this.#state = 'idle';
+    else if (head.chunked) this.#state = 'size';
+    else if (head.length > 0) this.#state = 'counted';
+    else {
+      this.#state = 'until-end';
+      this.#reusable = false;
+    }
+    const over = this.#state === 'idle';
+    this.#sink.onHead(head);
+    if (over && !this.#isDead()) this.#whole('');
+  }
+
+  #size(buffer: Buffer, at: number, length: number): number {
+    const end = buffer.indexOf(LF, at);
+    const to = end === -1 || end >= length ? length : end + 1;
+    this.#pending += buffer.toString('latin1', at, to);
+    if (this.#pending.length > LONGEST_SIZE_LINE) {
+      this.#malformed();
+      return length;
+    }
+    if (!this.#pending.endsWith('\n')) return to;
+    const line = this.#pending;
+    this.#pending = '';
+    const match = line.endsWith('\r\n') ? CHUNK_SIZE.exec(line.slice(0, -2)) : null;
+    if (match === null) {
+      this.#malformed();
+      return length;
+    }
+    this.#left = Number.parseInt(match[1] ?? '', 16);
+    this.#state = this.#left === 0 ? 'trailers' : 'data';
+    return to;
+  }
+
+  #dataEnd(buffer: Buffer, at: number, length: number): number {
+    const wanted = this.#pending === '' ? CR : LF;
+    if (buffer[at] !== wanted) {
+      this.#malformed();
+      return length;
+    }
+    if (wanted === CR) this.#pending = '\r';
+    else {
+      this.#pending = '';
+      this.#state = 'size';
+    }
+    return at + 1;
+  }
+
+  #trailers(buffer: Buffer, at: number, length: number): number {
+    // Without any, there is only the empty line.
+    if (this.#pending === '' && buffer[at] === CR && at + 1 < length && buffer[at + 1] === LF) {
+      this.#whole('');
+      return at + 2;
+    }
+    const before = this.#pending.length;
+    this.#pending += buffer.toString('latin1', at, Math.min(length, at + this.#maxHeadBytes));
+    const alone = this.#pending.startsWith('\r\n');
+    const end = alone ? -2 : this.#pending.indexOf('\r\n\r\n', Math.max(0, before - 3));
+    if (end === -1) {
+      if (this.#pending.length >= this.#maxHeadBytes) this.#malformed();
+      return length;
+    }
+    const text = this.#pending.slice(0, end + 4);
+    this.#pending = '';
+    if (!TRAILERS.test(text)) {
+      this.#malformed();
+      return length;
+    }
+    this.#whole(text.slice(0, -2));
+    return at + text.length - before;
+  }
+
+  #whole(trailers: HeaderBlock): void {
+    this.#state = 'idle';
+    this.#ended = trailers;
+  }
+
+  #malformed(): void {
+    this.#state = 'dead';
+    this.#sink.onMalformed();
+  }
+}

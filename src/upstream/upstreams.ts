@@ -1,0 +1,149 @@
+import net from 'node:net';
+import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls';
+import type { NodeTls } from '../cluster/node.ts';
+import type { Upstreams } from '../exchange/upstream-side.ts';
+import { Call } from './call.ts';
+import { type ConnectionKeeper, type Place, UpstreamConnection } from './connection.ts';
+import { createReadBuffers } from './read-buffers.ts';
+
+export interface UpstreamOptions {
+  readonly connectTimeoutMs: number;
+  /** Time to the first byte of the answer; 0 waits for ever. */
+  readonly responseTimeoutMs: number;
+  /** Time between two bytes of the answer's body; 0 waits for ever. */
+  readonly idleTimeoutMs: number;
+  /** How long an idle connection is kept: below Jetty's idle time (`druid.server.http.maxIdleTime`, 5 min). */
+  readonly keepAliveTimeoutMs: number;
+  /** Largest head of an answer, in bytes: `X-Druid-Response-Context` alone may take 7 KiB. */
+  readonly maxHeaderBytes: number;
+  /** CA, client certificate and the like for https origins. Certificates are verified unless this says not to. */
+  readonly tls?: NodeTls;
+}
+
+/** All times are looked at this often, in milliseconds, by one timer for all connections. */
+const TICK_MS = 50;
+
+/**
+ * Upstreams over plain sockets, with one set of connections for each origin. A request takes the connection that was
+ * used last, or a new one: whoever sends keeps to `maxRequestsPerNode`, so nothing queues here.
+ */
+export function createUpstreams(options: UpstreamOptions): Upstreams {
+  const { connectTimeoutMs, responseTimeoutMs, idleTimeoutMs, keepAliveTimeoutMs, maxHeaderBytes } = options;
+  const origins = new Map<string, Origin>();
+  const buffers = createReadBuffers();
+  const all = new Set<UpstreamConnection>();
+  let time = performance.now();
+  let timer: NodeJS.Timeout | null = null;
+  const clock = (): number => time;
+
+  function tick(): void {
+    time = performance.now();
+    for (const connection of all) {
+      const { call, since } = connection;
+      const quiet = time - since;
+      if (!connection.connected) {
+        if (quiet > connectTimeoutMs) connection.fail('connect');
+      } else if (call === null) {
+        if (quiet > Math.min(keepAliveTimeoutMs, connection.idleLimitMs)) connection.destroy();
+      } else if (!connection.paused) {
+        const { patienceMs } = call;
+        const usual = call.headed ? idleTimeoutMs : responseTimeoutMs;
+        const limit =
+          patienceMs === undefined
+            ? usual
+            : call.headed && usual > 0
+              ? Math.max(usual, patienceMs)
+              : patienceMs;
+        if (limit > 0 && quiet > limit) connection.fail(call.headed ? 'stalled' : 'no_answer');
+      }
+    }
+  }
+
+  class Origin implements ConnectionKeeper {
+    readonly #place: Place;
+    readonly #idle: UpstreamConnection[] = [];
+    #retired = false;
+
+    constructor(origin: string) {
+      this.#place = placeOf(origin, options.tls);
+    }
+
+    connection(fresh: boolean): UpstreamConnection {
+      const idle = fresh ? undefined : this.#idle.pop();
+      if (idle !== undefined) return idle;
+      const connection = new UpstreamConnection({
+        place: this.#place,
+        maxHeadBytes: maxHeaderBytes,
+        buffers,
+        keeper: this,
+        clock,
+      });
+      if (timer === null) {
+        time = performance.now();
+        connection.since = time;
+        timer = setInterval(tick, TICK_MS);
+        timer.unref();
+      }
+      all.add(connection);
+      return connection;
+    }
+
+    onIdle(connection: UpstreamConnection): void {
+      if (this.#retired) connection.destroy();
+      else this.#idle.push(connection);
+    }
+
+    onGone(connection: UpstreamConnection): void {
+      all.delete(connection);
+      const at = this.#idle.indexOf(connection);
+      if (at !== -1) this.#idle.splice(at, 1);
+      if (all.size > 0 || timer === null) return;
+      clearInterval(timer);
+      timer = null;
+    }
+
+    /** Ends what is idle now, and the rest as it becomes idle. */
+    retire(): void {
+      this.#retired = true;
+      for (const connection of this.#idle.splice(0)) connection.destroy();
+    }
+  }
+
+  return {
+    send(node, request, handler) {
+      let origin = origins.get(node.origin);
+      if (origin === undefined) {
+        origin = new Origin(node.origin);
+        origins.set(node.origin, origin);
+      }
+      return new Call(node, request, handler).ride(origin.connection(request.fresh));
+    },
+
+    retain(known) {
+      for (const [name, origin] of origins) {
+        if (known.has(name)) continue;
+        origins.delete(name);
+        origin.retire();
+      }
+    },
+
+    async close() {
+      for (const origin of origins.values()) origin.retire();
+      origins.clear();
+      for (const connection of all) connection.fail('reset');
+    },
+  };
+}
+
+function placeOf(origin: string, nodeTls: NodeTls | undefined): Place {
+  const { protocol, hostname, port } = new URL(origin);
+  const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
+  if (protocol === 'http:') return { host, port: Number(port || 80), tls: null };
+  const options: TlsConnectionOptions = {
+    rejectUnauthorized: true,
+    ...nodeTls,
+    ALPNProtocols: ['http/1.1'],
+    ...(net.isIP(host) === 0 ? { servername: host } : {}),
+  };
+  return { host, port: Number(port || 443), tls: options };
+}
