@@ -121,7 +121,8 @@ describe.each(['coordinator', 'overlord'] as const)('the leading %s', (role) => 
       await gateway.until(leads(role, other.port));
       const began = performance.now();
       expect((await read(role)).status).toBe(200);
-      expect(performance.now() - began).toBeLessThan(2_000);
+      // Not held up: the one before hangs for as long as the node is frozen.
+      expect(performance.now() - began).toBeLessThan(5_000);
       const traffic = startTraffic({
         read: () => read(role),
         write: () => write(role),

@@ -10,14 +10,14 @@ const LEADER_PATHS = {
 
 /** The nodes of the shared cluster. */
 export async function nodes(): Promise<NodeInfo[]> {
-  const response = await fetch(inject('druid').control);
-  return (await response.json()) as NodeInfo[];
+  return JSON.parse(await order('GET', '')) as NodeInfo[];
 }
 
-async function order(method: string, what: string): Promise<NodeInfo[]> {
+async function order(method: string, what: string): Promise<string> {
   const response = await fetch(`${inject('druid').control}/${what}`, { method });
-  if (response.status !== 200) throw new Error(await response.text());
-  return (await response.json()) as NodeInfo[];
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(text);
+  return text;
 }
 
 /** Starts a node again that has ended; resolves when it is healthy. */
@@ -27,7 +27,7 @@ export async function restart(name: string): Promise<void> {
 
 /** Starts another Broker; resolves when it is healthy. */
 export async function addBroker(): Promise<NodeInfo> {
-  const added = (await order('PUT', 'broker')).at(-1);
+  const added = (JSON.parse(await order('PUT', 'broker')) as NodeInfo[]).at(-1);
   if (added === undefined) throw new Error('there are no nodes');
   return added;
 }
@@ -61,6 +61,6 @@ async function text(url: string): Promise<string> {
 }
 
 /** The built program in front of the shared cluster. */
-export function gatewayForDruid(...args: string[]): Promise<RunningGateway> {
-  return startGateway('--zookeeper', inject('druid').zookeeper, ...args);
+export async function gatewayForDruid(...args: string[]): Promise<RunningGateway> {
+  return startGateway('--zookeeper', await order('GET', 'zookeeper'), ...args);
 }

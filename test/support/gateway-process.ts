@@ -13,7 +13,7 @@ export interface RunningGateway {
   status(): Promise<GatewayStatus>;
   /** The value of a metric as it is exposed, labels included in its name. */
   metric(name: string): Promise<number>;
-  /** Waits until `/status` is so. */
+  /** Waits until `/status` is so; says what it is instead when that takes two minutes. */
   until(holds: (status: GatewayStatus) => boolean): Promise<GatewayStatus>;
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
@@ -38,6 +38,7 @@ export interface GatewayStatus {
   readonly discovery: { state: string; age: number | null };
 }
 
+const PATIENCE_MS = 120_000;
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 /** Starts the built program on free ports and waits for its line. */
@@ -87,9 +88,13 @@ export async function startGatewayWith(
       return Number(line.slice(name.length + 1));
     },
     async until(holds) {
+      const deadline = performance.now() + PATIENCE_MS;
       for (;;) {
         const now = await status();
         if (holds(now)) return now;
+        if (performance.now() > deadline) {
+          throw new Error(`not within two minutes: ${JSON.stringify(now)}\n${log.slice(-2_000)}`);
+        }
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     },
