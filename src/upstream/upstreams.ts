@@ -45,7 +45,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
         if (quiet > connectTimeoutMs) connection.fail('connect');
       } else if (call === null) {
         if (quiet > Math.min(keepAliveTimeoutMs, connection.idleLimitMs)) connection.destroy();
-      } else if (!connection.paused) {
+      } else if (!connection.paused && !call.awaitsClient) {
         const { patienceMs } = call;
         const usual = call.headed ? idleTimeoutMs : responseTimeoutMs;
         const limit =
