@@ -226,10 +226,12 @@ export class AnswerParser {
     this.#pending += buffer.toString('latin1', at, Math.min(length, at + this.#maxHeadBytes));
     const alone = this.#pending.startsWith('\r\n');
     const end = alone ? -2 : this.#pending.indexOf('\r\n\r\n', Math.max(0, before - 3));
-    if (end === -1) {
-      if (this.#pending.length >= this.#maxHeadBytes) this.#malformed();
+    const bytes = end === -1 ? this.#pending.length + 1 : end + 4;
+    if (bytes > this.#maxHeadBytes) {
+      this.#malformed();
       return length;
     }
+    if (end === -1) return length;
     const text = this.#pending.slice(0, end + 4);
     this.#pending = '';
     if (!TRAILERS.test(text)) {
