@@ -1,7 +1,7 @@
 import { inject } from 'vitest';
 import type { MasterRole } from '../../src/discovery/discovery.ts';
 import type { NodeInfo } from './druid-setup.ts';
-import { type RunningGateway, startGateway } from './gateway-process.ts';
+import { type RunningGateway, startGatewayWith } from './gateway-process.ts';
 
 const LEADER_PATHS = {
   coordinator: '/druid/coordinator/v1/leader',
@@ -61,6 +61,14 @@ async function text(url: string): Promise<string> {
 }
 
 /** The built program in front of the shared cluster. */
-export async function gatewayForDruid(...args: string[]): Promise<RunningGateway> {
-  return startGateway('--zookeeper', await order('GET', 'zookeeper'), ...args);
+export function gatewayForDruid(...args: string[]): Promise<RunningGateway> {
+  return gatewayForDruidWith({}, ...args);
+}
+
+/** The same with keys of the configuration, see `startGatewayWith`. */
+export async function gatewayForDruidWith(
+  keys: Readonly<Record<string, string>>,
+  ...args: string[]
+): Promise<RunningGateway> {
+  return startGatewayWith(keys, '--zookeeper', await order('GET', 'zookeeper'), ...args);
 }

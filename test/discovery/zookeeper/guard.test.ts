@@ -173,6 +173,20 @@ test('after a reconnect, authentication and watches go before anything else, and
   expect(zookeeper.requests.slice(0, 2).map(({ type }) => type)).toEqual([OP.AUTH, OP.SET_WATCHES]);
 });
 
+test('nothing is asked before the server has taken the credentials', async () => {
+  zookeeper.holdsAuth = true;
+  const discovery = discover({ auth: { scheme: 'digest', user: 'u', password: 'p' } });
+  await received(1);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(zookeeper.requests.map(({ type }) => type)).toEqual([OP.AUTH]);
+  expect(discovery.status.state).toBe('connecting');
+  // One that never says so is given up like one that says nothing at all.
+  await until(discovery, () => discovery.status.detail !== null);
+  expect(discovery.status.detail).toContain('did not complete the handshake in time');
+  zookeeper.holdsAuth = false;
+  await until(discovery, () => discovery.snapshot.complete);
+});
+
 test('a read under way when the connection ends fails then, and one without a connection fails at once', async () => {
   const session = new Session({
     servers: [{ host: '127.0.0.1', port: zookeeper.port }],
