@@ -1,7 +1,8 @@
 import net from 'node:net';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import type { Door } from './door.ts';
 import { type FakeUpstream, type Script, startUpstream } from './fake-upstream.ts';
-import { type Door, type Harness, startHarness } from './gateway-harness.ts';
+import { type Harness, startHarness } from './gateway-harness.ts';
 
 /** What became of the bytes that a client sent through a door. */
 export interface Outcome {

@@ -33,18 +33,32 @@ declare module 'vitest' {
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
-let end = async (): Promise<void> => {};
+interface Shared {
+  readonly control: string;
+  end(): Promise<void>;
+}
 
-/** vitest calls this after the last test of the project. */
+/** Projects have modules of their own, and one process. */
+const everywhere = globalThis as { druidOfAllProjects?: Promise<Shared> };
+
+/** vitest calls this for each project after the last test of all. */
 export async function teardown(): Promise<void> {
-  await end();
+  const shared = everywhere.druidOfAllProjects;
+  delete everywhere.druidOfAllProjects;
+  await (await shared)?.end();
 }
 
 /**
- * One real Druid cluster for all tests of the project: vitest calls this before the first test of any project. What it
- * takes is fetched meanwhile, and the first file that asks starts the cluster, so that no test before has it beside it.
+ * One real Druid cluster for all tests of all projects: vitest calls this before the first test of any. What it takes
+ * is fetched meanwhile, and the first file that asks starts the cluster, so that no test before has it beside it.
  */
 export async function setup(project: TestProject): Promise<void> {
+  everywhere.druidOfAllProjects ??= prepare();
+  const { control } = await everywhere.druidOfAllProjects;
+  project.provide('druid', { control });
+}
+
+async function prepare(): Promise<Shared> {
   await checkToolchain();
   const zookeeperClassPath = await ensureZooKeeperJars(say);
   const fetched = ensureDruidJars(say);
@@ -69,12 +83,14 @@ export async function setup(project: TestProject): Promise<void> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  project.provide('druid', { control: `http://127.0.0.1:${port}` });
-  end = async () => {
-    server.close();
-    server.closeAllConnections();
-    await (await started?.catch(() => null))?.close();
-    await rm(folder, { recursive: true, force: true });
+  return {
+    control: `http://127.0.0.1:${port}`,
+    async end() {
+      server.close();
+      server.closeAllConnections();
+      await (await started?.catch(() => null))?.close();
+      await rm(folder, { recursive: true, force: true });
+    },
   };
 }
 

@@ -1,5 +1,9 @@
 import { EventEmitter } from 'node:events';
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { SecureContextOptions } from 'node:tls';
 import { pino } from 'pino';
 import type { Cluster, ClusterEvents } from '../../src/cluster/contract.ts';
 import type { NodeOutcome, UpstreamNode } from '../../src/cluster/node.ts';
@@ -22,6 +26,8 @@ import { createRunningQueries, type RunningQueries } from '../../src/exchange/ru
 import type { Upstreams } from '../../src/exchange/upstream-side.ts';
 import type { Route } from '../../src/routing/route.ts';
 import { createUpstreams, type UpstreamOptions } from '../../src/upstream/upstreams.ts';
+import { makeCertificates } from './certificates.ts';
+import { DOOR, type Door, OVER_TLS } from './door.ts';
 
 /** A cluster that is what a test says it is. */
 export class FakeCluster extends EventEmitter<ClusterEvents> implements Cluster {
@@ -147,12 +153,19 @@ const LOCAL: Readonly<Record<string, Extract<Route, { kind: 'local' }>['name']>>
   '/druid/router/v1/brokers': 'router-brokers',
 };
 
-/** By which door the suite goes: the environment variable `DOOR`. */
-export type Door = 'express' | 'front';
+let pem: Promise<Buffer> | null = null;
 
-export const DOOR: Door = process.env.DOOR === 'front' ? 'front' : 'express';
+/** Key and certificate of a listener, made once for all tests of a file. */
+async function listenerTls(): Promise<SecureContextOptions> {
+  pem ??= mkdtemp(join(tmpdir(), 'listener-tls-'))
+    .then(makeCertificates)
+    .then(({ server }) => readFile(server));
+  const both = await pem;
+  return { key: both, cert: both };
+}
 
 export interface HarnessOptions {
+  /** That of the suite unless it is said. */
   readonly door?: Door;
   readonly exchange?: Partial<ExchangeOptions>;
   readonly upstreams?: Partial<UpstreamOptions>;
@@ -266,6 +279,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const door = createFrontDoor({
     handle: (client) => exchange.handle(client),
     express: (options.door ?? DOOR) === 'express',
+    ...(OVER_TLS ? { tls: await listenerTls() } : {}),
     logger: pino({ level: 'silent' }),
     limits: {
       maxHeaderBytes: 16_384,

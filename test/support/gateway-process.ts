@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { DOOR } from './door.ts';
 
 /** The program as people run it: a process of its own. */
 export interface RunningGateway {
@@ -51,7 +52,11 @@ export async function startGatewayWith(
   keys: Readonly<Record<string, string>>,
   ...args: string[]
 ): Promise<RunningGateway> {
-  const settings = Object.entries(keys).map(([key, value]) => [`DRUID_GATEWAY__${key}`, value]);
+  const doors = { DOORS__EXPRESS: String(DOOR === 'express') };
+  const settings = Object.entries({ ...doors, ...keys }).map(([key, value]) => [
+    `DRUID_GATEWAY__${key}`,
+    value,
+  ]);
   const child = spawn(
     process.execPath,
     [MAIN, 'serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...args],

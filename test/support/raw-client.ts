@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import tls from 'node:tls';
+import { OVER_TLS } from './door.ts';
 import { unchunk } from './fake-upstream.ts';
 
 /** An answer as it came over the wire. */
@@ -30,8 +32,7 @@ export interface RawClient {
 }
 
 export async function connectRaw(port: number): Promise<RawClient> {
-  const socket = net.connect({ port, host: '127.0.0.1' });
-  await once(socket, 'connect');
+  const socket = await connected(port);
   let chunks: Buffer[] = [];
   let over: 'reset' | 'end' | null = null;
   let wake = (): void => {};
@@ -92,6 +93,18 @@ export async function connectRaw(port: number): Promise<RawClient> {
     },
     close: () => void socket.destroy(),
   };
+}
+
+async function connected(port: number): Promise<net.Socket> {
+  const place = { port, host: '127.0.0.1' };
+  if (!OVER_TLS) {
+    const socket = net.connect(place);
+    await once(socket, 'connect');
+    return socket;
+  }
+  const socket = tls.connect({ ...place, rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  return socket;
 }
 
 /** One request on a connection of its own. */
