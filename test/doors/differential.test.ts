@@ -76,6 +76,16 @@ test('where the bytes are split makes no difference, anywhere', async () => {
   expect(await same([...PIPELINE].map((byte) => Buffer.of(byte)))).toEqual(whole);
 });
 
+test('a client that ends before its request is whole hears the same through both doors', async () => {
+  const whole = 'GET /druid/v2/x HTTP/1.1\r\nHost: a\r\n\r\n';
+  const upload = 'POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nabc';
+  for (const text of ['', whole.slice(0, 10), whole.slice(0, -2), upload, upload.replace('100000', '10')]) {
+    const [express, front] = await doors.compare([Buffer.from(text)], true);
+    expect(express).toEqual(front);
+    expect([targets(express), statuses(express)]).toEqual(['', text === '' ? 'closed' : '400 closed']);
+  }
+});
+
 test('sound requests, pipelined and split as it comes, are the same through both doors and all answered', {
   timeout: TIMEOUT,
 }, async () => {

@@ -22,8 +22,11 @@ interface Side {
 }
 
 export interface BothDoors {
-  /** Sends the pieces, each in a write of its own, through both doors, until both outcomes are the same or stay apart. */
-  compare(pieces: readonly Buffer[]): Promise<readonly [express: Outcome, front: Outcome]>;
+  /**
+   * Sends the pieces, each in a write of its own, through both doors, until both outcomes are the same or stay apart.
+   * `ends`: and nothing more, which the client says.
+   */
+  compare(pieces: readonly Buffer[], ends?: boolean): Promise<readonly [express: Outcome, front: Outcome]>;
   close(): Promise<void>;
 }
 
@@ -36,8 +39,8 @@ const PATIENCE_MS = 3_000;
 export async function startBothDoors(script: Script): Promise<BothDoors> {
   const sides = await Promise.all((['express', 'front'] as const).map((door) => startSide(door, script)));
   return {
-    async compare(pieces) {
-      const runs = await Promise.all(sides.map((side) => startRun(side, pieces)));
+    async compare(pieces, ends = false) {
+      const runs = await Promise.all(sides.map((side) => startRun(side, pieces, ends)));
       const deadline = performance.now() + PATIENCE_MS;
       for (let pause = 1; ; pause = Math.min(50, pause * 2)) {
         for (const run of runs) await run.quiet();
@@ -81,7 +84,11 @@ interface Run {
   end(): Promise<void>;
 }
 
-async function startRun({ gateway, node, sockets }: Side, pieces: readonly Buffer[]): Promise<Run> {
+async function startRun(
+  { gateway, node, sockets }: Side,
+  pieces: readonly Buffer[],
+  ends: boolean,
+): Promise<Run> {
   node.requests.length = 0;
   const client = net.connect({ port: gateway.port, host: '127.0.0.1', noDelay: true });
   const received: Buffer[] = [];
@@ -98,6 +105,7 @@ async function startRun({ gateway, node, sockets }: Side, pieces: readonly Buffe
     client.write(piece);
     await turn();
   }
+  if (ends) client.end();
   const moved = (): string => {
     let bytes = client.bytesRead + client.bytesWritten;
     for (const socket of [...sockets, ...node.sockets]) bytes += socket.bytesRead + socket.bytesWritten;
