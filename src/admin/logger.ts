@@ -17,6 +17,10 @@ const SECRET_FIELDS = [
   'zookeeper.password',
 ];
 
+/** Lines are written when there are so many bytes of them, or after so many milliseconds. */
+const BATCH_BYTES = 8 * 1024;
+const BATCH_MS = 100;
+
 export interface LoggerOptions {
   readonly level: Level | 'silent';
   /** Standard error by default, so that standard output carries only what a command was asked to say. */
@@ -36,6 +40,6 @@ export function createLogger({ level, stream }: LoggerOptions): Logger {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_FIELDS, censor: '[redacted]' },
     },
-    stream ?? destination({ dest: 2, sync: false }),
+    stream ?? destination({ dest: 2, sync: false, minLength: BATCH_BYTES, periodicFlush: BATCH_MS }),
   );
 }

@@ -170,6 +170,8 @@ class Collector implements UpstreamHandler {
     loan.release();
   }
 
+  onRest(): void {}
+
   onEnd(): void {
     this.#finish({
       status: this.#status,

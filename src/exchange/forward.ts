@@ -58,6 +58,7 @@ const CANCEL_PATIENCE_MS = 5_000;
 const NOBODY_LISTENS: UpstreamHandler = {
   onHead() {},
   onData: (_, loan) => loan.release(),
+  onRest() {},
   onEnd() {},
   onFailure() {},
   onBodySent() {},
@@ -289,7 +290,10 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     }
     if (this.#mayHold()) {
       this.#phase = 'holding';
-      this.#held = new HeldAnswer(head, () => this.#show());
+      this.#held = new HeldAnswer(head, () => {
+        this.#show();
+        this.#relay.rest();
+      });
       return;
     }
     this.#begin(head);
@@ -303,6 +307,11 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     if (this.#phase === 'holding' && this.#held?.keep(chunk) === false) this.#show();
     else if (this.#phase === 'taking') this.#out.taker?.onData(chunk);
     loan.release();
+  }
+
+  onRest(): void {
+    if (this.#phase === 'relaying') this.#relay.rest();
+    else this.#held?.wait();
   }
 
   onEnd(trailers: HeaderBlock): void {

@@ -37,6 +37,10 @@ export class Relay {
     this.#client.write(chunk, loan);
   }
 
+  rest(): void {
+    this.#client.flush();
+  }
+
   end(block: HeaderBlock): void {
     const { trailers, incomplete } = answerTrailers(block);
     if (incomplete) {

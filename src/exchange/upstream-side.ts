@@ -41,6 +41,8 @@ export interface UpstreamHandler {
   onHead(head: AnswerHead): void;
   /** The bytes are the handler's until it gives the loan back, which it must; the node is read on as loans come back. */
   onData(chunk: Buffer, loan: Loan): void;
+  /** That was all that has come for now. */
+  onRest(): void;
   onEnd(trailers: HeaderBlock): void;
   onFailure(failure: UpstreamFailure): void;
   /** Bytes of the request's body were handed to the connection. */

@@ -121,6 +121,10 @@ export class Call implements UpstreamCall, BodySink {
     else this.#handler.onData(chunk, loan);
   }
 
+  onRest(): void {
+    if (!this.#over) this.#handler.onRest();
+  }
+
   onWhole(trailers: HeaderBlock): void {
     if (this.#settle()) this.#handler.onEnd(trailers);
   }
