@@ -8,6 +8,7 @@ import type { Config } from './config/schema.ts';
 import { createDiscovery } from './wiring/create-discovery.ts';
 import { createDiscoveredCluster } from './wiring/discovered-cluster.ts';
 import { serveHere } from './wiring/serve-here.ts';
+import { serveByWorkers } from './workers/serve-by-workers.ts';
 
 export interface GatewayOptions {
   readonly logger: Logger;
@@ -28,13 +29,17 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
-/** Throws with one sentence when the files that the configuration names cannot be used. */
+/**
+ * Throws with one sentence when the files that the configuration names cannot be used. With more than one worker
+ * this process keeps discovery, the cluster and the admin listener, and others serve.
+ */
 export function createGateway(config: Config, { logger, version }: GatewayOptions): Gateway {
   let draining = false;
   const discovery = createDiscovery(config);
   const cluster = createDiscoveredCluster(config, discovery);
   const stopLogging = logClusterEvents(logger, cluster, discovery);
-  const servers = serveHere({ config, cluster, discovery, logger, version });
+  const serve = config.workers === 1 ? serveHere : serveByWorkers;
+  const servers = serve({ config, cluster, discovery, logger, version });
   const admin = createAdmin({
     cluster,
     discovery,

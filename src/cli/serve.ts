@@ -14,7 +14,7 @@ const CLOSE_SLACK_MS = 10_000;
  */
 export async function serve(sources: SourceArguments): Promise<void> {
   const config = loadConfig({ ...sources, environment: process.env });
-  const logger = createLogger({ level: config.log.level });
+  const logger = createLogger({ level: config.log.level, shared: config.workers > 1 });
   const gateway = createGateway(config, { logger, version });
   const { listen, admin } = await gateway.start();
   const { delay, drain } = config.shutdown;
