@@ -1,6 +1,6 @@
 import cluster from 'node:cluster';
 import closeWithGrace from 'close-with-grace';
-import { createLogger } from '../admin/logger.ts';
+import { createLogger, endLogger } from '../admin/logger.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 import { createWorker, type Worker } from './worker.ts';
 
@@ -34,6 +34,7 @@ function begin(message: Extract<ToWorker, { kind: 'begin' }>): Running {
     if (err) logger.fatal({ err, worker: message.worker }, 'a fault of the gateway itself');
     void send({ kind: 'draining' });
     await send({ kind: 'last', metrics: await worker.stop() });
+    await endLogger(logger);
   });
   void worker.listen().then(async (said) => {
     await send(said);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createCluster } from '../../src/cluster/create-cluster.ts';
+import type { NodeOutcome, UpstreamNode } from '../../src/cluster/node.ts';
 import type { Member } from '../../src/workers/crew.ts';
 import { createHub, type Hub } from '../../src/workers/hub.ts';
 import type { FromWorker, ToWorker } from '../../src/workers/messages.ts';
@@ -23,6 +24,8 @@ let probes: FakeProbes;
 let primary: ReturnType<typeof createCluster>;
 let hub: Hub;
 let workers: FakeWorker[];
+/** What has reached the primary. */
+let reported: NodeOutcome[];
 
 function startWorker(number: number): FakeWorker {
   const heard: ToWorker[] = [];
@@ -44,7 +47,10 @@ function startWorker(number: number): FakeWorker {
   };
   const send = (message: FromWorker): void =>
     void setImmediate(() => {
-      if (message.kind === 'reports') hub.reports(member, message);
+      if (message.kind === 'reports') {
+        hub.reports(member, message);
+        reported.push(...message.outcomes.map(([, outcome]) => outcome));
+      }
       if (message.kind === 'connections') hub.connections(message.entries);
     });
   const cluster = createRemoteCluster({ ...hub.beginning, send });
@@ -57,6 +63,12 @@ function startWorker(number: number): FakeWorker {
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+function nodeIn({ cluster }: FakeWorker, origin: string): UpstreamNode {
+  const node = cluster.view.nodes.get(origin);
+  if (node === undefined) throw new Error(`there is no node ${origin}`);
+  return node;
 }
 
 const ready = ({ cluster }: FakeWorker): number => cluster.view.pools.get('druid/broker')?.length ?? 0;
@@ -80,6 +92,7 @@ beforeEach(async () => {
     probes: { leaders: probes, brokers: probes },
   });
   workers = [];
+  reported = [];
   hub = createHub(primary, () => workers.map(({ member }) => member));
   probes.master('coordinator', MASTER, OK);
   for (const origin of BROKERS) probes.broker(origin, OK);
@@ -105,9 +118,7 @@ const [first, second] = [
 test('what one worker finds out of a leader, all have: it must confirm anew', async () => {
   probes.master('coordinator', MASTER, REFUSED);
   const { cluster } = first();
-  const leader = cluster.view.nodes.get(MASTER);
-  if (leader === undefined) throw new Error('no leader');
-  cluster.report(leader, 'connect_failed');
+  cluster.report(nodeIn(first(), MASTER), 'connect_failed');
   expect(cluster.view.leaders.coordinator.state).toBe('elected');
   await until(() => second().cluster.view.leaders.coordinator.state === 'elected');
   await until(() => first().heard.some(({ kind }) => kind === 'heard'));
@@ -117,18 +128,15 @@ test('what one worker finds out of a leader, all have: it must confirm anew', as
 });
 
 test('failures in a row count over all workers, and a success of any ends the row', async () => {
-  const fail = async ({ cluster }: FakeWorker, times: number): Promise<void> => {
-    const node = cluster.view.nodes.get(BROKERS[0]);
-    if (node === undefined) throw new Error('no node');
-    for (let i = 0; i < times; i++) cluster.report(node, 'reset');
-    const sofar = second().heard.filter(({ kind }) => kind === 'watch').length;
-    await until(() => second().heard.filter(({ kind }) => kind === 'watch').length > sofar);
+  const watches = (): number => second().heard.filter(({ kind }) => kind === 'watch').length;
+  const fail = async (worker: FakeWorker, times: number): Promise<void> => {
+    const before = watches();
+    for (let i = 0; i < times; i++) worker.cluster.report(nodeIn(worker, BROKERS[0]), 'reset');
+    await until(() => watches() > before);
   };
   await fail(first(), 2);
-  const node = second().cluster.view.nodes.get(BROKERS[0]);
-  if (node === undefined) throw new Error('no node');
-  second().cluster.report(node, 'ok');
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  second().cluster.report(nodeIn(second(), BROKERS[0]), 'ok');
+  await until(() => reported.includes('ok'));
   await fail(first(), 2);
   expect(primary.view.brokers.some(({ ejected }) => ejected)).toBe(false);
   await fail(second(), 1);
@@ -137,9 +145,7 @@ test('failures in a row count over all workers, and a success of any ends the ro
 
 test('a Broker that refuses one worker is out for all until its next probe', async () => {
   probes.broker(BROKERS[0], REFUSED);
-  const node = first().cluster.view.nodes.get(BROKERS[0]);
-  if (node === undefined) throw new Error('no node');
-  first().cluster.report(node, 'connect_failed');
+  first().cluster.report(nodeIn(first(), BROKERS[0]), 'connect_failed');
   expect(ready(first())).toBe(1);
   await until(() => ready(second()) === 1);
   probes.broker(BROKERS[0], OK);
@@ -153,19 +159,20 @@ test('all workers know a JDBC connection, the one that comes later too, and agre
   await until(() => third.connections.brokerOf('a') === '10.0.0.1:8082');
   first().connections.remember('b', '10.0.0.1:8082');
   second().connections.remember('b', '10.0.0.2:8082');
-  const views = (): Set<string | null> =>
-    new Set(workers.map(({ connections }) => connections.brokerOf('b')));
-  await until(() => workers.every(({ heard }) => heard.flatMap(entriesOf).length >= 3) || views().size === 1);
-  await until(() => views().size === 1);
+  await until(() => workers.every((worker) => told(worker, 'b') === 2));
+  expect(new Set(workers.map(({ connections }) => connections.brokerOf('b'))).size).toBe(1);
   // What is known is not told again.
-  const told = first().heard.length;
   for (let i = 0; i < 100; i++) first().connections.remember('a', '10.0.0.1:8082');
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(first().heard.length).toBe(told);
+  first().connections.remember('c', '10.0.0.1:8082');
+  await until(() => told(second(), 'c') === 1);
+  expect(told(second(), 'a')).toBe(1);
 });
 
-function entriesOf(message: ToWorker): readonly unknown[] {
-  return message.kind === 'connections' ? message.entries : [];
+/** How often this worker was told of a connection. */
+function told({ heard }: FakeWorker, id: string): number {
+  return heard.filter(
+    (message) => message.kind === 'connections' && message.entries.some(([known]) => known === id),
+  ).length;
 }
 
 test('the nodes of the primary count what all workers have under way', () => {

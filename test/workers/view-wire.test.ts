@@ -44,8 +44,7 @@ test('a worker decides on the view as the primary would, however the view has ch
         expect(decisions(read, throws)).toEqual(decisions(view, throws));
         // Shares of those that are no Broker mean nothing.
         const known = new Set(view.brokers.map(({ node }) => node.origin));
-        const strange = [...read.nodes.values()].filter(({ origin }) => !known.has(origin));
-        for (const node of [...nodes.filter(({ origin }) => !known.has(origin)), ...strange]) node.share = 1;
+        for (const node of [...nodes, ...read.nodes.values()]) if (!known.has(node.origin)) node.share = 1;
         expect(read).toEqual(view);
       }
     }),
