@@ -1,12 +1,15 @@
 import { get, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type FakeUpstream, json, plain, startUpstream } from '../support/fake-upstream.ts';
 import {
   type GatewayStatus,
   type RunningGateway,
   startGatewayFromSources,
 } from '../support/gateway-process.ts';
+
+// Processes that start on a machine with other work to do.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 const SLOW = '/druid/v2/datasources/slow';
 const COUNT = 'druid_gateway_requests_total{role="broker",class="read",status="200"}';
