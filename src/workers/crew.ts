@@ -96,7 +96,9 @@ export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOpti
     if (!running || stopping) return;
     place.backoff.ended(lived);
     const delay = place.backoff.delay();
-    logger.error({ worker: number, pid, code, signal, delay }, 'a worker ended; another takes its place');
+    // 0 is one that was asked to end and has drained.
+    const level = code === 0 ? 'info' : 'error';
+    logger[level]({ worker: number, pid, code, signal, delay }, 'a worker ended; another takes its place');
     const timer = setTimeout(() => {
       timers.delete(timer);
       place.restarts++;

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import { createMetrics } from '../admin/metrics.ts';
 import type { WorkerStatus } from '../admin/status.ts';
+import { workerMetrics } from '../admin/worker-metrics.ts';
 import type { Config } from '../config/schema.ts';
 import type { ServeOptions } from '../wiring/serve-here.ts';
 import type { Servers } from '../wiring/servers.ts';
@@ -57,23 +58,10 @@ export function serveByWorkers({ config, cluster, discovery, logger, version }: 
     },
   });
   const hub = createHub(cluster, () => crew.members);
-  new Gauge({
-    name: 'druid_gateway_workers',
-    help: 'Worker processes that answered when this was asked.',
-    registers: [registry],
-    collect() {
-      this.set(answering.size);
-    },
-  });
-  new Counter({
-    name: 'druid_gateway_worker_restarts_total',
-    help: 'Times a worker process ended and another took its place.',
-    registers: [registry],
-    collect() {
-      this.reset();
-      this.inc(crew.members.reduce((sum, { restarts }) => sum + restarts, 0));
-    },
-  });
+  workerMetrics(registry, () => ({
+    answering: answering.size,
+    restarts: crew.members.reduce((sum, { restarts }) => sum + restarts, 0),
+  }));
 
   function take(member: Member, message: FromWorker): void {
     if (message.kind === 'reports') hub.reports(member, message);

@@ -119,6 +119,18 @@ test('a worker that is killed is replaced: only its own connections are cut, and
   expect(gateway.log()).toContain('a worker ended; another takes its place');
 });
 
+test('a worker that gets SIGTERM drains and is replaced, and nothing is cut', async () => {
+  await start();
+  const held = await holdAll();
+  const [one] = await pids();
+  process.kill(one ?? 0, 'SIGTERM');
+  await gateway.until(({ workers: now = [] }) => now[0]?.state === 'draining');
+  for (const answer of unanswered) answer();
+  expect(new Set(await Promise.all(held))).toEqual(new Set(['"late"']));
+  await gateway.until(({ workers: now = [] }) => now[0]?.state === 'serving' && now[0].restarts === 1);
+  expect(await gateway.metric(COUNT)).toBe(held.length);
+});
+
 test('SIGTERM drains all workers and ends with 0', async () => {
   await start();
   const held = await holdAll();
