@@ -40,14 +40,24 @@ export interface Crew {
   stop(deadlineMs: number): Promise<void>;
 }
 
-type Place = { -readonly [K in keyof Member]: Member[K] } & { process: Process | null; backoff: Backoff };
+interface Place extends Writable<Member> {
+  process: Process | null;
+  readonly backoff: Backoff;
+  /** Messages that its channel has not taken yet, and when it last took one. */
+  unsent: number;
+  takenAt: number;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** A worker that lived for so long had a good start: the next one comes without delay. */
 const STABLE_MS = 10_000;
 const LONGEST_DELAY_MS = 10_000;
+/** A channel that is full and takes nothing for so long is that of a worker that hangs. */
+const STUCK_MS = 10_000;
 
 export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOptions): Crew {
-  const places = Array.from({ length: size }, (_, i) => createPlace(i + 1));
+  const places = Array.from({ length: size }, (_, i) => createPlace(i + 1, stuck));
   const timers = new Set<NodeJS.Timeout>();
   const started = Promise.withResolvers<AddressInfo>();
   let running = false;
@@ -58,12 +68,19 @@ export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOpti
     for (const { process } of places) process?.process.kill('SIGKILL');
   };
 
+  /** What it is told would pile up here. */
+  function stuck({ number, pid, process }: Place): void {
+    logger.error({ worker: number, pid }, 'a worker takes no messages and is killed');
+    process?.process.kill('SIGKILL');
+  }
+
   function fork(place: Place): void {
     const child = cluster.fork();
     place.process = child;
     place.pid = child.process.pid ?? null;
     place.state = 'starting';
     place.since = performance.now();
+    place.unsent = 0;
     child.on('message', (message: FromWorker) => take(place, message));
     // A channel that breaks is followed by the end of the process.
     child.on('error', () => {});
@@ -72,7 +89,7 @@ export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOpti
 
   function take(place: Place, message: FromWorker): void {
     if (message.kind === 'ready') {
-      if (place.state === 'starting') onReady(place);
+      onReady(place);
     } else if (message.kind === 'listening') {
       place.state = 'serving';
       if (places.every(({ state }) => state === 'serving')) started.resolve(message.address);
@@ -140,7 +157,7 @@ export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOpti
   };
 }
 
-function createPlace(number: number): Place {
+function createPlace(number: number, onStuck: (place: Place) => void): Place {
   return {
     number,
     pid: null,
@@ -148,6 +165,8 @@ function createPlace(number: number): Place {
     since: 0,
     restarts: 0,
     process: null,
+    unsent: 0,
+    takenAt: 0,
     backoff: createBackoff({
       servers: 1,
       random: Math.random,
@@ -155,7 +174,20 @@ function createPlace(number: number): Place {
       stableMs: STABLE_MS,
     }),
     send(message) {
-      if (this.process?.isConnected()) this.process.send(message);
+      const { process } = this;
+      if (!process?.isConnected()) return;
+      const now = performance.now();
+      if (this.unsent === 0) this.takenAt = now;
+      else if (now - this.takenAt > STUCK_MS) {
+        onStuck(this);
+        return;
+      }
+      this.unsent++;
+      process.send(message, () => {
+        if (this.process !== process) return;
+        this.unsent--;
+        this.takenAt = performance.now();
+      });
     },
   };
 }

@@ -50,15 +50,17 @@ function begin(message: Extract<ToWorker, { kind: 'begin' }>): Running {
 
 let running: Running | null = null;
 
-process.on('message', (message: ToWorker) => {
-  if (message.kind === 'begin') running = begin(message);
-  else if (message.kind === 'stop') running?.end();
-  else running?.worker.receive(message);
-});
-process.once('disconnect', () => {
+function end(): void {
   if (running === null) process.exit(0);
   running.end();
+}
+
+process.on('message', (message: ToWorker) => {
+  if (message.kind === 'begin') running = begin(message);
+  else if (message.kind === 'stop') end();
+  else running?.worker.receive(message);
 });
+process.once('disconnect', end);
 // Otherwise Node ends a worker the moment that its primary is gone, with the requests that it has.
 if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
 void send({ kind: 'ready' });

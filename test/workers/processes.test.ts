@@ -214,3 +214,18 @@ test('a port that is taken is one sentence, with code 1', async () => {
     `the gateway ended: druid-gateway: cannot listen on ${taken}: something else listens there`,
   );
 });
+
+test('a worker that takes no messages is killed and replaced', async () => {
+  await start();
+  const [frozen = 0, other] = await pids();
+  process.kill(frozen, 'SIGSTOP');
+  // Each changes the view, so that all workers are told.
+  const act = (_: unknown, i: number): Promise<unknown> => {
+    const action = i % 2 === 0 ? 'cordon' : 'return';
+    return fetch(`${gateway.admin}/brokers/${druid.hostAndPort}/${action}`, { method: 'POST' });
+  };
+  while (lives(frozen)) await Promise.all(Array.from({ length: 100 }, act));
+  await gateway.until(({ workers: now = [] }) => now[0]?.state === 'serving' && now[0].restarts === 1);
+  expect((await pids())[1]).toBe(other);
+  expect(gateway.log()).toContain('a worker takes no messages and is killed');
+});
