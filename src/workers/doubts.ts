@@ -1,5 +1,6 @@
 import type { NodeOutcome, UpstreamNode } from '../cluster/node.ts';
 import type { BrokerView, ClusterView, LeaderView, WaitReason } from '../cluster/view.ts';
+import { MASTER_ROLES } from '../discovery/discovery.ts';
 
 /** What a request of this worker found out about a node that the primary's views do not know of yet. */
 export interface Doubt {
@@ -30,16 +31,21 @@ export function addDoubt(
 
 /**
  * The view as the primary will have it once it has heard: a leader in doubt must confirm anew, and a Broker that
- * refused is out of the pool.
+ * refused is out of the pool. The view itself where no doubt concerns it.
  */
 export function withDoubts(view: ClusterView, doubts: ReadonlyMap<UpstreamNode, Doubt>): ClusterView {
   if (doubts.size === 0) return view;
+  const leaders = {
+    coordinator: doubted(view.leaders.coordinator, doubts),
+    overlord: doubted(view.leaders.overlord, doubts),
+  };
+  const moved = MASTER_ROLES.some((role) => leaders[role] !== view.leaders[role]);
   const refused = (node: UpstreamNode): boolean => doubts.get(node)?.refused === true;
-  const { coordinator, overlord } = view.leaders;
-  const some = view.brokers.some(({ node }) => refused(node));
+  const some = view.brokers.some(({ node, ready }) => ready && refused(node));
+  if (!moved && !some) return view;
   return {
     ...view,
-    leaders: { coordinator: doubted(coordinator, doubts), overlord: doubted(overlord, doubts) },
+    leaders,
     ...(some
       ? {
           brokers: view.brokers.map(
@@ -52,6 +58,21 @@ export function withDoubts(view: ClusterView, doubts: ReadonlyMap<UpstreamNode, 
         }
       : {}),
   };
+}
+
+/** Whether a failure of this node changes the view. */
+export function concerns(
+  view: ClusterView,
+  node: UpstreamNode,
+  outcome: Exclude<NodeOutcome, 'ok'>,
+): boolean {
+  const leads = MASTER_ROLES.some((role) => {
+    const leader = view.leaders[role];
+    return leader.node === node && leader.state === 'serving';
+  });
+  return (
+    leads || (outcome !== 'reset' && view.brokers.some((broker) => broker.node === node && broker.ready))
+  );
 }
 
 function doubted(leader: LeaderView, doubts: ReadonlyMap<UpstreamNode, Doubt>): LeaderView {

@@ -31,9 +31,10 @@ export interface Hub {
   close(): void;
 }
 
-export function createHub(cluster: Cluster, members: () => readonly Member[]): Hub {
+/** `watchMs`: see `WatchList`. */
+export function createHub(cluster: Cluster, members: () => readonly Member[], watchMs: number): Hub {
   const connections = createConnections(MAX_CONNECTIONS);
-  const watchList = createWatchList(() => performance.now());
+  const watchList = createWatchList(() => performance.now(), watchMs);
   const loadsOf = new Map<number, readonly Load[]>();
   let counted = new Set<UpstreamNode>();
   let told: ViewParts = encodeView(cluster.view);

@@ -2,15 +2,17 @@ import { EventEmitter } from 'node:events';
 import type { Cluster, ClusterEvents } from '../cluster/contract.ts';
 import type { NodeOutcome, UpstreamNode } from '../cluster/node.ts';
 import type { ClusterView } from '../cluster/view.ts';
-import { addDoubt, type Doubt, withDoubts } from './doubts.ts';
+import { addDoubt, concerns, type Doubt, withDoubts } from './doubts.ts';
 import type { FromWorker, Load } from './messages.ts';
 import { createViewReader, type ViewParts } from './view-wire.ts';
-import { createWatchList } from './watch-list.ts';
+import { createWatchList, type WatchList } from './watch-list.ts';
 
 export interface RemoteClusterOptions {
   /** All parts of the view to begin with. */
   readonly view: ViewParts;
   readonly watched: readonly string[];
+  /** See `WatchList`. */
+  readonly watchMs: number;
   readonly send: (message: FromWorker) => void;
   /** Epoch milliseconds. */
   readonly now?: () => number;
@@ -34,7 +36,7 @@ class WorkerCluster extends EventEmitter<ClusterEvents> implements RemoteCluster
   readonly #send: (message: FromWorker) => void;
   readonly #now: () => number;
   readonly #reader = createViewReader();
-  readonly #watchList = createWatchList(() => performance.now());
+  readonly #watchList: WatchList;
   readonly #doubts = new Map<UpstreamNode, Doubt>();
   /** What the next message of reports will hold. */
   #outcomes: [origin: string, outcome: NodeOutcome][] = [];
@@ -42,13 +44,16 @@ class WorkerCluster extends EventEmitter<ClusterEvents> implements RemoteCluster
   /** As the primary has it. */
   #shown: ClusterView;
   #view: ClusterView;
+  /** The view is not as the primary has it. */
+  #doubtful = false;
   #version = 0;
 
-  constructor({ view, watched, send, now = Date.now }: RemoteClusterOptions) {
+  constructor({ view, watched, watchMs, send, now = Date.now }: RemoteClusterOptions) {
     super();
     this.setMaxListeners(0);
     this.#send = send;
     this.#now = now;
+    this.#watchList = createWatchList(() => performance.now(), watchMs);
     this.#shown = this.#reader.read(view);
     this.#view = this.#shown;
     this.watch(watched);
@@ -70,9 +75,8 @@ class WorkerCluster extends EventEmitter<ClusterEvents> implements RemoteCluster
   }
 
   heard(report: number): void {
-    const before = this.#doubts.size;
     for (const [node, doubt] of this.#doubts) if (doubt.report <= report) this.#doubts.delete(node);
-    if (this.#doubts.size < before) this.#publish();
+    if (this.#doubtful) this.#publish();
   }
 
   watch(origins: readonly string[]): void {
@@ -86,8 +90,9 @@ class WorkerCluster extends EventEmitter<ClusterEvents> implements RemoteCluster
     }
     this.#watchList.add(node.origin);
     this.#tell(node, outcome);
+    const concerned = concerns(this.#view, node, outcome);
     this.#doubts.set(node, addDoubt(this.#doubts.get(node), outcome, this.#report, this.#now()));
-    this.#publish();
+    if (concerned) this.#publish();
   }
 
   /** Operators talk to the primary. */
@@ -110,7 +115,9 @@ class WorkerCluster extends EventEmitter<ClusterEvents> implements RemoteCluster
 
   /** Versions are counted here: those who wait look again when what they see changes, also by a doubt. */
   #publish(): void {
-    this.#view = { ...withDoubts(this.#shown, this.#doubts), version: ++this.#version };
+    const view = withDoubts(this.#shown, this.#doubts);
+    this.#doubtful = view !== this.#shown;
+    this.#view = { ...view, version: ++this.#version };
     this.emit('view', this.#view);
   }
 }

@@ -13,6 +13,7 @@ import { createCrew, type Member } from './crew.ts';
 import { createHub } from './hub.ts';
 import { lasting, mergeMetrics, renderMetrics } from './merge-metrics.ts';
 import type { FromWorker, MetricsJson } from './messages.ts';
+import { watchTime } from './watch-list.ts';
 import { workerConfig } from './worker-config.ts';
 
 /** A worker that does not answer for so long is left out of a scrape, or counts as it did before. */
@@ -57,7 +58,7 @@ export function serveByWorkers({ config, cluster, discovery, logger, version }: 
       answering.delete(member);
     },
   });
-  const hub = createHub(cluster, () => crew.members);
+  const hub = createHub(cluster, () => crew.members, watchTime(config.health.outlier.maxEjection));
   workerMetrics(registry, () => ({
     answering: answering.size,
     restarts: crew.members.reduce((sum, { restarts }) => sum + restarts, 0),

@@ -1,5 +1,3 @@
-/** A node is watched for so long after its last failure: longer than the longest ejection is remembered. */
-const WATCH_MS = 15 * 60_000;
 /** A success that follows another one this closely says nothing new. */
 const QUIET_MS = 100;
 
@@ -15,8 +13,13 @@ export interface WatchList {
   readonly origins: readonly string[];
 }
 
-/** `now` is in milliseconds. */
-export function createWatchList(now: () => number): WatchList {
+/** How long a node is watched: longer than its ejections are remembered, which is twice the longest of them. */
+export function watchTime(maxEjectionMs: number): number {
+  return Math.max(15 * 60_000, 3 * maxEjectionMs);
+}
+
+/** `now` is in milliseconds; a node is watched for `watchMs` after its last failure. */
+export function createWatchList(now: () => number, watchMs: number): WatchList {
   const watched = new Map<string, { failedAt: number; toldAt: number }>();
   return {
     add(origin) {
@@ -28,7 +31,7 @@ export function createWatchList(now: () => number): WatchList {
       const entry = watched.get(origin);
       if (entry === undefined) return false;
       const time = now();
-      if (time - entry.failedAt > WATCH_MS) {
+      if (time - entry.failedAt > watchMs) {
         watched.delete(origin);
         return false;
       }

@@ -8,6 +8,7 @@ import { createServing, MAX_CONNECTIONS } from '../wiring/create-serving.ts';
 import type { FromWorker, ListenFailure, MetricsJson, ToWorker } from './messages.ts';
 import { createRemoteCluster } from './remote-cluster.ts';
 import { createSharedConnections } from './shared-connections.ts';
+import { watchTime } from './watch-list.ts';
 
 type Begin = Extract<ToWorker, { kind: 'begin' }>;
 
@@ -30,7 +31,12 @@ export interface WorkerOptions {
 export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
   const { config, worker, view, watched } = begin;
   const registry = new Registry();
-  const cluster = createRemoteCluster({ view, watched, send });
+  const cluster = createRemoteCluster({
+    view,
+    watched,
+    watchMs: watchTime(config.health.outlier.maxEjection),
+    send,
+  });
   const connections = createSharedConnections(MAX_CONNECTIONS, (entries) =>
     send({ kind: 'connections', entries }),
   );

@@ -53,7 +53,7 @@ function startWorker(number: number): FakeWorker {
       }
       if (message.kind === 'connections') hub.connections(message.entries);
     });
-  const cluster = createRemoteCluster({ ...hub.beginning, send });
+  const cluster = createRemoteCluster({ ...hub.beginning, watchMs: 60_000, send });
   const connections = createSharedConnections(100, (entries) => send({ kind: 'connections', entries }));
   const worker = { member, heard, cluster, connections };
   workers.push(worker);
@@ -93,7 +93,7 @@ beforeEach(async () => {
   });
   workers = [];
   reported = [];
-  hub = createHub(primary, () => workers.map(({ member }) => member));
+  hub = createHub(primary, () => workers.map(({ member }) => member), 60_000);
   probes.master('coordinator', MASTER, OK);
   for (const origin of BROKERS) probes.broker(origin, OK);
   startWorker(1);
