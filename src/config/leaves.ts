@@ -6,9 +6,9 @@ import { type TSchema, Type } from 'typebox';
  * - `duration`: `250ms`, `30s`, `5m`, `1h` for milliseconds. `size`: `64KiB`, `1MiB` for bytes.
  * - `address`: `HOST:PORT` for `{ host, port }`. `broker`: a URL for `{ url }`.
  * - `file`: a path, relative to the file that names it. `znode`: a ZooKeeper path, the leading slash optional.
- * - `secret`: text that is never shown.
+ * - `secret`: text that is never shown. `workers`: `auto` for as many as there are cores.
  */
-export type Shorthand = 'duration' | 'size' | 'address' | 'broker' | 'file' | 'znode' | 'secret';
+export type Shorthand = 'duration' | 'size' | 'address' | 'broker' | 'file' | 'znode' | 'secret' | 'workers';
 
 /** What the schema's own keywords say to people and to the loader, besides JSON Schema's. */
 export interface Notes {
@@ -51,6 +51,16 @@ export const size = (fallback: number | undefined, minimum: number, maximum: num
 
 export const count = (fallback: number | undefined, minimum: number, expected: string) =>
   Type.Integer({ ...withDefault(fallback), minimum, maximum: 1_000_000, expected });
+
+/** Processes that serve. */
+export const workers = () =>
+  Type.Integer({
+    default: 1,
+    minimum: 1,
+    maximum: 256,
+    shorthand: 'workers',
+    expected: 'a whole number from 1 to 256, or auto',
+  });
 
 /** A part of a whole, from 0 to 1. */
 export const share = (fallback: number) =>

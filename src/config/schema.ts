@@ -14,6 +14,7 @@ import {
   share,
   size,
   text,
+  workers,
   znode,
 } from './leaves.ts';
 
@@ -50,6 +51,8 @@ const clientTls = {
  * that the program works with. `config/full.yaml` explains each key.
  */
 export const ConfigSchema = section({
+  /** Resolved: `auto` is as many as there are cores. */
+  workers: workers(),
   listen: section(
     {
       host: host('0.0.0.0'),

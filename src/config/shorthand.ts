@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { parse } from 'yaml';
 import { parseHostPort } from './host-port.ts';
@@ -38,6 +39,8 @@ function expandText(text: string, directory: string, node: SchemaNode): unknown 
       return { url: text };
     case 'file':
       return text === '' ? text : resolve(directory, text);
+    case 'workers':
+      return text === 'auto' ? availableParallelism() : text;
     case 'znode':
       return absoluteZnode(text);
     default:

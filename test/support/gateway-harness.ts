@@ -274,6 +274,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       cluster,
       parking,
       now,
+      begins() {},
       sink,
       options: exchangeOptions,
       trusts: exchangeOptions.trusts,

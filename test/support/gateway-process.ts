@@ -36,9 +36,17 @@ export interface GatewayStatus {
   >;
   readonly brokers: readonly { node: string; ready: boolean; ejected: boolean }[];
   readonly discovery: { state: string; age: number | null };
+  readonly workers?: readonly {
+    worker: number;
+    pid: number | null;
+    state: string;
+    inFlight: number;
+    restarts: number;
+  }[];
 }
 
-const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const BUILT = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const SOURCES = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 /** Starts the built program on free ports and waits for its line. */
 export function startGateway(...args: string[]): Promise<RunningGateway> {
@@ -46,14 +54,30 @@ export function startGateway(...args: string[]): Promise<RunningGateway> {
 }
 
 /** The same with keys of the configuration, such as `{ PARKING__MAX_WAIT: '2s' }`, as its environment has them. */
-export async function startGatewayWith(
+export function startGatewayWith(
   keys: Readonly<Record<string, string>>,
   ...args: string[]
+): Promise<RunningGateway> {
+  return startProgram(BUILT, keys, args);
+}
+
+/** The same from the sources, for tests that need no build. */
+export function startGatewayFromSources(
+  keys: Readonly<Record<string, string>>,
+  ...args: string[]
+): Promise<RunningGateway> {
+  return startProgram(SOURCES, keys, args);
+}
+
+async function startProgram(
+  main: string,
+  keys: Readonly<Record<string, string>>,
+  args: readonly string[],
 ): Promise<RunningGateway> {
   const settings = Object.entries(keys).map(([key, value]) => [`DRUID_GATEWAY__${key}`, value]);
   const child = spawn(
     process.execPath,
-    [MAIN, 'serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...args],
+    [main, 'serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...args],
     { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...Object.fromEntries(settings) } },
   );
   // Also where a test fails before it stops its gateway.
