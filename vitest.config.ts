@@ -1,9 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
+/** These measure what a gateway carries, and have both cores to themselves. */
+const UNDER_LOAD = ['noisy-client', 'retry-budget', 'slow-brokers', 'thousand-parked', 'upstream-reset'].map(
+  (name) => `test/faults/${name}.test.ts`,
+);
+
 /**
- * Projects from cheap to dear: `unit` needs nothing but Node, `zookeeper` starts real ZooKeeper servers, `faults`
- * also Druid-like processes and the built gateway, `druid` shares one real Druid cluster. They run one after the other and the dear ones one file at a time: two cores do not
- * carry more.
+ * Projects from cheap to dear, one after the other: `unit` needs nothing but Node, `zookeeper` starts real ZooKeeper
+ * servers, `faults` and `load` also Druid-like processes and the built gateway, `druid` shares one real Druid cluster.
+ * What mostly waits runs two files at a time: two cores do not carry more.
  */
 export default defineConfig({
   test: {
@@ -13,28 +18,43 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/zookeeper/**', 'test/faults/**', 'test/druid/**'],
-          testTimeout: 20_000,
-          sequence: { groupOrder: 0 },
+          testTimeout: 60_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       {
         test: {
           name: 'zookeeper',
           include: ['test/zookeeper/**/*.test.ts'],
+          globalSetup: ['test/support/zookeeper-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 300_000,
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
         test: {
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
+          exclude: UNDER_LOAD,
+          globalSetup: ['test/support/zookeeper-setup.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          name: 'load',
+          include: UNDER_LOAD,
+          globalSetup: ['test/support/zookeeper-setup.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 4 },
         },
       },
       {
@@ -45,7 +65,7 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 600_000,
           fileParallelism: false,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 5 },
         },
       },
     ],

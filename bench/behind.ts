@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { startProcess } from '../src/demo/managed-process.ts';
 import { freePorts } from '../src/demo/ports.ts';
 import { answers200, waitFor } from '../src/demo/wait.ts';
-import type { Writer } from '../test/support/zookeeper.ts';
+import type { Writer } from '../test/support/zookeeper-writer.ts';
 import type { Owned } from './owned.ts';
 import type { Place, Setup } from './peers/peer.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ensureZooKeeperJars } from '../src/demo/artifacts.ts';
 import { freePorts } from '../src/demo/ports.ts';
 import { startZooKeeperServer } from '../src/demo/zookeeper-server.ts';
-import { connectWriter } from '../test/support/zookeeper.ts';
+import { connectWriter } from '../test/support/zookeeper-writer.ts';
 import { measureFailOver } from './fail-over.ts';
 import { describeMachine } from './machine.ts';
 import { type Options, parseOptions, WrongOption } from './options.ts';

@@ -24,7 +24,6 @@ if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtime
 const [program, ...args] = process.argv.slice(2);
 const node = join(root, 'node_modules', '.bin', 'node');
 const child = spawn(node, [join(root, program), ...args], { stdio: 'inherit' });
-// A terminal sends Ctrl-C to both: the child ends, and then this one with its code.
-process.on('SIGINT', () => {});
-process.on('SIGTERM', () => child.kill('SIGTERM'));
+// The child ends by them, and then this one with its code. A terminal sends them to both, which does no harm.
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => child.kill(name));
 child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)));

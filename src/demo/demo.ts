@@ -13,6 +13,8 @@ import { DEMO_HELP, type DemoOptions, parseDemoOptions } from './options.ts';
 import { isFree } from './ports.ts';
 import { checkToolchain } from './toolchain.ts';
 
+const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** Runs the demo until it is told to end; yields the exit code. Prints to standard output, errors to standard error. */
@@ -31,8 +33,9 @@ export async function runDemo(args: readonly string[]): Promise<number> {
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
   // Also a second one: everything is being ended already, and nothing must be left behind.
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  for (const name of SIGNALS) process.on(name, onSignal);
+  // A terminal that was closed takes no more words; what is left to do is to end everything.
+  process.stdout.on('error', onSignal);
   try {
     await demonstrate(options, stop.signal);
     return 0;
@@ -41,8 +44,7 @@ export async function runDemo(args: readonly string[]): Promise<number> {
     process.stderr.write(`druid-gateway demo: ${messageOf(error)}\n`);
     return 1;
   } finally {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    for (const name of SIGNALS) process.off(name, onSignal);
   }
 }
 

@@ -86,6 +86,7 @@ class LocalCluster implements DruidCluster {
   readonly #nodes = new Map<string, DruidNode>();
   readonly #specs = new Map<string, DruidNodeSpec>();
   readonly #others: ManagedProcess[] = [];
+  #closed = false;
   #zookeeperPort = 0;
   #derbyPort = 0;
 
@@ -162,6 +163,7 @@ class LocalCluster implements DruidCluster {
     });
     const node: DruidNode = { role: spec.role, name, port: spec.port, process };
     this.#nodes.set(name, node);
+    if (this.#closed) process.kill('SIGKILL');
     await waitFor(`${name} to be healthy`, () => answers200(`http://127.0.0.1:${spec.port}/status/health`), {
       timeoutMs: START_TIMEOUT_MS,
       process,
@@ -186,9 +188,16 @@ class LocalCluster implements DruidCluster {
   }
 
   async close(): Promise<void> {
+    // What is being started at this moment ends as soon as it is there.
+    this.#closed = true;
     const processes = [...this.nodes.map(({ process }) => process), ...this.#others];
     for (const process of processes) process.kill('SIGKILL');
     await Promise.all(processes.map(({ ended }) => ended));
+  }
+
+  #keep(server: ManagedProcess): void {
+    this.#others.push(server);
+    if (this.#closed) server.kill('SIGKILL');
   }
 
   async #startZooKeeper(): Promise<void> {
@@ -199,7 +208,7 @@ class LocalCluster implements DruidCluster {
       port: this.#zookeeperPort,
       ...(signal === undefined ? {} : { signal }),
     });
-    this.#others.push(server);
+    this.#keep(server);
   }
 
   /** The metadata store, apart from the Coordinators: theirs would end with the first of them. */
@@ -227,7 +236,7 @@ class LocalCluster implements DruidCluster {
       cwd: folder,
       logFile: join(folder, 'derby-server.log'),
     });
-    this.#others.push(server);
+    this.#keep(server);
     await waitFor('Derby', () => accepts(port), {
       timeoutMs: 60_000,
       process: server,

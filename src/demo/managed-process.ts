@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile } from 'node:fs/promises';
 
@@ -26,7 +26,12 @@ export interface ManagedProcess {
   stop(graceMs: number): Promise<void>;
 }
 
-/** Starts a process in a group of its own, so that a Ctrl-C in the terminal is the parent's to deal with. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** Starts a process in a group of its own, so that a Ctrl-C in the terminal is the parent's to deal with. It ends at the latest with its parent. */
 export async function startProcess({
   name,
   command,
@@ -36,26 +41,31 @@ export async function startProcess({
 }: ProcessSpec): Promise<ManagedProcess> {
   const log = await open(logFile, 'a');
   const child = spawn(command, args, { cwd, stdio: ['ignore', log.fd, log.fd], detached: true });
+  running.add(child);
   const ended = new Promise<void>((resolve) => {
-    child.once('exit', () => resolve());
-    child.once('error', () => resolve());
+    const end = (): void => {
+      running.delete(child);
+      resolve();
+    };
+    child.once('exit', end);
+    child.once('error', end);
   });
   await once(child, 'spawn');
   await log.close();
-  const running = (): boolean => child.exitCode === null && child.signalCode === null;
+  const runs = (): boolean => child.exitCode === null && child.signalCode === null;
   return {
     name,
     pid: child.pid ?? 0,
     logFile,
     get running() {
-      return running();
+      return runs();
     },
     ended,
     kill(signal) {
-      if (running()) child.kill(signal);
+      if (runs()) child.kill(signal);
     },
     async stop(graceMs) {
-      if (!running()) return;
+      if (!runs()) return;
       child.kill('SIGTERM');
       // A stopped process would not hear it.
       child.kill('SIGCONT');

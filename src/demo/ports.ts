@@ -4,12 +4,15 @@ import { createServer } from 'node:net';
 const LOWEST = 15_000;
 const HIGHEST = 30_000;
 
-/** So many different ports on which nothing listens on loopback. */
-export async function freePorts(count: number): Promise<number[]> {
+/** So many different ports on which nothing listens on loopback, out of those that are allowed. */
+export async function freePorts(
+  count: number,
+  allowed: (port: number) => boolean = () => true,
+): Promise<number[]> {
   const found = new Set<number>();
   while (found.size < count) {
     const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));
-    if (!found.has(port) && (await isFree(port))) found.add(port);
+    if (allowed(port) && !found.has(port) && (await isFree(port))) found.add(port);
   }
   return [...found];
 }

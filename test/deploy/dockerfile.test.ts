@@ -66,6 +66,15 @@ const only = (name: string): Instruction => {
   return instruction;
 };
 
+/** All files with when they were last written. */
+async function listing(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => !entry.isSymbolicLink())
+    .map((entry) => join(entry.parentPath, entry.name));
+  return Promise.all(files.map(async (file) => `${file} ${(await stat(file)).mtimeMs}`));
+}
+
 describe('the image', () => {
   test('starts from the Node.js that the project is developed with', async () => {
     const { version } = JSON.parse(await readFile(join(root, 'node_modules/node/package.json'), 'utf8')) as {
@@ -89,6 +98,7 @@ describe('the image', () => {
     const app = join(folders.get('final') ?? '', 'app');
     const [command = '', ...args] = [...jsonForm(only('ENTRYPOINT').args), ...jsonForm(only('CMD').args)];
     expect(command).toBe('node');
+    const before = await listing(app);
     await run('chmod', ['-R', 'a-w', app]);
     const env = {
       PATH: process.env.PATH ?? '',
@@ -110,5 +120,6 @@ describe('the image', () => {
     const [code] = await once(child, 'exit');
     expect(code).toBe(0);
     await run('chmod', ['-R', 'u+w', app]);
+    expect(await listing(app)).toEqual(before);
   }, 60_000);
 });

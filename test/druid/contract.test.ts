@@ -1,7 +1,11 @@
+import { beforeAll } from 'vitest';
 import { type ContractNodes, druidContract } from '../support/contract.ts';
 import { masters, nodes } from '../support/druid.ts';
 
 const origin = ({ port }: { readonly port: number }): string => `http://127.0.0.1:${port}`;
+
+// The first to ask waits for the cluster.
+beforeAll(async () => void (await nodes()));
 
 druidContract(async (): Promise<ContractNodes> => {
   const [coordinators, overlords] = [await masters('coordinator'), await masters('overlord')];

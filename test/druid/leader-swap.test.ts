@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MasterRole } from '../../src/discovery/discovery.ts';
-import { gatewayForDruid, masters, nodes, restart } from '../support/druid.ts';
+import { gatewayForDruidWith, masters, nodes, restart } from '../support/druid.ts';
 import { type GatewayStatus, isWhole, type RunningGateway } from '../support/gateway-process.ts';
 import { startTraffic, type Traffic } from '../support/traffic.ts';
 
@@ -9,7 +9,11 @@ let gateway: RunningGateway;
 let writes = 0;
 
 beforeAll(async () => {
-  gateway = await gatewayForDruid();
+  // As many as come in the 40 s that one may wait: on a slow machine the next leader takes its time.
+  gateway = await gatewayForDruidWith({
+    PARKING__MAX_REQUESTS: '5000',
+    LIMITS__QUEUE__MAX_REQUESTS: '10000',
+  });
   await gateway.until(isWhole);
 });
 
@@ -121,7 +125,8 @@ describe.each(['coordinator', 'overlord'] as const)('the leading %s', (role) => 
       await gateway.until(leads(role, other.port));
       const began = performance.now();
       expect((await read(role)).status).toBe(200);
-      expect(performance.now() - began).toBeLessThan(2_000);
+      // Not held up: the one before hangs for as long as the node is frozen.
+      expect(performance.now() - began).toBeLessThan(5_000);
       const traffic = startTraffic({
         read: () => read(role),
         write: () => write(role),

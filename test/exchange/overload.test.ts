@@ -189,7 +189,7 @@ describe('requests that wait', () => {
         socket.write(json('ok'));
       }, 2);
     };
-    await begin({ maxParked: 1_000, exchange: { maxWaitMs: 60_000, maxPerNode: 10 } });
+    await begin({ maxParked: 1_000, exchange: { maxWaitMs: 60_000, maxQueueMs: 60_000, maxPerNode: 10 } });
     const answers = [];
     for (let i = 0; i < 200; i++) {
       answers.push(exchangeRaw(gateway.port, `GET /druid/coordinator/v1/${i} HTTP/1.1\r\nHost: a\r\n\r\n`));

@@ -1,7 +1,7 @@
 import { CreateMode } from 'node-zookeeper-client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LATCHES } from '../support/druid-like/master.ts';
-import { connectWriter, type Writer } from '../support/zookeeper.ts';
+import { connectWriter, type Writer } from '../support/zookeeper-writer.ts';
 import { type Scene, stage } from './scene.ts';
 
 let scene: Scene;
@@ -45,6 +45,6 @@ test.each([
     await writer.remove(path);
     await scene.gateway.until(({ leaders }) => leaders.overlord.state === 'serving');
     expect((await scene.read('overlord')).status).toBe(200);
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(performance.now() - began).toBeLessThan(5_000);
   },
 );

@@ -21,14 +21,14 @@ test('a latch held for 60 s by a node that does not serve: waits of 40 s, then a
   const answer = await early;
   const waited = performance.now() - began;
   expect(waited).toBeGreaterThan(39_900);
-  expect(waited).toBeLessThan(41_500);
+  expect(waited).toBeLessThan(43_000);
   expect(answer.status).toBe(503);
   expect(await answer.json()).toMatchObject({ errorCode: 'leader_initialising' });
   expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
   await pause(60_000 - (performance.now() - began));
   await coordinator?.faults({});
   expect((await late).status).toBe(200);
-  expect(performance.now() - began).toBeLessThan(61_500);
+  expect(performance.now() - began).toBeLessThan(65_000);
   await others.stop();
   expect(others.failedReads).toEqual([]);
   expect(others.writes.filter(({ status }) => status !== 200)).toEqual([]);

@@ -49,6 +49,6 @@ test('one client has hundreds of requests under way: another one with one at a t
   stop = true;
   await Promise.all(loops);
   expect(statuses.filter((status) => status !== 200)).toEqual([]);
-  // Its own 100 ms and at most a turn or two; in one line with the others it would be half a second and more.
-  expect(times.toSorted((a, b) => a - b)[15]).toBeLessThan(350);
+  // Its own 100 ms and at most a turn or two; in one line with the others it would be a second and more.
+  expect(times.toSorted((a, b) => a - b)[15]).toBeLessThan(500);
 });

@@ -101,7 +101,11 @@ export async function stage(options: SceneOptions): Promise<Scene> {
 
 /** Resolves when this holds, asked every few milliseconds. */
 export async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await pause(10);
+  const deadline = performance.now() + 120_000;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`not within two minutes: ${holds}`);
+    await pause(10);
+  }
 }
 
 export function pause(ms: number): Promise<void> {

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => scene.close());
 
-test('the gateway is frozen for longer than its session and the leader moves meanwhile: right within 2 s', async () => {
+test('the gateway is frozen for longer than its session and the leader moves meanwhile: right within 5 s', async () => {
   const { cluster, gateway } = scene;
   const [first, second] = cluster.of('coordinator');
   const reconnects = await gateway.metric('druid_gateway_zookeeper_reconnects_total');
@@ -29,7 +29,7 @@ test('the gateway is frozen for longer than its session and the leader moves mea
       leaders.coordinator.state === 'serving' &&
       leaders.coordinator.node === second?.hostAndPort,
   );
-  expect(performance.now() - began).toBeLessThan(2_000);
+  expect(performance.now() - began).toBeLessThan(5_000);
   expect(await gateway.metric('druid_gateway_zookeeper_reconnects_total')).toBeGreaterThan(reconnects);
   expect(await gateway.metric('druid_gateway_zookeeper_watches')).toBe(5);
 });

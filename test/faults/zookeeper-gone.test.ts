@@ -42,7 +42,7 @@ test('ZooKeeper is gone for two minutes and the gateway is restarted meanwhile: 
   const before = scene.traffic('broker', 50);
   await server?.kill('SIGKILL');
   await scene.gateway.until(({ leaders }) => leaders.overlord.state !== 'serving');
-  expect(await refusal()).toBeLessThan(4_000);
+  expect(await refusal()).toBeLessThan(6_000);
   await before.succeeded(500);
   await before.stop();
   expect(before.failedReads).toEqual([]);
@@ -51,16 +51,16 @@ test('ZooKeeper is gone for two minutes and the gateway is restarted meanwhile: 
   scene.gateway = await scene.startGateway();
   const started = performance.now();
   expect((await scene.query()).status).toBe(200);
-  expect(performance.now() - started).toBeLessThan(2_000);
+  expect(performance.now() - started).toBeLessThan(5_000);
   expect((await fetch(`${scene.gateway.admin}/health/ready`)).status).toBe(200);
   expect((await scene.gateway.status()).discovery).toMatchObject({ age: expect.any(Number) });
   const after = scene.traffic('broker', 50);
-  expect(await refusal()).toBeLessThan(4_000);
+  expect(await refusal()).toBeLessThan(6_000);
   await pause(120_000 - (performance.now() - began));
-  expect(await refusal()).toBeLessThan(4_000);
+  expect(await refusal()).toBeLessThan(6_000);
   expect(await scene.gateway.metric('druid_gateway_discovery_age_seconds')).toBeGreaterThan(100);
 
-  // With its data: the sessions of before are long over when the processes come back.
+  // With its data, so that the sessions of before go on, or end, as the processes come back.
   await server?.start();
   await ensemble.serving(1);
   const back = performance.now();
@@ -70,7 +70,7 @@ test('ZooKeeper is gone for two minutes and the gateway is restarted meanwhile: 
       leaders.coordinator.state === 'serving' &&
       leaders.overlord.state === 'serving',
   );
-  expect(performance.now() - back).toBeLessThan(15_000);
+  expect(performance.now() - back).toBeLessThan(30_000);
   expect((await scene.read('overlord')).status).toBe(200);
   expect((await scene.read('coordinator')).status).toBe(200);
   await after.succeeded(100);

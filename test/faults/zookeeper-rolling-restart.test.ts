@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Scene, stage } from './scene.ts';
+import type { EnsembleServer } from '../support/zookeeper.ts';
+import { pause, type Scene, stage } from './scene.ts';
 
 let scene: Scene;
 
@@ -11,7 +12,30 @@ beforeAll(async () => {
 });
 afterAll(() => scene.close());
 
-test('each of three ZooKeeper servers is killed and started again: no request fails', async () => {
+/** How a server fails for a while. */
+type Fault = (server: EnsembleServer, meanwhile: () => Promise<void>) => Promise<void>;
+
+const restarted: Fault = async (server, meanwhile) => {
+  await server.kill('SIGKILL');
+  await scene.ensemble.serving(2);
+  await meanwhile();
+  await server.start();
+};
+/** For longer than the sessions of the gateway and of the nodes. */
+const frozen: Fault = async (server, meanwhile) => {
+  await server.kill('SIGSTOP');
+  try {
+    await pause(5_000);
+    await meanwhile();
+  } finally {
+    await server.kill('SIGCONT');
+  }
+};
+
+test.each([
+  ['killed and started again', restarted],
+  ['frozen for 5 s', frozen],
+] as const)('each of three ZooKeeper servers is %s: no request fails', async (_, fault) => {
   const { ensemble, gateway } = scene;
   await gateway.until(
     ({ leaders, brokers }) =>
@@ -24,13 +48,13 @@ test('each of three ZooKeeper servers is killed and started again: no request fa
     scene.traffic('overlord', 25, 2),
     scene.traffic('broker', 25),
   ];
+  const served = async (): Promise<void> => {
+    for (const traffic of traffics) await traffic.succeeded(25);
+  };
   for (const server of ensemble.servers) {
-    await server.kill('SIGKILL');
-    await ensemble.serving(2);
-    for (const traffic of traffics) await traffic.succeeded(25);
-    await server.start();
+    await fault(server, served);
     await ensemble.serving(3);
-    for (const traffic of traffics) await traffic.succeeded(25);
+    await served();
   }
   for (const traffic of traffics) {
     await traffic.stop();

@@ -30,8 +30,11 @@ export function drawFault(random: Random, scene: Scene, zookeeper: TcpProxy): Fa
   const server = pick(random, ensemble.servers);
   const length = 500 + random() * 6_000;
   const named = (what: string, run: () => Promise<void>): Fault => ({ name: what, run });
-  const ofNode = (what: string, run: (node: DruidLike) => Promise<void>): Fault =>
-    named(`${node.role} ${node.port}: ${what}`, () => run(node));
+  const of = (one: DruidLike, what: string, run: (node: DruidLike) => Promise<void>): Fault =>
+    named(`${one.role} ${one.port}: ${what}`, () => run(one));
+  const ofNode = (what: string, run: (node: DruidLike) => Promise<void>): Fault => of(node, what, run);
+  const master = pick(random, [...cluster.of('coordinator'), ...cluster.of('overlord')]);
+  const ofMaster = (what: string, run: (node: DruidLike) => Promise<void>): Fault => of(master, what, run);
   const broker = pick(random, cluster.of('broker'));
   return pick(random, [
     ofNode('kill -9', async (each) => {
@@ -59,9 +62,19 @@ export function drawFault(random: Random, scene: Scene, zookeeper: TcpProxy): Fa
       await pause(length);
       await each.faults({});
     }),
-    ofNode('redirects to itself', async (each) => {
+    ofMaster('redirects to itself', async (each) => {
       await each.faults({ redirectsToItself: true });
       await pause(200);
+      await each.faults({});
+    }),
+    ofMaster('does not serve', async (each) => {
+      await each.faults({ doesNotServe: true });
+      await pause(length);
+      await each.faults({});
+    }),
+    ofMaster('claims to lead', async (each) => {
+      await each.faults({ claimsToLead: true });
+      await pause(length);
       await each.faults({});
     }),
     named(`zookeeper ${server.port}: kill -9`, async () => {

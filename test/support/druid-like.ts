@@ -4,8 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePorts } from '../../src/demo/ports.ts';
 import type { Faults, Settings } from './druid-like/faults.ts';
+import { testPorts } from './ports.ts';
 
 const MAIN = fileURLToPath(new URL('druid-like/main.ts', import.meta.url));
 
@@ -44,7 +44,7 @@ export async function startDruidLike(options: DruidLikeOptions): Promise<DruidLi
   const folder = await mkdtemp(join(tmpdir(), 'druid-gateway-like-'));
   const ledger = join(folder, 'ledger.txt');
   await writeFile(ledger, '');
-  const ports = await freePorts(roles.length);
+  const ports = await testPorts(roles.length);
   const nodes = roles.map((role, i) =>
     createNode({ role, port: ports[i] ?? 0, zookeeper, sessionTimeoutMs, ledger }),
   );
@@ -90,7 +90,11 @@ function createNode(settings: Settings): DruidLike {
       const end = (): void => void started.kill('SIGKILL');
       process.once('exit', end);
       started.once('exit', () => process.off('exit', end));
-      await once(started.stdout, 'data');
+      const ended = once(started, 'exit').then(([code, signal]) => {
+        throw new Error(`the ${settings.role} on ${settings.port} ended with ${code ?? signal}`);
+      });
+      await Promise.race([once(started.stdout, 'data'), ended]);
+      ended.catch(() => {});
     },
     async kill(signal) {
       if (child === null || !running()) return;

@@ -21,11 +21,10 @@ export interface NodeInfo {
 declare module 'vitest' {
   interface ProvidedContext {
     druid: {
-      /** `host:port`. */
-      readonly zookeeper: string;
       /**
-       * URL: `GET /` lists the nodes; `POST /NAME` starts one that has ended and waits until it is healthy;
-       * `PUT /ROLE` starts another one; `DELETE /NAME` ends one for good.
+       * URL: `GET /` lists the nodes and `GET /zookeeper` answers with the `host:port` of ZooKeeper, each when the
+       * cluster is up; `POST /NAME` starts one that has ended and waits until it is healthy; `PUT /ROLE` starts
+       * another one; `DELETE /NAME` ends one for good.
        */
       readonly control: string;
     };
@@ -41,38 +40,50 @@ export async function teardown(): Promise<void> {
   await end();
 }
 
-/** One real Druid cluster for all tests of the project: vitest calls this before the first of them. */
+/**
+ * One real Druid cluster for all tests of the project: vitest calls this before the first test of any project. What it
+ * takes is fetched meanwhile, and the first file that asks starts the cluster, so that no test before has it beside it.
+ */
 export async function setup(project: TestProject): Promise<void> {
   await checkToolchain();
   const zookeeperClassPath = await ensureZooKeeperJars(say);
-  const druidClassPath = await ensureDruidJars(say);
+  const fetched = ensureDruidJars(say);
+  // Told to whoever asks for the cluster.
+  fetched.catch(() => {});
   const folder = await mkdtemp(join(tmpdir(), 'druid-gateway-test-'));
-  const cluster = await startDruidCluster({ folder, druidClassPath, zookeeperClassPath, report: say });
+  let started: Promise<DruidCluster> | null = null;
+  const start = async (): Promise<DruidCluster> =>
+    startDruidCluster({ folder, druidClassPath: await fetched, zookeeperClassPath, report: say });
   const server = createServer((request, response) => {
-    const name = (request.url ?? '').slice(1);
-    void act(cluster, request.method ?? '', name).then(
-      () => response.end(JSON.stringify(nodesOf(cluster))),
-      (error: Error) => response.writeHead(500).end(error.message),
-    );
+    started ??= start();
+    const { method = '', url = '' } = request;
+    void started
+      .then((cluster) => act(cluster, method, url.slice(1)))
+      .then(
+        (answer) => response.end(answer),
+        (error: Error) => response.writeHead(500).end(error.message),
+      );
   });
   // A restart takes longer than Node.js lets a request take by default.
   server.requestTimeout = 0;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  project.provide('druid', { zookeeper: cluster.zookeeper, control: `http://127.0.0.1:${port}` });
+  project.provide('druid', { control: `http://127.0.0.1:${port}` });
   end = async () => {
     server.close();
     server.closeAllConnections();
-    await cluster.close();
+    await (await started?.catch(() => null))?.close();
     await rm(folder, { recursive: true, force: true });
   };
 }
 
-async function act(cluster: DruidCluster, method: string, name: string): Promise<void> {
+async function act(cluster: DruidCluster, method: string, name: string): Promise<string> {
+  if (method === 'GET' && name === 'zookeeper') return cluster.zookeeper;
   if (method === 'POST') await cluster.restart(name);
   if (method === 'PUT') await cluster.add(name as DruidRole);
   if (method === 'DELETE') await cluster.remove(name);
+  return JSON.stringify(nodesOf(cluster));
 }
 
 function nodesOf({ nodes }: DruidCluster): NodeInfo[] {

@@ -1,7 +1,7 @@
 import { inject } from 'vitest';
 import type { MasterRole } from '../../src/discovery/discovery.ts';
 import type { NodeInfo } from './druid-setup.ts';
-import { type RunningGateway, startGateway } from './gateway-process.ts';
+import { type RunningGateway, startGatewayWith } from './gateway-process.ts';
 
 const LEADER_PATHS = {
   coordinator: '/druid/coordinator/v1/leader',
@@ -10,14 +10,14 @@ const LEADER_PATHS = {
 
 /** The nodes of the shared cluster. */
 export async function nodes(): Promise<NodeInfo[]> {
-  const response = await fetch(inject('druid').control);
-  return (await response.json()) as NodeInfo[];
+  return JSON.parse(await order('GET', '')) as NodeInfo[];
 }
 
-async function order(method: string, what: string): Promise<NodeInfo[]> {
+async function order(method: string, what: string): Promise<string> {
   const response = await fetch(`${inject('druid').control}/${what}`, { method });
-  if (response.status !== 200) throw new Error(await response.text());
-  return (await response.json()) as NodeInfo[];
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(text);
+  return text;
 }
 
 /** Starts a node again that has ended; resolves when it is healthy. */
@@ -27,7 +27,7 @@ export async function restart(name: string): Promise<void> {
 
 /** Starts another Broker; resolves when it is healthy. */
 export async function addBroker(): Promise<NodeInfo> {
-  const added = (await order('PUT', 'broker')).at(-1);
+  const added = (JSON.parse(await order('PUT', 'broker')) as NodeInfo[]).at(-1);
   if (added === undefined) throw new Error('there are no nodes');
   return added;
 }
@@ -62,5 +62,13 @@ async function text(url: string): Promise<string> {
 
 /** The built program in front of the shared cluster. */
 export function gatewayForDruid(...args: string[]): Promise<RunningGateway> {
-  return startGateway('--zookeeper', inject('druid').zookeeper, ...args);
+  return gatewayForDruidWith({}, ...args);
+}
+
+/** The same with keys of the configuration, see `startGatewayWith`. */
+export async function gatewayForDruidWith(
+  keys: Readonly<Record<string, string>>,
+  ...args: string[]
+): Promise<RunningGateway> {
+  return startGatewayWith(keys, '--zookeeper', await order('GET', 'zookeeper'), ...args);
 }

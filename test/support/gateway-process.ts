@@ -13,7 +13,7 @@ export interface RunningGateway {
   status(): Promise<GatewayStatus>;
   /** The value of a metric as it is exposed, labels included in its name. */
   metric(name: string): Promise<number>;
-  /** Waits until `/status` is so. */
+  /** Waits until `/status` is so; says what it is instead when that takes two minutes. */
   until(holds: (status: GatewayStatus) => boolean): Promise<GatewayStatus>;
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
@@ -47,6 +47,7 @@ export interface GatewayStatus {
 
 const BUILT = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const SOURCES = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const PATIENCE_MS = 120_000;
 
 /** Starts the built program on free ports and waits for its line. */
 export function startGateway(...args: string[]): Promise<RunningGateway> {
@@ -111,9 +112,13 @@ async function startProgram(
       return Number(line.slice(name.length + 1));
     },
     async until(holds) {
+      const deadline = performance.now() + PATIENCE_MS;
       for (;;) {
         const now = await status();
         if (holds(now)) return now;
+        if (performance.now() > deadline) {
+          throw new Error(`not within two minutes: ${JSON.stringify(now)}\n${log.slice(-2_000)}`);
+        }
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     },

@@ -14,14 +14,15 @@ export interface NamespaceLink {
 }
 
 const FORWARDER = fileURLToPath(new URL('forwarder.ts', import.meta.url));
-const OUTSIDE = '10.213.7.1';
-const INSIDE = '10.213.7.2';
 const PORT = 2_181;
 const run = promisify(execFile);
 
 /** A link to a port on loopback; null where this machine does not let us make namespaces, with why. */
 export async function createLink(target: number): Promise<NamespaceLink | string> {
   const id = process.pid % 100_000;
+  // Networks of their own for those who run this at the same time.
+  const network = `10.${200 + (id % 50)}.${Math.floor(id / 50) % 250}`;
+  const [outside, inside] = [`${network}.1`, `${network}.2`];
   const [space, outer, inner] = [`dgw${id}`, `dgwo${id}`, `dgwi${id}`];
   const ip = (...args: string[]): Promise<unknown> => run('ip', args);
   const within = (...args: string[]): Promise<unknown> => ip('-n', space, ...args);
@@ -45,9 +46,9 @@ export async function createLink(target: number): Promise<NamespaceLink | string
   try {
     await ip('netns', 'add', space);
     await ip('link', 'add', outer, 'type', 'veth', 'peer', 'name', inner, 'netns', space);
-    await ip('address', 'add', `${OUTSIDE}/30`, 'dev', outer);
+    await ip('address', 'add', `${outside}/30`, 'dev', outer);
     await ip('link', 'set', outer, 'up');
-    await within('address', 'add', `${INSIDE}/30`, 'dev', inner);
+    await within('address', 'add', `${inside}/30`, 'dev', inner);
     await within('link', 'set', inner, 'up');
     await within('link', 'set', 'lo', 'up');
   } catch (error) {
@@ -55,10 +56,10 @@ export async function createLink(target: number): Promise<NamespaceLink | string
     return String((error as Error).message).split('\n')[0] ?? 'unknown';
   }
   // Out of the namespace, and from the veth's outer end to loopback.
-  await forward([], OUTSIDE, String(PORT), '127.0.0.1', String(target));
-  await forward(['ip', 'netns', 'exec', space], INSIDE, String(PORT), OUTSIDE, String(PORT));
+  await forward([], outside, String(PORT), '127.0.0.1', String(target));
+  await forward(['ip', 'netns', 'exec', space], inside, String(PORT), outside, String(PORT));
   return {
-    host: INSIDE,
+    host: inside,
     port: PORT,
     down: async () => void (await within('link', 'set', inner, 'down')),
     up: async () => void (await within('link', 'set', inner, 'up')),

@@ -36,6 +36,8 @@ export interface ScriptedZooKeeper {
   readonly connections: number;
   readonly requests: Request[];
   script: Script;
+  /** Says nothing to credentials. */
+  holdsAuth: boolean;
   /** Takes what comes and answers nothing, as a stopped process does. */
   frozen: boolean;
   /** In place of the handshake's answer. */
@@ -82,6 +84,7 @@ export async function startScriptedZooKeeper(host = '127.0.0.1'): Promise<Script
     const send = (code: number, payload: Buffer = Buffer.alloc(0)): void => {
       socket.write(framed(Buffer.concat([replyHeader(request.xid, code), payload])));
     };
+    if (request.type === OP.AUTH && scripted.holdsAuth) return;
     if (request.type === OP.PING || request.type === OP.AUTH || request.type === OP.SET_WATCHES) {
       send(0);
       return;
@@ -105,6 +108,7 @@ export async function startScriptedZooKeeper(host = '127.0.0.1'): Promise<Script
     },
     requests: [],
     script: noNode,
+    holdsAuth: false,
     frozen: false,
     onHandshake: null,
     cut() {

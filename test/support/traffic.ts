@@ -15,11 +15,13 @@ export interface Traffic {
   readonly failedReads: readonly string[];
   /** In the order in which they were sent; status 0 for no answer. */
   readonly writes: readonly { readonly name: string; readonly status: number }[];
-  /** Waits until so many more reads have succeeded. */
+  /** Waits until so many more reads have succeeded; rejects when that takes two minutes. */
   succeeded(count: number): Promise<void>;
   /** Sends no more, and waits for all answers. */
   stop(): Promise<void>;
 }
+
+const PATIENCE_MS = 120_000;
 
 export function startTraffic(options: TrafficOptions): Traffic {
   const { read, write, readsPerSecond, writesPerSecond = 0 } = options;
@@ -71,7 +73,13 @@ export function startTraffic(options: TrafficOptions): Traffic {
     writes,
     async succeeded(count) {
       const enough = successes + count;
-      while (successes < enough) await sleep(10);
+      const deadline = performance.now() + PATIENCE_MS;
+      while (successes < enough) {
+        if (performance.now() > deadline) {
+          throw new Error(`${enough - successes} reads are missing; the last to fail: ${failedReads.at(-1)}`);
+        }
+        await sleep(10);
+      }
     },
     async stop() {
       for (const timer of timers) clearInterval(timer);

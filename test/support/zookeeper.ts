@@ -1,12 +1,11 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Client, CreateMode, createClient } from 'node-zookeeper-client';
 import { ensureZooKeeperJars } from '../../src/demo/artifacts.ts';
 import { type ManagedProcess, startProcess } from '../../src/demo/managed-process.ts';
-import { freePorts } from '../../src/demo/ports.ts';
 import { waitFor } from '../../src/demo/wait.ts';
 import { fourLetterWord } from '../../src/demo/zookeeper-server.ts';
+import { testPorts } from './ports.ts';
 
 export interface EnsembleOptions {
   readonly servers: number;
@@ -41,7 +40,7 @@ export async function startEnsemble(options: EnsembleOptions): Promise<Ensemble>
   const { servers: count, tickMs = 200, tls } = options;
   const classPath = await ensureZooKeeperJars();
   const folder = await mkdtemp(join(tmpdir(), 'druid-gateway-zookeeper-'));
-  const ports = await freePorts(4 * count);
+  const ports = await testPorts(4 * count);
   const port = (kind: number, i: number): number => ports[kind * count + i] ?? 0;
   const quorum = Array.from(
     { length: count },
@@ -59,6 +58,8 @@ export async function startEnsemble(options: EnsembleOptions): Promise<Ensemble>
       await prepare();
       const lines = [
         `tickTime=${tickMs}`,
+        // 20 ticks by default, which a server that starts on a busy machine outlasts.
+        'maxSessionTimeout=60000',
         'initLimit=20',
         'syncLimit=5',
         `dataDir=${data}`,
@@ -137,47 +138,4 @@ export async function startEnsemble(options: EnsembleOptions): Promise<Ensemble>
   };
   await ensemble.serving(count);
   return ensemble;
-}
-
-/** Writes znodes as Druid's processes do. Every method makes the parents it needs. */
-export interface Writer {
-  readonly client: Client;
-  put(path: string, data?: string | Buffer, mode?: number): Promise<string>;
-  remove(path: string): Promise<void>;
-  /** A latch child for this URL; yields its path. */
-  elect(latch: string, origin: string): Promise<string>;
-  announce(folder: string, nodeType: string, port: number): Promise<string>;
-  close(): void;
-}
-
-export async function connectWriter(connect: string, auth?: string): Promise<Writer> {
-  const client = createClient(connect, { sessionTimeout: 30_000 });
-  if (auth !== undefined) client.addAuthInfo('digest', Buffer.from(auth));
-  const connected = new Promise<void>((resolve) => client.once('connected', () => resolve()));
-  client.connect();
-  await connected;
-  const done =
-    <T>(resolve: (value: T) => void, reject: (error: Error) => void) =>
-    (error: unknown, value: T): void =>
-      error ? reject(new Error(String(error))) : resolve(value);
-  const writer: Writer = {
-    client,
-    async put(path, data = '', mode = CreateMode.PERSISTENT) {
-      const parent = path.slice(0, path.lastIndexOf('/'));
-      if (parent !== '') await new Promise<string>((a, b) => client.mkdirp(parent, done(a, b)));
-      return new Promise<string>((a, b) => client.create(path, Buffer.from(data), mode, done(a, b)));
-    },
-    remove: (path) => new Promise<void>((a, b) => client.remove(path, -1, done(a, b) as never)),
-    elect(latch, origin) {
-      const name = `_c_${crypto.randomUUID()}-latch-`;
-      return writer.put(`${latch}/${name}`, origin, CreateMode.EPHEMERAL_SEQUENTIAL);
-    },
-    announce(folder, nodeType, port) {
-      const druidNode = { service: `druid/${nodeType}`, host: '127.0.0.1', plaintextPort: port, tlsPort: -1 };
-      const json = JSON.stringify({ druidNode, nodeType, services: {} });
-      return writer.put(`${folder}/127.0.0.1:${port}`, json, CreateMode.EPHEMERAL);
-    },
-    close: () => client.close(),
-  };
-  return writer;
 }

@@ -3,7 +3,7 @@ import {
   type ZooKeeperDiscovery,
   type ZooKeeperDiscoveryOptions,
 } from '../../src/discovery/zookeeper/discovery.ts';
-import type { Writer } from '../support/zookeeper.ts';
+import type { Writer } from '../support/zookeeper-writer.ts';
 
 const open = new Set<ZooKeeperDiscovery>();
 
@@ -14,7 +14,8 @@ export function discover(
 ): ZooKeeperDiscovery {
   const discovery = createZooKeeperDiscovery({
     connect,
-    sessionTimeoutMs: 3_000,
+    // Longer than any server takes to come back: what is about shorter ones says so.
+    sessionTimeoutMs: 20_000,
     basePath: '/druid',
     coordinatorPath: '/druid/coordinator',
     ...options,
@@ -29,19 +30,28 @@ export async function closeAll(): Promise<void> {
   open.clear();
 }
 
-/** Resolves once this is true, asked anew with every snapshot and status. */
-export async function until(discovery: ZooKeeperDiscovery, holds: () => boolean): Promise<void> {
-  while (!holds()) {
-    await new Promise<void>((resolve) => {
-      const look = (): void => {
-        discovery.off('snapshot', look);
-        discovery.off('status', look);
-        resolve();
-      };
-      discovery.on('snapshot', look);
-      discovery.on('status', look);
-    });
-  }
+/** Resolves once this is true, asked anew with every snapshot and status; says what is when that takes a minute. */
+export function until(discovery: ZooKeeperDiscovery, holds: () => boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      discovery.off('snapshot', look);
+      discovery.off('status', look);
+    };
+    const look = (): void => {
+      if (!holds()) return;
+      end();
+      resolve();
+    };
+    const timer = setTimeout(() => {
+      end();
+      const { status, snapshot } = discovery;
+      reject(new Error(`not within a minute, ${holds}: ${JSON.stringify({ status, snapshot })}`));
+    }, 60_000);
+    discovery.on('snapshot', look);
+    discovery.on('status', look);
+    look();
+  });
 }
 
 export const LATCHES = {

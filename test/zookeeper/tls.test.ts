@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type Certificates, makeCertificates } from '../support/certificates.ts';
-import { connectWriter, type Ensemble, startEnsemble } from '../support/zookeeper.ts';
+import { type Ensemble, startEnsemble } from '../support/zookeeper.ts';
+import { connectWriter } from '../support/zookeeper-writer.ts';
 import { brokersOf, closeAll, discover, populate, until } from './fixture.ts';
 
 let folder: string;
@@ -40,11 +41,9 @@ test('TLS with a client certificate', async () => {
 
 test('a server that an unknown authority signed is refused', async () => {
   const discovery = discover(secure, { tls: { ca: await readFile(certificates.strangerCa) } });
-  await until(discovery, () => discovery.status.detail !== null);
-  expect(discovery.status).toMatchObject({
-    state: 'connecting',
-    detail: expect.stringMatching(/SELF_SIGNED_CERT|UNABLE_TO_VERIFY|CERT/),
-  });
+  // A server that is busy for the first time may have been too slow before.
+  await until(discovery, () => /CERT|UNABLE_TO_VERIFY/.test(discovery.status.detail ?? ''));
+  expect(discovery.status.state).toBe('connecting');
 });
 
 test('without a client certificate the server does not let us in', async () => {

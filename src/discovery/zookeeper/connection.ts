@@ -46,6 +46,9 @@ export interface Connection {
   abandon(): void;
 }
 
+/** Behind a packet's length. */
+const XID_OFFSET = 4;
+const AUTH_XID = -4;
 const MIN_HANDSHAKE_MS = 1_000;
 const MAX_HANDSHAKE_MS = 5_000;
 
@@ -71,6 +74,8 @@ class GuardedConnection implements Connection {
   #connectedAt = 0;
   #lastHeard = 0;
   #why: string | null = null;
+  /** Connected, and not told yet what the server makes of the credentials. */
+  #awaitsAuth = false;
   #over = false;
   #closed: (() => void) | null = null;
 
@@ -100,7 +105,10 @@ class GuardedConnection implements Connection {
   }
 
   open(): void {
-    this.client.on('connected', () => this.#onConnected());
+    this.client.on('connected', () => {
+      if (this.#options.credentials === null) this.#onConnected();
+      else this.#awaitsAuth = true;
+    });
     this.client.on('expired', () => this.#onTerminal(this.#options.onExpired));
     this.client.on('authenticationFailed', () => this.#onTerminal(this.#options.onAuthenticationFailed));
     this.client.connect();
@@ -211,7 +219,11 @@ class GuardedConnection implements Connection {
     if (this.#over) return;
     this.#lastHeard = performance.now();
     try {
-      for (const packet of reader.push(chunk)) this.#library.onSocketData(packet);
+      for (const packet of reader.push(chunk)) {
+        this.#library.onSocketData(packet);
+        // A server that refuses them closes at once: requests on their way would have its refusal lost.
+        if (this.#awaitsAuth && packet.readInt32BE(XID_OFFSET) === AUTH_XID) this.#onConnected();
+      }
     } catch (error) {
       this.drop(
         `${name} sent what cannot be read: ${error instanceof Error ? error.message : String(error)}`,
@@ -220,6 +232,7 @@ class GuardedConnection implements Connection {
   }
 
   #onConnected(): void {
+    this.#awaitsAuth = false;
     this.#clearTimers();
     this.#connectedAt = performance.now();
     // The library pings after a third of the session timeout without traffic; two thirds without any answer, and
@@ -235,6 +248,7 @@ class GuardedConnection implements Connection {
   }
 
   #onSocketClosed(hadError: boolean): void {
+    this.#awaitsAuth = false;
     this.#clearTimers();
     const { packetQueue, pendingQueue } = this.#manager;
     // The library fails what was sent; what was not would be sent, or forgotten, with the next connection.
@@ -248,6 +262,7 @@ class GuardedConnection implements Connection {
   }
 
   #onTerminal(tell: () => void): void {
+    this.#awaitsAuth = false;
     this.#manager.socket?.destroy();
     tell();
   }

@@ -30,7 +30,7 @@ export interface ZooKeeperDiscoveryOptions {
   readonly coordinatorPath: string;
   readonly auth?: Credentials;
   readonly tls?: ZooKeeperTls;
-  /** The longest pause between two attempts to connect, 2 s by default. */
+  /** The longest pause between two attempts to connect; 2 s by default, less where the session is short. */
   readonly maxReconnectDelayMs?: number;
   /** Epoch milliseconds. */
   readonly now?: () => number;
@@ -97,7 +97,8 @@ class CuratorDiscovery extends EventEmitter<DiscoveryEvents> implements ZooKeepe
       sessionTimeoutMs,
       credentials: auth ?? null,
       tls: tls === undefined ? null : prepareTls(tls),
-      maxReconnectDelayMs: options.maxReconnectDelayMs ?? 2_000,
+      // A session that is given up after so long is worth several attempts.
+      maxReconnectDelayMs: options.maxReconnectDelayMs ?? Math.min(2_000, sessionTimeoutMs / 6),
       now: this.#now,
       random: this.#random,
     });

@@ -1,4 +1,7 @@
-import { CreateMode, createClient } from 'node-zookeeper-client';
+import { CreateMode } from 'node-zookeeper-client';
+import { createBackoff } from '../../../src/discovery/zookeeper/backoff.ts';
+import { parseConnectString } from '../../../src/discovery/zookeeper/connect-string.ts';
+import { type Connection, openConnection } from '../../../src/discovery/zookeeper/connection.ts';
 
 export interface MembershipOptions {
   readonly connect: string;
@@ -30,45 +33,48 @@ export function join(options: MembershipOptions): Membership {
   let missing = announced.length + latches.length;
   let connected = false;
   let left = false;
-  let client = createClient(connect, { sessionTimeout: sessionTimeoutMs, spinDelay: 50 });
+  const port = Number(new URL(origin).port);
+  const { servers, chroot } = parseConnectString(connect);
+  const backoff = createBackoff({ servers: servers.length, random: Math.random, baseMs: 50, capMs: 200 });
+  let session = begin();
 
-  function begin(): void {
-    const session = client;
-    const current = (): boolean => client === session && !left;
-    session.once('connected', () => {
-      for (const latch of latches) create(`${latch}/_c_${crypto.randomUUID()}-latch-`, origin, true);
-      const port = Number(new URL(origin).port);
-      for (const { folder, type } of announced) {
-        const druidNode = { service: `druid/${type}`, host: '127.0.0.1', plaintextPort: port, tlsPort: -1 };
-        create(
-          `${folder}/127.0.0.1:${port}`,
-          JSON.stringify({ druidNode, nodeType: type, services: {} }),
-          false,
-        );
-      }
+  function begin(): Connection {
+    let created = false;
+    const opened = openConnection({
+      servers,
+      chroot,
+      sessionTimeoutMs,
+      credentials: null,
+      tls: null,
+      backoff,
+      onConnected() {
+        connected = !left;
+        if (created || left) return;
+        created = true;
+        for (const latch of latches) create(`${latch}/_c_${crypto.randomUUID()}-latch-`, origin, true);
+        for (const { folder, type } of announced) {
+          const druidNode = { service: `druid/${type}`, host: '127.0.0.1', plaintextPort: port, tlsPort: -1 };
+          create(
+            `${folder}/127.0.0.1:${port}`,
+            JSON.stringify({ druidNode, nodeType: type, services: {} }),
+            false,
+          );
+        }
+      },
+      onDisconnected: lose,
+      onExpired: renew,
+      onAuthenticationFailed: renew,
     });
-    session.on('connected', () => {
-      connected = current();
-    });
-    session.on('disconnected', () => {
-      connected = false;
-      leaders.clear();
-    });
-    session.on('expired', () => {
-      if (!current()) return;
-      session.close();
-      client = createClient(connect, { sessionTimeout: sessionTimeoutMs, spinDelay: 50 });
-      begin();
-    });
-    session.connect();
+    const current = (): boolean => session === opened && !left;
+    return opened;
 
     function create(path: string, data: string, sequential: boolean): void {
       const mode = sequential ? CreateMode.EPHEMERAL_SEQUENTIAL : CreateMode.EPHEMERAL;
-      session.mkdirp(path.slice(0, path.lastIndexOf('/')), (failed: unknown) => {
+      opened.client.mkdirp(path.slice(0, path.lastIndexOf('/')), (failed: unknown) => {
         if (!current()) return;
         if (failed) setTimeout(() => create(path, data, sequential), 200);
         else
-          session.create(path, Buffer.from(data), mode, (error: unknown) => {
+          opened.client.create(path, Buffer.from(data), mode, (error: unknown) => {
             // What a killed predecessor left behind goes with its session.
             if (error && current()) setTimeout(() => create(path, data, sequential), 200);
             else if (--missing === 0) joined.resolve();
@@ -77,25 +83,34 @@ export function join(options: MembershipOptions): Membership {
     }
   }
 
+  function lose(): void {
+    connected = false;
+    leaders.clear();
+  }
+
+  function renew(): void {
+    lose();
+    session = begin();
+  }
+
   function look(): void {
     if (left || !connected) return;
-    const session = client;
+    const asked = session;
     for (const latch of latches) {
-      session.getChildren(latch, (error: unknown, children: string[] | undefined) => {
-        if (error || session !== client) return;
+      asked.client.getChildren(latch, (error: unknown, children: string[] | undefined) => {
+        if (error || asked !== session) return;
         const [first] = (children ?? []).toSorted((a, b) => a.slice(-10).localeCompare(b.slice(-10)));
         if (first === undefined) {
           leaders.set(latch, null);
           return;
         }
-        session.getData(`${latch}/${first}`, (failed: unknown, data: Buffer | undefined) => {
-          if (!failed && connected && session === client) leaders.set(latch, data?.toString() || null);
+        asked.client.getData(`${latch}/${first}`, (failed: unknown, data: Buffer | undefined) => {
+          if (!failed && connected && asked === session) leaders.set(latch, data?.toString() || null);
         });
       });
     }
   }
 
-  begin();
   setInterval(look, POLL_MS);
   return {
     get connected() {
@@ -105,7 +120,7 @@ export function join(options: MembershipOptions): Membership {
     leaderOf: (latch) => leaders.get(latch) ?? null,
     leave() {
       left = true;
-      client.close();
+      void session.close(1_000);
     },
   };
 }
