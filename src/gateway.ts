@@ -85,13 +85,13 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     },
     ...tls,
   });
-  const accessLog = config.log.access ? createAccessLog(logger) : null;
+  const accessLog = createAccessLog(logger, config.log.access);
   const stopLogging = logClusterEvents(logger, cluster, discovery);
 
   function sink(record: ExchangeRecord): void {
     inFlight--;
     metrics.record(record);
-    accessLog?.(record);
+    accessLog(record);
   }
 
   const options: ExchangeOptions = {

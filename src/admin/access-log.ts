@@ -7,9 +7,13 @@ const PROBED_PATHS: ReadonlySet<string> = new Set(['/status/health', '/status/re
 /** A path can be as long as a request head may be; the log keeps its beginning. */
 const MAX_PATH = 1024;
 
-/** One line for each exchange when it is over: `info`, and `warn` where someone got less than they asked for. */
-export function createAccessLog(logger: Logger): RecordSink {
+/**
+ * One line for each exchange when it is over: `info`, and `warn` where someone got less than they asked for. Where not
+ * everything is wanted, still one for each answer that was not whole: no status tells of those.
+ */
+export function createAccessLog(logger: Logger, everything = true): RecordSink {
   return (record) => {
+    if (!everything && !wasNotWhole(record)) return;
     if (record.role === 'local' && PROBED_PATHS.has(record.path)) return;
     if (wentWrong(record)) logger.warn(fields(record), 'request');
     else logger.info(fields(record), 'request');
@@ -17,7 +21,11 @@ export function createAccessLog(logger: Logger): RecordSink {
 }
 
 function wentWrong(record: ExchangeRecord): boolean {
-  return record.status >= 500 || record.end === 'upstream_cut' || record.end === 'incomplete';
+  return record.status >= 500 || wasNotWhole(record);
+}
+
+function wasNotWhole({ end }: ExchangeRecord): boolean {
+  return end === 'upstream_cut' || end === 'incomplete';
 }
 
 function fields(record: ExchangeRecord): object {

@@ -430,6 +430,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
   }
 
   /** The query has these ids at its node, besides those known before. */
+      this.#account.queryId ??= queryId ?? null;
   #runs(ids: readonly string[]): void {
     for (const id of ids) {
       if (this.#node === null || this.#queryIds.includes(id)) continue;

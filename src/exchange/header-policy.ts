@@ -132,6 +132,8 @@ export interface AnswerHead {
   /** The answer goes to the client chunked, so that it can have trailers. */
   readonly chunked: boolean;
   readonly queryId: string | null;
+  /** A trailer is to say whether the answer is whole. */
+  readonly announcesComplete: boolean;
 }
 
 /** The headers of a relayed answer: the upstream's, less what concerns one hop, framed for this client. */
@@ -186,30 +188,41 @@ export function answerHead(raw: readonly string[], context: AnswerContext): Answ
     if (trailer !== null) kept.push('Trailer', trailer);
     kept.push('Transfer-Encoding', 'chunked');
   }
-  return { headers: kept, hasDate, chunked, queryId };
+  // A trailer can only follow chunks.
+  const announcesComplete = hasBody && trailer !== null && !hasLength && COMPLETE.test(trailer);
+  return { headers: kept, hasDate, chunked, queryId, announcesComplete };
 }
+
+const COMPLETE = /\bx-druid-response-complete\b/i;
 
 export interface AnswerTrailers {
   readonly trailers: string[];
-  /** Druid says that its answer is not whole (QueryResultPusher: a query that failed after its first row). */
+  /**
+   * Druid says that its answer is not whole (QueryResultPusher: a query that failed after its first row), or does not
+   * say that it is, although it was to.
+   */
   readonly incomplete: boolean;
 }
 
 /** Trailers as they go on to the client; an error message with line breaks becomes one line. */
-export function answerTrailers(raw: readonly string[]): AnswerTrailers {
+export function answerTrailers(raw: readonly string[], announced = false): AnswerTrailers {
   const trailers: string[] = [];
   let incomplete = false;
+  let complete = false;
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? '';
     const value = raw[i + 1] ?? '';
     const lower = name.toLowerCase();
     if (lower === 'x-error-message') incomplete = true;
-    if (lower === 'x-druid-response-complete' && value.trim().toLowerCase() !== 'true') incomplete = true;
+    if (lower === 'x-druid-response-complete') {
+      if (value.trim().toLowerCase() === 'true') complete = true;
+      else incomplete = true;
+    }
     if (HOP_BY_HOP.has(lower) || lower === 'content-length' || lower === 'host') continue;
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a header line.
     trailers.push(name, value.replace(/[\x00-\x08\x0a-\x1f\x7f]+/g, ' '));
   }
-  return { trailers, incomplete };
+  return { trailers, incomplete: incomplete || (announced && !complete) };
 }
 
 /** The value of a header, or null; of several, the first. */

@@ -9,6 +9,7 @@ export class Relay {
   readonly #bodiless: boolean;
   readonly #resetIncomplete: boolean;
   #chunked = false;
+  #announcesComplete = false;
 
   /** `resetIncomplete`: the client would not see a trailer that says that the answer is not whole. */
   constructor(client: ClientSide, account: Accounting, resetIncomplete: boolean) {
@@ -28,6 +29,7 @@ export class Relay {
     const { httpMinor } = this.#client.head;
     const head = answerHead(raw, { status, bodiless: this.#bodiless, httpMinor, rewriteLocation });
     this.#chunked = head.chunked;
+    this.#announcesComplete = head.announcesComplete;
     this.#account.status = status;
     this.#account.queryId = head.queryId;
     this.#client.writeHead(status, reason, head.headers, head.hasDate);
@@ -41,7 +43,7 @@ export class Relay {
   }
 
   end(raw: readonly string[]): void {
-    const { trailers, incomplete } = answerTrailers(raw);
+    const { trailers, incomplete } = answerTrailers(raw, this.#announcesComplete);
     if (incomplete) {
       this.#account.end = 'incomplete';
       if (this.#resetIncomplete) {
