@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createAccessLog } from './admin/access-log.ts';
 import { createAdmin } from './admin/admin.ts';
-import { logClusterEvents } from './admin/event-log.ts';
+import { logClusterEvents, logRulesEvents } from './admin/event-log.ts';
 import { createMetrics } from './admin/metrics.ts';
 import { createCluster } from './cluster/create-cluster.ts';
 import { formatHostPort } from './config/host-port.ts';
@@ -26,6 +26,7 @@ import { createRedirectPolicy } from './routing/redirect-policy.ts';
 import { createRouter } from './routing/router.ts';
 import { chooseTarget } from './routing/target.ts';
 import { createDiscovery } from './wiring/create-discovery.ts';
+import { createPlacing } from './wiring/create-placement.ts';
 import { listenTls, upstreamTls } from './wiring/tls-files.ts';
 
 export interface GatewayOptions {
@@ -85,6 +86,8 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     },
     ...tls,
   });
+  const placing = createPlacing(config, { cluster, random, ...tls });
+  if (placing.rules !== null) logRulesEvents(logger, placing.rules);
   const accessLog = createAccessLog(logger, config.log.access);
   const stopLogging = logClusterEvents(logger, cluster, discovery);
 
@@ -96,6 +99,7 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
 
   const options: ExchangeOptions = {
     defaultService: config.brokers.defaultService,
+    services: placing.services,
     bufferBodyBytes: upstream.bufferBody,
     maxWaitMs: waits.maxWait,
     maxWaitByRole: perRole((role) => waits[role]?.maxWait),
@@ -132,6 +136,7 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
   const upstreams = createUpstreams({
     connections: upstream.maxRequestsPerNode + CANCEL_CONNECTIONS,
     connectTimeoutMs: upstream.connectTimeout,
+    rules: placing.rules,
     responseTimeoutMs: upstream.responseTimeout,
     idleTimeoutMs: upstream.idleTimeout,
     keepAliveTimeoutMs: upstream.keepAlive,
@@ -147,6 +152,7 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     upstreams,
     parking,
     concurrency,
+    placer: placing.placer,
     retryBudget,
     pressure,
     runningQueries: createRunningQueries(),
@@ -207,6 +213,7 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     await cluster.close();
     await discovery.close();
     stopLogging();
+    await placing.rules?.stop();
     metrics.close();
     await admin.close();
   }
@@ -223,6 +230,7 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
         return {
           listen: url(scheme, config.listen.host, bound),
           admin: url('http', host, admin.server.address() as AddressInfo),
+        placing.rules?.start();
         };
       } catch (error) {
         await stop();

@@ -47,7 +47,15 @@ function fields(record: ExchangeRecord): object {
     end: record.end,
     remote: record.remoteAddress,
     queryId: record.queryId,
+    ...placement(record),
   };
+}
+
+/** Nothing where there was one Broker service only. */
+function placement({ placement }: ExchangeRecord): object {
+  if (placement === null) return {};
+  const { service, by, rule, fellBack } = placement;
+  return { service, chosenBy: rule === null ? by : `${by} ${rule}`, ...(fellBack ? { fellBack } : {}) };
 }
 
 function tenths(milliseconds: number): number {

@@ -1,10 +1,12 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Cluster } from '../cluster/contract.ts';
+import type { RulesSource } from '../cluster/rules-source.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { RecordSink } from '../exchange/record.ts';
 import { clusterMetrics } from './cluster-metrics.ts';
 import { discoveryMetrics, type SessionObserved } from './discovery-metrics.ts';
 import { type ExchangeState, exchangeMetrics } from './exchange-metrics.ts';
+import { placementMetrics } from './placement-metrics.ts';
 import { trafficMetrics } from './traffic-metrics.ts';
 
 export interface MetricsOptions {
@@ -16,6 +18,8 @@ export interface MetricsOptions {
   /** Requests being answered right now, parked ones included. */
   readonly inFlight?: () => number;
   readonly exchange?: ExchangeState;
+  /** The Coordinator's load rules, where they are read. */
+  readonly rules?: Pick<RulesSource, 'ageMs'> | null;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -34,10 +38,11 @@ export interface Metrics {
  * choose: no path, user, address or method.
  */
 export function createMetrics(options: MetricsOptions): Metrics {
-  const { cluster, discovery, version, inFlight, exchange, now = Date.now } = options;
+  const { cluster, discovery, version, inFlight, exchange, rules = null, now = Date.now } = options;
   const { registry = new Registry() } = options;
   const registers = [registry];
-  const record = trafficMetrics(registry);
+  const traffic = trafficMetrics(registry);
+  const placement = placementMetrics(registry, rules);
   const leaveCluster = clusterMetrics({ registry, cluster, now });
   const leaveDiscovery = discoveryMetrics({ registry, discovery, now });
   if (exchange !== undefined) exchangeMetrics(registry, exchange);
@@ -60,7 +65,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
   // Brings the event-loop lag too (nodejs_eventloop_lag_p50/p99/max_seconds, from monitorEventLoopDelay).
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 20 });
   return {
-    record,
+    record(record) {
+      traffic(record);
+      placement(record);
+    },
     contentType: registry.contentType,
     render: () => registry.metrics(),
     close: () => {

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { brokerSection } from './broker-schema.ts';
 import {
   choice,
   choices,
@@ -130,9 +131,7 @@ export const ConfigSchema = section({
     cancelOnDisconnect: flag(true),
     resetIncomplete: flag(false),
   }),
-  brokers: section({
-    defaultService: text('the name of a Broker service, for example druid/broker', 'druid/broker'),
-  }),
+  brokers: brokerSection(),
   leadership: section({
     probeInterval: duration(2_000, 100),
     probeTimeout: duration(1_000, 10),

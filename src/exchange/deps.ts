@@ -2,6 +2,8 @@ import type { Cluster } from '../cluster/contract.ts';
 import type { UpstreamNode } from '../cluster/node.ts';
 import type { ClusterView, WaitReason } from '../cluster/view.ts';
 import type { Role } from '../discovery/discovery.ts';
+import type { Placer } from '../routing/placement.ts';
+import type { QueryKind } from '../routing/query-shape.ts';
 import type { Route } from '../routing/route.ts';
 import type { Concurrency } from './concurrency.ts';
 import type { Connections } from './connections.ts';
@@ -29,6 +31,7 @@ export type ChooseTarget = (
   /** Nodes that this request has found wanting. */
   exclude: ReadonlySet<UpstreamNode>,
   options: { readonly defaultService: string; readonly maxPerNode: number },
+  /** `defaultService`: the service whose Brokers get it, if it is for a Broker. */
 ) => Target;
 
 /** The external origin a client is redirected to instead of being relayed, or null. */
@@ -43,6 +46,8 @@ export interface ExchangeOptions {
   /** `druid.service` of the Brokers that get queries: the default tier. */
   readonly defaultService: string;
   /** Requests that a node may have under way; others take the next one, or wait. */
+  /** Those that get anything at all, the default one among them. */
+  readonly services: ReadonlySet<string>;
   readonly maxPerNode: number;
   /** Bodies up to this many bytes are kept so that they can be sent again. */
   readonly bufferBodyBytes: number;
@@ -67,6 +72,8 @@ export interface ExchangeOptions {
 }
 
 export interface ExchangeDeps {
+  /** Null where there is nothing to choose: one Broker service. */
+  readonly placer: Placer | null;
   readonly cluster: Cluster;
   readonly route: (method: string, target: string) => Route;
   readonly chooseTarget: ChooseTarget;

@@ -1,6 +1,8 @@
 import type { UpstreamNode } from '../cluster/node.ts';
 import { connectionIdOf } from '../routing/connection-id.ts';
 import { chooseConnection } from '../routing/jdbc-target.ts';
+import { Placed } from '../routing/placed.ts';
+import { type Placeable, queryKindOf } from '../routing/placement.ts';
 import { cancelTarget, NO_FACTS, type QueryFacts, queryFactsOf } from '../routing/query-facts.ts';
 import type { Accounting } from './accounting.ts';
 import { answerError } from './answer.ts';
@@ -97,8 +99,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
   /** Sends the request on if there is a target, otherwise waits for one. */
   go(): void {
     if (this.#phase !== 'before') return;
-    // Which Broker has a JDBC connection is known when its id has been read.
-    if (this.#out.route.class === 'jdbc' && !this.#out.body.ready) {
+    if (this.#goesByBody() && !this.#out.body.ready) {
       this.#collect(() => this.go());
       return;
     }
@@ -144,9 +145,33 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     const connection = this.#connection();
     if (connection !== null) {
       const broker = connections.brokerOf(connection);
-      return chooseConnection(connection, broker, cluster.view, excluded, options.defaultService);
+    const placed = this.#placed(connection !== null);
+      const services = placed?.connectionsAmong(view, options.services) ?? options.services;
+      return chooseConnection(connection, broker, view, excluded, services);
     }
-    return chooseTarget(this.#out.route, cluster.view, random, excluded, options);
+    return chooseTarget(this.#out.route, view, random, excluded, placed?.among(view, options) ?? options);
+  }
+
+  /** Which Broker has a JDBC connection, and which service a query is for, is known when its body is here. */
+  #goesByBody(): boolean {
+    const { route } = this.#out;
+    return route.class === 'jdbc' || this.#deps.placer?.needsBody(route) === true;
+  }
+
+  /** The Broker service that was chosen for the request; null where there is nothing to choose. */
+  #placed(connected: boolean): Placed | null {
+    const { placer } = this.#deps;
+    const { route, headers, body } = this.#out;
+    if (placer === null || route.role !== 'broker') return null;
+    if (this.#account.placed !== null) return this.#account.placed;
+    const request: Placeable = {
+      route,
+      header: (name) => headerValue(headers, name),
+      body: body.content,
+    };
+    const placement = connected ? placer.placeByRule(request) : placer.place(request);
+    this.#account.placed = placement === null ? null : new Placed(placement);
+    return this.#account.placed;
   }
 
   /** Takes room for this request; without it, waits behind those who wait already, or is refused. */

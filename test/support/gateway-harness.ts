@@ -87,7 +87,15 @@ export class FakeCluster extends EventEmitter<ClusterEvents> implements Cluster 
   }
 
   brokers(...origins: string[]): void {
-    const nodes = origins.map((origin) => this.node(origin));
+    this.services({ 'druid/broker': origins });
+  }
+
+  /** Ready Brokers of these services. */
+  services(origins: Readonly<Record<string, readonly string[]>>): void {
+    const pools = Object.entries(origins).map(
+      ([service, of]) => [service, of.map((origin) => this.node(origin))] as const,
+    );
+    const ready = { ready: true, cordoned: false, ejected: false, why: 'ready' };
     this.change({
       brokers: nodes.map((node) => ({
         node,
@@ -145,6 +153,7 @@ const LOCAL: Readonly<Record<string, Extract<Route, { kind: 'local' }>['name']>>
   '/status/selfDiscovered': 'self-discovered',
   '/status/selfDiscovered/status': 'self-discovered-status',
   '/druid/router/v1/brokers': 'router-brokers',
+  readonly placer?: ExchangeDeps['placer'];
 };
 
 export interface HarnessOptions {
@@ -195,6 +204,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       largeShare: 0.75,
       ...options.concurrency,
     },
+    services: new Set(['druid/broker']),
     (role) => parking.room(role),
   );
   const retryBudget = createRetryBudget(options.retries ?? { share: 0.2, minPerSecond: 10 });
@@ -228,9 +238,9 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const exchange = createExchange({
     cluster,
     route,
-    chooseTarget({ role }, view, _, exclude, { maxPerNode }) {
+    chooseTarget({ role }, view, _, exclude, { defaultService, maxPerNode }) {
       if (role === 'broker') {
-        const pool = view.pools.get('druid/broker') ?? [];
+        const pool = view.pools.get(defaultService) ?? [];
         const free = pool.filter((node) => node.outstanding < maxPerNode);
         const node = free.find((candidate) => !exclude.has(candidate)) ?? free[0];
         if (node !== undefined) return { kind: 'node', node };
@@ -239,6 +249,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       const leader = view.leaders[role];
       if (leader.state === 'serving' && leader.node !== null) {
         const { node } = leader;
+    placer: options.placer ?? null,
         return node.outstanding < maxPerNode
           ? { kind: 'node', node }
           : { kind: 'wait', reason: 'overloaded' };
