@@ -107,7 +107,11 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     maxQueueMs: limits.queue.maxWait,
     timeoutSlackMs: queries.timeoutSlack,
     totalTimeoutMs: upstream.totalTimeout,
-    cancelOnDisconnect: queries.cancelOnDisconnect,
+    timeoutsByClass: upstream.byClass,
+    cancelOnDisconnect: {
+      native: queries.native?.cancelOnDisconnect ?? queries.cancelOnDisconnect,
+      sql: queries.sql?.cancelOnDisconnect ?? queries.cancelOnDisconnect,
+    },
     resetIncomplete: queries.resetIncomplete,
     maxPerNode: upstream.maxRequestsPerNode,
     trusts: createAddressSet(config.forwarded.trust),
@@ -132,11 +136,11 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     version,
     inFlight: () => inFlight,
     exchange: { parking, concurrency, retryBudget, pressure },
+    rules: placing.rules,
   });
   const upstreams = createUpstreams({
     connections: upstream.maxRequestsPerNode + CANCEL_CONNECTIONS,
     connectTimeoutMs: upstream.connectTimeout,
-    rules: placing.rules,
     responseTimeoutMs: upstream.responseTimeout,
     idleTimeoutMs: upstream.idleTimeout,
     keepAliveTimeoutMs: upstream.keepAlive,
@@ -148,11 +152,11 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     cluster,
     route: createRouter({ allow: config.routes.allow }),
     chooseTarget,
+    placer: placing.placer,
     redirectPolicy: createRedirectPolicy({ mode: config.mode, ...config.redirect }),
     upstreams,
     parking,
     concurrency,
-    placer: placing.placer,
     retryBudget,
     pressure,
     runningQueries: createRunningQueries(),
@@ -209,11 +213,11 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     clearTimeout(lastCall);
     parking.close();
     pressure.stop();
+    await placing.rules?.stop();
     await upstreams.close();
     await cluster.close();
     await discovery.close();
     stopLogging();
-    await placing.rules?.stop();
     metrics.close();
     await admin.close();
   }
@@ -226,11 +230,11 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
         const bound = await door.listen(config.listen.host, config.listen.port);
         discovery.start();
         cluster.start();
+        placing.rules?.start();
         const scheme = config.listen.tls === undefined ? 'http' : 'https';
         return {
           listen: url(scheme, config.listen.host, bound),
           admin: url('http', host, admin.server.address() as AddressInfo),
-        placing.rules?.start();
         };
       } catch (error) {
         await stop();

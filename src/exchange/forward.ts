@@ -17,6 +17,7 @@ import { redirect, splitLocation } from './redirect.ts';
 import { Relay } from './relay.ts';
 import type { RequestBody } from './request-body.ts';
 import { Standby, type StandbyActions } from './standby.ts';
+import { patience, totalLimit } from './time-limits.ts';
 import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from './upstream-side.ts';
 import { CLIENT_BUSY } from './wait-error.ts';
 
@@ -142,10 +143,11 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
 
   #chooseExcept(excluded: ReadonlySet<UpstreamNode>): Target {
     const { cluster, chooseTarget, connections, random, options } = this.#deps;
+    const { view } = cluster;
     const connection = this.#connection();
+    const placed = this.#placed(connection !== null);
     if (connection !== null) {
       const broker = connections.brokerOf(connection);
-    const placed = this.#placed(connection !== null);
       const services = placed?.connectionsAmong(view, options.services) ?? options.services;
       return chooseConnection(connection, broker, view, excluded, services);
     }
@@ -244,20 +246,19 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
         body: body.open(),
         bodyLength: body.length < 0 ? null : body.length,
         fresh: route.class === 'write' || route.class === 'statement',
-        ...this.#patience(),
+        ...patience(route.class, this.#ownTimeout(), this.#deps.options),
       },
       this,
     );
-    const { totalTimeoutMs } = this.#deps.options;
-    if (totalTimeoutMs > 0) this.#overdue ??= setTimeout(() => this.#isOverdue(), totalTimeoutMs);
+    const total = totalLimit(route.class, this.#ownTimeout(), this.#deps.options);
+    if (total > 0) this.#overdue ??= setTimeout(() => this.#isOverdue(), total);
     // An attempt that failed within `send` may already have been followed by another.
     if (attempt === this.#account.attempts) this.#call = call;
   }
 
-  /** A query says itself how long it may take; Druid ends it then, and the gateway a little later. */
-  #patience(): { patienceMs?: number } {
-    const { timeoutMs } = this.#facts ?? NO_FACTS;
-    return timeoutMs === null ? {} : { patienceMs: timeoutMs + this.#deps.options.timeoutSlackMs };
+  /** A query says itself how long it may take. */
+  #ownTimeout(): number | null {
+    return (this.#facts ?? NO_FACTS).timeoutMs;
   }
 
   #isOverdue(): void {
@@ -364,6 +365,11 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     );
   }
 
+  #cancelsOnDisconnect(): boolean {
+    const kind = queryKindOf(this.#out.route);
+    return kind !== null && this.#deps.options.cancelOnDisconnect[kind];
+  }
+
   onDrain(): void {
     this.#call?.resume();
   }
@@ -371,7 +377,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
   onClose(finished: boolean): void {
     this.#forget();
     if (this.#overdue !== null) clearTimeout(this.#overdue);
-    if (!finished && this.#call !== null && this.#deps.options.cancelOnDisconnect) this.#cancelQuery();
+    if (!finished && this.#call !== null && this.#cancelsOnDisconnect()) this.#cancelQuery();
     this.#phase = 'over';
     this.#standby?.leave();
     this.#stop();
@@ -424,6 +430,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     const { view } = this.#deps.cluster;
     if (verdict.outcome !== null) this.#report(verdict.outcome);
     if (verdict.kind === 'fail') {
+      this.#account.queryId ??= queryId ?? null;
       this.giveUp(queryId === undefined ? verdict.error : { ...verdict.error, queryId });
       return;
     }
@@ -455,7 +462,6 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
   }
 
   /** The query has these ids at its node, besides those known before. */
-      this.#account.queryId ??= queryId ?? null;
   #runs(ids: readonly string[]): void {
     for (const id of ids) {
       if (this.#node === null || this.#queryIds.includes(id)) continue;

@@ -6,6 +6,7 @@ import type {
   UpstreamFailure,
   UpstreamFailureKind,
   UpstreamHandler,
+  UpstreamRequest,
   Upstreams,
 } from './upstream-side.ts';
 
@@ -65,7 +66,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
           method: request.method,
           headers: streamed ? [...headers, 'content-length', String(request.bodyLength)] : headers,
           body: request.body,
-          ...patience(request.patienceMs, options),
+          ...patience(request, options),
         },
         call,
       );
@@ -90,16 +91,13 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
   };
 }
 
-/** A query that may take longer than usual may also be silent for longer. */
 function patience(
-  patienceMs: number | undefined,
+  { patienceMs, idlePatienceMs }: UpstreamRequest,
   { idleTimeoutMs }: UpstreamOptions,
 ): { headersTimeout?: number; bodyTimeout?: number } {
-  if (patienceMs === undefined) return {};
-  return {
-    headersTimeout: patienceMs,
-    bodyTimeout: idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, patienceMs),
-  };
+  if (patienceMs === undefined) return idlePatienceMs === undefined ? {} : { bodyTimeout: idlePatienceMs };
+  const idle = idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, patienceMs);
+  return { headersTimeout: patienceMs, bodyTimeout: idlePatienceMs ?? idle };
 }
 
 /** One attempt: undici's events on one side, the exchange's on the other, and `outstanding` counted exactly once. */

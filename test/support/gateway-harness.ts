@@ -97,15 +97,8 @@ export class FakeCluster extends EventEmitter<ClusterEvents> implements Cluster 
     );
     const ready = { ready: true, cordoned: false, ejected: false, why: 'ready' };
     this.change({
-      brokers: nodes.map((node) => ({
-        node,
-        service: 'druid/broker',
-        ready: true,
-        cordoned: false,
-        ejected: false,
-        why: 'ready',
-      })),
-      pools: new Map([['druid/broker', nodes]]),
+      brokers: pools.flatMap(([service, nodes]) => nodes.map((node) => ({ node, service, ...ready }))),
+      pools: new Map(pools),
     });
   }
 }
@@ -153,7 +146,6 @@ const LOCAL: Readonly<Record<string, Extract<Route, { kind: 'local' }>['name']>>
   '/status/selfDiscovered': 'self-discovered',
   '/status/selfDiscovered/status': 'self-discovered-status',
   '/druid/router/v1/brokers': 'router-brokers',
-  readonly placer?: ExchangeDeps['placer'];
 };
 
 export interface HarnessOptions {
@@ -161,6 +153,7 @@ export interface HarnessOptions {
   readonly upstreams?: Partial<UpstreamOptions>;
   readonly limits?: Partial<DoorLimits>;
   readonly redirectPolicy?: ExchangeDeps['redirectPolicy'];
+  readonly placer?: ExchangeDeps['placer'];
   readonly maxParked?: number;
   readonly maxParkedBytes?: number;
   readonly maxQueued?: number;
@@ -204,7 +197,6 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       largeShare: 0.75,
       ...options.concurrency,
     },
-    services: new Set(['druid/broker']),
     (role) => parking.room(role),
   );
   const retryBudget = createRetryBudget(options.retries ?? { share: 0.2, minPerSecond: 10 });
@@ -212,6 +204,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const pressure: { -readonly [K in keyof Pressure]: Pressure[K] } = { high: false, stop() {} };
   const exchangeOptions: ExchangeOptions = {
     defaultService: 'druid/broker',
+    services: new Set(['druid/broker']),
     bufferBodyBytes: 64 * 1024,
     maxWaitMs: 2_000,
     maxWaitByRole: {},
@@ -219,7 +212,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     maxQueueMs: 1_000,
     timeoutSlackMs: 50,
     totalTimeoutMs: 0,
-    cancelOnDisconnect: true,
+    timeoutsByClass: {},
+    cancelOnDisconnect: { native: true, sql: true },
     resetIncomplete: false,
     maxPerNode: 64,
     trusts: () => false,
@@ -249,13 +243,13 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       const leader = view.leaders[role];
       if (leader.state === 'serving' && leader.node !== null) {
         const { node } = leader;
-    placer: options.placer ?? null,
         return node.outstanding < maxPerNode
           ? { kind: 'node', node }
           : { kind: 'wait', reason: 'overloaded' };
       }
       return { kind: 'wait', reason: leader.waitReason ?? 'no_leader' };
     },
+    placer: options.placer ?? null,
     redirectPolicy: options.redirectPolicy ?? null,
     upstreams,
     parking,
