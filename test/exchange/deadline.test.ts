@@ -146,6 +146,23 @@ describe('a query that is overdue', () => {
   });
 });
 
+test('each class has its own limits: a read is given up while a statement is waited for', async () => {
+  await begin({
+    upstreams: { responseTimeoutMs: 100 },
+    exchange: { timeoutsByClass: { statement: { responseTimeout: 20_000 }, read: { responseTimeout: 150 } } },
+  });
+  gateway.cluster.lead('coordinator', broker.origin);
+  onQuery = ({ method }, socket) => {
+    if (method === 'POST') setTimeout(() => socket.write(json('done')), 1_500);
+  };
+  const get = 'GET /druid/coordinator/v1/datasources HTTP/1.1\r\nHost: a\r\n\r\n';
+  const [statement, read] = await Promise.all([
+    exchangeRaw(gateway.port, requestOf('{}', '/druid/v2/sql/task')),
+    exchangeRaw(gateway.port, get),
+  ]);
+  expect([statement.status, read.status, read.json().errorCode]).toEqual([200, 504, 'upstream_timeout']);
+});
+
 describe('a client that leaves', () => {
   async function leaves(context: object, target?: string): Promise<void> {
     const begun = broker.requests.length;
