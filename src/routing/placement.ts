@@ -31,7 +31,7 @@ export interface Tiers {
   readonly defaultService: string;
 }
 
-/** Why a query goes to a service that a strategy chose, or null where it leaves that to the next one. */
+/** The service that a strategy chooses for a query; null leaves that to the next one. */
 export type Strategy = (query: QueryShape, tiers: Tiers) => Placement | null;
 
 /** Chooses the Broker service of each request. There is none where there is one service only. */
