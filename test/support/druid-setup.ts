@@ -25,7 +25,7 @@ declare module 'vitest' {
       readonly zookeeper: string;
       /**
        * URL: `GET /` lists the nodes; `POST /NAME` starts one that has ended and waits until it is healthy;
-       * `PUT /ROLE` starts another one; `DELETE /NAME` ends one for good.
+       * `PUT /ROLE[?service=SERVICE]` starts another one; `DELETE /NAME` ends one for good.
        */
       readonly control: string;
     };
@@ -49,8 +49,9 @@ export async function setup(project: TestProject): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'druid-gateway-test-'));
   const cluster = await startDruidCluster({ folder, druidClassPath, zookeeperClassPath, report: say });
   const server = createServer((request, response) => {
-    const name = (request.url ?? '').slice(1);
-    void act(cluster, request.method ?? '', name).then(
+    const { pathname, searchParams } = new URL(request.url ?? '', 'http://control');
+    const service = searchParams.get('service') ?? undefined;
+    void act(cluster, request.method ?? '', pathname.slice(1), service).then(
       () => response.end(JSON.stringify(nodesOf(cluster))),
       (error: Error) => response.writeHead(500).end(error.message),
     );
@@ -69,9 +70,9 @@ export async function setup(project: TestProject): Promise<void> {
   };
 }
 
-async function act(cluster: DruidCluster, method: string, name: string): Promise<void> {
+async function act(cluster: DruidCluster, method: string, name: string, service?: string): Promise<void> {
   if (method === 'POST') await cluster.restart(name);
-  if (method === 'PUT') await cluster.add(name as DruidRole);
+  if (method === 'PUT') await cluster.add(name as DruidRole, service);
   if (method === 'DELETE') await cluster.remove(name);
 }
 
