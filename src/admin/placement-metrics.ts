@@ -18,6 +18,8 @@ export function placementMetrics(
     name: 'druid_gateway_load_rules_age_seconds',
     help: 'Since the load rules of the Coordinator were last read; -1 where they have not been.',
     registers,
+    // Where several processes read the rules, the oldest ones tell.
+    aggregator: 'max',
     collect() {
       const age = rules?.ageMs ?? null;
       this.set(age === null ? -1 : age / 1000);
