@@ -11,12 +11,14 @@ const MAX_PATH = 1024;
 const PLAIN = /^[ !#-[\]-~]*$/;
 
 /**
- * One line for each exchange when it is over: `info`, and `warn` where someone got less than they asked for. The lines
- * are pino's, put together here: nothing in them is unknown, and this is a third of what pino takes for one.
+ * One line for each exchange when it is over: `info`, and `warn` where someone got less than they asked for. Where not
+ * everything is wanted, still one for each answer that was not whole: no status tells of those. The lines are pino's,
+ * put together here: nothing in them is unknown, and this is a third of what pino takes for one.
  */
-export function createAccessLog(logger: Logger): RecordSink {
+export function createAccessLog(logger: Logger, everything = true): RecordSink {
   const { [symbols.streamSym]: stream } = logger as unknown as Record<symbol, DestinationStream>;
   return (record) => {
+    if (!everything && !wasNotWhole(record)) return;
     if (record.role === 'local' && PROBED_PATHS.has(record.path)) return;
     const level = wentWrong(record) ? 'warn' : 'info';
     if (logger.isLevelEnabled(level)) stream?.write(line(level, record));
@@ -24,7 +26,11 @@ export function createAccessLog(logger: Logger): RecordSink {
 }
 
 function wentWrong(record: ExchangeRecord): boolean {
-  return record.status >= 500 || record.end === 'upstream_cut' || record.end === 'incomplete';
+  return record.status >= 500 || wasNotWhole(record);
+}
+
+function wasNotWhole({ end }: ExchangeRecord): boolean {
+  return end === 'upstream_cut' || end === 'incomplete';
 }
 
 function line(level: string, record: ExchangeRecord): string {
@@ -36,13 +42,21 @@ function line(level: string, record: ExchangeRecord): string {
     `,"reason":${text(record.reason)},"upstream":${text(record.upstream)},"attempts":${record.attempts}` +
     `,"redirected":${record.redirected},"ms":${tenths(record.durationMs)},"parkedMs":${tenths(record.parkedMs)}` +
     `,"bytesIn":${record.bytesIn},"bytesOut":${record.bytesOut},"end":"${record.end}"` +
-    `,"remote":${text(record.remoteAddress)},"queryId":${text(record.queryId)},"msg":"request"}\n`
+    `,"remote":${text(record.remoteAddress)},"queryId":${text(record.queryId)}${placed(record)},"msg":"request"}\n`
   );
 }
 
 function text(value: string | null): string {
   if (value === null) return 'null';
   return PLAIN.test(value) ? `"${value}"` : JSON.stringify(value);
+}
+
+/** Nothing where there was one Broker service only. */
+function placed({ placement }: ExchangeRecord): string {
+  if (placement === null) return '';
+  const { service, by, rule, fellBack } = placement;
+  const chosenBy = rule === null ? by : `${by} ${rule}`;
+  return `,"service":${text(service)},"chosenBy":"${chosenBy}"${fellBack ? ',"fellBack":true' : ''}`;
 }
 
 function tenths(milliseconds: number): number {

@@ -1,10 +1,12 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Cluster } from '../cluster/contract.ts';
+import type { RulesSource } from '../cluster/rules-source.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { RecordSink } from '../exchange/record.ts';
 import { clusterMetrics } from './cluster-metrics.ts';
 import { discoveryMetrics, type SessionObserved } from './discovery-metrics.ts';
 import { type ExchangeState, exchangeMetrics, inFlightMetric } from './exchange-metrics.ts';
+import { placementMetrics } from './placement-metrics.ts';
 import { trafficMetrics } from './traffic-metrics.ts';
 
 export interface MetricsOptions {
@@ -18,6 +20,8 @@ export interface MetricsOptions {
   readonly exchange?: ExchangeState;
   /** What the metrics of the process are labelled with, where others have the same. */
   readonly worker?: string;
+  /** The Coordinator's load rules, where they are read. */
+  readonly rules?: Pick<RulesSource, 'ageMs'> | null;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -36,10 +40,11 @@ export interface Metrics {
  * choose: no path, user, address or method.
  */
 export function createMetrics(options: MetricsOptions): Metrics {
-  const { cluster, discovery, version, inFlight, exchange, worker, now = Date.now } = options;
+  const { cluster, discovery, version, inFlight, exchange, worker, rules = null, now = Date.now } = options;
   const { registry = new Registry() } = options;
   const registers = [registry];
-  const record = trafficMetrics(registry);
+  const traffic = trafficMetrics(registry);
+  const placement = placementMetrics(registry, rules);
   const leaveCluster = clusterMetrics({ registry, cluster, now });
   const leaveDiscovery = discoveryMetrics({ registry, discovery, now });
   if (exchange !== undefined) exchangeMetrics(registry, exchange);
@@ -52,7 +57,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
   }).set({ version, node_version: process.versions.node }, 1);
   processMetrics(registry, worker);
   return {
-    record,
+    record(record) {
+      traffic(record);
+      placement(record);
+    },
     contentType: registry.contentType,
     render: () => registry.metrics(),
     close: () => {

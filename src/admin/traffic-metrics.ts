@@ -72,7 +72,7 @@ const COUNTERS: readonly { name: string; help: string; labels: readonly Label[];
   },
   {
     name: 'druid_gateway_incomplete_answers_total',
-    help: 'Answers that Druid itself called incomplete in a trailer.',
+    help: 'Answers that Druid called incomplete in a trailer, or did not call complete although it was to.',
     labels: ['role'],
     sum: 'incomplete',
   },

@@ -40,8 +40,8 @@ export interface DruidCluster {
   node(name: string): DruidNode;
   /** Starts a node again that has ended, on its port, and waits until it is healthy. */
   restart(name: string): Promise<DruidNode>;
-  /** Starts another node of this role, and waits until it is healthy. */
-  add(role: DruidRole): Promise<DruidNode>;
+  /** Starts another node of this role, with a `druid.service` of its own if one is given; waits until it is healthy. */
+  add(role: DruidRole, service?: string): Promise<DruidNode>;
   /** Ends a node for good. */
   remove(name: string): Promise<void>;
   /** Ends every process; SIGKILL, since nothing is to be kept. */
@@ -172,10 +172,11 @@ class LocalCluster implements DruidCluster {
     return node;
   }
 
-  async add(role: DruidRole): Promise<DruidNode> {
+  async add(role: DruidRole, service?: string): Promise<DruidNode> {
     const [port = 0, idleDerbyPort = 0] = await freePorts(2);
     const name = `${role}-at-${port}`;
-    this.#specs.set(name, { role, name, port, idleDerbyPort });
+    const own = service === undefined ? {} : { service };
+    this.#specs.set(name, { role, name, port, idleDerbyPort, ...own });
     return this.restart(name);
   }
 

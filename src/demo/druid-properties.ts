@@ -8,6 +8,8 @@ export interface DruidNodeSpec {
   /** `coordinator-1`: its folder. */
   readonly name: string;
   readonly port: number;
+  /** `druid.service`, where it is not as usual. */
+  readonly service?: string;
   /** Each master starts a Derby server of its own, which nobody uses: it takes the store's down with it otherwise. */
   readonly idleDerbyPort: number;
 }
@@ -46,7 +48,7 @@ export function runtimeProperties(spec: DruidNodeSpec, places: ClusterPlaces): s
     'druid.zk.service.sessionTimeoutMs=5000',
     'druid.host=127.0.0.1',
     `druid.plaintextPort=${spec.port}`,
-    `druid.service=druid/${spec.role}`,
+    `druid.service=${spec.service ?? `druid/${spec.role}`}`,
     `${metadata}.type=derby`,
     `${metadata}.connector.connectURI=jdbc:derby://127.0.0.1:${derbyPort}/${join(folder, 'derby')};create=true`,
     `${metadata}.connector.host=127.0.0.1`,

@@ -65,8 +65,9 @@ export class Cancel implements ClientEvents {
       );
     client.listen(this);
     const known = id === null ? [] : deps.runningQueries.nodesOf(id);
-    const all = deps.cluster.view.brokers.map(({ node }) => node);
-    this.#others = all.filter((node) => !known.includes(node));
+    const { services } = deps.options;
+    const all = deps.cluster.view.brokers.filter(({ service }) => services.has(service));
+    this.#others = all.map(({ node }) => node).filter((node) => !known.includes(node));
     this.#known = known;
     this.#timer = setTimeout(() => this.#giveUp(), PATIENCE_MS);
   }

@@ -17,8 +17,13 @@ export interface UpstreamRequest {
    * cannot leave the fate of the request unknown.
    */
   readonly fresh: boolean;
-  /** How long the answer's head, and every further part of it, may take, where that is not as usual. */
+  /** How long the answer's head may take, where that is not as usual; 0 is for ever. */
   readonly patienceMs?: number;
+  /**
+   * How long every further part of it may take, where that is not as usual; 0 is for ever. Without it, as long as
+   * usual, or as `patienceMs` if that is longer.
+   */
+  readonly idlePatienceMs?: number;
 }
 
 /**

@@ -20,6 +20,7 @@ import { createRedirectPolicy } from '../routing/redirect-policy.ts';
 import { createRouter } from '../routing/router.ts';
 import { chooseTarget } from '../routing/target.ts';
 import { createUpstreams } from '../upstream/upstreams.ts';
+import { createPlacing, type Placing } from './create-placement.ts';
 import { nodeTls } from './node-tls.ts';
 import { listenTls } from './tls-files.ts';
 
@@ -37,6 +38,8 @@ export interface Serving {
   readonly state: ExchangeState;
   /** Requests being answered right now, waiting ones included. */
   readonly inFlight: number;
+  /** What reads the Coordinator's load rules; null where they are not asked for. */
+  readonly rules: Placing['rules'];
   /** Listens as configured. Rejects with the system's error. */
   listen(): Promise<AddressInfo>;
   /** Asks clients to go elsewhere, waits, closes the doors, and ends what is under way within the deadline. */
@@ -55,6 +58,7 @@ export function createServing(options: ServingOptions): Serving {
   const { limits, retries, upstream, parking: waits } = config;
   const now = (): number => performance.now();
   const tls = nodeTls(config);
+  const placing = createPlacing(config, { cluster, random: Math.random, ...tls });
   let inFlight = 0;
 
   function sink(record: ExchangeRecord): void {
@@ -85,11 +89,12 @@ export function createServing(options: ServingOptions): Serving {
     ...tls,
   });
   cluster.on('view', ({ nodes }) => upstreams.retain(nodes));
-  const exchangeOptions = exchangeOptionsOf(config);
+  const exchangeOptions = exchangeOptionsOf(config, placing);
   const exchange = createExchange({
     cluster,
     route: createRouter({ allow: config.routes.allow }),
     chooseTarget,
+    placer: placing.placer,
     redirectPolicy: createRedirectPolicy({ mode: config.mode, ...config.redirect }),
     upstreams,
     parking,
@@ -141,7 +146,12 @@ export function createServing(options: ServingOptions): Serving {
     get inFlight() {
       return inFlight;
     },
-    listen: () => door.listen(config.listen.host, config.listen.port),
+    rules: placing.rules,
+    async listen() {
+      const bound = await door.listen(config.listen.host, config.listen.port);
+      placing.rules?.start();
+      return bound;
+    },
     async stop() {
       door.drain();
       await sleep(config.shutdown.delay);
@@ -151,21 +161,19 @@ export function createServing(options: ServingOptions): Serving {
       clearTimeout(lastCall);
       parking.close();
       pressure.stop();
+      await placing.rules?.stop();
       await upstreams.close();
     },
   };
 }
 
-function exchangeOptionsOf({
-  brokers,
-  forwarded,
-  limits,
-  parking,
-  queries,
-  upstream,
-}: Config): ExchangeOptions {
+function exchangeOptionsOf(
+  { brokers, forwarded, limits, parking, queries, upstream }: Config,
+  { services }: Placing,
+): ExchangeOptions {
   return {
     defaultService: brokers.defaultService,
+    services,
     bufferBodyBytes: upstream.bufferBody,
     maxWaitMs: parking.maxWait,
     maxWaitByRole: perRole((role) => parking[role]?.maxWait),
@@ -173,7 +181,11 @@ function exchangeOptionsOf({
     maxQueueMs: limits.queue.maxWait,
     timeoutSlackMs: queries.timeoutSlack,
     totalTimeoutMs: upstream.totalTimeout,
-    cancelOnDisconnect: queries.cancelOnDisconnect,
+    timeoutsByClass: upstream.byClass,
+    cancelOnDisconnect: {
+      native: queries.native?.cancelOnDisconnect ?? queries.cancelOnDisconnect,
+      sql: queries.sql?.cancelOnDisconnect ?? queries.cancelOnDisconnect,
+    },
     resetIncomplete: queries.resetIncomplete,
     maxPerNode: upstream.maxRequestsPerNode,
     trusts: createAddressSet(forwarded.trust),

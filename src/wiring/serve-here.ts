@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { createAccessLog } from '../admin/access-log.ts';
+import { logRulesEvents } from '../admin/event-log.ts';
 import { createMetrics } from '../admin/metrics.ts';
 import type { Cluster } from '../cluster/contract.ts';
 import type { Config } from '../config/schema.ts';
@@ -17,22 +18,24 @@ export interface ServeOptions {
 
 /** This process serves by itself. */
 export function serveHere({ config, cluster, discovery, logger, version }: ServeOptions): Servers {
-  const accessLog = config.log.access ? createAccessLog(logger) : null;
+  const accessLog = createAccessLog(logger, config.log.access);
   const serving = createServing({
     config,
     cluster,
     logger,
     sink(record) {
       metrics.record(record);
-      accessLog?.(record);
+      accessLog(record);
     },
   });
+  if (serving.rules !== null) logRulesEvents(logger, serving.rules);
   const metrics = createMetrics({
     cluster,
     discovery,
     version,
     inFlight: () => serving.inFlight,
     exchange: serving.state,
+    rules: serving.rules,
   });
   return {
     listen: () => serving.listen(),

@@ -1,8 +1,10 @@
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { createAccessLog } from '../admin/access-log.ts';
+import { logRulesEvents } from '../admin/event-log.ts';
 import { exchangeMetrics, inFlightMetric } from '../admin/exchange-metrics.ts';
 import { processMetrics } from '../admin/metrics.ts';
+import { placementMetrics } from '../admin/placement-metrics.ts';
 import { trafficMetrics } from '../admin/traffic-metrics.ts';
 import { createServing, MAX_CONNECTIONS } from '../wiring/create-serving.ts';
 import type { FromWorker, ListenFailure, MetricsJson, ToWorker } from './messages.ts';
@@ -40,7 +42,7 @@ export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
   const connections = createSharedConnections(MAX_CONNECTIONS, (entries) =>
     send({ kind: 'connections', entries }),
   );
-  const accessLog = config.log.access ? createAccessLog(logger) : null;
+  const accessLog = createAccessLog(logger, config.log.access);
   const record = trafficMetrics(registry);
   const serving = createServing({
     config,
@@ -49,9 +51,12 @@ export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
     connections,
     sink(exchange) {
       record(exchange);
-      accessLog?.(exchange);
+      place(exchange);
+      accessLog(exchange);
     },
   });
+  const place = placementMetrics(registry, serving.rules);
+  if (serving.rules !== null) logRulesEvents(logger, serving.rules);
   exchangeMetrics(registry, serving.state);
   inFlightMetric(registry, () => serving.inFlight);
   processMetrics(registry, String(worker));

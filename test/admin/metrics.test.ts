@@ -28,6 +28,7 @@ beforeEach(() => {
       retryBudget: { refusals: 1 },
       pressure: { high: true },
     },
+    rules: { ageMs: 12_500 },
     now: () => now,
   });
 });
@@ -191,6 +192,20 @@ test('what requests wait for and are limited by is read when scraped', async () 
   expect(await value('druid_gateway_queued_requests{role="overlord"}')).toBe(2);
   expect(await value('druid_gateway_retries_refused_total')).toBe(1);
   expect(await value('druid_gateway_overloaded')).toBe(1);
+});
+
+test('placements are counted by service and reason, and only where there was something to choose', async () => {
+  metrics.record(exchange());
+  const placement = { service: 'druid/hot', by: 'rule', rule: 3, fellBack: false } as const;
+  metrics.record(exchange({ placement }));
+  metrics.record(exchange({ placement: { ...placement, rule: 7 } }));
+  metrics.record(exchange({ placement: { ...placement, by: 'manual', rule: null, fellBack: true } }));
+  const series = (await metrics.render()).split('\n').filter((line) => /^druid_gateway_placed/.test(line));
+  expect(series).toEqual([
+    'druid_gateway_placed_requests_total{service="druid/hot",by="rule",fallback="false"} 2',
+    'druid_gateway_placed_requests_total{service="druid/hot",by="manual",fallback="true"} 1',
+  ]);
+  expect(await value('druid_gateway_load_rules_age_seconds')).toBe(12.5);
 });
 
 test('docs/operations.md names every metric with its type and labels, and no other', async () => {

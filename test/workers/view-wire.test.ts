@@ -20,7 +20,7 @@ function decisions(view: ClusterView, dice: readonly number[]): string[] {
     chooseTarget({ kind: 'forward', role, class: 'read', target: '/' }, view, random, new Set(), options),
   );
   const jdbc = ['a', 'b', 'c'].map((id) =>
-    chooseConnection(id, '10.0.0.1:8082', view, new Set(), 'druid/broker'),
+    chooseConnection(id, '10.0.0.1:8082', view, new Set(), new Set(['druid/broker'])),
   );
   return [...plain, ...jdbc].map(named);
 }
