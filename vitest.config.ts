@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * Projects from cheap to dear: `unit` needs nothing but Node, `zookeeper` starts real ZooKeeper servers, `faults`
- * also Druid-like processes and the built gateway, `druid` shares one real Druid cluster. They run one after the other and the dear ones one file at a time: two cores do not
- * carry more.
+ * also Druid-like processes and the built gateway, `druid` shares one real Druid cluster, `secured` one with
+ * passwords. They run one after the other and the dear ones one file at a time: two cores do not carry more.
  */
 export default defineConfig({
   test: {
@@ -12,7 +12,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/zookeeper/**', 'test/faults/**', 'test/druid/**'],
+          exclude: ['test/zookeeper/**', 'test/faults/**', 'test/druid/**', 'test/secured/**'],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
@@ -46,6 +46,17 @@ export default defineConfig({
           hookTimeout: 600_000,
           fileParallelism: false,
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          name: 'secured',
+          include: ['test/secured/**/*.test.ts'],
+          globalSetup: ['test/support/secured-setup.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 6 },
         },
       },
     ],
