@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import type { RunningGateway } from '../support/gateway-process.ts';
-import { ask, askWell, gatewayForSecured, securedCluster, taskSucceeds } from '../support/secured.ts';
+import {
+  ask,
+  askWell,
+  atEveryBroker,
+  gatewayForSecured,
+  securedCluster,
+  taskSucceeds,
+} from '../support/secured.ts';
 
 const TABLE = 'staged_rows';
 const DATA = ['a', 'b', 'c'].map((k, i) => JSON.stringify({ ts: `2024-01-0${i + 1}T00:00:00Z`, k, n: i }));
@@ -49,8 +56,8 @@ test('a query as a task replaces a table', async () => {
   const { taskId } = (await response.json()) as { taskId: string };
   await taskSucceeds(gateway.url, taskId);
   const query = `SELECT SUM(n) s FROM ${TABLE}`;
-  await eventually(async () => {
-    const answer = await ask(`${gateway.url}/druid/v2/sql`, { body: { query } });
+  await atEveryBroker(async (origin) => {
+    const answer = await ask(`${origin}/druid/v2/sql`, { body: { query } });
     return (await answer.text()).trim() === '[{"s":3}]';
   });
 });

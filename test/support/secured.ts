@@ -69,7 +69,14 @@ export async function load(url: string, table: string, rows: readonly object[]):
     body: ingestionTask(table, rows, ['k', { type: 'long', name: 'n' }]),
   });
   await taskSucceeds(url, (submitted as { task: string }).task);
-  await eventually(async () => (await count(url, table)) === rows.length);
+  await atEveryBroker(async (origin) => (await count(origin, table)) === rows.length);
+}
+
+/** Waits until it holds at each Broker: each learns of tables and users by itself. */
+export async function atEveryBroker(holds: (origin: string) => Promise<boolean>): Promise<void> {
+  for (const { role, port } of (await securedCluster()).nodes) {
+    if (role === 'broker') await eventually(() => holds(`http://127.0.0.1:${port}`));
+  }
 }
 
 /** Waits until a task has ended; rejects unless that was a success. */
@@ -83,7 +90,7 @@ export async function taskSucceeds(url: string, id: string): Promise<void> {
   });
 }
 
-/** How many rows a table has; null while the Broker that is asked does not know it. */
+/** How many rows a table has; null while the Broker does not know it. */
 async function count(url: string, table: string): Promise<number | null> {
   const response = await ask(`${url}/druid/v2/sql`, { body: { query: `SELECT COUNT(*) c FROM "${table}"` } });
   const rows = (await response.json()) as { c: number }[];
