@@ -7,7 +7,8 @@ const UNDER_LOAD = ['noisy-client', 'retry-budget', 'slow-brokers', 'thousand-pa
 
 /**
  * Projects from cheap to dear, one after the other: `unit` needs nothing but Node, `zookeeper` starts real ZooKeeper
- * servers, `faults` and `load` also Druid-like processes and the built gateway, `druid` shares one real Druid cluster.
+ * servers, `faults` and `load` also Druid-like processes and the built gateway, `druid` shares one real Druid
+ * cluster, `secured` one with passwords.
  * What mostly waits runs two files at a time: two cores do not carry more.
  */
 export default defineConfig({
@@ -17,7 +18,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/zookeeper/**', 'test/faults/**', 'test/druid/**'],
+          exclude: ['test/zookeeper/**', 'test/faults/**', 'test/druid/**', 'test/secured/**'],
           testTimeout: 60_000,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
@@ -66,6 +67,17 @@ export default defineConfig({
           hookTimeout: 600_000,
           fileParallelism: false,
           sequence: { groupOrder: 5 },
+        },
+      },
+      {
+        test: {
+          name: 'secured',
+          include: ['test/secured/**/*.test.ts'],
+          globalSetup: ['test/support/secured-setup.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 6 },
         },
       },
     ],

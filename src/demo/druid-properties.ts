@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 
 /** The roles of the processes that a cluster is made of. */
-export type DruidRole = 'coordinator' | 'overlord' | 'broker' | 'historical' | 'indexer';
+export type DruidRole = 'coordinator' | 'overlord' | 'broker' | 'historical' | 'indexer' | 'router';
 
 export interface DruidNodeSpec {
   readonly role: DruidRole;
@@ -32,13 +32,30 @@ const ROLE_PROPERTIES: Readonly<Record<DruidRole, readonly string[]>> = {
     'druid.indexer.runner.type=httpRemote',
     'druid.indexer.storage.type=metadata',
   ],
-  broker: ['druid.sql.planner.metadataRefreshPeriod=PT1S'],
+  broker: [
+    'druid.sql.planner.metadataRefreshPeriod=PT1S',
+    // Above its limit (25) a Broker throws idle connections out to make room, and refuses new ones when none is idle.
+    'druid.sql.avatica.maxConnections=1000',
+    'druid.sql.avatica.maxStatementsPerConnection=10',
+  ],
   historical: ['druid.segmentCache.announceIntervalMillis=0'],
   indexer: ['druid.worker.capacity=2'],
+  router: [
+    'druid.router.managementProxy.enabled=true',
+    'druid.router.defaultBrokerServiceName=druid/broker',
+    'druid.router.coordinatorServiceName=druid/coordinator',
+  ],
 };
 
+/** Properties of a role beyond those that every cluster has; they win over these. */
+export type ExtraProperties = (role: DruidRole) => readonly string[];
+
 /** `runtime.properties` of one process: everything small, quick and within the cluster's folder. */
-export function runtimeProperties(spec: DruidNodeSpec, places: ClusterPlaces): string {
+export function runtimeProperties(
+  spec: DruidNodeSpec,
+  places: ClusterPlaces,
+  extra: ExtraProperties = () => [],
+): string {
   const { folder, zookeeperPort, derbyPort } = places;
   const own = join(folder, spec.name);
   const metadata = 'druid.metadata.storage';
@@ -67,6 +84,7 @@ export function runtimeProperties(spec: DruidNodeSpec, places: ClusterPlaces): s
     'druid.monitoring.monitors=[]',
     'druid.lookup.enableLookupSyncOnStartup=false',
     ...ROLE_PROPERTIES[spec.role],
+    ...extra(spec.role),
   ];
   return `${lines.join('\n')}\n`;
 }
