@@ -61,8 +61,9 @@ export class ExpressClient implements ClientSide, BodySource {
   resume(): void {
     const first = this.#first;
     this.#first = null;
-    if (first !== null) this.#onData?.(first);
     this.#connection.resumeBody();
+    // Whoever has enough with this pauses again.
+    if (first !== null) this.#onData?.(first);
   }
 
   /** Another piece of the body has come. */

@@ -6,7 +6,7 @@ import { readRequestFields } from '../exchange/request-headers.ts';
 import { type DoorState, LINGER_BYTES, LINGER_MS, plainAddress } from './door-state.ts';
 import { ExpressClient } from './express-client.ts';
 import { mayBecomePlain, plainHead } from './plain-head.ts';
-import { answerTimeout } from './raw-errors.ts';
+import { answerMalformed, answerTimeout } from './raw-errors.ts';
 
 /** What the connections of the express door share. */
 export interface ExpressHouse {
@@ -55,7 +55,7 @@ export class ExpressConnection {
   #lingerBytes = 0;
   #closes = false;
   readonly #onData = (chunk: Buffer): void => this.#take(chunk);
-  readonly #onEnd = (): void => this.destroy();
+  readonly #onEnd = (): void => this.#halfClose();
   readonly #onClose = (): void => this.#end();
   readonly #onError = (): void => {};
   readonly #onDrain = (): void => {
@@ -86,7 +86,7 @@ export class ExpressConnection {
 
   /** Nothing is asked on it at the moment. */
   get idle(): boolean {
-    return this.#client === null && this.#rest === null;
+    return this.#client === null && this.#rest === null && this.#bodyLeft === 0;
   }
 
   /** Its client is to open another one. */
@@ -151,12 +151,23 @@ export class ExpressConnection {
   }
 
   #timeOut(client: ExpressClient | null): void {
-    if (client?.begun === true) {
-      this.reset();
-      return;
-    }
+    if (client?.begun === true) this.reset();
+    else this.#refuse(client, answerTimeout);
+  }
+
+  /** Nothing more will come: what is not a whole request by now will never be one. */
+  #halfClose(): void {
+    const client = this.#client;
+    const partial = this.#bodyLeft > 0 ? client?.begun === false : client === null && this.#rest !== null;
+    if (partial) this.#refuse(client, answerMalformed);
+    else this.destroy();
+  }
+
+  #refuse(client: ExpressClient | null, answer: (socket: Socket, id: string) => void): void {
     this.#leave();
-    answerTimeout(this.#socket, client?.head.id ?? this.#house.nextId(undefined));
+    // An error without a listener would end the process.
+    this.#socket.on('error', this.#onError);
+    answer(this.#socket, client?.head.id ?? this.#house.nextId(undefined));
     client?.gone();
   }
 
@@ -245,8 +256,9 @@ export class ExpressConnection {
     this.#client = client;
     this.#rest = bytes.length > end ? bytes.subarray(end) : null;
     this.#bodyLeft = whole ? 0 : end - bytes.length;
-    // The rest of a body is read when somebody wants it.
+    // The rest of a body is read when somebody wants it; without one, reading is how a client that leaves is noticed.
     if (!whole) this.#socket.pause();
+    else if (this.#socket.isPaused()) this.#socket.resume();
     if (handle(client)) {
       this.#served++;
       return true;

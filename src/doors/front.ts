@@ -89,21 +89,24 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     // A target that Fastify's router cannot decode: what it is worth is for the gateway's own table to say.
     frameworkErrors: (_: Error, request: FastifyRequest, reply: FastifyReply) => {
       reply.hijack();
-      if (!take(request.raw, reply.raw, request.id)) {
+      inTurn(reply.raw, () => {
+        if (take(request.raw, reply.raw, request.id)) return;
         reply.raw.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
         const message = 'The target of the request is not valid.';
         reply.raw.end(errorBody({ status: 400, reason: 'target_malformed', message }, request.id));
-      }
+      });
     },
     ...serverOptions(options),
   } as Parameters<typeof Fastify>[0]) as unknown as FastifyInstance;
 
   app.addHook('onRequest', (request, reply, done) => {
-    if (take(request.raw, reply.raw, request.id)) reply.hijack();
-    else {
-      if (state.draining) reply.header('connection', 'close');
-      done();
-    }
+    inTurn(reply.raw, () => {
+      if (take(request.raw, reply.raw, request.id)) reply.hijack();
+      else {
+        if (state.draining) reply.header('connection', 'close');
+        done();
+      }
+    });
   });
   registerConsole(app, options.console);
 
@@ -167,6 +170,16 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
       }
     },
   };
+}
+
+/**
+ * Node hands over pipelined requests as they come, but a read must not overtake the write before it: each waits
+ * until those before it have been answered. What comes behind an answer that closed the connection is not begun.
+ */
+function inTurn(response: ServerResponse, begin: () => void): void {
+  const { socket } = response;
+  if (socket === null) response.once('socket', begin);
+  else if (socket.writable) begin();
 }
 
 function serverOptions({ tls, limits }: FrontDoorOptions): object {

@@ -7,6 +7,9 @@ import { blockOf, flatOf, type HeaderBlock } from '../exchange/header-block.ts';
 import { readRequestFields } from '../exchange/request-headers.ts';
 import { type DoorState, LINGER_BYTES, LINGER_MS, PLAIN_REASON, plainAddress } from './door-state.ts';
 
+/** Node's parser also takes 0.9 and 2.0, with the lines of HTTP/1.1. */
+const OTHER_VERSION = 'The only versions of HTTP taken are 1.0 and 1.1.';
+
 /** A request of `node:http` as the exchange sees it. */
 export class NodeClient implements ClientSide, BodySource {
   readonly head: RequestHead;
@@ -57,8 +60,6 @@ export class NodeClient implements ClientSide, BodySource {
     };
     response.on('close', close);
     response.on('drain', () => this.#calm());
-    // A pipelined request whose answer is not yet its connection's turn hears nothing when the connection ends.
-    if (response.socket === null) this.#request.socket.once('close', close);
   }
 
   pause(): void {
@@ -148,11 +149,12 @@ export class NodeClient implements ClientSide, BodySource {
 /** The head of a request of `node:http`. */
 export function requestHead(request: IncomingMessage, id: string, receivedAt: number): RequestHead {
   const block = blockOf(request.rawHeaders);
+  const fields = readRequestFields(block);
   return {
     method: request.method ?? '',
     target: request.url ?? '',
     block,
-    fields: readRequestFields(block),
+    fields: request.httpVersionMajor === 1 ? fields : { ...fields, fault: OTHER_VERSION },
     httpMinor: request.httpVersionMinor,
     remoteAddress: plainAddress(request.socket.remoteAddress ?? ''),
     encrypted: (request.socket as Partial<TLSSocket>).encrypted === true,

@@ -15,8 +15,9 @@ export interface PlainHead {
  */
 const HEAD =
   /(GET|POST|PUT|DELETE|HEAD) (\/[!-~]*) HTTP\/1\.1\r\n((?:[!#$%&'*+\-.^_`|~\dA-Za-z]+: [!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?\r\n)+)\r\n/y;
-/** The beginning of one. */
-const BEGINNING = /^(?:GET|POST|PUT|DELETE|HEAD) \/[!-~]* HTTP\/1\.1\r\n/;
+/** The beginning of one, with its first line whole. */
+const BEGINNING =
+  /^(?:GET|POST|PUT|DELETE|HEAD) \/[!-~]* HTTP\/1\.1\r\n(?:[!#$%&'*+\-.^_`|~\dA-Za-z]+: [!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?\r\n)*(?:[!#$%&'*+\-.^_`|~\dA-Za-z]+(?::(?: (?:[!-~\x80-\xff][\t -~\x80-\xff]*\r?)?)?)?|\r)?$/;
 
 /** The head at the beginning of a text (one character an octet), or null. */
 export function plainHead(text: string): PlainHead | null {
@@ -27,7 +28,7 @@ export function plainHead(text: string): PlainHead | null {
   return { method, target, block, length };
 }
 
-/** Whether more bytes could make a plain head of it. */
+/** Whether more bytes could make a plain head of it; if not, `node:http` may know already that it is none at all. */
 export function mayBecomePlain(text: string): boolean {
-  return BEGINNING.test(text) && !text.includes('\r\n\r\n');
+  return BEGINNING.test(text);
 }

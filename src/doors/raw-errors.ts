@@ -1,4 +1,4 @@
-import { type IncomingMessage, type OutgoingMessage, STATUS_CODES } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { errorBody, type GatewayError } from '../exchange/errors.ts';
 
@@ -11,13 +11,31 @@ const METHOD_NOT_ALLOWED: GatewayError = {
 
 /** Answers what never became a request: bytes that are not HTTP, too large a head, a head that took too long. */
 export function answerClientError(error: Error & { code?: string }, socket: Socket, id: string): void {
-  // A parser's error may concern a later request than the one that is just being answered on the connection.
-  const { _httpMessage: current } = socket as { _httpMessage?: OutgoingMessage };
-  if (!socket.writable || error.code === 'ECONNRESET' || current?.headersSent === true) {
+  if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy(error);
     return;
   }
-  answerRaw(socket, clientError(error.code), id);
+  if (answered.has(socket)) return;
+  answered.add(socket);
+  answerInTurn(socket, clientError(error.code), id);
+}
+
+/** Connections whose requests have come to such an end; more bytes make no other of it. */
+const answered = new WeakSet<Socket>();
+
+/** Requests that came whole before the one that is refused are answered first. */
+function answerInTurn(socket: Socket, error: GatewayError, id: string): void {
+  const { _httpMessage: current } = socket as { _httpMessage?: ServerResponse | null };
+  if (current == null) {
+    if (socket.writable) answerRaw(socket, error, id);
+  } else if (current.req.complete) current.once('close', () => answerInTurn(socket, error, id));
+  else if (current.headersSent) socket.destroy();
+  else answerRaw(socket, error, id);
+}
+
+/** Answers what cannot become a request any more. */
+export function answerMalformed(socket: Socket, id: string): void {
+  answerRaw(socket, clientError(undefined), id);
 }
 
 /** Answers a request that did not come in time, and ends its connection. */

@@ -81,7 +81,7 @@ export function readAnswerHead(
         break;
       case 'connection': {
         const value = valueAt(block, colon, end).toLowerCase();
-        if (/(?:^|[ ,])close(?:$|[ ,])/.test(value)) close = true;
+        if (/(?:^|[\t ,])close(?:$|[\t ,])/.test(value)) close = true;
         named = namedInConnection(value, named);
         drop = true;
         break;

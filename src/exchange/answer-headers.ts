@@ -1,5 +1,5 @@
 import type { AnswerHead } from './answer-head.ts';
-import { flatOf, type HeaderBlock, without } from './header-block.ts';
+import { blockOf, flatOf, type HeaderBlock, without } from './header-block.ts';
 import { isHopByHop } from './hop-by-hop.ts';
 
 /** Of what an answer is forwarded to, as far as its framing depends on it. */
@@ -17,7 +17,7 @@ export interface RelayedHead {
   readonly chunked: boolean;
 }
 
-const LOCATION = /^((?:content-)?location):[ \t]*(.*?)[ \t]*\r\n/gim;
+const LOCATIONS: ReadonlySet<string> = new Set(['location', 'content-location']);
 const LENGTH: ReadonlySet<string> = new Set(['content-length']);
 
 /** The headers of a relayed answer: the upstream's, less what concerns one hop, framed for this client. */
@@ -25,10 +25,7 @@ export function relayedHead(head: AnswerHead, context: AnswerContext): RelayedHe
   let headers = head.kept;
   if (head.named !== null) headers = without(headers, head.named);
   if (head.hasLocation) {
-    headers = headers.replace(
-      LOCATION,
-      (_, name: string, value: string) => `${name}: ${context.rewriteLocation(value)}\r\n`,
-    );
+    headers = withLocations(headers, context.rewriteLocation);
   }
   // RFC 9110 8.6: no Content-Length with 204.
   if (head.status === 204 && head.length >= 0) headers = without(headers, LENGTH);
@@ -39,6 +36,14 @@ export function relayedHead(head: AnswerHead, context: AnswerContext): RelayedHe
     headers += 'Transfer-Encoding: chunked\r\n';
   }
   return { headers, chunked };
+}
+
+function withLocations(block: HeaderBlock, rewrite: (location: string) => string): HeaderBlock {
+  const flat = flatOf(block);
+  for (let i = 0; i + 1 < flat.length; i += 2) {
+    if (LOCATIONS.has((flat[i] ?? '').toLowerCase())) flat[i + 1] = rewrite(flat[i + 1] ?? '');
+  }
+  return blockOf(flat);
 }
 
 export interface AnswerTrailers {

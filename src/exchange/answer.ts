@@ -37,6 +37,7 @@ export function answerError(client: ClientSide, account: Accounting, error: Gate
   const headers = ['X-Request-Id', client.head.id];
   if (error.retryAfter !== undefined) headers.push('Retry-After', String(error.retryAfter));
   if (error.allow !== undefined) headers.push('Allow', error.allow);
+  if (error.closes) headers.push('Connection', 'close');
   answer(client, account, {
     status: error.status,
     body: errorBody(error, client.head.id),

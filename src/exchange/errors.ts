@@ -20,6 +20,8 @@ export interface GatewayError {
   /** Seconds, for the `Retry-After` header. */
   readonly retryAfter?: number;
   readonly allow?: string;
+  /** Who knows where the next request begins: nothing else is read from the connection. */
+  readonly closes?: true;
   /** The id of the query that the error is about. */
   readonly queryId?: string;
 }

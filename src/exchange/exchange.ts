@@ -42,7 +42,7 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       ? new ViewingClient(plain, () => describeView(deps.cluster.view, Date.now()))
       : plain;
     if (fault !== null) {
-      refuse(client, { status: 400, reason: 'request_malformed', message: fault });
+      refuse(client, { status: 400, reason: 'request_malformed', message: fault, closes: true });
       return;
     }
     if (route.kind === 'forward') {

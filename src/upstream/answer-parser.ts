@@ -164,8 +164,10 @@ export class AnswerParser {
   }
 
   #begin(head: AnswerHead): void {
-    this.#reusable = !head.close;
     const bodiless = head.status === 204 || head.status === 304;
+    // Where there can be no body, one that is announced may follow nevertheless.
+    const doubtful = bodiless && (head.chunked || (head.status === 204 && head.length > 0));
+    this.#reusable = !head.close && !doubtful;
     this.#left = head.length;
     if (bodiless || (!head.chunked && head.length === 0)) this.#state = 'idle';
     else if (head.chunked) this.#state = 'size';

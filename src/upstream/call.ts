@@ -29,6 +29,8 @@ export class Call implements UpstreamCall, BodySink {
   readonly #handler: UpstreamHandler;
   #connection: UpstreamConnection | null = null;
   #over = false;
+  /** The node takes nothing more at the moment. */
+  #blocked = false;
   /** A byte of an answer has come. */
   answered = false;
   /** The request's last byte has been written. */
@@ -54,6 +56,11 @@ export class Call implements UpstreamCall, BodySink {
     if (!this.headed) return patienceMs ?? responseTimeoutMs;
     if (idlePatienceMs !== undefined) return idlePatienceMs;
     return idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, patienceMs ?? 0);
+  }
+
+  /** Its client has the next word, and the node nothing to answer for. */
+  get awaitsClient(): boolean {
+    return !this.sent && !this.#blocked;
   }
 
   ride(connection: UpstreamConnection): this {
@@ -102,6 +109,11 @@ export class Call implements UpstreamCall, BodySink {
     if (this.#over || connection === null) return false;
     connection.touch();
     this.#handler.onBodySent(chunk.length);
+    this.#blocked = !this.#framed(connection, chunk);
+    return !this.#blocked;
+  }
+
+  #framed(connection: UpstreamConnection, chunk: Buffer): boolean {
     if (this.#request.bodyLength !== null) return connection.write(chunk);
     let more = true;
     connection.together(() => {
@@ -114,11 +126,14 @@ export class Call implements UpstreamCall, BodySink {
 
   end(): void {
     if (this.#over) return;
+    this.#connection?.touch();
     if (this.#request.bodyLength === null) this.#connection?.write('0\r\n\r\n');
     this.sent = true;
   }
 
   onDrain(): void {
+    this.#blocked = false;
+    this.#connection?.touch();
     this.#stream?.resume();
   }
 

@@ -41,7 +41,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
         if (quiet > connectTimeoutMs) connection.fail('connect');
       } else if (call === null) {
         if (quiet > Math.min(keepAliveTimeoutMs, connection.idleLimitMs)) connection.destroy();
-      } else if (!connection.paused) {
+      } else if (!connection.paused && !call.awaitsClient) {
         const limit = call.patienceMs(options);
         if (limit > 0 && quiet > limit) connection.fail(call.headed ? 'stalled' : 'no_answer');
       }

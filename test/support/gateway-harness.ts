@@ -148,7 +148,13 @@ const LOCAL: Readonly<Record<string, Extract<Route, { kind: 'local' }>['name']>>
   '/druid/router/v1/brokers': 'router-brokers',
 };
 
+/** By which door the suite goes: the environment variable `DOOR`. */
+export type Door = 'express' | 'front';
+
+export const DOOR: Door = process.env.DOOR === 'front' ? 'front' : 'express';
+
 export interface HarnessOptions {
+  readonly door?: Door;
   readonly exchange?: Partial<ExchangeOptions>;
   readonly upstreams?: Partial<UpstreamOptions>;
   readonly limits?: Partial<DoorLimits>;
@@ -264,7 +270,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   });
   const door = createFrontDoor({
     handle: (client) => exchange.handle(client),
-    express: process.env['DOOR'] !== 'front',
+    express: (options.door ?? DOOR) === 'express',
     logger: pino({ level: 'silent' }),
     limits: {
       maxHeaderBytes: 16_384,
