@@ -35,8 +35,8 @@ const druid = {
 
 /**
  * Projects from cheap to dear, one after the other: `unit` needs nothing but Node, `zookeeper` starts real ZooKeeper
- * servers, `faults` and `load` also Druid-like processes and the built gateway, `druid` shares one real Druid cluster.
- * What mostly waits runs two files at a time: two cores do not carry more. `DOOR` says which door clients come
+ * servers, `faults` and `load` also Druid-like processes and the built gateway, `druid` shares one real Druid cluster,
+ * `secured` one with passwords. What mostly waits runs two files at a time: two cores do not carry more. `DOOR` says which door clients come
  * through (the express door unless it says otherwise), and `LISTENER=tls` that they come encrypted.
  */
 export default defineConfig({
@@ -46,7 +46,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/zookeeper/**', 'test/faults/**', 'test/druid/**', MEMORY],
+          exclude: ['test/zookeeper/**', 'test/faults/**', 'test/druid/**', 'test/secured/**', MEMORY],
           testTimeout: 60_000,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
@@ -125,6 +125,17 @@ export default defineConfig({
           env: FRONT,
           ...druid,
           sequence: { groupOrder: 9 },
+        },
+      },
+      {
+        test: {
+          name: 'secured',
+          include: ['test/secured/**/*.test.ts'],
+          globalSetup: ['test/support/secured-setup.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 10 },
         },
       },
     ],

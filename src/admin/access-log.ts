@@ -1,4 +1,4 @@
-import type { Logger } from 'pino';
+import { type DestinationStream, type Logger, symbols } from 'pino';
 import type { ExchangeRecord, RecordSink } from '../exchange/record.ts';
 
 /** Load balancers ask these every second; they say nothing about traffic. */
@@ -7,41 +7,72 @@ const PROBED_PATHS: ReadonlySet<string> = new Set(['/status/health', '/status/re
 /** A path can be as long as a request head may be; the log keeps its beginning. */
 const MAX_PATH = 1024;
 
-/** One line for each exchange when it is over: `info`, and `warn` where someone got less than they asked for. */
-export function createAccessLog(logger: Logger): RecordSink {
+/** What JSON text holds as it is. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+/**
+ * One line for each exchange when it is over: `info`, and `warn` where someone got less than they asked for. Where not
+ * everything is wanted, still one for each answer that was not whole: no status tells of those. The lines are pino's,
+ * put together here: nothing in them is unknown, and this is a third of what pino takes for one.
+ */
+export function createAccessLog(logger: Logger, everything = true): RecordSink {
+  const { [symbols.streamSym]: stream } = logger as unknown as Record<symbol, DestinationStream>;
   return (record) => {
+    if (!everything && !wasNotWhole(record)) return;
     if (record.role === 'local' && PROBED_PATHS.has(record.path)) return;
-    if (wentWrong(record)) logger.warn(fields(record), 'request');
-    else logger.info(fields(record), 'request');
+    const level = wentWrong(record) ? 'warn' : 'info';
+    if (logger.isLevelEnabled(level)) stream?.write(line(level, record));
   };
 }
 
 function wentWrong(record: ExchangeRecord): boolean {
-  return record.status >= 500 || record.end === 'upstream_cut' || record.end === 'incomplete';
+  return record.status >= 500 || wasNotWhole(record);
 }
 
-function fields(record: ExchangeRecord): object {
-  return {
-    id: record.id,
-    method: record.method,
-    path: record.path.length > MAX_PATH ? `${record.path.slice(0, MAX_PATH)}…` : record.path,
-    role: record.role,
-    class: record.class,
-    status: record.status,
-    reason: record.reason,
-    upstream: record.upstream,
-    attempts: record.attempts,
-    redirected: record.redirected,
-    ms: tenths(record.durationMs),
-    parkedMs: tenths(record.parkedMs),
-    bytesIn: record.bytesIn,
-    bytesOut: record.bytesOut,
-    end: record.end,
-    remote: record.remoteAddress,
-    queryId: record.queryId,
-  };
+function wasNotWhole({ end }: ExchangeRecord): boolean {
+  return end === 'upstream_cut' || end === 'incomplete';
+}
+
+function line(level: string, record: ExchangeRecord): string {
+  const { path } = record;
+  const shown = path.length > MAX_PATH ? `${path.slice(0, MAX_PATH)}…` : path;
+  return (
+    `{"level":"${level}","time":"${isoTime()}","id":${text(record.id)},"method":${text(record.method)}` +
+    `,"path":${text(shown)},"role":"${record.role}","class":"${record.class}","status":${record.status}` +
+    `,"reason":${text(record.reason)},"upstream":${text(record.upstream)},"attempts":${record.attempts}` +
+    `,"redirected":${record.redirected},"ms":${tenths(record.durationMs)},"parkedMs":${tenths(record.parkedMs)}` +
+    `,"bytesIn":${record.bytesIn},"bytesOut":${record.bytesOut},"end":"${record.end}"` +
+    `,"remote":${text(record.remoteAddress)},"queryId":${text(record.queryId)}${placed(record)},"msg":"request"}\n`
+  );
+}
+
+function text(value: string | null): string {
+  if (value === null) return 'null';
+  return PLAIN.test(value) ? `"${value}"` : JSON.stringify(value);
+}
+
+/** Nothing where there was one Broker service only. */
+function placed({ placement }: ExchangeRecord): string {
+  if (placement === null) return '';
+  const { service, by, rule, fellBack } = placement;
+  const chosenBy = rule === null ? by : `${by} ${rule}`;
+  return `,"service":${text(service)},"chosenBy":"${chosenBy}"${fellBack ? ',"fellBack":true' : ''}`;
 }
 
 function tenths(milliseconds: number): number {
   return Math.round(milliseconds * 10) / 10;
+}
+
+let second = 0;
+let secondText = '';
+
+/** The time as pino has it; what is above the millisecond is made once a second. */
+function isoTime(): string {
+  const now = Date.now();
+  const whole = Math.floor(now / 1000);
+  if (whole !== second) {
+    second = whole;
+    secondText = new Date(whole * 1000).toISOString().slice(0, -4);
+  }
+  return `${secondText}${String(now - whole * 1000).padStart(3, '0')}Z`;
 }

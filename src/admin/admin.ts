@@ -3,12 +3,16 @@ import type { Cluster } from '../cluster/contract.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { registerBrokerActions } from './broker-actions.ts';
 import type { Metrics } from './metrics.ts';
-import { describeStatus } from './status.ts';
+import { describeStatus, type WorkerStatus } from './status.ts';
 
 export interface AdminOptions {
   readonly cluster: Cluster;
   readonly discovery: Discovery;
   readonly metrics: Pick<Metrics, 'render' | 'contentType'>;
+  /** Brings counts of nodes up to date where workers have them; false when one did not say in time. */
+  readonly refresh?: () => Promise<boolean>;
+  /** Null where this process serves by itself. */
+  readonly workers?: () => readonly WorkerStatus[] | null;
   /** True from the moment that shutdown begins. */
   readonly draining: () => boolean;
   readonly version: string;
@@ -31,7 +35,7 @@ const PATHS = [
  * and closing it cuts its connections at once, since a scrape is not worth waiting for.
  */
 export function createAdmin(options: AdminOptions): FastifyInstance {
-  const { cluster, metrics, draining, now = Date.now } = options;
+  const { cluster, metrics, draining, refresh = async () => true, workers, now = Date.now } = options;
   const started = now();
   const app = fastify({
     logger: false,
@@ -51,15 +55,21 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     if (!cluster.view.complete) {
       return reply.code(503).send({ status: 'not ready', reason: 'discovery_incomplete' });
     }
+    if (workers?.()?.every(({ state }) => state !== 'serving')) {
+      return reply.code(503).send({ status: 'not ready', reason: 'no_worker' });
+    }
     return { status: 'ready' };
   });
-  app.get('/status', async () => describeStatus(options, started, now()));
+  app.get('/status', async () => {
+    await refresh();
+    return describeStatus(options, started, now());
+  });
   // An action has no body; what a client says of it does not matter.
   app.addContentTypeParser('*', (_request, payload, done) => {
     payload.resume();
     payload.once('end', () => done(null, undefined));
   });
-  registerBrokerActions(app, cluster);
+  registerBrokerActions(app, cluster, refresh);
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not found', paths: PATHS }));
   app.setErrorHandler((error: { statusCode?: number }, _request, reply) => {
     const status = error.statusCode ?? 500;

@@ -17,13 +17,23 @@ const LOOK_MS = 25;
  * `POST /brokers/HOST:PORT/cordon` takes a Broker out of the pool, `drain` also waits until it has nothing to do
  * any more, `return` puts it back. What it is doing goes on, and cancels still reach it.
  */
-export function registerBrokerActions(app: FastifyInstance, cluster: Cluster): void {
+export function registerBrokerActions(
+  app: FastifyInstance,
+  cluster: Cluster,
+  /** Brings `outstanding` up to date; false when it could not. */
+  refresh: () => Promise<boolean> = async () => true,
+): void {
   app.post('/brokers/:node/:action', (request: ActionRequest, reply: FastifyReply) =>
-    act(request, reply, cluster),
+    act(request, reply, cluster, refresh),
   );
 }
 
-async function act(request: ActionRequest, reply: FastifyReply, cluster: Cluster): Promise<FastifyReply> {
+async function act(
+  request: ActionRequest,
+  reply: FastifyReply,
+  cluster: Cluster,
+  refresh: () => Promise<boolean>,
+): Promise<FastifyReply> {
   const { node: name, action } = request.params;
   // A page in an operator's browser can send such a request here, but not without this header.
   if (request.headers.origin !== undefined) {
@@ -41,16 +51,18 @@ async function act(request: ActionRequest, reply: FastifyReply, cluster: Cluster
     const brokers = cluster.view.brokers.map(({ node }) => node.hostAndPort);
     return reply.code(404).send({ error: 'no such Broker', brokers });
   }
+  const isIdle = async (): Promise<boolean> => (await refresh()) && (broker?.node.outstanding ?? 0) === 0;
   cluster.cordon(name, (action as Action) !== 'return');
   if (action === 'drain' && broker !== undefined) {
     const end = performance.now() + timeout;
-    while (broker.node.outstanding > 0 && performance.now() < end && cluster.view.cordoned.has(name)) {
+    while (!(await isIdle()) && performance.now() < end && cluster.view.cordoned.has(name)) {
       await sleep(LOOK_MS);
     }
   }
+  const idle = await isIdle();
   const cordoned = cluster.view.cordoned.has(name);
   const outstanding = broker?.node.outstanding ?? 0;
-  const drained = cordoned && outstanding === 0;
+  const drained = cordoned && idle;
   return reply
     .code(action === 'drain' && !drained ? 202 : 200)
     .send({ node: name, cordoned, drained, outstanding });

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Cluster, ClusterEvents } from '../cluster/contract.ts';
+import type { RulesSource } from '../cluster/rules-source.ts';
 import type { LeaderView } from '../cluster/view.ts';
 import type { Discovery, SourceStatus } from '../discovery/discovery.ts';
 
@@ -51,6 +52,14 @@ export function logClusterEvents(
 
 function leader({ state, node, term, knownBy, waitReason }: LeaderView): object {
   return { state, node: node?.hostAndPort ?? null, term, knownBy, waitReason };
+}
+
+/** Logs when reading the Coordinator's load rules begins to fail, and when it works again. */
+export function logRulesEvents(logger: Logger, rules: RulesSource): void {
+  rules.on('state', (fault) => {
+    if (fault === null) logger.info({ rules: rules.book?.size }, 'load rules are read');
+    else logger.warn({ fault }, 'load rules cannot be read; those read last are kept');
+  });
 }
 
 /** Null when a line is too many, otherwise how many were suppressed before this one. */

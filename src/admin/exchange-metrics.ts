@@ -52,8 +52,21 @@ export function exchangeMetrics(registry: Registry, state: ExchangeState): void 
     name: 'druid_gateway_overloaded',
     help: '1 while the event loop is too late and new requests are refused.',
     registers,
+    aggregator: 'max',
     collect() {
       this.set(pressure.high ? 1 : 0);
+    },
+  });
+}
+
+/** Registers how many requests are being answered right now. */
+export function inFlightMetric(registry: Registry, inFlight: () => number): void {
+  new Gauge({
+    name: 'druid_gateway_requests_in_flight',
+    help: 'Requests being answered right now, waiting ones included.',
+    registers: [registry],
+    collect() {
+      this.set(inFlight());
     },
   });
 }

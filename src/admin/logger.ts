@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { type DestinationStream, destination, type Level, type Logger, pino, stdTimeFunctions } from 'pino';
 
 /**
@@ -17,18 +18,38 @@ const SECRET_FIELDS = [
   'zookeeper.password',
 ];
 
+/** Lines are written when there are so many bytes of them, or after so many milliseconds. */
+const BATCH_BYTES = 8 * 1024;
+const BATCH_MS = 100;
+/** What one write may have so that no other process's comes in between (POSIX, on Linux). */
+const PIPE_BUF = 4096;
+
+const streams = new WeakMap<Logger, ReturnType<typeof destination>>();
+
 export interface LoggerOptions {
   readonly level: Level | 'silent';
   /** Standard error by default, so that standard output carries only what a command was asked to say. */
   readonly stream?: DestinationStream;
+  /** Other processes write to the same place. */
+  readonly shared?: boolean;
 }
 
 /**
  * A logger of JSON lines with ISO time and the level's name. Lines are written asynchronously; what is still
- * buffered when the process exits (also by `process.exit`) is written before it does.
+ * buffered when the process exits (also by `process.exit`) is written before it does; only what is just being written
+ * then needs `endLogger`.
  */
-export function createLogger({ level, stream }: LoggerOptions): Logger {
-  return pino(
+export function createLogger({ level, stream, shared = false }: LoggerOptions): Logger {
+  const own =
+    stream === undefined
+      ? destination({
+          dest: 2,
+          sync: false,
+          periodicFlush: BATCH_MS,
+          ...(shared ? { minLength: PIPE_BUF - 1, maxWrite: PIPE_BUF } : { minLength: BATCH_BYTES }),
+        })
+      : null;
+  const logger = pino(
     {
       level,
       base: null,
@@ -36,6 +57,17 @@ export function createLogger({ level, stream }: LoggerOptions): Logger {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_FIELDS, censor: '[redacted]' },
     },
-    stream ?? destination({ dest: 2, sync: false }),
+    own ?? stream,
   );
+  if (own !== null) streams.set(logger, own);
+  return logger;
+}
+
+/** Resolves when everything has been written to standard error. The logger takes nothing after that. */
+export async function endLogger(logger: Logger): Promise<void> {
+  const stream = streams.get(logger);
+  if (stream === undefined) return;
+  const closed = once(stream, 'close');
+  stream.end();
+  await closed;
 }

@@ -1,10 +1,12 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Cluster } from '../cluster/contract.ts';
+import type { RulesSource } from '../cluster/rules-source.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { RecordSink } from '../exchange/record.ts';
 import { clusterMetrics } from './cluster-metrics.ts';
 import { discoveryMetrics, type SessionObserved } from './discovery-metrics.ts';
-import { type ExchangeState, exchangeMetrics } from './exchange-metrics.ts';
+import { type ExchangeState, exchangeMetrics, inFlightMetric } from './exchange-metrics.ts';
+import { placementMetrics } from './placement-metrics.ts';
 import { trafficMetrics } from './traffic-metrics.ts';
 
 export interface MetricsOptions {
@@ -16,6 +18,10 @@ export interface MetricsOptions {
   /** Requests being answered right now, parked ones included. */
   readonly inFlight?: () => number;
   readonly exchange?: ExchangeState;
+  /** What the metrics of the process are labelled with, where others have the same. */
+  readonly worker?: string;
+  /** The Coordinator's load rules, where they are read. */
+  readonly rules?: Pick<RulesSource, 'ageMs'> | null;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -34,33 +40,27 @@ export interface Metrics {
  * choose: no path, user, address or method.
  */
 export function createMetrics(options: MetricsOptions): Metrics {
-  const { cluster, discovery, version, inFlight, exchange, now = Date.now } = options;
+  const { cluster, discovery, version, inFlight, exchange, worker, rules = null, now = Date.now } = options;
   const { registry = new Registry() } = options;
   const registers = [registry];
-  const record = trafficMetrics(registry);
+  const traffic = trafficMetrics(registry);
+  const placement = placementMetrics(registry, rules);
   const leaveCluster = clusterMetrics({ registry, cluster, now });
   const leaveDiscovery = discoveryMetrics({ registry, discovery, now });
   if (exchange !== undefined) exchangeMetrics(registry, exchange);
-  if (inFlight !== undefined) {
-    new Gauge({
-      name: 'druid_gateway_requests_in_flight',
-      help: 'Requests being answered right now, waiting ones included.',
-      registers,
-      collect() {
-        this.set(inFlight());
-      },
-    });
-  }
+  if (inFlight !== undefined) inFlightMetric(registry, inFlight);
   new Gauge({
     name: 'druid_gateway_build_info',
     help: '1, with the version of the gateway and of Node.js.',
     labelNames: ['version', 'node_version'],
     registers,
   }).set({ version, node_version: process.versions.node }, 1);
-  // Brings the event-loop lag too (nodejs_eventloop_lag_p50/p99/max_seconds, from monitorEventLoopDelay).
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 20 });
+  processMetrics(registry, worker);
   return {
-    record,
+    record(record) {
+      traffic(record);
+      placement(record);
+    },
     contentType: registry.contentType,
     render: () => registry.metrics(),
     close: () => {
@@ -68,4 +68,14 @@ export function createMetrics(options: MetricsOptions): Metrics {
       leaveDiscovery();
     },
   };
+}
+
+/** Registers the metrics of this process: CPU, memory, garbage collection, the event loop's lag. */
+export function processMetrics(registry: Registry, worker?: string): void {
+  collectDefaultMetrics({
+    register: registry,
+    // For nodejs_eventloop_lag_p50/p99/max_seconds, from monitorEventLoopDelay.
+    eventLoopMonitoringPrecision: 20,
+    ...(worker === undefined ? {} : { labels: { worker } }),
+  });
 }

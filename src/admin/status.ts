@@ -8,17 +8,33 @@ export interface StatusSources {
   readonly draining: () => boolean;
   readonly version: string;
   readonly config: unknown;
+  readonly workers?: () => readonly WorkerStatus[] | null;
+}
+
+/** A process that serves clients. */
+export interface WorkerStatus {
+  /** From 1; the one that replaces it has the same. */
+  readonly worker: number;
+  readonly pid: number | null;
+  readonly state: 'starting' | 'serving' | 'draining' | 'gone';
+  /** Seconds. */
+  readonly uptime: number;
+  readonly inFlight: number;
+  /** How often it was replaced. */
+  readonly restarts: number;
 }
 
 /** The body of `GET /status`: everything that requests are decided on, as of now. Ages are in seconds. */
 export function describeStatus(sources: StatusSources, started: number, now: number): object {
   const { cluster, discovery, draining, version, config } = sources;
+  const workers = sources.workers?.() ?? null;
   const { view } = cluster;
   return {
     version,
     uptime: seconds(started, now),
     draining: draining(),
     complete: view.complete,
+    ...(workers === null ? {} : { workers }),
     leaders: Object.fromEntries(MASTER_ROLES.map((role) => [role, leader(view, role, now)])),
     brokers: view.brokers.map(broker),
     cordoned: [...view.cordoned],

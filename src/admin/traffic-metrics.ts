@@ -1,5 +1,6 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { ExchangeRecord, RecordSink } from '../exchange/record.ts';
+import { createTalliedHistogram, type HistogramTally, type TalliedHistogram } from './tallied-histogram.ts';
 
 /** Ten buckets, in seconds: from a leader's answer out of memory to Druid's own query timeout of 300 s. */
 const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.1, 0.25, 1, 2.5, 10, 60, 300];
@@ -25,10 +26,12 @@ interface Tally {
   incomplete: number;
   bytesIn: number;
   bytesOut: number;
+  /** Shared by all statuses of a role and class. */
+  readonly duration: HistogramTally;
 }
 
 type Label = 'role' | 'class' | 'status';
-type Sum = Exclude<keyof Tally, Label>;
+type Sum = Exclude<keyof Tally, Label | 'duration'>;
 
 const COUNTERS: readonly { name: string; help: string; labels: readonly Label[]; sum: Sum }[] = [
   {
@@ -69,7 +72,7 @@ const COUNTERS: readonly { name: string; help: string; labels: readonly Label[];
   },
   {
     name: 'druid_gateway_incomplete_answers_total',
-    help: 'Answers that Druid itself called incomplete in a trailer.',
+    help: 'Answers that Druid called incomplete in a trailer, or did not call complete although it was to.',
     labels: ['role'],
     sum: 'incomplete',
   },
@@ -90,7 +93,7 @@ const COUNTERS: readonly { name: string; help: string; labels: readonly Label[];
 /** Registers the metrics made of exchanges and returns the sink that feeds them, about a microsecond a record. */
 export function trafficMetrics(registry: Registry): RecordSink {
   const registers = [registry];
-  const tallies = new Map<string, Tally>();
+  const tallies: Tally[] = [];
   for (const { name, help, labels, sum } of COUNTERS) {
     new Counter({
       name,
@@ -99,7 +102,7 @@ export function trafficMetrics(registry: Registry): RecordSink {
       registers,
       collect() {
         this.reset();
-        for (const tally of tallies.values()) this.inc(pick(tally, labels), tally[sum]);
+        for (const tally of tallies) this.inc(pick(tally, labels), tally[sum]);
       },
     });
   }
@@ -109,13 +112,13 @@ export function trafficMetrics(registry: Registry): RecordSink {
     labelNames: ['reason'],
     registers,
   });
-  const duration = new Histogram({
+  const duration = createTalliedHistogram(registry, {
     name: 'druid_gateway_request_duration_seconds',
     help: 'From the request head received to the last byte sent.',
     labelNames: ['role', 'class'],
     buckets: DURATION_BUCKETS,
-    registers,
   });
+  const tallyOf = createTallies(tallies, duration);
   const parked = new Histogram({
     name: 'druid_gateway_parked_seconds',
     help: 'How long those requests waited that had to wait for a leader or a Broker.',
@@ -125,34 +128,50 @@ export function trafficMetrics(registry: Registry): RecordSink {
   });
   const reasons = new Set<string>();
   return (record) => {
-    add(tallyOf(tallies, record), record);
-    duration.observe({ role: record.role, class: record.class }, record.durationMs / 1000);
+    const tally = tallyOf(record);
+    add(tally, record);
+    duration.observe(tally.duration, record.durationMs / 1000);
     if (record.parkedMs > 0) parked.observe({ role: record.role }, record.parkedMs / 1000);
     if (record.reason !== null) errors.inc({ reason: bounded(reasons, record.reason) });
   };
 }
 
-function tallyOf(tallies: Map<string, Tally>, record: ExchangeRecord): Tally {
-  const status = record.status >= 100 && record.status <= 599 ? String(record.status) : 'other';
-  const key = `${record.role} ${record.class} ${status}`;
-  const known = tallies.get(key);
-  if (known !== undefined) return known;
-  const fresh: Tally = {
-    role: record.role,
-    class: record.class,
-    status,
-    requests: 0,
-    attempts: 0,
-    retries: 0,
-    redirects: 0,
-    clientGone: 0,
-    upstreamCut: 0,
-    incomplete: 0,
-    bytesIn: 0,
-    bytesOut: 0,
+/** Finds the tally of a record without making a key of it: role and class first, then status. */
+function createTallies(all: Tally[], duration: TalliedHistogram): (record: ExchangeRecord) => Tally {
+  const kinds = new Map<string, Map<string, { duration: HistogramTally; byStatus: Tally[] }>>();
+  return (record) => {
+    let classes = kinds.get(record.role);
+    if (classes === undefined) {
+      classes = new Map();
+      kinds.set(record.role, classes);
+    }
+    let kind = classes.get(record.class);
+    if (kind === undefined) {
+      kind = { duration: duration.tally({ role: record.role, class: record.class }), byStatus: [] };
+      classes.set(record.class, kind);
+    }
+    const status = record.status >= 100 && record.status <= 599 ? record.status : 0;
+    const known = kind.byStatus[status];
+    if (known !== undefined) return known;
+    const fresh: Tally = {
+      role: record.role,
+      class: record.class,
+      status: status === 0 ? 'other' : String(status),
+      requests: 0,
+      attempts: 0,
+      retries: 0,
+      redirects: 0,
+      clientGone: 0,
+      upstreamCut: 0,
+      incomplete: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+      duration: kind.duration,
+    };
+    kind.byStatus[status] = fresh;
+    all.push(fresh);
+    return fresh;
   };
-  tallies.set(key, fresh);
-  return fresh;
 }
 
 function add(tally: Tally, record: ExchangeRecord): void {

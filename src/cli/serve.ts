@@ -1,5 +1,5 @@
 import closeWithGrace from 'close-with-grace';
-import { createLogger } from '../admin/logger.ts';
+import { createLogger, endLogger } from '../admin/logger.ts';
 import { loadConfig } from '../config/load.ts';
 import { createGateway } from '../gateway.ts';
 import { version } from '../version.ts';
@@ -14,7 +14,7 @@ const CLOSE_SLACK_MS = 10_000;
  */
 export async function serve(sources: SourceArguments): Promise<void> {
   const config = loadConfig({ ...sources, environment: process.env });
-  const logger = createLogger({ level: config.log.level });
+  const logger = createLogger({ level: config.log.level, shared: config.workers > 1 });
   const gateway = createGateway(config, { logger, version });
   const { listen, admin } = await gateway.start();
   const { delay, drain } = config.shutdown;
@@ -22,6 +22,7 @@ export async function serve(sources: SourceArguments): Promise<void> {
     if (err) logger.fatal({ err }, 'a fault of the gateway itself');
     else logger.info({ signal }, 'draining');
     await gateway.stop();
+    await endLogger(logger);
   });
   process.stdout.write(`druid-gateway ${version} serves on ${listen}, admin on ${admin}\n`);
 }

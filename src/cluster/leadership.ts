@@ -10,8 +10,8 @@ export type Claim = 'leads' | 'follows' | 'refused' | 'silent';
 
 export interface ProbeResult {
   readonly claim: Claim;
-  /** Its own `leader` answer names itself; null where it was not asked. */
-  readonly namesItself: boolean | null;
+  /** Its own `leader` answer names itself; `untold` where that wants credentials, null where it was not asked. */
+  readonly namesItself: boolean | 'untold' | null;
   /** When it was *asked*, on the stamp clock: an answer to an older question proves nothing new. */
   readonly asked: number;
   /** How often in a row, this time included, it was silent. */
@@ -60,7 +60,8 @@ export function noLeader(role: MasterRole, now: number): Leadership {
  * The next state of a role's leadership. While ZooKeeper is there the latch's first child decides who, and that
  * node's own `isLeader` when: what it said before it was elected does not count. Without ZooKeeper a node must say
  * `isLeader` 200 and name itself in `leader`, since a former leader may go on saying the first for minutes after a
- * ZooKeeper outage (CuratorDruidLeaderSelector).
+ * ZooKeeper outage (CuratorDruidLeaderSelector). On a secured cluster `isLeader` is open to all and `leader` is not:
+ * there a node is believed while it is the only one that says that it leads.
  */
 export function nextLeadership(previous: Leadership, input: LeadershipInput): Leadership {
   const { latch, source } = input;
@@ -143,7 +144,9 @@ function byProbe(previous: Leadership, input: LeadershipInput): Leadership {
   const { view, confirmAfter } = previous;
   const claims = (origin: string | null | undefined): origin is string => {
     const probe = origin == null ? undefined : probes.get(origin);
-    if (probe?.claim !== 'leads' || probe.namesItself !== true) return false;
+    if (probe?.claim !== 'leads') return false;
+    const sole = probe.namesItself === 'untold' && claimants(probes) === 1;
+    if (probe.namesItself !== true && !sole) return false;
     return origin !== view.node?.origin || probe.asked >= confirmAfter;
   };
   const current = view.node?.origin;
@@ -179,6 +182,10 @@ function byProbe(previous: Leadership, input: LeadershipInput): Leadership {
     );
   }
   return settle(previous, input, 'none', null, null, 'nothing', waitReason);
+}
+
+function claimants(probes: ReadonlyMap<string, ProbeResult>): number {
+  return [...probes.values()].filter(({ claim }) => claim === 'leads').length;
 }
 
 function settle(

@@ -41,11 +41,10 @@ export function createMasters(options: MastersOptions): Masters {
     const asked = stamp();
     const answer = await probe(node.origin, PATHS[role].isLeader);
     const claim = claimOf(answer);
-    let namesItself: boolean | null = null;
-    if (claim === 'leads' && needsName()) {
-      const named = await probe(node.origin, PATHS[role].leader);
-      namesItself = named.kind === 'answer' && named.status === 200 && names(named.body, node.origin);
-    }
+    const namesItself =
+      claim === 'leads' && needsName()
+        ? namesOf(await probe(node.origin, PATHS[role].leader), node.origin)
+        : null;
     if (!pollers.has(node)) return;
     const silences = claim === 'silent' ? (results.get(node.origin)?.silences ?? 0) + 1 : 0;
     results.set(node.origin, { claim, namesItself, asked, silences });
@@ -82,6 +81,13 @@ export function createMasters(options: MastersOptions): Masters {
 function claimOf(answer: ProbeAnswer): Claim {
   if (answer.kind !== 'answer') return answer.kind;
   return answer.status === 200 ? 'leads' : 'follows';
+}
+
+/** `leader` reads the state of the cluster, which a secured one lets nobody do without credentials. */
+function namesOf(answer: ProbeAnswer, origin: string): boolean | 'untold' {
+  if (answer.kind !== 'answer') return false;
+  if (answer.status === 401 || answer.status === 403) return 'untold';
+  return answer.status === 200 && names(answer.body, origin);
 }
 
 /** The `leader` answer is a bare URL, with or without quotes. */

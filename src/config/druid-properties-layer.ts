@@ -4,6 +4,7 @@ import { getProperties } from 'properties-file';
 import type { Environment } from './environment-layer.ts';
 import { type Layer, layerOf, type Setting } from './layer.ts';
 import { problem } from './problems.ts';
+import { routerProperties } from './router-properties.ts';
 import { expand } from './shorthand.ts';
 import type { Path } from './tree.ts';
 import { codeOf } from './yaml-layer.ts';
@@ -26,7 +27,7 @@ export interface DruidPropertiesOptions {
   readonly needsPassword: boolean;
 }
 
-/** Reads Druid's own `common.runtime.properties`, of which only the ZooKeeper settings matter here. */
+/** Reads Druid's own `common.runtime.properties`, of which ZooKeeper's settings and the Router's matter here. */
 export function druidPropertiesLayer(
   file: string,
   { cwd, environment, needsPassword }: DruidPropertiesOptions,
@@ -69,6 +70,7 @@ export function druidPropertiesLayer(
     const scheme = get(`${SERVICE}.authScheme`);
     if (scheme) set(['zookeeper', 'auth', 'scheme'], `${SERVICE}.authScheme`, scheme);
   }
+  routerProperties({ get, set, refuse });
   return layerOf(settings, (tree) => expand(tree, cwd), problems);
 }
 

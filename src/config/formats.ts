@@ -10,6 +10,10 @@ export const FORMATS: Readonly<Record<string, (text: string) => boolean>> = {
   'zookeeper-connect': isConnectString,
   'node-url': isNodeUrl,
   'path-prefix': (text) => /^\/[^\s?#%]*$/.test(text),
+  // Credentials are no text for a configuration, which is shown.
+  'header-match': (text) =>
+    /^[\w!#$%&'*+.^`|~-]+(?::[ \t]*[^\r\n]+)?$/.test(text) &&
+    !/^(?:authorization|cookie|proxy-.*)(?::|$)/i.test(text),
   'address-pattern': (text) =>
     text === '*' || /^(?:\[[0-9a-f:.*]+\]|[^\s:[\]/@]+):(?:\d{1,5}|\*)$/i.test(text),
   'address-template': (text) => isNodeUrl(text.replaceAll(/\{(host|port|hostname-first-label)\}/g, '1')),

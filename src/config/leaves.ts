@@ -4,11 +4,22 @@ import { type TSchema, Type } from 'typebox';
  * How a value may be written besides its resolved form; `shorthand.ts` turns the one into the other.
  *
  * - `duration`: `250ms`, `30s`, `5m`, `1h` for milliseconds. `size`: `64KiB`, `1MiB` for bytes.
- * - `address`: `HOST:PORT` for `{ host, port }`. `broker`: a URL for `{ url }`.
+ * - `address`: `HOST:PORT` for `{ host, port }`. `broker`: a URL for `{ url }`. `strategy`: a name for `{ type }`.
+ * - `tiers`: a map of tiers to services for a list of `{ tier, service }`.
  * - `file`: a path, relative to the file that names it. `znode`: a ZooKeeper path, the leading slash optional.
- * - `secret`: text that is never shown.
+ * - `secret`: text that is never shown. `workers`: `auto` for as many as there are cores.
  */
-export type Shorthand = 'duration' | 'size' | 'address' | 'broker' | 'file' | 'znode' | 'secret';
+export type Shorthand =
+  | 'duration'
+  | 'size'
+  | 'address'
+  | 'broker'
+  | 'strategy'
+  | 'tiers'
+  | 'file'
+  | 'znode'
+  | 'secret'
+  | 'workers';
 
 /** What the schema's own keywords say to people and to the loader, besides JSON Schema's. */
 export interface Notes {
@@ -52,11 +63,28 @@ export const size = (fallback: number | undefined, minimum: number, maximum: num
 export const count = (fallback: number | undefined, minimum: number, expected: string) =>
   Type.Integer({ ...withDefault(fallback), minimum, maximum: 1_000_000, expected });
 
+/** Processes that serve. */
+export const workers = () =>
+  Type.Integer({
+    default: 1,
+    minimum: 1,
+    maximum: 256,
+    shorthand: 'workers',
+    expected: 'a whole number from 1 to 256, or auto',
+  });
+
 /** A part of a whole, from 0 to 1. */
 export const share = (fallback: number) =>
   Type.Number({ default: fallback, minimum: 0, maximum: 1, expected: 'a number from 0 to 1' });
 
 export const flag = (fallback: boolean) => Type.Boolean({ default: fallback, expected: 'true or false' });
+
+/** `true` or `false`, or nothing said. */
+export const optionalFlag = () => Type.Optional(Type.Boolean({ expected: 'true or false' }));
+
+/** A priority of queries, or nothing said. */
+export const optionalInteger = () =>
+  Type.Optional(Type.Integer({ minimum: -(2 ** 31), maximum: 2 ** 31 - 1, expected: 'a whole number' }));
 
 export const choice = <const V extends string>(values: V[], fallback: NoInfer<V>) =>
   Type.Enum(values, { default: fallback, expected: oneOf(values) });
@@ -75,8 +103,8 @@ export const text = (expected: string, fallback?: string) =>
 export const formatted = (format: string, expected: string, fallback?: string) =>
   Type.String({ format, expected, ...(fallback === undefined ? {} : { default: fallback }) });
 
-export const listOf = <T extends TSchema>(items: T, expected: string) =>
-  Type.Array(items, { default: [], expected });
+export const listOf = <T extends TSchema>(items: T, expected: string, notes: Notes = {}) =>
+  Type.Array(items, { default: [], expected, ...notes });
 
 /** Path of a file. */
 export const file = (what: string) =>

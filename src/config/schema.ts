@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { brokerSection } from './broker-schema.ts';
 import {
   choice,
   choices,
@@ -9,11 +10,13 @@ import {
   flag,
   formatted,
   listOf,
+  optionalFlag,
   secret,
   section,
   share,
   size,
   text,
+  workers,
   znode,
 } from './leaves.ts';
 
@@ -38,6 +41,19 @@ const waits = () =>
     maxBytes: Type.Optional(size(undefined, 0, 16 * 1024 * MiB)),
   });
 
+/** What a class of requests may have of its own in `upstream`; the section's own values hold for what is not there. */
+const timeouts = () =>
+  Type.Optional(
+    section({
+      responseTimeout: Type.Optional(durationOrZero(undefined, 'waits for ever')),
+      idleTimeout: Type.Optional(durationOrZero(undefined, 'waits for ever')),
+      totalTimeout: Type.Optional(durationOrZero(undefined, 'is no limit')),
+    }),
+  );
+
+/** What native or SQL queries may have of their own in `queries`. */
+const ofQueries = () => Type.Optional(section({ cancelOnDisconnect: optionalFlag() }));
+
 const clientTls = {
   caFile: Type.Optional(file('a PEM file with the authorities to trust')),
   certFile: Type.Optional(file("a PEM file with the client's certificate")),
@@ -50,6 +66,8 @@ const clientTls = {
  * that the program works with. `config/full.yaml` explains each key.
  */
 export const ConfigSchema = section({
+  /** Resolved: `auto` is as many as there are cores. */
+  workers: workers(),
   listen: section(
     {
       host: host('0.0.0.0'),
@@ -120,6 +138,14 @@ export const ConfigSchema = section({
     responseTimeout: durationOrZero(900_000, 'waits for ever'),
     idleTimeout: durationOrZero(900_000, 'waits for ever'),
     totalTimeout: durationOrZero(0, 'is no limit'),
+    byClass: section({
+      query: timeouts(),
+      statement: timeouts(),
+      jdbc: timeouts(),
+      read: timeouts(),
+      write: timeouts(),
+      stream: timeouts(),
+    }),
     keepAlive: duration(30_000),
     maxRequestsPerNode: count(256, 1, 'a whole number from 1'),
     bufferBody: size(1 * MiB, 0, 1024 * MiB),
@@ -128,11 +154,11 @@ export const ConfigSchema = section({
   queries: section({
     timeoutSlack: duration(5_000, 0),
     cancelOnDisconnect: flag(true),
+    native: ofQueries(),
+    sql: ofQueries(),
     resetIncomplete: flag(false),
   }),
-  brokers: section({
-    defaultService: text('the name of a Broker service, for example druid/broker', 'druid/broker'),
-  }),
+  brokers: brokerSection(),
   leadership: section({
     probeInterval: duration(2_000, 100),
     probeTimeout: duration(1_000, 10),

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { parse } from 'yaml';
 import { parseHostPort } from './host-port.ts';
@@ -9,7 +10,7 @@ import { parseDuration, parseSize } from './units.ts';
  * of files into absolute ones. What cannot be read stays as it is, for the schema to refuse.
  */
 export function expand(value: unknown, directory: string, node: SchemaNode = ROOT): unknown {
-  const plain = typeof value === 'string' ? expandText(value, directory, node) : value;
+  const plain = typeof value === 'string' ? expandText(value, directory, node) : expandMap(value, node);
   if (node.type === 'array' && node.items !== undefined && Array.isArray(plain)) {
     const { items } = node;
     return plain.map((item) => expand(item, directory, items));
@@ -26,6 +27,15 @@ export function expand(value: unknown, directory: string, node: SchemaNode = ROO
   );
 }
 
+/** A map is taken for a list in its order, which JavaScript loses where its keys are numbers. */
+function expandMap(value: unknown, node: SchemaNode): unknown {
+  if (node.shorthand !== 'tiers' || !isTree(value)) return value;
+  const entries = Object.entries(value);
+  return entries.some(([tier]) => /^\d+$/.test(tier))
+    ? value
+    : entries.map(([tier, service]) => ({ tier, service }));
+}
+
 function expandText(text: string, directory: string, node: SchemaNode): unknown {
   switch (node.shorthand) {
     case 'duration':
@@ -36,8 +46,12 @@ function expandText(text: string, directory: string, node: SchemaNode): unknown 
       return parseHostPort(text) ?? text;
     case 'broker':
       return { url: text };
+    case 'strategy':
+      return { type: text };
     case 'file':
       return text === '' ? text : resolve(directory, text);
+    case 'workers':
+      return text === 'auto' ? availableParallelism() : text;
     case 'znode':
       return absoluteZnode(text);
     default:
@@ -59,7 +73,8 @@ export function fromText(text: string, node: SchemaNode): unknown {
   if (node.type === 'number' && /^\d{1,15}(\.\d{1,15})?$/.test(text)) return Number(text);
   if (node.type === 'integer' && /^-?\d{1,15}$/.test(text)) return Number(text);
   if (node.type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
-  if (node.type === 'array' && !text.trimStart().startsWith('[')) {
+  const map = node.shorthand === 'tiers' && text.trimStart().startsWith('{');
+  if (node.type === 'array' && !map && !text.trimStart().startsWith('[')) {
     const items = text.split(',').map((item) => item.trim());
     return items.filter((item) => item !== '');
   }

@@ -5,6 +5,7 @@ import { nearestKey } from './nearest.ts';
 import { problem } from './problems.ts';
 import { ConfigSchema } from './schema.ts';
 import { formatPath, isTree, type Path, ROOT, type SchemaNode, schemaAt, valueAt } from './tree.ts';
+import { validateBrokers } from './validate-brokers.ts';
 
 const ajv = new Ajv({ allErrors: true, strict: false });
 for (const [name, check] of Object.entries(FORMATS)) ajv.addFormat(name, check);
@@ -52,7 +53,8 @@ function shown(path: Path, node: SchemaNode, tree: unknown, layers: readonly Lay
 }
 
 export function holdsSecret(node: SchemaNode): boolean {
-  if (node.shorthand === 'secret') return true;
+  // A header that is refused may be one with credentials.
+  if (node.shorthand === 'secret' || node.format === 'header-match') return true;
   if (node.items !== undefined && holdsSecret(node.items)) return true;
   return Object.values(node.properties ?? {}).some(holdsSecret);
 }
@@ -111,5 +113,7 @@ export function validateTogether(tree: unknown, layers: readonly Layer[]): strin
   if (isTree(auth) && auth.password === undefined && auth.passwordFile === undefined) {
     add(['zookeeper', 'auth'], 'has neither password nor passwordFile');
   }
+  const brokers = at('brokers');
+  if (isTree(brokers)) validateBrokers(brokers, (path, what) => add(['brokers', ...path], what));
   return problems;
 }

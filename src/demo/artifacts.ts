@@ -8,6 +8,8 @@ import { runMaven } from './toolchain.ts';
 export type Report = (line: string) => void;
 
 const DRUID_VERSION = '33.0.0';
+/** The newest of which Maven Central has basic security and multi-stage queries whole. */
+const SECURED_DRUID_VERSION = '27.0.0';
 /** The newest console that Maven Central has as a jar. */
 const CONSOLE_VERSION = '24.0.1';
 const ZOOKEEPER_VERSION = '3.9.4';
@@ -20,11 +22,22 @@ interface Dependency {
   readonly without?: readonly string[];
 }
 
+/** Sigar is in no public repository; nothing but an optional monitor uses it. */
+const SIGAR = 'org.hyperic:sigar';
+const CONSOLE: Dependency = { id: `org.apache.druid:druid-console:${CONSOLE_VERSION}`, without: ['*:*'] };
+
 const DRUID: readonly Dependency[] = [
-  // Sigar is in no public repository; nothing but an optional monitor uses it.
-  { id: `org.apache.druid:druid-services:${DRUID_VERSION}`, without: ['org.hyperic:sigar'] },
-  { id: `org.apache.druid:druid-console:${CONSOLE_VERSION}`, without: ['*:*'] },
+  { id: `org.apache.druid:druid-services:${DRUID_VERSION}`, without: [SIGAR] },
+  CONSOLE,
 ];
+const SECURED_DRUID: readonly Dependency[] = [
+  { id: `org.apache.druid:druid-services:${SECURED_DRUID_VERSION}`, without: [SIGAR] },
+  { id: `org.apache.druid.extensions:druid-basic-security:${SECURED_DRUID_VERSION}`, without: [SIGAR] },
+  { id: `org.apache.druid.extensions:druid-multi-stage-query:${SECURED_DRUID_VERSION}`, without: [SIGAR] },
+  CONSOLE,
+];
+/** Only classes are loaded of it, and 27.0.0 of it is not to be had. */
+const SECURED_DRUID_PINS: readonly Dependency[] = [{ id: 'org.apache.druid:druid-indexing-hadoop:28.0.0' }];
 /** Druid's own jars hold a ZooKeeper server, too, but not all that its TLS needs. */
 const ZOOKEEPER: readonly Dependency[] = [
   { id: `org.apache.zookeeper:zookeeper:${ZOOKEEPER_VERSION}` },
@@ -37,6 +50,11 @@ const AVATICA: readonly Dependency[] = [{ id: `org.apache.calcite.avatica:avatic
 /** Java class path of all Druid roles and of Derby, fetched on first use (about 185 MB). */
 export function ensureDruidJars(report?: Report): Promise<string> {
   return ensureJars(`druid-${DRUID_VERSION}`, DRUID, report);
+}
+
+/** Java class path of all Druid roles with basic security and multi-stage queries, fetched on first use (131 MB). */
+export function ensureSecuredDruidJars(report?: Report): Promise<string> {
+  return ensureJars(`druid-${SECURED_DRUID_VERSION}`, SECURED_DRUID, report, SECURED_DRUID_PINS);
 }
 
 /** Java class path of the JDBC driver, fetched on first use. */
@@ -59,8 +77,9 @@ async function ensureJars(
   name: string,
   dependencies: readonly Dependency[],
   report: Report = () => {},
+  pins: readonly Dependency[] = [],
 ): Promise<string> {
-  const pom = pomOf(dependencies);
+  const pom = pomOf(dependencies, pins);
   // What is wanted is part of the name, so that a changed list is fetched anew.
   const digest = createHash('sha256').update(pom).digest('hex').slice(0, 8);
   const folder = join(cacheFolder(), `${name}-${digest}`);
@@ -118,7 +137,8 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-function pomOf(dependencies: readonly Dependency[]): string {
+function pomOf(dependencies: readonly Dependency[], pins: readonly Dependency[]): string {
+  const managed = pins.length === 0 ? '' : `${managementOf(pins)}\n`;
   return `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>druid-gateway</groupId><artifactId>demo</artifactId><version>1</version><packaging>pom</packaging>
@@ -126,11 +146,18 @@ function pomOf(dependencies: readonly Dependency[]): string {
     <!-- A parent names a repository of this id that is no more; an empty local one takes its place. -->
     <repository><id>sigar</id><url>file:///nonexistent</url></repository>
   </repositories>
-  <dependencies>
+${managed}  <dependencies>
 ${dependencies.map(dependencyOf).join('\n')}
   </dependencies>
 </project>
 `;
+}
+
+/** The versions of what others depend on. */
+function managementOf(pins: readonly Dependency[]): string {
+  return `  <dependencyManagement><dependencies>
+${pins.map(dependencyOf).join('\n')}
+  </dependencies></dependencyManagement>`;
 }
 
 function dependencyOf({ id, without = [] }: Dependency): string {

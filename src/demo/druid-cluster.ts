@@ -5,6 +5,7 @@ import type { Report } from './artifacts.ts';
 import {
   type DruidNodeSpec,
   type DruidRole,
+  type ExtraProperties,
   javaFlags,
   LOG4J_CONFIGURATION,
   runtimeProperties,
@@ -19,6 +20,9 @@ export interface DruidClusterOptions {
   readonly folder: string;
   readonly druidClassPath: string;
   readonly zookeeperClassPath: string;
+  /** By default two of each role that can be doubled. */
+  readonly waves?: Waves;
+  readonly extraProperties?: ExtraProperties;
   readonly report?: Report;
   readonly signal?: AbortSignal;
 }
@@ -40,8 +44,8 @@ export interface DruidCluster {
   node(name: string): DruidNode;
   /** Starts a node again that has ended, on its port, and waits until it is healthy. */
   restart(name: string): Promise<DruidNode>;
-  /** Starts another node of this role, and waits until it is healthy. */
-  add(role: DruidRole): Promise<DruidNode>;
+  /** Starts another node of this role, with a `druid.service` of its own if one is given; waits until it is healthy. */
+  add(role: DruidRole, service?: string): Promise<DruidNode>;
   /** Ends a node for good. */
   remove(name: string): Promise<void>;
   /** Ends every process; SIGKILL, since nothing is to be kept. */
@@ -52,7 +56,9 @@ export interface DruidCluster {
  * What is started at once, and what after that. Masters that make the tables of a fresh metadata store at the same
  * time wait for each other's locks, for minutes.
  */
-const WAVES: readonly (readonly (readonly [role: DruidRole, name: string])[])[] = [
+export type Waves = readonly (readonly (readonly [role: DruidRole, name: string])[])[];
+
+const HIGHLY_AVAILABLE: Waves = [
   [
     ['coordinator', 'coordinator-1'],
     ['broker', 'broker-1'],
@@ -111,7 +117,8 @@ class LocalCluster implements DruidCluster {
 
   async start(): Promise<void> {
     const began = performance.now();
-    const names = WAVES.flat();
+    const waves = this.#options.waves ?? HIGHLY_AVAILABLE;
+    const names = waves.flat();
     const [zookeeperPort = 0, derbyPort = 0, ...ports] = await freePorts(2 + 2 * names.length);
     this.#zookeeperPort = zookeeperPort;
     this.#derbyPort = derbyPort;
@@ -122,7 +129,7 @@ class LocalCluster implements DruidCluster {
     await Promise.all([this.#startZooKeeper(), this.#startDerby()]);
     this.#report(`starting ${names.length} Druid processes`);
     let up = 0;
-    for (const wave of WAVES) {
+    for (const wave of waves) {
       await Promise.all(
         wave.map(async ([, name]) => {
           await this.restart(name);
@@ -137,12 +144,12 @@ class LocalCluster implements DruidCluster {
   async restart(name: string): Promise<DruidNode> {
     const spec = this.#specs.get(name);
     if (spec === undefined) throw new Error(`no node has the name ${name}`);
-    const { folder, druidClassPath, signal } = this.#options;
+    const { folder, druidClassPath, extraProperties, signal } = this.#options;
     const own = join(folder, name);
     const temporary = join(own, 'tmp');
     await mkdir(temporary, { recursive: true });
     const places = { folder, zookeeperPort: this.#zookeeperPort, derbyPort: this.#derbyPort };
-    await writeFile(join(own, 'runtime.properties'), runtimeProperties(spec, places));
+    await writeFile(join(own, 'runtime.properties'), runtimeProperties(spec, places, extraProperties));
     await writeFile(join(own, 'log4j2.xml'), LOG4J_CONFIGURATION);
     signal?.throwIfAborted();
     const process = await startProcess({
@@ -172,10 +179,11 @@ class LocalCluster implements DruidCluster {
     return node;
   }
 
-  async add(role: DruidRole): Promise<DruidNode> {
+  async add(role: DruidRole, service?: string): Promise<DruidNode> {
     const [port = 0, idleDerbyPort = 0] = await freePorts(2);
     const name = `${role}-at-${port}`;
-    this.#specs.set(name, { role, name, port, idleDerbyPort });
+    const own = service === undefined ? {} : { service };
+    this.#specs.set(name, { role, name, port, idleDerbyPort, ...own });
     return this.restart(name);
   }
 

@@ -1,13 +1,15 @@
 import { join } from 'node:path';
 
 /** The roles of the processes that a cluster is made of. */
-export type DruidRole = 'coordinator' | 'overlord' | 'broker' | 'historical' | 'indexer';
+export type DruidRole = 'coordinator' | 'overlord' | 'broker' | 'historical' | 'indexer' | 'router';
 
 export interface DruidNodeSpec {
   readonly role: DruidRole;
   /** `coordinator-1`: its folder. */
   readonly name: string;
   readonly port: number;
+  /** `druid.service`, where it is not as usual. */
+  readonly service?: string;
   /** Each master starts a Derby server of its own, which nobody uses: it takes the store's down with it otherwise. */
   readonly idleDerbyPort: number;
 }
@@ -30,13 +32,30 @@ const ROLE_PROPERTIES: Readonly<Record<DruidRole, readonly string[]>> = {
     'druid.indexer.runner.type=httpRemote',
     'druid.indexer.storage.type=metadata',
   ],
-  broker: ['druid.sql.planner.metadataRefreshPeriod=PT1S'],
+  broker: [
+    'druid.sql.planner.metadataRefreshPeriod=PT1S',
+    // Above its limit (25) a Broker throws idle connections out to make room, and refuses new ones when none is idle.
+    'druid.sql.avatica.maxConnections=1000',
+    'druid.sql.avatica.maxStatementsPerConnection=10',
+  ],
   historical: ['druid.segmentCache.announceIntervalMillis=0'],
   indexer: ['druid.worker.capacity=2'],
+  router: [
+    'druid.router.managementProxy.enabled=true',
+    'druid.router.defaultBrokerServiceName=druid/broker',
+    'druid.router.coordinatorServiceName=druid/coordinator',
+  ],
 };
 
+/** Properties of a role beyond those that every cluster has; they win over these. */
+export type ExtraProperties = (role: DruidRole) => readonly string[];
+
 /** `runtime.properties` of one process: everything small, quick and within the cluster's folder. */
-export function runtimeProperties(spec: DruidNodeSpec, places: ClusterPlaces): string {
+export function runtimeProperties(
+  spec: DruidNodeSpec,
+  places: ClusterPlaces,
+  extra: ExtraProperties = () => [],
+): string {
   const { folder, zookeeperPort, derbyPort } = places;
   const own = join(folder, spec.name);
   const metadata = 'druid.metadata.storage';
@@ -46,7 +65,7 @@ export function runtimeProperties(spec: DruidNodeSpec, places: ClusterPlaces): s
     'druid.zk.service.sessionTimeoutMs=5000',
     'druid.host=127.0.0.1',
     `druid.plaintextPort=${spec.port}`,
-    `druid.service=druid/${spec.role}`,
+    `druid.service=${spec.service ?? `druid/${spec.role}`}`,
     `${metadata}.type=derby`,
     `${metadata}.connector.connectURI=jdbc:derby://127.0.0.1:${derbyPort}/${join(folder, 'derby')};create=true`,
     `${metadata}.connector.host=127.0.0.1`,
@@ -65,6 +84,7 @@ export function runtimeProperties(spec: DruidNodeSpec, places: ClusterPlaces): s
     'druid.monitoring.monitors=[]',
     'druid.lookup.enableLookupSyncOnStartup=false',
     ...ROLE_PROPERTIES[spec.role],
+    ...extra(spec.role),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -59,6 +59,7 @@ export class ConsolePage implements StandbyActions {
   }
 
   start(): void {
+    this.#options.begins();
     const target = this.choose();
     if (target.kind === 'wait') this.#standby.wait(target.reason);
     else this.go();

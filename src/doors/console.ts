@@ -7,6 +7,8 @@ import type { StandbyDeps } from '../exchange/standby.ts';
 import { ConsolePage } from './console-page.ts';
 
 export interface ConsoleOptions extends StandbyDeps {
+  /** A page is asked for; `sink` gets its record when it is over. */
+  readonly begins: () => void;
   readonly sink: RecordSink;
   /** Whether a peer may set `X-Forwarded-*`. */
   readonly trusts: (remoteAddress: string) => boolean;

@@ -22,7 +22,6 @@ export class ExpressClient implements ClientSide, BodySource {
   #events: ClientEvents | null = null;
   /** Head and pieces that have not been written yet. */
   #out = '';
-  #flushes = false;
   #chunked = false;
   #closes = false;
   #over = false;
@@ -82,7 +81,6 @@ export class ExpressClient implements ClientSide, BodySource {
     const date = hasDate ? '' : dateLine();
     const fate = this.#closes ? CLOSES : this.#connection.keepAlive;
     this.#out = `HTTP/1.1 ${status} ${phrase}\r\n${headers}${date}${fate}\r\n`;
-    this.#flushSoon();
   }
 
   write(chunk: Buffer, loan: Loan): void {
@@ -100,14 +98,13 @@ export class ExpressClient implements ClientSide, BodySource {
       this.#owed ??= [];
       this.#owed.push(loan);
     } else loan.release();
-    this.#flushSoon();
   }
 
   end(chunk?: Buffer, trailers: HeaderBlock = ''): void {
     if (this.#over) return;
     if (chunk !== undefined) this.#out += chunk.toString('latin1');
     if (this.#chunked) this.#out += `0\r\n${trailers}\r\n`;
-    this.#flush();
+    this.flush();
     const { socket } = this.#connection;
     if (socket.writableLength === 0) this.#finish();
     else {
@@ -154,31 +151,14 @@ export class ExpressClient implements ClientSide, BodySource {
     const more = socket.write(chunk, () => loan.release());
     socket.uncork();
     if (!more) this.#connection.onBlocked();
-    if (this.#chunked) this.#flushSoon();
   }
 
-  /** Writes at the end of this turn, unless the answer's end comes before that. */
-  #flushSoon(): void {
-    if (this.#flushes) return;
-    this.#flushes = true;
-    process.nextTick(flush, this);
-  }
-
-  #flush(): void {
-    if (this.#out === '') return;
+  flush(): void {
+    if (this.#over || this.#out === '') return;
     const out = this.#out;
     this.#out = '';
     if (!this.#connection.socket.write(out, 'latin1')) this.#connection.onBlocked();
   }
-
-  flushNow(): void {
-    this.#flushes = false;
-    if (!this.#over) this.#flush();
-  }
-}
-
-function flush(client: ExpressClient): void {
-  client.flushNow();
 }
 
 let dateSecond = 0;

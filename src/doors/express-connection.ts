@@ -86,7 +86,7 @@ export class ExpressConnection {
 
   /** Nothing is asked on it at the moment. */
   get idle(): boolean {
-    return this.#client === null && this.#rest === null;
+    return this.#client === null && this.#rest === null && this.#bodyLeft === 0;
   }
 
   /** Its client is to open another one. */
@@ -256,8 +256,9 @@ export class ExpressConnection {
     this.#client = client;
     this.#rest = bytes.length > end ? bytes.subarray(end) : null;
     this.#bodyLeft = whole ? 0 : end - bytes.length;
-    // The rest of a body is read when somebody wants it.
+    // The rest of a body is read when somebody wants it; without one, reading is how a client that leaves is noticed.
     if (!whole) this.#socket.pause();
+    else if (this.#socket.isPaused()) this.#socket.resume();
     if (handle(client)) {
       this.#served++;
       return true;

@@ -83,6 +83,9 @@ export class NodeClient implements ClientSide, BodySource {
     if (!this.#response.write(chunk, () => loan.release())) this.#beImpatient();
   }
 
+  /** `node:http` does so by itself. */
+  flush(): void {}
+
   end(chunk?: Buffer, trailers?: HeaderBlock): void {
     const response = this.#response;
     if (trailers !== undefined && trailers !== '') response.addTrailers(pairs(flatOf(trailers)));

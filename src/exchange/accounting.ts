@@ -1,3 +1,4 @@
+import type { Placed } from '../routing/placed.ts';
 import type { RouteClass } from '../routing/route.ts';
 import type { ClientEvents, RequestHead } from './client-side.ts';
 import type { ExchangeRecord, RecordEnd, RecordRole, RecordSink } from './record.ts';
@@ -22,6 +23,7 @@ export class Accounting implements ClientEvents {
   bytesIn = 0;
   bytesOut = 0;
   queryId: string | null = null;
+  placed: Placed | null = null;
   /** How a fully sent answer counts. */
   end: RecordEnd = 'complete';
   #closed = false;
@@ -63,6 +65,7 @@ export class Accounting implements ClientEvents {
       bytesOut: this.bytesOut,
       remoteAddress,
       queryId: this.queryId,
+      placement: this.placed === null ? null : { ...this.placed.placement, fellBack: this.placed.fellBack },
     };
     this.#sink(record);
   }

@@ -48,28 +48,39 @@ function withLocations(block: HeaderBlock, rewrite: (location: string) => string
 
 export interface AnswerTrailers {
   readonly trailers: HeaderBlock;
-  /** Druid says that its answer is not whole (QueryResultPusher: a query that failed after its first row). */
+  /**
+   * Druid says that its answer is not whole (QueryResultPusher: a query that failed after its first row), or does not
+   * say that it is, although it was to.
+   */
   readonly incomplete: boolean;
 }
 
 /** What Druid sends with nearly every answer to a query. */
 const COMPLETE: HeaderBlock = 'X-Druid-Response-Complete: true\r\n';
 
-/** Trailers as they go on to the client; a control character in an error message becomes a blank. */
-export function answerTrailers(block: HeaderBlock): AnswerTrailers {
-  if (block === '' || block === COMPLETE) return { trailers: block, incomplete: false };
+/**
+ * Trailers as they go on to the client; a control character in an error message becomes a blank. `announced`: one of
+ * them was to say whether the answer is whole.
+ */
+export function answerTrailers(block: HeaderBlock, announced = false): AnswerTrailers {
+  if (block === COMPLETE) return { trailers: block, incomplete: false };
+  if (block === '') return { trailers: block, incomplete: announced };
   const raw = flatOf(block);
   let trailers = '';
   let incomplete = false;
+  let complete = false;
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? '';
     const value = raw[i + 1] ?? '';
     const lower = name.toLowerCase();
     if (lower === 'x-error-message') incomplete = true;
-    if (lower === 'x-druid-response-complete' && value.toLowerCase() !== 'true') incomplete = true;
+    if (lower === 'x-druid-response-complete') {
+      if (value.toLowerCase() === 'true') complete = true;
+      else incomplete = true;
+    }
     if (isHopByHop(lower) || lower === 'content-length' || lower === 'host') continue;
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a header line.
     trailers += `${name}: ${value.replace(/[\x00-\x08\x0a-\x1f\x7f]+/g, ' ')}\r\n`;
   }
-  return { trailers, incomplete };
+  return { trailers, incomplete: incomplete || (announced && !complete) };
 }

@@ -8,15 +8,15 @@ export interface OwnAnswer {
   readonly status: number;
   /** JSON text; empty for an answer without a body. */
   readonly body: string;
-  /** Flat, besides Content-Type and Content-Length. */
+  /** Flat, besides Cache-Control, Content-Type and Content-Length. */
   readonly headers?: readonly string[];
   readonly reason?: string;
 }
 
-/** Sends an answer of our own. A HEAD request gets the same head and no body. */
+/** Sends an answer of our own, which nobody is to keep. A HEAD request gets the same head and no body. */
 export function answer(client: ClientSide, account: Accounting, own: OwnAnswer): void {
   const body = Buffer.from(own.body);
-  let headers: HeaderBlock = own.headers === undefined ? '' : blockOf(own.headers);
+  let headers: HeaderBlock = `Cache-Control: no-store\r\n${blockOf(own.headers ?? [])}`;
   if (own.status !== 204) {
     if (body.byteLength > 0) headers += 'Content-Type: application/json\r\n';
     headers += `Content-Length: ${body.byteLength}\r\n`;
@@ -34,7 +34,7 @@ export function answer(client: ClientSide, account: Accounting, own: OwnAnswer):
 
 /** Sends an error in Druid's shape, with `Retry-After` and `Allow` where it has them. */
 export function answerError(client: ClientSide, account: Accounting, error: GatewayError): void {
-  const headers = ['X-Request-Id', client.head.id, 'Cache-Control', 'no-store'];
+  const headers = ['X-Request-Id', client.head.id];
   if (error.retryAfter !== undefined) headers.push('Retry-After', String(error.retryAfter));
   if (error.allow !== undefined) headers.push('Allow', error.allow);
   if (error.closes) headers.push('Connection', 'close');

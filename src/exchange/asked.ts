@@ -42,10 +42,10 @@ export function askDruid(
   { headers, onBehalfOf, name, target }: Asked,
 ): void {
   const { view } = deps.cluster;
-  const { defaultService } = deps.options;
+  const { services } = deps.options;
   if (name === 'router-brokers' && view.complete && view.brokers.length === 0) {
     client.listen(account);
-    answer(client, account, { status: 200, body: brokersBody(view, defaultService) });
+    answer(client, account, { status: 200, body: brokersBody(view, services) });
     return;
   }
   const query = target.indexOf('?');
@@ -60,7 +60,7 @@ export function askDruid(
   const toBroker =
     name === 'router-brokers' ||
     deps.chooseTarget(route, view, deps.random, new Set(), deps.options).kind === 'node';
-  const forward = new Forward({ ...deps, redirectPolicy: null }, client, account, {
+  const forward = new Forward({ ...deps, redirectPolicy: null, placer: null }, client, account, {
     route: toBroker ? route : { ...route, role: 'coordinator' },
     method: 'GET',
     headers: without(headers, UNWANTED),
@@ -110,7 +110,7 @@ class Taker implements AnswerTaker {
   }
 
   #brokers(): string {
-    return brokersBody(this.#deps.cluster.view, this.#deps.options.defaultService);
+    return brokersBody(this.#deps.cluster.view, this.#deps.options.services);
   }
 
   /** The console shows the management views only to what says it is a Router with its management proxy on. */

@@ -2,22 +2,27 @@ import type { UpstreamNode } from '../cluster/node.ts';
 import type { Accounting } from './accounting.ts';
 import { answerError } from './answer.ts';
 import type { AnswerHead } from './answer-head.ts';
+import { relayedHead } from './answer-headers.ts';
 import type { ClientEvents, ClientSide, Loan } from './client-side.ts';
 import type { ExchangeDeps, ForwardRoute } from './deps.ts';
-import type { HeaderBlock } from './header-block.ts';
+import { type HeaderBlock, without } from './header-block.ts';
 import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from './upstream-side.ts';
 import { waitError } from './wait-error.ts';
 
 /** What one Broker made of a cancel; null for one that did not answer. */
 export interface CancelAnswer {
   readonly status: number;
-  readonly contentType: string | null;
+  /** Flat, as they go on to the client. */
+  readonly headers: HeaderBlock;
+  readonly hasDate: boolean;
   readonly body: Buffer;
 }
 
 /** A cancel is answered within so long, though a Broker hangs. */
 const PATIENCE_MS = 5_000;
 const LONGEST_BODY = 16 * 1024;
+/** The whole body is here and framed anew; a cancel redirects nobody. */
+const NOT_KEPT: ReadonlySet<string> = new Set(['content-length', 'location']);
 
 /**
  * One answer out of those of all Brokers: any 202 means that the query is being cancelled; any 403 that somebody
@@ -65,8 +70,9 @@ export class Cancel implements ClientEvents {
       );
     client.listen(this);
     const known = id === null ? [] : deps.runningQueries.nodesOf(id);
-    const all = deps.cluster.view.brokers.map(({ node }) => node);
-    this.#others = all.filter((node) => !known.includes(node));
+    const { services } = deps.options;
+    const all = deps.cluster.view.brokers.filter(({ service }) => services.has(service));
+    this.#others = all.map(({ node }) => node).filter((node) => !known.includes(node));
     this.#known = known;
     this.#timer = setTimeout(() => this.#giveUp(), PATIENCE_MS);
   }
@@ -122,9 +128,7 @@ export class Cancel implements ClientEvents {
     } else if (merged === 'absent') {
       answerError(this.#client, this.#account, waitError('no_ready_broker'));
     } else {
-      const { status, contentType, body } = merged;
-      const headers = contentType === null || body.length === 0 ? '' : `Content-Type: ${contentType}\r\n`;
-      relayAnswer(this.#client, this.#account, status, headers, body);
+      relayAnswer(this.#client, this.#account, merged);
     }
   }
 
@@ -137,13 +141,11 @@ export class Cancel implements ClientEvents {
 function relayAnswer(
   client: ClientSide,
   account: Accounting,
-  status: number,
-  headers: HeaderBlock,
-  body: Buffer,
+  { status, headers, hasDate, body }: CancelAnswer,
 ): void {
   account.status = status;
   account.bytesOut = body.length;
-  client.writeHead(status, '', `${headers}Content-Length: ${body.length}\r\n`, false);
+  client.writeHead(status, '', `${headers}Content-Length: ${body.length}\r\n`, hasDate);
   client.end(body);
 }
 
@@ -152,16 +154,19 @@ class Collector implements UpstreamHandler {
   readonly #deliver: (collected: CancelAnswer | null) => void;
   readonly #chunks: Buffer[] = [];
   #status = 0;
-  #contentType: string | null = null;
+  #headers: HeaderBlock = '';
+  #hasDate = false;
   #length = 0;
 
   constructor(deliver: (collected: CancelAnswer | null) => void) {
     this.#deliver = deliver;
   }
 
-  onHead({ status, contentType }: AnswerHead): void {
-    this.#status = status;
-    this.#contentType = contentType;
+  onHead(head: AnswerHead): void {
+    this.#status = head.status;
+    const { headers } = relayedHead(head, { bodiless: false, httpMinor: 0, rewriteLocation: String });
+    this.#headers = without(headers, NOT_KEPT);
+    this.#hasDate = head.hasDate;
   }
 
   onData(chunk: Buffer, loan: Loan): void {
@@ -170,10 +175,13 @@ class Collector implements UpstreamHandler {
     loan.release();
   }
 
+  onRest(): void {}
+
   onEnd(): void {
     this.#finish({
       status: this.#status,
-      contentType: this.#contentType,
+      headers: this.#headers,
+      hasDate: this.#hasDate,
       body: this.#length <= LONGEST_BODY ? Buffer.concat(this.#chunks) : Buffer.alloc(0),
     });
   }

@@ -54,6 +54,8 @@ export interface ClientSide {
   writeHead(status: number, reason: string, headers: HeaderBlock, hasDate: boolean, chunked?: boolean): void;
   /** Gives the loan back when the client's connection has taken the bytes, or is over. */
   write(chunk: Buffer, loan: Loan): void;
+  /** Nothing more is written in this turn: what has been goes out now. */
+  flush(): void;
   /** Ends the answer; what is left of the request's body is drained within bounds. */
   end(chunk?: Buffer, trailers?: HeaderBlock): void;
   /** Cuts the connection so that the client cannot take what it got for a whole answer. */

@@ -2,6 +2,8 @@
 export interface Connections {
   brokerOf(id: string): string | null;
   remember(id: string, hostAndPort: string): void;
+  /** Those used longest ago first. */
+  entries(): Iterable<readonly [id: string, hostAndPort: string]>;
   readonly size: number;
 }
 
@@ -18,6 +20,7 @@ export function createConnections(capacity: number): Connections {
       const [oldest] = brokers.keys();
       if (oldest !== undefined) brokers.delete(oldest);
     },
+    entries: () => brokers.entries(),
     get size() {
       return brokers.size;
     },

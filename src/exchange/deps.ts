@@ -2,6 +2,8 @@ import type { Cluster } from '../cluster/contract.ts';
 import type { UpstreamNode } from '../cluster/node.ts';
 import type { ClusterView, WaitReason } from '../cluster/view.ts';
 import type { Role } from '../discovery/discovery.ts';
+import type { Placer } from '../routing/placement.ts';
+import type { QueryKind } from '../routing/query-shape.ts';
 import type { Route } from '../routing/route.ts';
 import type { Concurrency } from './concurrency.ts';
 import type { Connections } from './connections.ts';
@@ -10,6 +12,7 @@ import type { Pressure } from './pressure.ts';
 import type { RecordSink } from './record.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { RunningQueries } from './running-queries.ts';
+import type { TimeLimitOptions } from './time-limits.ts';
 import type { Upstreams } from './upstream-side.ts';
 
 export type ForwardRoute = Extract<Route, { kind: 'forward' }>;
@@ -28,6 +31,7 @@ export type ChooseTarget = (
   random: () => number,
   /** Nodes that this request has found wanting. */
   exclude: ReadonlySet<UpstreamNode>,
+  /** `defaultService`: the service whose Brokers get it, if it is for a Broker. */
   options: { readonly defaultService: string; readonly maxPerNode: number },
 ) => Target;
 
@@ -39,9 +43,11 @@ export type RedirectPolicy = (
   node: UpstreamNode,
 ) => string | null;
 
-export interface ExchangeOptions {
-  /** `druid.service` of the Brokers that get queries: the default tier. */
+export interface ExchangeOptions extends TimeLimitOptions {
+  /** `druid.service` of the Brokers that get what no other service is chosen for. */
   readonly defaultService: string;
+  /** Those that get anything at all, the default one among them. */
+  readonly services: ReadonlySet<string>;
   /** Requests that a node may have under way; others take the next one, or wait. */
   readonly maxPerNode: number;
   /** Bodies up to this many bytes are kept so that they can be sent again. */
@@ -54,12 +60,8 @@ export interface ExchangeOptions {
   readonly maxWaitStaleMs: number;
   /** How long a request may wait for room. */
   readonly maxQueueMs: number;
-  /** Added to a query's own timeout before the gateway calls it overdue. */
-  readonly timeoutSlackMs: number;
-  /** For a whole exchange with a node, from the request sent to the answer's end; 0 is no limit. */
-  readonly totalTimeoutMs: number;
   /** Cancel a query at its Broker when its client leaves. */
-  readonly cancelOnDisconnect: boolean;
+  readonly cancelOnDisconnect: Readonly<Record<QueryKind, boolean>>;
   /** Reset the client's connection where Druid says in a trailer that its answer is not whole. */
   readonly resetIncomplete: boolean;
   /** Whether a peer may set `X-Forwarded-*`. */
@@ -70,6 +72,8 @@ export interface ExchangeDeps {
   readonly cluster: Cluster;
   readonly route: (method: string, target: string) => Route;
   readonly chooseTarget: ChooseTarget;
+  /** Null where there is nothing to choose: one Broker service. */
+  readonly placer: Placer | null;
   /** Null relays everything. */
   readonly redirectPolicy: RedirectPolicy | null;
   readonly upstreams: Upstreams;

@@ -1,6 +1,8 @@
 import type { UpstreamNode } from '../cluster/node.ts';
 import { connectionIdOf } from '../routing/connection-id.ts';
 import { chooseConnection } from '../routing/jdbc-target.ts';
+import { Placed } from '../routing/placed.ts';
+import { type Placeable, queryKindOf } from '../routing/placement.ts';
 import { cancelTarget, NO_FACTS, type QueryFacts, queryFactsOf } from '../routing/query-facts.ts';
 import type { Accounting } from './accounting.ts';
 import { answerError } from './answer.ts';
@@ -23,6 +25,7 @@ import { redirect, splitLocation } from './redirect.ts';
 import { Relay } from './relay.ts';
 import type { RequestBody } from './request-body.ts';
 import { Standby, type StandbyActions } from './standby.ts';
+import { patience, totalLimit } from './time-limits.ts';
 import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from './upstream-side.ts';
 import { CLIENT_BUSY } from './wait-error.ts';
 
@@ -58,6 +61,7 @@ const CANCEL_PATIENCE_MS = 5_000;
 const NOBODY_LISTENS: UpstreamHandler = {
   onHead() {},
   onData: (_, loan) => loan.release(),
+  onRest() {},
   onEnd() {},
   onFailure() {},
   onBodySent() {},
@@ -108,8 +112,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
   /** Sends the request on if there is a target, otherwise waits for one. */
   go(): void {
     if (this.#phase !== 'before') return;
-    // Which Broker has a JDBC connection is known when its id has been read.
-    if (this.#out.route.class === 'jdbc' && !this.#out.body.ready) {
+    if (this.#goesByBody() && !this.#out.body.ready) {
       this.#collect(() => this.go());
       return;
     }
@@ -152,12 +155,37 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
 
   #chooseExcept(excluded: ReadonlySet<UpstreamNode>): Target {
     const { cluster, chooseTarget, connections, random, options } = this.#deps;
+    const { view } = cluster;
     const connection = this.#connection();
+    const placed = this.#placed(connection !== null);
     if (connection !== null) {
       const broker = connections.brokerOf(connection);
-      return chooseConnection(connection, broker, cluster.view, excluded, options.defaultService);
+      const services = placed?.connectionsAmong(view, options.services) ?? options.services;
+      return chooseConnection(connection, broker, view, excluded, services);
     }
-    return chooseTarget(this.#out.route, cluster.view, random, excluded, options);
+    return chooseTarget(this.#out.route, view, random, excluded, placed?.among(view, options) ?? options);
+  }
+
+  /** Which Broker has a JDBC connection, and which service a query is for, is known when its body is here. */
+  #goesByBody(): boolean {
+    const { route } = this.#out;
+    return route.class === 'jdbc' || this.#deps.placer?.needsBody(route) === true;
+  }
+
+  /** The Broker service that was chosen for the request; null where there is nothing to choose. */
+  #placed(connected: boolean): Placed | null {
+    const { placer } = this.#deps;
+    const { route, headers, body } = this.#out;
+    if (placer === null || route.role !== 'broker') return null;
+    if (this.#account.placed !== null) return this.#account.placed;
+    const request: Placeable = {
+      route,
+      header: (name) => headerValue(headers, name),
+      body: body.content,
+    };
+    const placement = connected ? placer.placeByRule(request) : placer.place(request);
+    this.#account.placed = placement === null ? null : new Placed(placement);
+    return this.#account.placed;
   }
 
   /** Takes room for this request; without it, waits behind those who wait already, or is refused. */
@@ -230,18 +258,17 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
         body: body.open(),
         bodyLength: body.length < 0 ? null : body.length,
         fresh: fresh || route.class === 'write' || route.class === 'statement',
-        ...this.#patience(),
+        ...patience(route.class, this.#ownTimeout(), this.#deps.options),
       },
       this,
     );
-    const { totalTimeoutMs } = this.#deps.options;
-    if (totalTimeoutMs > 0) this.#overdue ??= setTimeout(() => this.#isOverdue(), totalTimeoutMs);
+    const total = totalLimit(route.class, this.#ownTimeout(), this.#deps.options);
+    if (total > 0) this.#overdue ??= setTimeout(() => this.#isOverdue(), total);
   }
 
-  /** A query says itself how long it may take; Druid ends it then, and the gateway a little later. */
-  #patience(): { patienceMs?: number } {
-    const { timeoutMs } = this.#facts ?? NO_FACTS;
-    return timeoutMs === null ? {} : { patienceMs: timeoutMs + this.#deps.options.timeoutSlackMs };
+  /** A query says itself how long it may take. */
+  #ownTimeout(): number | null {
+    return (this.#facts ?? NO_FACTS).timeoutMs;
   }
 
   #isOverdue(): void {
@@ -289,7 +316,10 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     }
     if (this.#mayHold()) {
       this.#phase = 'holding';
-      this.#held = new HeldAnswer(head, () => this.#show());
+      this.#held = new HeldAnswer(head, () => {
+        this.#show();
+        this.#relay.rest();
+      });
       return;
     }
     this.#begin(head);
@@ -303,6 +333,11 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     if (this.#phase === 'holding' && this.#held?.keep(chunk) === false) this.#show();
     else if (this.#phase === 'taking') this.#out.taker?.onData(chunk);
     loan.release();
+  }
+
+  onRest(): void {
+    if (this.#phase === 'relaying') this.#relay.rest();
+    else this.#held?.wait();
   }
 
   onEnd(trailers: HeaderBlock): void {
@@ -357,10 +392,15 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     );
   }
 
+  #cancelsOnDisconnect(): boolean {
+    const kind = queryKindOf(this.#out.route);
+    return kind !== null && this.#deps.options.cancelOnDisconnect[kind];
+  }
+
   onClose(finished: boolean): void {
     this.#forget();
     if (this.#overdue !== null) clearTimeout(this.#overdue);
-    if (!finished && this.#call !== null && this.#deps.options.cancelOnDisconnect) this.#cancelQuery();
+    if (!finished && this.#call !== null && this.#cancelsOnDisconnect()) this.#cancelQuery();
     this.#phase = 'over';
     this.#standby?.leave();
     this.#stop();
@@ -411,6 +451,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     const { view } = this.#deps.cluster;
     if (verdict.outcome !== null) this.#report(verdict.outcome);
     if (verdict.kind === 'fail') {
+      this.#account.queryId ??= queryId ?? null;
       this.giveUp(queryId === undefined ? verdict.error : { ...verdict.error, queryId });
       return;
     }

@@ -13,13 +13,14 @@ const HELD_FOR_MS = 1_000;
 export class HeldAnswer {
   readonly head: AnswerHead;
   readonly chunks: Buffer[] = [];
-  readonly #timer: NodeJS.Timeout;
+  readonly #late: () => void;
+  #timer: NodeJS.Timeout | null = null;
   #bytes = 0;
 
-  /** `late` is called once when the answer is not there in time, unless `end` was called before. */
+  /** `late` is called once when the answer takes too long after `wait`, unless `end` was called before. */
   constructor(head: AnswerHead, late: () => void) {
     this.head = head;
-    this.#timer = setTimeout(late, HELD_FOR_MS);
+    this.#late = late;
   }
 
   /** Keeps a copy of a part; false when there is now more than is held. */
@@ -29,7 +30,12 @@ export class HeldAnswer {
     return this.#bytes <= LONGEST_HELD;
   }
 
+  /** More is to come; most answers are whole with their first bytes. */
+  wait(): void {
+    this.#timer ??= setTimeout(this.#late, HELD_FOR_MS);
+  }
+
   end(): void {
-    clearTimeout(this.#timer);
+    if (this.#timer !== null) clearTimeout(this.#timer);
   }
 }

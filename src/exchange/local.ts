@@ -33,12 +33,11 @@ export function localAnswer(
   }
 }
 
-/** The Router's `/druid/router/v1/brokers`: `host:port` of the Brokers by service. */
-export function brokersBody(view: ClusterView, defaultService: string): string {
-  const services: Record<string, string[]> = { [defaultService]: [] };
-  for (const { service, node } of view.brokers) {
-    services[service] ??= [];
-    services[service].push(node.hostAndPort);
-  }
-  return JSON.stringify(services);
+/** The Router's `/druid/router/v1/brokers`: `host:port` of the Brokers of each service that gets queries. */
+export function brokersBody({ brokers }: ClusterView, services: ReadonlySet<string>): string {
+  const named = [...services].map((service) => {
+    const own = brokers.filter((broker) => broker.service === service);
+    return [service, own.map(({ node }) => node.hostAndPort)] as const;
+  });
+  return JSON.stringify(Object.fromEntries(named));
 }

@@ -1,4 +1,5 @@
 import type { MasterRole } from '../discovery/discovery.ts';
+import type { Placement } from '../routing/placement.ts';
 import type { RouteClass } from '../routing/route.ts';
 
 /** Who answered or should have. */
@@ -37,6 +38,13 @@ export interface ExchangeRecord {
   readonly remoteAddress: string;
   /** Druid's query id from the answer's headers, where it gave one. */
   readonly queryId: string | null;
+  /** The Broker service that was chosen, and by what; null where there was nothing to choose. */
+  readonly placement: RecordPlacement | null;
+}
+
+export interface RecordPlacement extends Placement {
+  /** Nobody of the service was there; the default service had it. */
+  readonly fellBack: boolean;
 }
 
 /** Receives every record once; must not throw. */

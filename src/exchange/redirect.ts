@@ -11,7 +11,7 @@ export function redirect(client: ClientSide, account: Accounting, origin: string
   answer(client, account, {
     status: 307,
     body: '',
-    headers: ['Location', origin + target, 'Cache-Control', 'no-store'],
+    headers: ['Location', origin + target],
   });
 }
 

@@ -4,6 +4,8 @@ import { answerTrailers, relayedHead } from './answer-headers.ts';
 import type { ClientSide, Loan } from './client-side.ts';
 import type { HeaderBlock } from './header-block.ts';
 
+const COMPLETE = /\bx-druid-response-complete\b/i;
+
 /** Sends one answer of Druid's on to the client as it comes, byte for byte, at the client's speed. */
 export class Relay {
   readonly #client: ClientSide;
@@ -11,6 +13,8 @@ export class Relay {
   readonly #bodiless: boolean;
   readonly #resetIncomplete: boolean;
   #chunked = false;
+  /** A trailer is to say whether the answer is whole. */
+  #announced = false;
 
   /** `resetIncomplete`: the client would not see a trailer that says that the answer is not whole. */
   constructor(client: ClientSide, account: Accounting, resetIncomplete: boolean) {
@@ -25,6 +29,7 @@ export class Relay {
     const { httpMinor } = this.#client.head;
     const { headers, chunked } = relayedHead(head, { bodiless: this.#bodiless, httpMinor, rewriteLocation });
     this.#chunked = chunked;
+    this.#announced = chunked && head.trailer !== null && COMPLETE.test(head.trailer);
     this.#account.status = head.status;
     this.#account.queryId = head.queryId ?? head.sqlQueryId;
     this.#client.writeHead(head.status, head.reason, headers, head.hasDate, chunked);
@@ -37,8 +42,12 @@ export class Relay {
     this.#client.write(chunk, loan);
   }
 
+  rest(): void {
+    this.#client.flush();
+  }
+
   end(block: HeaderBlock): void {
-    const { trailers, incomplete } = answerTrailers(block);
+    const { trailers, incomplete } = answerTrailers(block, this.#announced);
     if (incomplete) {
       this.#account.end = 'incomplete';
       if (this.#resetIncomplete) {

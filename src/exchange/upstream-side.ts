@@ -17,8 +17,13 @@ export interface UpstreamRequest {
    * cannot leave the fate of the request unknown.
    */
   readonly fresh: boolean;
-  /** How long the answer's head, and every further part of it, may take, where that is not as usual. */
+  /** How long the answer's head may take, where that is not as usual; 0 is for ever. */
   readonly patienceMs?: number;
+  /**
+   * How long every further part of it may take, where that is not as usual; 0 is for ever. Without it, as long as
+   * usual, or as `patienceMs` if that is longer.
+   */
+  readonly idlePatienceMs?: number;
 }
 
 /**
@@ -41,6 +46,8 @@ export interface UpstreamHandler {
   onHead(head: AnswerHead): void;
   /** The bytes are the handler's until it gives the loan back, which it must; the node is read on as loans come back. */
   onData(chunk: Buffer, loan: Loan): void;
+  /** That was all that has come for now. */
+  onRest(): void;
   onEnd(trailers: HeaderBlock): void;
   onFailure(failure: UpstreamFailure): void;
   /** Bytes of the request's body were handed to the connection. */

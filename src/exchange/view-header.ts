@@ -57,6 +57,10 @@ export class ViewingClient implements ClientSide {
     this.#client.write(chunk, loan);
   }
 
+  flush(): void {
+    this.#client.flush();
+  }
+
   end(chunk?: Buffer, trailers?: HeaderBlock): void {
     this.#client.end(chunk, trailers);
   }

@@ -5,7 +5,7 @@ import type { Target } from '../exchange/deps.ts';
 
 /**
  * The Broker of a JDBC connection: the one that has it, also when it is cordoned, as long as it is announced;
- * otherwise by the Router's hash over all announced Brokers of the service, passing over those that get no new
+ * otherwise by the Router's hash over all announced Brokers of the services, passing over those that get no new
  * queries. A Broker that does not know the connection says so, and the driver opens it anew.
  */
 export function chooseConnection(
@@ -13,12 +13,13 @@ export function chooseConnection(
   remembered: string | null,
   view: ClusterView,
   exclude: ReadonlySet<UpstreamNode>,
-  service: string,
+  services: ReadonlySet<string>,
 ): Target {
-  const brokers = view.brokers.filter((broker) => broker.service === service && !exclude.has(broker.node));
+  const brokers = view.brokers.filter(({ node }) => !exclude.has(node));
   const own = brokers.find(({ node }) => node.hostAndPort === remembered);
   if (own !== undefined) return { kind: 'node', node: own.node };
-  const byName = new Map(brokers.filter(({ ready }) => ready).map(({ node }) => [node.hostAndPort, node]));
+  const candidates = brokers.filter(({ ready, service }) => ready && services.has(service));
+  const byName = new Map(candidates.map(({ node }) => [node.hostAndPort, node]));
   const [first] = rendezvous(id, [...byName.keys()]);
   const node = first === undefined ? undefined : byName.get(first);
   if (node !== undefined) return { kind: 'node', node };

@@ -1,3 +1,5 @@
+import { plainBody } from './body-text.ts';
+
 /** What the gateway needs to know of a query; its body goes on as it came. */
 export interface QueryFacts {
   /** `context.queryId` and `context.sqlQueryId`, mostly none. */
@@ -15,9 +17,10 @@ const LONGEST = 256 * 1024;
 
 /** Reads a query's body, which is parsed only where it holds one of these words. Never throws. */
 export function queryFactsOf(body: Buffer): QueryFacts {
-  if (body.length > LONGEST || !(body.includes(ID) || body.includes(TIMEOUT))) return NO_FACTS;
+  const plain = plainBody(body, LONGEST);
+  if (plain === null || !(plain.includes(ID) || plain.includes(TIMEOUT))) return NO_FACTS;
   try {
-    const parsed = JSON.parse(body.toString('utf8')) as {
+    const parsed = JSON.parse(plain.toString('utf8')) as {
       context?: { queryId?: unknown; sqlQueryId?: unknown; timeout?: unknown };
     } | null;
     const { queryId, sqlQueryId, timeout } = parsed?.context ?? {};
@@ -28,7 +31,7 @@ export function queryFactsOf(body: Buffer): QueryFacts {
       typeof milliseconds === 'number' && milliseconds > 0 && milliseconds < Number.MAX_SAFE_INTEGER;
     return { ids, timeoutMs: valid ? milliseconds : null };
   } catch {
-    // Smile, gzip, or wrong: Druid says so if it is.
+    // Smile, or wrong: Druid says so if it is.
     return NO_FACTS;
   }
 }

@@ -14,6 +14,14 @@ import type { UpstreamConnection } from './connection.ts';
 /** A body up to this many bytes goes out in one write with its head. */
 const ONE_WRITE = 16 * 1024;
 
+/** What is usual. */
+export interface Patience {
+  /** Time to the first byte of the answer; 0 waits for ever. */
+  readonly responseTimeoutMs: number;
+  /** Time between two bytes of the answer's body; 0 waits for ever. */
+  readonly idleTimeoutMs: number;
+}
+
 /** One attempt: a connection on one side, the exchange on the other, and `outstanding` counted exactly once. */
 export class Call implements UpstreamCall, BodySink {
   readonly #node: UpstreamNode;
@@ -42,9 +50,12 @@ export class Call implements UpstreamCall, BodySink {
     return this.#request.fresh;
   }
 
-  /** How long the head, and every further part, may take, where the request says so. */
-  get patienceMs(): number | undefined {
-    return this.#request.patienceMs;
+  /** How long it may be quiet now, in milliseconds; 0 is for ever. */
+  patienceMs({ responseTimeoutMs, idleTimeoutMs }: Patience): number {
+    const { patienceMs, idlePatienceMs } = this.#request;
+    if (!this.headed) return patienceMs ?? responseTimeoutMs;
+    if (idlePatienceMs !== undefined) return idlePatienceMs;
+    return idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, patienceMs ?? 0);
   }
 
   /** Its client has the next word, and the node nothing to answer for. */
@@ -134,6 +145,10 @@ export class Call implements UpstreamCall, BodySink {
   onBody(chunk: Buffer, loan: Loan): void {
     if (this.#over) loan.release();
     else this.#handler.onData(chunk, loan);
+  }
+
+  onRest(): void {
+    if (!this.#over) this.#handler.onRest();
   }
 
   onWhole(trailers: HeaderBlock): void {

@@ -210,9 +210,11 @@ export class UpstreamConnection implements AnswerSink, BufferOwner {
       this.destroy();
       return true;
     }
-    this.#call.answered = true;
+    const call = this.#call;
+    call.answered = true;
     buffer.open(this);
     this.#parser.feed(buffer.bytes, length);
+    if (this.#call === call) call.onRest();
     if (buffer.close()) return true;
     this.#lent++;
     this.#paused = this.#lent >= MOST_LENT;

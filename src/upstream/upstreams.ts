@@ -2,16 +2,12 @@ import net from 'node:net';
 import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls';
 import type { NodeTls } from '../cluster/node.ts';
 import type { Upstreams } from '../exchange/upstream-side.ts';
-import { Call } from './call.ts';
+import { Call, type Patience } from './call.ts';
 import { type ConnectionKeeper, type Place, UpstreamConnection } from './connection.ts';
 import { createReadBuffers } from './read-buffers.ts';
 
-export interface UpstreamOptions {
+export interface UpstreamOptions extends Patience {
   readonly connectTimeoutMs: number;
-  /** Time to the first byte of the answer; 0 waits for ever. */
-  readonly responseTimeoutMs: number;
-  /** Time between two bytes of the answer's body; 0 waits for ever. */
-  readonly idleTimeoutMs: number;
   /** How long an idle connection is kept: below Jetty's idle time (`druid.server.http.maxIdleTime`, 5 min). */
   readonly keepAliveTimeoutMs: number;
   /** Largest head of an answer, in bytes: `X-Druid-Response-Context` alone may take 7 KiB. */
@@ -28,7 +24,7 @@ const TICK_MS = 50;
  * used last, or a new one: whoever sends keeps to `maxRequestsPerNode`, so nothing queues here.
  */
 export function createUpstreams(options: UpstreamOptions): Upstreams {
-  const { connectTimeoutMs, responseTimeoutMs, idleTimeoutMs, keepAliveTimeoutMs, maxHeaderBytes } = options;
+  const { connectTimeoutMs, keepAliveTimeoutMs, maxHeaderBytes } = options;
   const origins = new Map<string, Origin>();
   const buffers = createReadBuffers();
   const all = new Set<UpstreamConnection>();
@@ -46,14 +42,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
       } else if (call === null) {
         if (quiet > Math.min(keepAliveTimeoutMs, connection.idleLimitMs)) connection.destroy();
       } else if (!connection.paused && !call.awaitsClient) {
-        const { patienceMs } = call;
-        const usual = call.headed ? idleTimeoutMs : responseTimeoutMs;
-        const limit =
-          patienceMs === undefined
-            ? usual
-            : call.headed && usual > 0
-              ? Math.max(usual, patienceMs)
-              : patienceMs;
+        const limit = call.patienceMs(options);
         if (limit > 0 && quiet > limit) connection.fail(call.headed ? 'stalled' : 'no_answer');
       }
     }

@@ -3,11 +3,13 @@ import { connect } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createAdmin } from '../../src/admin/admin.ts';
+import type { WorkerStatus } from '../../src/admin/status.ts';
 import { FakeCluster, FakeDiscovery, node, serving } from './fakes.ts';
 
 let cluster: FakeCluster;
 let discovery: FakeDiscovery;
 let draining: boolean;
+let workers: WorkerStatus[] | null;
 let now: number;
 let render: () => Promise<string>;
 let app: FastifyInstance;
@@ -17,6 +19,7 @@ beforeEach(async () => {
   cluster = new FakeCluster();
   discovery = new FakeDiscovery();
   draining = false;
+  workers = null;
   now = 1_000_000;
   render = async () => 'a_metric 1\n';
   app = createAdmin({
@@ -24,6 +27,7 @@ beforeEach(async () => {
     discovery,
     metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', render: () => render() },
     draining: () => draining,
+    workers: () => workers,
     version: '1.2.3',
     config: { zookeeper: { password: '[redacted]' } },
     now: () => now,
@@ -32,6 +36,10 @@ beforeEach(async () => {
 });
 
 afterEach(() => app.close());
+
+function worker(number: number, state: WorkerStatus['state']): WorkerStatus {
+  return { worker: number, pid: 100 + number, state, uptime: 1, inFlight: 0, restarts: 0 };
+}
 
 async function json(path: string): Promise<{ status: number; body: unknown }> {
   const response = await fetch(url + path);
@@ -54,6 +62,18 @@ describe('probes', () => {
       body: { status: 'not ready', reason: 'draining' },
     });
     expect((await json('/health/live')).status).toBe(200);
+  });
+
+  test('it is not ready while no worker serves', async () => {
+    cluster.show({ complete: true });
+    workers = [worker(1, 'starting'), worker(2, 'gone')];
+    expect(await json('/health/ready')).toEqual({
+      status: 503,
+      body: { status: 'not ready', reason: 'no_worker' },
+    });
+    workers = [worker(1, 'starting'), worker(2, 'serving')];
+    expect((await json('/health/ready')).status).toBe(200);
+    expect((await json('/status')).body).toMatchObject({ workers });
   });
 
   test.each(['/metrics', '/health/live', '/health/ready', '/status', '/nothing'])(

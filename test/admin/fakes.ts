@@ -104,6 +104,7 @@ export function exchange(change: Partial<ExchangeRecord> = {}): ExchangeRecord {
     bytesOut: 1000,
     remoteAddress: '192.0.2.1',
     queryId: null,
+    placement: null,
     ...change,
   };
 }

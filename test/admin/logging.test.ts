@@ -55,6 +55,31 @@ describe('the access log', () => {
     expect(lines.map((line) => line.level)).toEqual([level]);
   });
 
+  test('without it, answers that were not whole still have their line', () => {
+    const { lines, logger } = capture();
+    const log = createAccessLog(logger, false);
+    log(exchange());
+    log(exchange({ status: 503 }));
+    log(exchange({ end: 'incomplete', queryId: 'q-1' }));
+    log(exchange({ end: 'upstream_cut', queryId: 'q-2' }));
+    expect(lines.map(({ level, queryId }) => [level, queryId])).toEqual([
+      ['warn', 'q-1'],
+      ['warn', 'q-2'],
+    ]);
+  });
+
+  test('it says which Broker service was chosen, and by what', () => {
+    const { lines, logger } = capture();
+    const placement = { service: 'druid/hot', by: 'rule', rule: 2, fellBack: false } as const;
+    createAccessLog(logger)(exchange({ placement }));
+    createAccessLog(logger)(
+      exchange({ placement: { ...placement, by: 'manual', rule: null, fellBack: true } }),
+    );
+    expect(lines[0]).toMatchObject({ service: 'druid/hot', chosenBy: 'rule 2' });
+    expect(lines[0]).not.toHaveProperty('fellBack');
+    expect(lines[1]).toMatchObject({ service: 'druid/hot', chosenBy: 'manual', fellBack: true });
+  });
+
   test('health checks of the gateway leave no line; the same path on a node does', () => {
     const { lines, logger } = capture();
     const log = createAccessLog(logger);

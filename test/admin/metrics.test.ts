@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createMetrics, type Metrics } from '../../src/admin/metrics.ts';
+import { workerMetrics } from '../../src/admin/worker-metrics.ts';
 import { exchange, FakeCluster, FakeDiscovery, node, serving } from './fakes.ts';
 
 let cluster: FakeCluster;
@@ -27,6 +28,7 @@ beforeEach(() => {
       retryBudget: { refusals: 1 },
       pressure: { high: true },
     },
+    rules: { ageMs: 12_500 },
     now: () => now,
   });
 });
@@ -192,7 +194,22 @@ test('what requests wait for and are limited by is read when scraped', async () 
   expect(await value('druid_gateway_overloaded')).toBe(1);
 });
 
+test('placements are counted by service and reason, and only where there was something to choose', async () => {
+  metrics.record(exchange());
+  const placement = { service: 'druid/hot', by: 'rule', rule: 3, fellBack: false } as const;
+  metrics.record(exchange({ placement }));
+  metrics.record(exchange({ placement: { ...placement, rule: 7 } }));
+  metrics.record(exchange({ placement: { ...placement, by: 'manual', rule: null, fellBack: true } }));
+  const series = (await metrics.render()).split('\n').filter((line) => /^druid_gateway_placed/.test(line));
+  expect(series).toEqual([
+    'druid_gateway_placed_requests_total{service="druid/hot",by="rule",fallback="false"} 2',
+    'druid_gateway_placed_requests_total{service="druid/hot",by="manual",fallback="true"} 1',
+  ]);
+  expect(await value('druid_gateway_load_rules_age_seconds')).toBe(12.5);
+});
+
 test('docs/operations.md names every metric with its type and labels, and no other', async () => {
+  workerMetrics(registry, () => ({ answering: 2, restarts: 0 }));
   const text = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8');
   const rows = text.matchAll(/^\| `(druid_gateway_\w+)` \| (\w+) \| ([^|]*) \|/gm);
   const documented = Array.from(rows, ([, name, type, labels]) => ({

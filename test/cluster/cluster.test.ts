@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { Cluster } from '../../src/cluster/contract.ts';
 import { createCluster } from '../../src/cluster/create-cluster.ts';
 import type { UpstreamNode } from '../../src/cluster/node.ts';
+import type { ProbeAnswer } from '../../src/cluster/probe.ts';
 import type { ClusterView } from '../../src/cluster/view.ts';
 import type { MasterRole } from '../../src/discovery/discovery.ts';
 import {
@@ -245,6 +246,48 @@ describe('without ZooKeeper', () => {
     probes.master('coordinator', B, OK);
     discovery.announce('coordinator', A, B);
     await view(serving('coordinator', B));
+  });
+
+  describe('where `leader` wants credentials', () => {
+    const untold = (origin: string, isLeader: ProbeAnswer): void => {
+      probes.master('coordinator', origin, isLeader);
+      const url = `${origin}/druid/coordinator/v1/leader`;
+      probes.answers.set(url, { kind: 'answer', status: 401, body: '' });
+    };
+
+    test('the only one that says that it leads is believed, static or not', async () => {
+      begin('static');
+      untold(A, NOT_FOUND);
+      untold(B, OK);
+      discovery.announce('coordinator', A, B);
+      await view(serving('coordinator', B));
+      untold(B, NOT_FOUND);
+      untold(A, OK);
+      await view(serving('coordinator', A));
+      await cluster.close();
+
+      begin();
+      untold(A, OK);
+      untold(B, NOT_FOUND);
+      elect(A, 1);
+      await view(serving('coordinator', A));
+      discovery.turn('lost');
+      const { leaders } = await view((v) => v.leaders.coordinator.knownBy === 'probe');
+      expect(leaders.coordinator).toMatchObject({ state: 'serving', term: 1 });
+    });
+
+    test('of two that say so, none is', async () => {
+      begin('static');
+      untold(A, OK);
+      untold(B, NOT_FOUND);
+      discovery.announce('coordinator', A, B);
+      await view(serving('coordinator', A));
+      untold(B, OK);
+      const { leaders } = await view((v) => v.leaders.coordinator.state === 'none');
+      expect(leaders.coordinator.waitReason).toBe('no_leader');
+      untold(A, NOT_FOUND);
+      await view(serving('coordinator', B));
+    });
   });
 });
 

@@ -110,6 +110,22 @@ describe('precedence', () => {
     expect(config.routes.allow).toEqual(['/a', '/b']);
   });
 
+  test('tiers are a map in their order, taken whole from the first source', () => {
+    const path = file('brokers: { tiers: { hot: druid/hot, _default_tier: druid/broker } }\n');
+    const tiers = [
+      { tier: 'hot', service: 'druid/hot' },
+      { tier: '_default_tier', service: 'druid/broker' },
+    ];
+    expect(loadConfig({ file: path }).brokers.tiers).toEqual(tiers);
+    const environment = {
+      DRUID_GATEWAY__BROKERS__TIERS: '{ "z": "druid/broker", "a": "druid/hot" }',
+      DRUID_GATEWAY__BROKERS__STRATEGIES: 'manual, timeBoundary',
+    };
+    const { brokers } = loadConfig({ file: path, environment });
+    expect(brokers.tiers.map(({ tier }) => tier)).toEqual(['z', 'a']);
+    expect(brokers.strategies).toEqual([{ type: 'manual' }, { type: 'timeBoundary' }]);
+  });
+
   test('--zookeeper wins over a file that says static', () => {
     const path = file('discovery: { type: static }\nstatic: { brokers: ["http://b:8082"] }\n');
     expect(loadConfig({ file: path }).static.brokers).toEqual([
@@ -147,6 +163,55 @@ describe('what is wrong is named with its place, what was expected, and the near
     ['a: [', ':'],
     ['- a', 'expected a mapping of keys to values'],
     ['log: { access: maybe }', 'log.access: expected true or false, not "maybe"'],
+    [
+      'brokers: { tiers: { hot: druid/hot } }',
+      'brokers.defaultService: druid/broker is no service of brokers.tiers; expected one of druid/hot',
+    ],
+    [
+      'brokers: { tiers: { 1: druid/hot, 2: druid/broker } }',
+      'brokers.tiers: expected a map of tiers to Broker services, or (where tiers are named by numbers) a list of',
+    ],
+    ['brokers: { tiers: { hot: 7 } }', 'brokers.tiers[0].service: expected the name of a Broker service'],
+    [
+      'brokers: { tiers: [{ tier: a, service: druid/broker }, { tier: a, service: b }] }',
+      'brokers.tiers[1].tier: there are two tiers a',
+    ],
+    [
+      'brokers:\n  rules:\n    - { match: { user: a }, service: druid/hot }',
+      ':3: brokers.rules[0].service: druid/hot is no service of brokers.tiers; expected one of druid/broker',
+    ],
+    [
+      'brokers: { rules: [{ match: {}, service: druid/broker }] }',
+      'brokers.rules[0].match: is empty; expected at least one thing that must match',
+    ],
+    [
+      'brokers: { rules: [{ match: { contextValue: a }, service: druid/broker }] }',
+      'brokers.rules[0].match.contextValue: needs a contextKey',
+    ],
+    [
+      'brokers: { rules: [{ match: { header: "Authorization: Basic eDp5" }, service: druid/broker }] }',
+      'brokers.rules[0].match.header: expected NAME or "NAME: VALUE", and not a header that holds credentials',
+    ],
+    [
+      'brokers: { rules: [{ match: { usr: a }, service: druid/broker }] }',
+      'there is no such key; did you mean',
+    ],
+    [
+      'brokers: { strategies: [javascript] }',
+      'brokers.strategies[0].type: expected one of timeBoundary, priority',
+    ],
+    [
+      'brokers: { strategies: [{ type: manual, minPriority: 1 }] }',
+      'brokers.strategies[0].minPriority: is not for a strategy of type manual',
+    ],
+    [
+      'brokers: { strategies: [{ type: priority, minPriority: 2 }] }',
+      'brokers.strategies[0].minPriority: is above maxPriority',
+    ],
+    [
+      'brokers: { strategies: [{ type: manual, defaultManualBrokerService: b }] }',
+      'brokers.strategies[0].defaultManualBrokerService: b is no service of brokers.tiers',
+    ],
     ['__proto__: { listen: 1 }', '__proto__: there is no such key'],
   ])('%s', (text, expected) => {
     const problems = problemsOf({ file: file(text, '0.yaml') });
@@ -213,6 +278,8 @@ describe('secrets', () => {
     [`zookeeper: { auth: { user: u, password: ${SECRET}, passwordFile: p } }`],
     [`zookeeper: { auth: { password: ${SECRET}, passwrd: ${SECRET} } }`],
     [`zookeeper: { connect: "user:${SECRET}@zk:2181" }`],
+    [`brokers: { rules: [{ match: { header: "Authorization: ${SECRET}" }, service: druid/broker }] }`],
+    [`brokers: { rules: { match: { header: "Authorization: ${SECRET}" } } }`],
   ])('are in no message about %s', (text) => {
     const problems = problemsOf({ file: file(text) });
     expect(problems.length).toBeGreaterThan(0);
@@ -279,7 +346,40 @@ describe("Druid's own properties", () => {
     }
   });
 
+  test("the Router's tiers, default service, strategies, default rule and poll period", () => {
+    const text = [
+      'druid.router.defaultBrokerServiceName=druid:broker-cold',
+      'druid.router.tierToBrokerMap={"hot":"druid:broker-hot","_default_tier":"druid:broker-cold"}',
+      'druid.router.strategies=[{"type":"manual","defaultManualBrokerService":null},{"type":"priority","minPriority":-1}]',
+      'druid.router.defaultRule=_mine',
+      'druid.router.pollPeriod=PT30S',
+    ].join('\n');
+    const brokers = (more = '') =>
+      loadConfig({ druidProperties: file(text + more, 'druid.properties') }).brokers;
+    expect(brokers()).toMatchObject({
+      defaultService: 'druid:broker-cold',
+      tiers: [
+        { tier: 'hot', service: 'druid:broker-hot' },
+        { tier: '_default_tier', service: 'druid:broker-cold' },
+      ],
+      strategies: [
+        { type: 'manual', sql: false },
+        { type: 'priority', minPriority: -1 },
+      ],
+      loadRules: { defaultRule: '_mine', pollInterval: 30_000 },
+    });
+    expect(brokers('\ndruid.router.sql.enable=true').strategies[0]).toEqual({ type: 'manual', sql: true });
+    const own = file('brokers: { strategies: [timeBoundary] }\n');
+    const both = loadConfig({ file: own, druidProperties: file(text, 'druid.properties') }).brokers;
+    expect([both.strategies.length, both.tiers.length]).toEqual([1, 2]);
+  });
+
   test.each([
+    ['druid.router.tierToBrokerMap={"hot"', 'druid.router.tierToBrokerMap: is no valid JSON'],
+    ['druid.router.strategies={}', 'druid.router.strategies: is no list of strategies'],
+    ['druid.router.strategies=[{"type":"javascript"}]', 'expected one of timeBoundary, priority, manual'],
+    ['druid.router.pollPeriod=often', 'druid.router.pollPeriod: is no duration such as PT1M'],
+    ['druid.router.tierToBrokerMap=["a"]', 'druid.router.tierToBrokerMap: brokers.tiers[0]: expected'],
     ['druid.zk.service.enabled=false', 'druid.zk.service.enabled: this cluster does not use ZooKeeper'],
     ['druid.zk.service.host=a:b:c', 'druid.properties: druid.zk.service.host: zookeeper.connect: expected'],
     ['druid.zk.service.host=${sys:zk}', '${sys:...} cannot be resolved here'],

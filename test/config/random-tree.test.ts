@@ -20,6 +20,7 @@ const FORMATTED: Readonly<Record<string, readonly string[]>> = {
   'zookeeper-connect': ['zk', 'zk:1', 'a:1,b:2/prod', '[::1]:2181'],
   'node-url': ['http://a:8081', 'https://[::1]:8281'],
   'path-prefix': ['/', '/druid/v2'],
+  'header-match': ['X-Team', 'x-team: bi: 1'],
   'address-pattern': ['*', '*:8081', 'a:1', '[::1]:*'],
   'address-template': ['https://{host}:{port}', 'http://{hostname-first-label}.example.com'],
 };
@@ -49,6 +50,25 @@ function valid(node: SchemaNode): fc.Arbitrary<unknown> {
   return fc.constantFrom('druid/broker', 'yes', '1', '# no comment', 'a: b', 'null', "it's");
 }
 
+/** What belongs together in the section `brokers`. */
+function consistent(tree: unknown): unknown {
+  const { brokers, ...others } = tree as { brokers: Record<string, unknown> };
+  const list = (key: string) => brokers[key] as Record<string, unknown>[];
+  const service = brokers.defaultService;
+  return {
+    ...others,
+    brokers: {
+      ...brokers,
+      tiers: list('tiers').map((tier, i) => ({ ...tier, tier: `t${i}`, service })),
+      rules: list('rules').map(({ match }) => ({
+        match: { contextKey: 'team', ...(match as object) },
+        service,
+      })),
+      strategies: list('strategies').map(({ type }) => ({ type })),
+    },
+  };
+}
+
 function isNeeded(node: SchemaNode, key: string): boolean {
   return node.required?.includes(key) ?? false;
 }
@@ -73,13 +93,15 @@ function load(tree: unknown): object {
   return loadConfig({ file: path });
 }
 
-const trees = valid(ROOT).filter((tree) => {
-  const { discovery, static: nodes } = tree as {
-    discovery: { type: string };
-    static: Record<string, unknown[]>;
-  };
-  return discovery.type !== 'static' || Object.values(nodes).some((list) => list.length > 0);
-});
+const trees = valid(ROOT)
+  .map(consistent)
+  .filter((tree) => {
+    const { discovery, static: nodes } = tree as {
+      discovery: { type: string };
+      static: Record<string, unknown[]>;
+    };
+    return discovery.type !== 'static' || Object.values(nodes).some((list) => list.length > 0);
+  });
 
 test('a random valid tree, printed as YAML, loads to the same configuration', () => {
   fc.assert(

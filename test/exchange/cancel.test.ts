@@ -138,7 +138,7 @@ test('merging: 202 over 403 over 504 over 404, whatever the order', () => {
     fc.property(answers, (statuses) => {
       const merged = mergeCancels(
         statuses.map((status): CancelAnswer | null =>
-          status === null ? null : { status, contentType: null, body: Buffer.alloc(0) },
+          status === null ? null : { status, headers: '', hasDate: false, body: Buffer.alloc(0) },
         ),
       );
       const status = typeof merged === 'string' ? merged : merged.status;

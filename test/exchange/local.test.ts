@@ -36,6 +36,7 @@ test('the Router’s own small answers', async () => {
     const answer = await ask(target);
     expect([target, answer.status, answer.body.toString()]).toEqual([target, status, body]);
     expect(answer.headers('content-type')).toEqual(['application/json']);
+    expect(answer.headers('cache-control')).toEqual(['no-store']);
   }
   gateway.cluster.change({ complete: false });
   expect((await ask('/status/ready')).status).toBe(503);

@@ -65,7 +65,10 @@ export async function startBothDoors(script: Script): Promise<BothDoors> {
 
 async function startSide(door: Door, script: Script): Promise<Side> {
   const node = await startUpstream(script);
-  const gateway = await startHarness({ door, exchange: { cancelOnDisconnect: false } });
+  const gateway = await startHarness({
+    door,
+    exchange: { cancelOnDisconnect: { native: false, sql: false } },
+  });
   gateway.cluster.brokers(node.origin);
   gateway.cluster.lead('coordinator', node.origin);
   gateway.cluster.lead('overlord', node.origin);

@@ -23,8 +23,8 @@ declare module 'vitest' {
     druid: {
       /**
        * URL: `GET /` lists the nodes and `GET /zookeeper` answers with the `host:port` of ZooKeeper, each when the
-       * cluster is up; `POST /NAME` starts one that has ended and waits until it is healthy; `PUT /ROLE` starts
-       * another one; `DELETE /NAME` ends one for good.
+       * cluster is up; `POST /NAME` starts one that has ended and waits until it is healthy; `PUT
+       * /ROLE[?service=SERVICE]` starts another one; `DELETE /NAME` ends one for good.
        */
       readonly control: string;
     };
@@ -71,8 +71,10 @@ async function prepare(): Promise<Shared> {
   const server = createServer((request, response) => {
     started ??= start();
     const { method = '', url = '' } = request;
+    const { pathname, searchParams } = new URL(url, 'http://control');
+    const service = searchParams.get('service') ?? undefined;
     void started
-      .then((cluster) => act(cluster, method, url.slice(1)))
+      .then((cluster) => act(cluster, method, pathname.slice(1), service))
       .then(
         (answer) => response.end(answer),
         (error: Error) => response.writeHead(500).end(error.message),
@@ -94,10 +96,10 @@ async function prepare(): Promise<Shared> {
   };
 }
 
-async function act(cluster: DruidCluster, method: string, name: string): Promise<string> {
+async function act(cluster: DruidCluster, method: string, name: string, service?: string): Promise<string> {
   if (method === 'GET' && name === 'zookeeper') return cluster.zookeeper;
   if (method === 'POST') await cluster.restart(name);
-  if (method === 'PUT') await cluster.add(name as DruidRole);
+  if (method === 'PUT') await cluster.add(name as DruidRole, service);
   if (method === 'DELETE') await cluster.remove(name);
   return JSON.stringify(nodesOf(cluster));
 }

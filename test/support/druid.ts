@@ -25,9 +25,10 @@ export async function restart(name: string): Promise<void> {
   await order('POST', name);
 }
 
-/** Starts another Broker; resolves when it is healthy. */
-export async function addBroker(): Promise<NodeInfo> {
-  const added = (JSON.parse(await order('PUT', 'broker')) as NodeInfo[]).at(-1);
+/** Starts another Broker, of another `druid.service` if one is given; resolves when it is healthy. */
+export async function addBroker(service?: string): Promise<NodeInfo> {
+  const query = service === undefined ? '' : `?service=${encodeURIComponent(service)}`;
+  const added = (JSON.parse(await order('PUT', `broker${query}`)) as NodeInfo[]).at(-1);
   if (added === undefined) throw new Error('there are no nodes');
   return added;
 }

@@ -93,17 +93,18 @@ export class FakeCluster extends EventEmitter<ClusterEvents> implements Cluster 
   }
 
   brokers(...origins: string[]): void {
-    const nodes = origins.map((origin) => this.node(origin));
+    this.services({ 'druid/broker': origins });
+  }
+
+  /** Ready Brokers of these services. */
+  services(origins: Readonly<Record<string, readonly string[]>>): void {
+    const pools = Object.entries(origins).map(
+      ([service, of]) => [service, of.map((origin) => this.node(origin))] as const,
+    );
+    const ready = { ready: true, cordoned: false, ejected: false, why: 'ready' };
     this.change({
-      brokers: nodes.map((node) => ({
-        node,
-        service: 'druid/broker',
-        ready: true,
-        cordoned: false,
-        ejected: false,
-        why: 'ready',
-      })),
-      pools: new Map([['druid/broker', nodes]]),
+      brokers: pools.flatMap(([service, nodes]) => nodes.map((node) => ({ node, service, ...ready }))),
+      pools: new Map(pools),
     });
   }
 }
@@ -171,6 +172,7 @@ export interface HarnessOptions {
   readonly upstreams?: Partial<UpstreamOptions>;
   readonly limits?: Partial<DoorLimits>;
   readonly redirectPolicy?: ExchangeDeps['redirectPolicy'];
+  readonly placer?: ExchangeDeps['placer'];
   readonly maxParked?: number;
   readonly maxParkedBytes?: number;
   readonly maxQueued?: number;
@@ -221,6 +223,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const pressure: { -readonly [K in keyof Pressure]: Pressure[K] } = { high: false, stop() {} };
   const exchangeOptions: ExchangeOptions = {
     defaultService: 'druid/broker',
+    services: new Set(['druid/broker']),
     bufferBodyBytes: 64 * 1024,
     maxWaitMs: 2_000,
     maxWaitByRole: {},
@@ -228,7 +231,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     maxQueueMs: 1_000,
     timeoutSlackMs: 50,
     totalTimeoutMs: 0,
-    cancelOnDisconnect: true,
+    timeoutsByClass: {},
+    cancelOnDisconnect: { native: true, sql: true },
     resetIncomplete: false,
     maxPerNode: 64,
     trusts: () => false,
@@ -246,9 +250,9 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const exchange = createExchange({
     cluster,
     route,
-    chooseTarget({ role }, view, _, exclude, { maxPerNode }) {
+    chooseTarget({ role }, view, _, exclude, { defaultService, maxPerNode }) {
       if (role === 'broker') {
-        const pool = view.pools.get('druid/broker') ?? [];
+        const pool = view.pools.get(defaultService) ?? [];
         const free = pool.filter((node) => node.outstanding < maxPerNode);
         const node = free.find((candidate) => !exclude.has(candidate)) ?? free[0];
         if (node !== undefined) return { kind: 'node', node };
@@ -263,6 +267,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       }
       return { kind: 'wait', reason: leader.waitReason ?? 'no_leader' };
     },
+    placer: options.placer ?? null,
     redirectPolicy: options.redirectPolicy ?? null,
     upstreams,
     parking,
@@ -294,6 +299,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       cluster,
       parking,
       now,
+      begins() {},
       sink,
       options: exchangeOptions,
       trusts: exchangeOptions.trusts,

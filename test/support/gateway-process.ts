@@ -37,10 +37,18 @@ export interface GatewayStatus {
   >;
   readonly brokers: readonly { node: string; ready: boolean; ejected: boolean }[];
   readonly discovery: { state: string; age: number | null };
+  readonly workers?: readonly {
+    worker: number;
+    pid: number | null;
+    state: string;
+    inFlight: number;
+    restarts: number;
+  }[];
 }
 
+const BUILT = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const SOURCES = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const PATIENCE_MS = 120_000;
-const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 /** Starts the built program on free ports and waits for its line. */
 export function startGateway(...args: string[]): Promise<RunningGateway> {
@@ -48,9 +56,25 @@ export function startGateway(...args: string[]): Promise<RunningGateway> {
 }
 
 /** The same with keys of the configuration, such as `{ PARKING__MAX_WAIT: '2s' }`, as its environment has them. */
-export async function startGatewayWith(
+export function startGatewayWith(
   keys: Readonly<Record<string, string>>,
   ...args: string[]
+): Promise<RunningGateway> {
+  return startProgram(BUILT, keys, args);
+}
+
+/** The same from the sources, for tests that need no build. */
+export function startGatewayFromSources(
+  keys: Readonly<Record<string, string>>,
+  ...args: string[]
+): Promise<RunningGateway> {
+  return startProgram(SOURCES, keys, args);
+}
+
+async function startProgram(
+  main: string,
+  keys: Readonly<Record<string, string>>,
+  args: readonly string[],
 ): Promise<RunningGateway> {
   const doors = { DOORS__EXPRESS: String(DOOR === 'express') };
   const settings = Object.entries({ ...doors, ...keys }).map(([key, value]) => [
@@ -59,7 +83,7 @@ export async function startGatewayWith(
   ]);
   const child = spawn(
     process.execPath,
-    [MAIN, 'serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...args],
+    [main, 'serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...args],
     { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...Object.fromEntries(settings) } },
   );
   // Also where a test fails before it stops its gateway.

@@ -21,16 +21,18 @@ export interface JdbcClients {
 
 const SOURCE = fileURLToPath(new URL('jdbc/JdbcClient.java', import.meta.url));
 
-/** Resolves when each connection has asked for the first time. */
+/** Resolves when each connection has asked for the first time, or could not be made. */
 export async function startJdbc(
   gateway: string,
   format: 'json' | 'protobuf',
   connections: number,
+  credentials?: { readonly user: string; readonly password: string },
 ): Promise<JdbcClients> {
   const path = format === 'json' ? 'avatica/' : 'avatica-protobuf/;serialization=protobuf';
   const url = `jdbc:avatica:remote:url=${gateway}/druid/v2/sql/${path}`;
   const args = ['-XX:TieredStopAtLevel=1', '-Xmx256m', '-cp', await ensureAvaticaJars(), SOURCE, url];
-  const child = spawn('java', [...args, String(connections)], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const login = credentials === undefined ? [] : [credentials.user, credentials.password];
+  const child = spawn('java', [...args, String(connections), ...login], { stdio: ['pipe', 'pipe', 'pipe'] });
   const end = (): void => void child.kill('SIGKILL');
   process.once('exit', end);
   let complaints = '';

@@ -9,9 +9,10 @@ import java.util.Properties;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicLong;
+import org.apache.calcite.avatica.AvaticaSqlException;
 
 /**
- * Connections of the Avatica driver that ask until standard input ends: URL CONNECTIONS. Says `open` when all are, and
+ * Connections of the Avatica driver that ask until standard input ends: URL CONNECTIONS [USER PASSWORD]. Says `open` when all are, and
  * at the end one line for each kind of error, `error COUNT MESSAGE`, and `done ROUNDS BROKEN`: how many rounds went
  * well, and how many connections did not get through one at the end.
  */
@@ -30,11 +31,17 @@ public class JdbcClient {
 
   public static void main(String[] arguments) throws Exception {
     int count = Integer.parseInt(arguments[1]);
+    Properties properties = new Properties();
+    properties.setProperty("transparent_reconnection", "true");
+    if (arguments.length > 2) {
+      properties.setProperty("user", arguments[2]);
+      properties.setProperty("password", arguments[3]);
+    }
     CountDownLatch open = new CountDownLatch(count);
     Thread[] threads = new Thread[count];
     for (int i = 0; i < count; i++) {
       int number = i;
-      threads[i] = new Thread(() -> use(arguments[0], number, open));
+      threads[i] = new Thread(() -> use(arguments[0], properties, number, open));
       threads[i].start();
     }
     open.await();
@@ -48,9 +55,7 @@ public class JdbcClient {
     System.out.println("done " + rounds + " " + broken);
   }
 
-  private static void use(String url, int number, CountDownLatch open) {
-    Properties properties = new Properties();
-    properties.setProperty("transparent_reconnection", "true");
+  private static void use(String url, Properties properties, int number, CountDownLatch open) {
     try (Connection connection = DriverManager.getConnection(url, properties)) {
       boolean first = true;
       boolean last;
@@ -98,9 +103,18 @@ public class JdbcClient {
     if (!holds) throw new IllegalStateException(otherwise);
   }
 
+  /** What went wrong, and what the server says of it. */
   private static void note(Exception error) {
-    String message = String.valueOf(error.getMessage()).replaceAll("\\s+", " ");
-    String kind = message.length() > 160 ? message.substring(0, 160) : message;
+    StringBuilder message = new StringBuilder(shorten(String.valueOf(error.getMessage())));
+    if (error instanceof AvaticaSqlException told) {
+      for (String trace : told.getStackTraces()) message.append(" | ").append(shorten(trace));
+    }
+    String kind = message.toString();
     errors.computeIfAbsent(kind, key -> new AtomicLong()).incrementAndGet();
+  }
+
+  private static String shorten(String text) {
+    String line = text.replaceAll("\\s+", " ");
+    return line.length() > 160 ? line.substring(0, 160) : line;
   }
 }

@@ -1,0 +1,203 @@
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { ExchangeState } from '../admin/exchange-metrics.ts';
+import type { Cluster } from '../cluster/contract.ts';
+import type { Config } from '../config/schema.ts';
+import { ROLES, type Role } from '../discovery/discovery.ts';
+import { createFrontDoor } from '../doors/front.ts';
+import { createConcurrency } from '../exchange/concurrency.ts';
+import { type Connections, createConnections } from '../exchange/connections.ts';
+import type { ExchangeOptions } from '../exchange/deps.ts';
+import { createExchange } from '../exchange/exchange.ts';
+import { createParking } from '../exchange/parking.ts';
+import { watchPressure } from '../exchange/pressure.ts';
+import type { ExchangeRecord, RecordSink } from '../exchange/record.ts';
+import { createRetryBudget } from '../exchange/retry-budget.ts';
+import { createRunningQueries } from '../exchange/running-queries.ts';
+import { createAddressSet } from '../routing/address-set.ts';
+import { createRedirectPolicy } from '../routing/redirect-policy.ts';
+import { createRouter } from '../routing/router.ts';
+import { chooseTarget } from '../routing/target.ts';
+import { createUpstreams } from '../upstream/upstreams.ts';
+import { createPlacing, type Placing } from './create-placement.ts';
+import { nodeTls } from './node-tls.ts';
+import { listenTls } from './tls-files.ts';
+
+export interface ServingOptions {
+  readonly config: Config;
+  readonly cluster: Cluster;
+  readonly logger: Logger;
+  readonly sink: RecordSink;
+  /** Where JDBC connections are remembered; a table of its own by default. */
+  readonly connections?: Connections;
+}
+
+/** Doors and exchange, for one process. */
+export interface Serving {
+  readonly state: ExchangeState;
+  /** Requests being answered right now, waiting ones included. */
+  readonly inFlight: number;
+  /** What reads the Coordinator's load rules; null where they are not asked for. */
+  readonly rules: Placing['rules'];
+  /** Listens as configured. Rejects with the system's error. */
+  listen(): Promise<AddressInfo>;
+  /** Asks clients to go elsewhere, waits, closes the doors, and ends what is under way within the deadline. */
+  stop(): Promise<void>;
+}
+
+/** JDBC connections that are remembered: some ten megabytes. */
+export const MAX_CONNECTIONS = 100_000;
+
+/** So long before the deadline of a shutdown, requests that still wait for a leader get their 503. */
+const LAST_CALL_MS = 1_000;
+
+/** Throws with one sentence when the files that the configuration names cannot be used. */
+export function createServing(options: ServingOptions): Serving {
+  const { config, cluster, logger, connections = createConnections(MAX_CONNECTIONS) } = options;
+  const { limits, retries, upstream, parking: waits } = config;
+  const now = (): number => performance.now();
+  const tls = nodeTls(config);
+  const placing = createPlacing(config, { cluster, random: Math.random, ...tls });
+  let inFlight = 0;
+
+  function sink(record: ExchangeRecord): void {
+    inFlight--;
+    options.sink(record);
+  }
+
+  const parking = createParking({
+    cluster,
+    maxRequests: waits.maxRequests,
+    maxBytes: waits.maxBytes,
+    byRole: perRole((role) => waits[role]),
+    maxQueued: limits.queue.maxRequests,
+    now,
+  });
+  const { total, perClient, largeShare, ...roles } = limits.concurrency;
+  const concurrency = createConcurrency({ total, roles, perClient, largeShare }, (role) =>
+    parking.room(role),
+  );
+  const retryBudget = createRetryBudget(retries);
+  const pressure = watchPressure(limits.maxEventLoopDelay);
+  const upstreams = createUpstreams({
+    connectTimeoutMs: upstream.connectTimeout,
+    responseTimeoutMs: upstream.responseTimeout,
+    idleTimeoutMs: upstream.idleTimeout,
+    keepAliveTimeoutMs: upstream.keepAlive,
+    maxHeaderBytes: upstream.maxHeaderSize,
+    ...tls,
+  });
+  cluster.on('view', ({ nodes }) => upstreams.retain(nodes));
+  const exchangeOptions = exchangeOptionsOf(config, placing);
+  const exchange = createExchange({
+    cluster,
+    route: createRouter({ allow: config.routes.allow }),
+    chooseTarget,
+    placer: placing.placer,
+    redirectPolicy: createRedirectPolicy({ mode: config.mode, ...config.redirect }),
+    upstreams,
+    parking,
+    concurrency,
+    retryBudget,
+    pressure,
+    runningQueries: createRunningQueries(),
+    connections,
+    sink,
+    options: exchangeOptions,
+    now,
+    random: Math.random,
+  });
+  const door = createFrontDoor({
+    handle(client) {
+      inFlight++;
+      const taken = exchange.handle(client);
+      if (!taken) inFlight--;
+      return taken;
+    },
+    express: config.doors.express,
+    logger,
+    limits: {
+      maxHeaderBytes: limits.maxHeaderSize,
+      headersTimeoutMs: limits.headersTimeout,
+      requestTimeoutMs: limits.requestTimeout,
+      keepAliveTimeoutMs: limits.keepAliveTimeout,
+      sendTimeoutMs: limits.sendTimeout,
+      maxConnections: limits.maxConnections,
+    },
+    ...(config.listen.tls === undefined ? {} : { tls: listenTls(config.listen.tls) }),
+    console: {
+      cluster,
+      parking,
+      now,
+      begins: () => void inFlight++,
+      sink,
+      options: exchangeOptions,
+      trusts: exchangeOptions.trusts,
+      connectTimeoutMs: upstream.connectTimeout,
+      responseTimeoutMs: upstream.responseTimeout,
+      ...tls,
+    },
+    now,
+  });
+
+  return {
+    state: { parking, concurrency, retryBudget, pressure },
+    get inFlight() {
+      return inFlight;
+    },
+    rules: placing.rules,
+    async listen() {
+      const bound = await door.listen(config.listen.host, config.listen.port);
+      placing.rules?.start();
+      return bound;
+    },
+    async stop() {
+      door.drain();
+      await sleep(config.shutdown.delay);
+      const { drain } = config.shutdown;
+      const lastCall = setTimeout(() => parking.close(), Math.max(0, drain - LAST_CALL_MS));
+      await door.close(drain);
+      clearTimeout(lastCall);
+      parking.close();
+      pressure.stop();
+      await placing.rules?.stop();
+      await upstreams.close();
+    },
+  };
+}
+
+function exchangeOptionsOf(
+  { brokers, forwarded, limits, parking, queries, upstream }: Config,
+  { services }: Placing,
+): ExchangeOptions {
+  return {
+    defaultService: brokers.defaultService,
+    services,
+    bufferBodyBytes: upstream.bufferBody,
+    maxWaitMs: parking.maxWait,
+    maxWaitByRole: perRole((role) => parking[role]?.maxWait),
+    maxWaitStaleMs: parking.maxWaitStale,
+    maxQueueMs: limits.queue.maxWait,
+    timeoutSlackMs: queries.timeoutSlack,
+    totalTimeoutMs: upstream.totalTimeout,
+    timeoutsByClass: upstream.byClass,
+    cancelOnDisconnect: {
+      native: queries.native?.cancelOnDisconnect ?? queries.cancelOnDisconnect,
+      sql: queries.sql?.cancelOnDisconnect ?? queries.cancelOnDisconnect,
+    },
+    resetIncomplete: queries.resetIncomplete,
+    maxPerNode: upstream.maxRequestsPerNode,
+    trusts: createAddressSet(forwarded.trust),
+  };
+}
+
+/** What is set for each role, of those for which something is. */
+function perRole<T>(of: (role: Role) => T | undefined): Partial<Record<Role, T>> {
+  const set: Partial<Record<Role, T>> = {};
+  for (const role of ROLES) {
+    const value = of(role);
+    if (value !== undefined) set[role] = value;
+  }
+  return set;
+}

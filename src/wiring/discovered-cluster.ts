@@ -1,0 +1,29 @@
+import type { Cluster } from '../cluster/contract.ts';
+import { createCluster } from '../cluster/create-cluster.ts';
+import type { Config } from '../config/schema.ts';
+import type { Discovery } from '../discovery/discovery.ts';
+import { nodeTls } from './node-tls.ts';
+
+/** The cluster that probes what discovery names, as the configuration asks for. */
+export function createDiscoveredCluster(config: Config, discovery: Discovery): Cluster {
+  const { leadership, health } = config;
+  return createCluster({
+    discovery,
+    leaderProbeIntervalMs: leadership.probeInterval,
+    leaderProbeTimeoutMs: leadership.probeTimeout,
+    leaderConfirmIntervalMs: leadership.confirmInterval,
+    brokerProbeTimeoutMs: health.brokerProbeTimeout,
+    brokerHealth: {
+      probeIntervalMs: health.brokerProbeInterval,
+      outlier: {
+        failures: health.outlier.failures,
+        ejectionMs: health.outlier.ejection,
+        maxEjectionMs: health.outlier.maxEjection,
+      },
+      maxEjectedShare: health.outlier.maxEjectedShare,
+      slowStartMs: health.slowStart,
+      emptyGraceMs: health.emptyGrace,
+    },
+    ...nodeTls(config),
+  });
+}

@@ -1,0 +1,51 @@
+import type { Logger } from 'pino';
+import { createAccessLog } from '../admin/access-log.ts';
+import { logRulesEvents } from '../admin/event-log.ts';
+import { createMetrics } from '../admin/metrics.ts';
+import type { Cluster } from '../cluster/contract.ts';
+import type { Config } from '../config/schema.ts';
+import type { Discovery } from '../discovery/discovery.ts';
+import { createServing } from './create-serving.ts';
+import type { Servers } from './servers.ts';
+
+export interface ServeOptions {
+  readonly config: Config;
+  readonly cluster: Cluster;
+  readonly discovery: Discovery;
+  readonly logger: Logger;
+  readonly version: string;
+}
+
+/** This process serves by itself. */
+export function serveHere({ config, cluster, discovery, logger, version }: ServeOptions): Servers {
+  const accessLog = createAccessLog(logger, config.log.access);
+  const serving = createServing({
+    config,
+    cluster,
+    logger,
+    sink(record) {
+      metrics.record(record);
+      accessLog(record);
+    },
+  });
+  if (serving.rules !== null) logRulesEvents(logger, serving.rules);
+  const metrics = createMetrics({
+    cluster,
+    discovery,
+    version,
+    inFlight: () => serving.inFlight,
+    exchange: serving.state,
+    rules: serving.rules,
+  });
+  return {
+    listen: () => serving.listen(),
+    async stop() {
+      await serving.stop();
+      metrics.close();
+    },
+    metrics,
+    // Its own counts are never out of date.
+    refresh: async () => true,
+    workers: () => null,
+  };
+}

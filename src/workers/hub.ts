@@ -1,0 +1,123 @@
+import type { Cluster } from '../cluster/contract.ts';
+import type { UpstreamNode } from '../cluster/node.ts';
+import type { ClusterView } from '../cluster/view.ts';
+import { createConnections } from '../exchange/connections.ts';
+import { MAX_CONNECTIONS } from '../wiring/create-serving.ts';
+import type { Member } from './crew.ts';
+import type { ConnectionEntry, FromWorker, Load, ToWorker } from './messages.ts';
+import { changedParts, encodeShares, encodeView, type ViewParts } from './view-wire.ts';
+import { createWatchList } from './watch-list.ts';
+
+/** Changes of Brokers are gathered for so long; leaders are told at once. */
+const GATHER_MS = 5;
+/** How often the shares of Brokers that start slowly are told. */
+const SHARES_MS = 250;
+/** Connections told to a new worker in one message. */
+const ENTRIES = 5_000;
+
+type Reports = Extract<FromWorker, { kind: 'reports' }>;
+
+/** What the primary and its workers tell each other of the cluster. */
+export interface Hub {
+  /** The view as of now, for a worker that begins, and the rest of what the others know. */
+  readonly beginning: { readonly view: ViewParts; readonly watched: readonly string[] };
+  welcome(member: Member): void;
+  /** Tells what has changed, if anything has. */
+  push(): void;
+  reports(member: Member, reports: Reports): void;
+  connections(entries: readonly ConnectionEntry[]): void;
+  /** What this worker has under way at the nodes; nothing for one that has ended. */
+  loads(member: Member, loads: readonly Load[]): void;
+  close(): void;
+}
+
+/** `watchMs`: see `WatchList`. */
+export function createHub(cluster: Cluster, members: () => readonly Member[], watchMs: number): Hub {
+  const connections = createConnections(MAX_CONNECTIONS);
+  const watchList = createWatchList(() => performance.now(), watchMs);
+  const loadsOf = new Map<number, readonly Load[]>();
+  let counted = new Set<UpstreamNode>();
+  let told: ViewParts = encodeView(cluster.view);
+  let leaders = cluster.view.leaders;
+  let gathering: NodeJS.Timeout | null = null;
+
+  function broadcast(message: ToWorker): void {
+    for (const member of members()) member.send(message);
+  }
+
+  function tell(next: ViewParts): void {
+    const parts = changedParts(told, next);
+    told = next;
+    if (parts !== null) broadcast({ kind: 'view', parts });
+  }
+
+  function push(): void {
+    if (gathering !== null) clearTimeout(gathering);
+    gathering = null;
+    tell(encodeView(cluster.view));
+  }
+
+  const onView = (view: ClusterView): void => {
+    const moved =
+      view.leaders.coordinator !== leaders.coordinator || view.leaders.overlord !== leaders.overlord;
+    leaders = view.leaders;
+    if (moved) push();
+    else gathering ??= setTimeout(push, GATHER_MS);
+  };
+  const warming = setInterval(() => tell({ ...told, shares: encodeShares(cluster.view) }), SHARES_MS);
+  cluster.on('view', onView);
+
+  /** The nodes of this process count what all workers have under way. */
+  function count(): void {
+    for (const node of counted) node.outstanding = 0;
+    counted = new Set();
+    for (const [origin, outstanding] of [...loadsOf.values()].flat()) {
+      const node = cluster.view.nodes.get(origin);
+      if (node === undefined) continue;
+      node.outstanding += outstanding;
+      counted.add(node);
+    }
+  }
+
+  return {
+    get beginning() {
+      push();
+      return { view: told, watched: watchList.origins };
+    },
+    welcome(member) {
+      const entries = [...connections.entries()];
+      for (let at = 0; at < entries.length; at += ENTRIES) {
+        member.send({ kind: 'connections', entries: entries.slice(at, at + ENTRIES) });
+      }
+    },
+    push,
+    reports(member, { report, outcomes }) {
+      const failed = new Set<string>();
+      for (const [origin, outcome] of outcomes) {
+        if (outcome !== 'ok') failed.add(origin);
+        const node = cluster.view.nodes.get(origin);
+        if (node !== undefined) cluster.report(node, outcome);
+      }
+      if (failed.size === 0) return;
+      // In this order: by the time the worker hears that it was heard, it has the view that came of it.
+      push();
+      member.send({ kind: 'heard', report });
+      for (const origin of failed) watchList.add(origin);
+      broadcast({ kind: 'watch', origins: [...failed] });
+    },
+    connections(entries) {
+      for (const [id, hostAndPort] of entries) connections.remember(id, hostAndPort);
+      // Also back to where it came from, so that two who disagree end with the same.
+      broadcast({ kind: 'connections', entries });
+    },
+    loads(member, loads) {
+      loadsOf.set(member.number, loads);
+      count();
+    },
+    close() {
+      cluster.off('view', onView);
+      clearInterval(warming);
+      if (gathering !== null) clearTimeout(gathering);
+    },
+  };
+}

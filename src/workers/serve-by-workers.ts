@@ -1,0 +1,135 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { Registry } from 'prom-client';
+import { createMetrics } from '../admin/metrics.ts';
+import type { WorkerStatus } from '../admin/status.ts';
+import { workerMetrics } from '../admin/worker-metrics.ts';
+import type { Config } from '../config/schema.ts';
+import type { ServeOptions } from '../wiring/serve-here.ts';
+import type { Servers } from '../wiring/servers.ts';
+import { listenTls } from '../wiring/tls-files.ts';
+import { createCensus } from './census.ts';
+import { createCrew, type Member } from './crew.ts';
+import { createHub } from './hub.ts';
+import { lasting, mergeMetrics, renderMetrics } from './merge-metrics.ts';
+import type { FromWorker, MetricsJson } from './messages.ts';
+import { watchTime } from './watch-list.ts';
+import { workerConfig } from './worker-config.ts';
+
+/** A worker that does not answer for so long is left out of a scrape, or counts as it did before. */
+const PATIENCE_MS = 1_000;
+/** What a worker may take beyond the configured delay and drain; it gives up a little earlier itself. */
+const END_SLACK_MS = 6_000;
+
+/** Worker processes serve; this one tells them what the cluster is like, and adds up what they count. */
+export function serveByWorkers({ config, cluster, discovery, logger, version }: ServeOptions): Servers {
+  // Each worker reads these files, and what is wrong with them is to be known before there is any.
+  if (config.listen.tls !== undefined) listenTls(config.listen.tls);
+  const registry = new Registry();
+  const metrics = createMetrics({ cluster, discovery, version, registry, worker: 'primary' });
+  const census = createCensus(PATIENCE_MS);
+  /** What each worker last said that it had counted. */
+  const counts = new Map<Member, MetricsJson>();
+  const inFlight = new Map<Member, number>();
+  /** Who answered the last question. */
+  const answering = new Set<Member>();
+  let retired: MetricsJson = [];
+  let port = config.listen.port;
+
+  const crew = createCrew({
+    size: config.workers,
+    logger,
+    onReady(member) {
+      member.send({
+        kind: 'begin',
+        worker: member.number,
+        config: workerConfig(config, port),
+        ...hub.beginning,
+      });
+      hub.welcome(member);
+    },
+    onMessage: take,
+    onEnd(member) {
+      census.gone(member);
+      hub.loads(member, []);
+      inFlight.delete(member);
+      retired = mergeMetrics([retired, lasting(counts.get(member) ?? [])]);
+      counts.delete(member);
+      answering.delete(member);
+    },
+  });
+  const hub = createHub(cluster, () => crew.members, watchTime(config.health.outlier.maxEjection));
+  workerMetrics(registry, () => ({
+    answering: answering.size,
+    restarts: crew.members.reduce((sum, { restarts }) => sum + restarts, 0),
+  }));
+
+  function take(member: Member, message: FromWorker): void {
+    if (message.kind === 'reports') hub.reports(member, message);
+    else if (message.kind === 'connections') hub.connections(message.entries);
+    else if (message.kind === 'answer') census.answered(member, message.question, message.answer);
+    else if (message.kind === 'last') counts.set(member, message.metrics);
+  }
+
+  /** False when somebody did not answer. */
+  async function ask(withMetrics: boolean): Promise<boolean> {
+    hub.push();
+    const asked = crew.members.filter(({ state }) => state === 'serving' || state === 'draining');
+    const answers = await census.ask(asked, withMetrics);
+    answering.clear();
+    for (const [member, answer] of answers) {
+      if (member.state === 'gone') continue;
+      answering.add(member);
+      hub.loads(member, answer.loads);
+      inFlight.set(member, answer.inFlight);
+      if (answer.metrics !== null) counts.set(member, answer.metrics);
+    }
+    return asked.every((member) => answers.has(member) || member.state === 'gone');
+  }
+
+  return {
+    async listen() {
+      port = await freePort(config.listen);
+      return crew.start();
+    },
+    async stop() {
+      const { delay, drain } = config.shutdown;
+      await crew.stop(delay + drain + END_SLACK_MS);
+      hub.close();
+      metrics.close();
+    },
+    metrics: {
+      contentType: metrics.contentType,
+      async render() {
+        await ask(true);
+        return renderMetrics([await registry.getMetricsAsJSON(), ...counts.values(), retired]);
+      },
+    },
+    refresh: () => ask(false),
+    workers: () =>
+      crew.members.map(
+        (member): WorkerStatus => ({
+          worker: member.number,
+          pid: member.pid,
+          state: member.state,
+          uptime: member.pid === null ? 0 : (performance.now() - member.since) / 1000,
+          inFlight: inFlight.get(member) ?? 0,
+          restarts: member.restarts,
+        }),
+      ),
+  };
+}
+
+/**
+ * The port to listen on, chosen by the system for 0. That it can be had is found out here, so that it is one error
+ * of this process and not one of each worker; and a worker that comes later gets the same.
+ */
+async function freePort({ host, port }: Config['listen']): Promise<number> {
+  const server = createServer((socket) => socket.destroy());
+  server.listen(port, host);
+  await once(server, 'listening');
+  const { port: bound } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return bound;
+}

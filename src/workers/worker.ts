@@ -1,0 +1,114 @@
+import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
+import { createAccessLog } from '../admin/access-log.ts';
+import { logRulesEvents } from '../admin/event-log.ts';
+import { exchangeMetrics, inFlightMetric } from '../admin/exchange-metrics.ts';
+import { processMetrics } from '../admin/metrics.ts';
+import { placementMetrics } from '../admin/placement-metrics.ts';
+import { trafficMetrics } from '../admin/traffic-metrics.ts';
+import { createServing, MAX_CONNECTIONS } from '../wiring/create-serving.ts';
+import type { FromWorker, ListenFailure, MetricsJson, ToWorker } from './messages.ts';
+import { createRemoteCluster } from './remote-cluster.ts';
+import { createSharedConnections } from './shared-connections.ts';
+import { watchTime } from './watch-list.ts';
+
+type Begin = Extract<ToWorker, { kind: 'begin' }>;
+
+/** What a worker does in its process: doors and exchange, with the primary's views. */
+export interface Worker {
+  /** Takes what the primary says, `begin` and `stop` aside. */
+  receive(message: Exclude<ToWorker, { kind: 'begin' | 'stop' }>): void;
+  /** Listens; what to tell the primary of it. */
+  listen(): Promise<Extract<FromWorker, { kind: 'listening' | 'failed' }>>;
+  /** Drains as configured; what has been counted until the end. */
+  stop(): Promise<MetricsJson>;
+}
+
+export interface WorkerOptions {
+  readonly begin: Begin;
+  readonly logger: Logger;
+  readonly send: (message: FromWorker) => void;
+}
+
+export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
+  const { config, worker, view, watched } = begin;
+  const registry = new Registry();
+  const cluster = createRemoteCluster({
+    view,
+    watched,
+    watchMs: watchTime(config.health.outlier.maxEjection),
+    send,
+  });
+  const connections = createSharedConnections(MAX_CONNECTIONS, (entries) =>
+    send({ kind: 'connections', entries }),
+  );
+  const accessLog = createAccessLog(logger, config.log.access);
+  const record = trafficMetrics(registry);
+  const serving = createServing({
+    config,
+    cluster,
+    logger,
+    connections,
+    sink(exchange) {
+      record(exchange);
+      place(exchange);
+      accessLog(exchange);
+    },
+  });
+  const place = placementMetrics(registry, serving.rules);
+  if (serving.rules !== null) logRulesEvents(logger, serving.rules);
+  exchangeMetrics(registry, serving.state);
+  inFlightMetric(registry, () => serving.inFlight);
+  processMetrics(registry, String(worker));
+
+  async function answer(question: number, metrics: boolean): Promise<void> {
+    const { loads } = cluster;
+    const { inFlight } = serving;
+    const counted = metrics ? await registry.getMetricsAsJSON() : null;
+    send({ kind: 'answer', question, answer: { loads, inFlight, metrics: counted } });
+  }
+
+  return {
+    receive(message) {
+      switch (message.kind) {
+        case 'view':
+          cluster.show(message.parts);
+          break;
+        case 'heard':
+          cluster.heard(message.report);
+          break;
+        case 'watch':
+          cluster.watch(message.origins);
+          break;
+        case 'connections':
+          connections.learn(message.entries);
+          break;
+        case 'ask':
+          void answer(message.question, message.metrics);
+          break;
+      }
+    },
+    async listen() {
+      try {
+        return { kind: 'listening', address: await serving.listen() };
+      } catch (error) {
+        return { kind: 'failed', failure: failureOf(error) };
+      }
+    },
+    async stop() {
+      await serving.stop();
+      return registry.getMetricsAsJSON();
+    },
+  };
+}
+
+function failureOf(error: unknown): ListenFailure {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const { message, code, address, port } = error as Error & Partial<ListenFailure>;
+  return {
+    message,
+    ...(code === undefined ? {} : { code }),
+    ...(address === undefined ? {} : { address }),
+    ...(port === undefined ? {} : { port }),
+  };
+}
