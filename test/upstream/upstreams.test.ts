@@ -78,6 +78,7 @@ function ask(request: Partial<UpstreamRequest> = {}, take?: Take, to = node): As
         text += chunk.toString('latin1');
         loan.release();
       },
+      onRest() {},
       onEnd: (trailers) => resolve(text + trailers),
       onFailure: ({ kind, answered }) => resolve(`${kind}${answered ? ', answered' : ''}`),
       onBodySent() {},
