@@ -67,6 +67,8 @@ function isOver(waiter: Waiter, time: number): boolean {
 interface Queue {
   /** In the order of their turns. Sets keep the order of arrival and let one who leaves go in constant time. */
   readonly lanes: Map<string, Set<Waiter>>;
+  /** How many of a lane came for room: those who came for a leader take no part of the queue from it. */
+  readonly crowded: Map<string, number>;
   waiting: number;
   queued: number;
   bytes: number;
@@ -76,7 +78,7 @@ interface Queue {
 export function createParking(options: ParkingOptions): Parking {
   const { cluster, maxQueued, byRole = {}, now } = options;
   const queues = new Map<Role, Queue>(
-    ROLES.map((role) => [role, { lanes: new Map(), waiting: 0, queued: 0, bytes: 0 }]),
+    ROLES.map((role) => [role, { lanes: new Map(), crowded: new Map(), waiting: 0, queued: 0, bytes: 0 }]),
   );
   /** As they were when they came: what a waiter waits for may change. */
   const parked = new Map<Waiter, { readonly crowded: boolean; readonly bytes: number }>();
@@ -95,7 +97,12 @@ export function createParking(options: ParkingOptions): Parking {
     const queue = queueOf(waiter.role);
     queue.waiting--;
     queue.bytes -= entry.bytes;
-    if (entry.crowded) queue.queued--;
+    if (entry.crowded) {
+      queue.queued--;
+      const left = (queue.crowded.get(waiter.lane) ?? 0) - 1;
+      if (left > 0) queue.crowded.set(waiter.lane, left);
+      else queue.crowded.delete(waiter.lane);
+    }
     const lane = queue.lanes.get(waiter.lane);
     lane?.delete(waiter);
     if (lane?.size === 0) queue.lanes.delete(waiter.lane);
@@ -173,7 +180,7 @@ export function createParking(options: ParkingOptions): Parking {
   function refusal(queue: Queue, waiter: Waiter): ParkingRefusal | null {
     if (closed) return 'closed';
     if (waiter.crowded) {
-      const ofLane = queue.lanes.get(waiter.lane)?.size ?? 0;
+      const ofLane = queue.crowded.get(waiter.lane) ?? 0;
       if (queue.queued >= maxQueued || ofLane >= Math.ceil(maxQueued / 2)) return 'queue';
     }
     const { maxRequests, maxBytes } = { ...options, ...byRole[waiter.role] };
@@ -195,7 +202,10 @@ export function createParking(options: ParkingOptions): Parking {
       parked.set(waiter, { crowded, bytes });
       queue.waiting++;
       queue.bytes += bytes;
-      if (crowded) queue.queued++;
+      if (crowded) {
+        queue.queued++;
+        queue.crowded.set(lane, (queue.crowded.get(lane) ?? 0) + 1);
+      }
       timer ??= setInterval(tick, TICK_MS);
       return null;
     },

@@ -12,7 +12,6 @@ beforeAll(async () => {
   // As many as come in the 40 s that one may wait: on a slow machine the next leader takes its time.
   gateway = await gatewayForDruidWith({
     PARKING__MAX_REQUESTS: '5000',
-    LIMITS__QUEUE__MAX_REQUESTS: '10000',
   });
   await gateway.until(isWhole);
 });

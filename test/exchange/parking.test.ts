@@ -145,6 +145,14 @@ describe('waiting for room', () => {
   });
 });
 
+test('those who came for a leader take no part of the queue for room from their client', () => {
+  Guest.mayGo = () => false;
+  begin({ maxQueued: 4 });
+  for (let i = 0; i < 3; i++) expect(parking.park(new Guest(`early${i}`, 'one'))).toBeNull();
+  const park = () => parking.park(new Guest('', 'one', { crowded: true }));
+  expect([park(), park(), park()]).toEqual([null, null, 'queue']);
+});
+
 describe('concurrency', () => {
   const roles = { coordinator: 0, overlord: 0, broker: 4 };
   const claim = (client: string, large = false, role: Role = 'broker') => ({ role, client, large });
