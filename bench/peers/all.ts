@@ -14,10 +14,6 @@ export const PEERS: readonly Peer[] = [
   haproxy,
   router,
   httpProxyPeer,
-  createGatewayPeer('front', FRONT, { DOORS__EXPRESS: 'false' }, true),
+  createGatewayPeer('front', FRONT, { DOORS__EXPRESS: 'false' }),
   createGatewayPeer('express', 'the same by its express door', { DOORS__EXPRESS: 'true' }),
-  createGatewayPeer('express-shared', 'the same with the read buffers of clients shared (opt-in)', {
-    DOORS__EXPRESS: 'true',
-    DOORS__SHARED_READ_BUFFER: 'true',
-  }),
 ];

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePorts } from '../../src/demo/ports.ts';
 import { waitFor } from '../../src/demo/wait.ts';
@@ -41,22 +42,21 @@ async function whole(admin: string, brokers: number): Promise<boolean> {
 }
 
 /**
- * The built gateway, watching the same ZooKeeper; its log goes to a file. A build that refuses `keys` is left out, or
- * takes part as it is where it is `asItIs` otherwise.
+ * The built gateway, watching the same ZooKeeper; its log goes to a file. A build that refuses `keys` is left out.
  */
-export function createGatewayPeer(name: string, about: string, keys: Keys, asItIs = false): Peer {
+export function createGatewayPeer(name: string, about: string, keys: Keys): Peer {
   return {
     name,
     about,
     setups: ['relay', 'redirect', 'brokers1000'],
     follows: true,
     warmUpSeconds: 5,
-    missing: async () => (asItIs ? null : refusal(keys)),
+    missing: async () => refusal(keys),
     version: async () => (JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string }).version,
     async start(setup, place: Place) {
       const [port = 0, adminPort = 0] = await freePorts(2);
       const settings = variables({
-        ...(refusal(keys) === null ? keys : {}),
+        ...keys,
         ZOOKEEPER__CONNECT: place.zookeeper.connect,
         ZOOKEEPER__BASE_PATH: place.zookeeper.basePath,
         LISTEN: `127.0.0.1:${port}`,
@@ -66,7 +66,8 @@ export function createGatewayPeer(name: string, about: string, keys: Keys, asItI
       const assignments = Object.entries(settings).map(([key, value]) => `${key}=${value}`);
       const started = await startPinned(place, name, 'env', [
         ...assignments,
-        process.execPath,
+        // As people start it, by its first line; with the Node.js that runs this.
+        `PATH=${dirname(process.execPath)}:${process.env.PATH ?? ''}`,
         MAIN,
         'serve',
       ]);

@@ -19,7 +19,7 @@ const SECRET_FIELDS = [
 ];
 
 /** Lines are written when there are so many bytes of them, or after so many milliseconds. */
-const BATCH_BYTES = 8 * 1024;
+const BATCH_BYTES = 32 * 1024;
 const BATCH_MS = 100;
 /** What one write may have so that no other process's comes in between (POSIX, on Linux). */
 const PIPE_BUF = 4096;
@@ -46,7 +46,9 @@ export function createLogger({ level, stream, shared = false }: LoggerOptions): 
           dest: 2,
           sync: false,
           periodicFlush: BATCH_MS,
-          ...(shared ? { minLength: PIPE_BUF - 1, maxWrite: PIPE_BUF } : { minLength: BATCH_BYTES }),
+          ...(shared
+            ? { minLength: PIPE_BUF - 1, maxWrite: PIPE_BUF }
+            : { minLength: BATCH_BYTES, maxWrite: 2 * BATCH_BYTES }),
         })
       : null;
   const logger = pino(
