@@ -28,6 +28,8 @@ export interface ExpressHouse {
 
 /** An ordinary head is found in so many bytes. */
 const FIRST_LOOK = 4 * 1024;
+/** A head that comes in more pieces is for `node:http`, which does not look at what it had before once more. */
+const MOST_LOOKS = 8;
 /** So much of the requests that follow is read while one is answered. */
 const READ_AHEAD = 64 * 1024;
 
@@ -47,6 +49,8 @@ export class ExpressConnection {
   #advancing = false;
   #over = false;
   #served = 0;
+  /** How often the head that is coming has been looked for. */
+  #looks = 0;
   /** Since when it waits for a request, has had part of a head, or takes in a request. */
   #since: number;
   #blockedSince = 0;
@@ -225,9 +229,11 @@ export class ExpressConnection {
       found = plainHead(text);
     }
     if (found === null) {
-      if (bytes.length >= maxHeaderBytes || !mayBecomePlain(text)) this.#handOver();
+      const waits = bytes.length < maxHeaderBytes && ++this.#looks < MOST_LOOKS && mayBecomePlain(text);
+      if (!waits) this.#handOver();
       return false;
     }
+    this.#looks = 0;
     const { method, target, block, length } = found;
     const fields = readRequestFields(block);
     if (!fields.ordinary || fields.hosts !== 1 || fields.fault !== null || length > maxHeaderBytes) {

@@ -10,7 +10,7 @@ import { Forward } from './forward.ts';
 import { isAsked, localAnswer } from './local.ts';
 import type { RecordRole } from './record.ts';
 import { RequestBody } from './request-body.ts';
-import { forwardedHead } from './request-headers.ts';
+import { forwardedHead, requestFault } from './request-headers.ts';
 import { describeView, ViewingClient } from './view-header.ts';
 import { waitError } from './wait-error.ts';
 
@@ -35,16 +35,12 @@ export function createExchange(deps: ExchangeDeps): Exchange {
 
   function dispatch(plain: ClientSide, route: Exclude<Route, { kind: 'console' | 'refused' }>): void {
     const { head } = plain;
-    const { headers, bodyLength, fault, onBehalfOf, asksView } = forwardedHead(head, {
+    const { headers, bodyLength, onBehalfOf, asksView } = forwardedHead(head, {
       trusted: options.trusts(head.remoteAddress),
     });
     const client = asksView
       ? new ViewingClient(plain, () => describeView(deps.cluster.view, Date.now()))
       : plain;
-    if (fault !== null) {
-      refuse(client, { status: 400, reason: 'request_malformed', message: fault, closes: true });
-      return;
-    }
     if (route.kind === 'forward') {
       if (pressure.high && route.class !== 'cancel') {
         refuse(client, waitError('overloaded'));
@@ -79,6 +75,11 @@ export function createExchange(deps: ExchangeDeps): Exchange {
 
   return {
     handle(client) {
+      const fault = requestFault(client.head);
+      if (fault !== null) {
+        refuse(client, { status: 400, reason: 'request_malformed', message: fault, closes: true });
+        return true;
+      }
       const route = deps.route(client.head.method, client.head.target);
       if (route.kind === 'console') return false;
       if (route.kind === 'refused') refuse(client, route);

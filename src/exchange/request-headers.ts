@@ -150,7 +150,6 @@ export interface ForwardedHead {
   /** Whose request it is: the peer, or the last one that a trusted peer says it forwards for. */
   readonly onBehalfOf: string;
   readonly asksView: boolean;
-  readonly fault: string | null;
 }
 
 /**
@@ -169,14 +168,19 @@ export function forwardedHead(head: RequestHead, { trusted }: RequestHeaderPolic
   const host = trusted && fields.forwardedHost !== '' ? fields.forwardedHost : fields.host;
   if (host !== '') headers += `X-Forwarded-Host: ${host}\r\n`;
   headers += `Via: 1.${httpMinor} druid-gateway\r\nX-Request-Id: ${head.id}\r\n`;
-  const oneHost = fields.hosts === 1 || (fields.hosts === 0 && httpMinor === 0);
   return {
     headers,
     bodyLength: fields.bodyLength,
     onBehalfOf: passedOn ? lastOf(fields.forwardedFor) : remoteAddress,
     asksView: fields.asksView,
-    fault: fields.fault ?? (oneHost ? null : 'A request has exactly one Host header.'),
   };
+}
+
+/** Why the request cannot be taken at all, in one sentence, or null. */
+export function requestFault({ fields, httpMinor }: RequestHead): string | null {
+  if (fields.fault !== null) return fields.fault;
+  const oneHost = fields.hosts === 1 || (fields.hosts === 0 && httpMinor === 0);
+  return oneHost ? null : 'A request has exactly one Host header.';
 }
 
 function lastOf(list: string): string {

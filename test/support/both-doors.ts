@@ -147,7 +147,7 @@ async function startRun(
 
 /** Ids that the gateways make up, and the nodes' own addresses, differ. */
 function isMeant(line: string): boolean {
-  return !/^(?:Host: 127\.0\.0\.1:\d+$|X-Request-Id: [\da-f]{12}-)/.test(line);
+  return !/^(?:Host: 127\.0\.0\.1:\d+$|X-Request-Id: [\da-f]{12}-)/i.test(line);
 }
 
 /** What the client got, without what tells the time or counts. */
