@@ -37,7 +37,8 @@ const druid = {
  * Projects from cheap to dear, one after the other: `unit` needs nothing but Node, `zookeeper` starts real ZooKeeper
  * servers, `faults` and `load` also Druid-like processes and the built gateway, `druid` shares one real Druid cluster,
  * `secured` one with passwords. What mostly waits runs two files at a time: two cores do not carry more. `DOOR` says
- * which door clients come through (the express door unless it says otherwise), and `LISTENER=tls` that they come
+ * which door clients come through (the express door unless it says otherwise; `shared` is that with
+ * `doors.sharedReadBuffer`), and `LISTENER=tls` that they come
  * encrypted.
  */
 export default defineConfig({
@@ -69,6 +70,17 @@ export default defineConfig({
           name: 'unit-tls',
           include: ['test/exchange/relay.test.ts', 'test/exchange/hostile-answers.test.ts'],
           env: { LISTENER: 'tls' },
+          testTimeout: 60_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          name: 'unit-shared',
+          include: ['test/doors/**/*.test.ts', 'test/exchange/relay.test.ts'],
+          exclude: BOTH_DOORS,
+          env: { DOOR: 'shared' },
           testTimeout: 60_000,
           maxWorkers: 2,
           sequence: { groupOrder: 3 },

@@ -16,4 +16,8 @@ export const PEERS: readonly Peer[] = [
   httpProxyPeer,
   createGatewayPeer('front', FRONT, { DOORS__EXPRESS: 'false' }),
   createGatewayPeer('express', 'the same by its express door', { DOORS__EXPRESS: 'true' }),
+  createGatewayPeer('express-shared', 'the same with one read buffer for all clients (opt-in)', {
+    DOORS__EXPRESS: 'true',
+    DOORS__SHARED_READ_BUFFER: 'true',
+  }),
 ];

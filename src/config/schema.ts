@@ -232,7 +232,7 @@ export const ConfigSchema = section({
     }),
     maxEventLoopDelay: durationOrZero(1_000, 'is no limit'),
   }),
-  doors: section({ express: flag(true) }),
+  doors: section({ express: flag(true), sharedReadBuffer: flag(false) }),
   shutdown: section({
     delay: durationOrZero(0, 'closes at once'),
     drain: durationOrZero(30_000, 'waits for nothing'),

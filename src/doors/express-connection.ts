@@ -7,6 +7,7 @@ import { type DoorState, LINGER_BYTES, LINGER_MS, plainAddress } from './door-st
 import { ExpressClient } from './express-client.ts';
 import { mayBecomePlain, plainHead } from './plain-head.ts';
 import { answerMalformed, answerTimeout } from './raw-errors.ts';
+import { readShared } from './shared-read.ts';
 
 /** What the connections of the express door share. */
 export interface ExpressHouse {
@@ -21,6 +22,8 @@ export interface ExpressHouse {
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
+  /** Plain connections are read into one buffer that all share. */
+  readonly sharedReadBuffer: boolean;
   /** What an answer says after which the connection stays, as `node:http` says it. */
   readonly keepAlive: HeaderBlock;
   readonly onGone: (connection: ExpressConnection) => void;
@@ -67,13 +70,16 @@ export class ExpressConnection {
     this.#client?.onDrain();
   };
 
-  constructor(socket: Socket, house: ExpressHouse) {
+  constructor(accepted: Socket, house: ExpressHouse) {
+    const shared = house.sharedReadBuffer && (accepted as Partial<TLSSocket>).encrypted !== true;
+    const socket = shared ? readShared(accepted, this.#onData, () => this.#over) : accepted;
     this.#socket = socket;
     this.#house = house;
     this.remoteAddress = plainAddress(socket.remoteAddress ?? '');
     this.encrypted = (socket as Partial<TLSSocket>).encrypted === true;
     this.#since = house.now();
-    socket.on('data', this.#onData);
+    if (shared) socket.resume();
+    else socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
     socket.on('close', this.#onClose);
     socket.on('error', this.#onError);

@@ -38,6 +38,8 @@ export interface FrontDoorOptions {
   readonly handle: (client: ClientSide) => boolean;
   /** Plain requests are read from the socket itself; nothing but speed depends on it. */
   readonly express: boolean;
+  /** With `express`: read accepted connections in a way that Node does not document. */
+  readonly sharedReadBuffer?: boolean;
   readonly logger: FastifyBaseLogger;
   readonly limits: DoorLimits;
   /** Certificate and key; absent means plain HTTP. */
@@ -120,6 +122,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
         handle,
         nextId,
         now,
+        sharedReadBuffer: options.sharedReadBuffer ?? false,
         ...limits,
       })
     : null;

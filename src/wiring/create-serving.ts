@@ -116,6 +116,7 @@ export function createServing(options: ServingOptions): Serving {
       return taken;
     },
     express: config.doors.express,
+    sharedReadBuffer: config.doors.sharedReadBuffer,
     logger,
     limits: {
       maxHeaderBytes: limits.maxHeaderSize,

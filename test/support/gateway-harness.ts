@@ -283,7 +283,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   });
   const door = createFrontDoor({
     handle: (client) => exchange.handle(client),
-    express: (options.door ?? DOOR) === 'express',
+    express: (options.door ?? DOOR) !== 'front',
+    sharedReadBuffer: (options.door ?? DOOR) === 'shared',
     ...(OVER_TLS ? { tls: await listenerTls() } : {}),
     logger: pino({ level: 'silent' }),
     limits: {

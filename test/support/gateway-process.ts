@@ -76,7 +76,10 @@ async function startProgram(
   keys: Readonly<Record<string, string>>,
   args: readonly string[],
 ): Promise<RunningGateway> {
-  const doors = { DOORS__EXPRESS: String(DOOR === 'express') };
+  const doors = {
+    DOORS__EXPRESS: String(DOOR !== 'front'),
+    DOORS__SHARED_READ_BUFFER: String(DOOR === 'shared'),
+  };
   const settings = Object.entries({ ...doors, ...keys }).map(([key, value]) => [
     `DRUID_GATEWAY__${key}`,
     value,
