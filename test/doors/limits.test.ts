@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type FakeUpstream, startUpstream } from '../support/fake-upstream.ts';
 import { type Harness, startHarness } from '../support/gateway-harness.ts';
@@ -35,6 +36,18 @@ test('a head that comes a byte at a time is a 408, and the connection ends', asy
   clearInterval(drip);
   expect([answer.status, answer.json().errorCode]).toEqual([408, 'request_timeout']);
   await client.ended();
+});
+
+test('a client that is reset while it is told that its head took too long ends nothing but its connection', async () => {
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  gateway.door.app.server.once('connection', (socket: Socket) => {
+    socket.once('prefinish', () => socket.destroy(new Error('read ECONNRESET')));
+    socket.once('close', resolve);
+  });
+  const client = await connectRaw(gateway.port);
+  client.send('GET /druid/v2 HTTP/1.1\r\nHost: a\r\n');
+  await closed;
+  client.close();
 });
 
 test('a body that comes a byte at a time ends with the request timeout, and reaches nobody whole', async () => {
