@@ -26,5 +26,5 @@ USER 1000:1000
 EXPOSE 8888
 # The admin listener's default address; live, not ready: a gateway that waits for ZooKeeper need not be replaced.
 HEALTHCHECK --interval=10s --timeout=3s CMD ["node", "-e", "fetch('http://127.0.0.1:9888/health/live').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--max-semi-space-size=4", "dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "dist/main.js"]
 CMD ["serve"]

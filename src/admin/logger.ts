@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type DestinationStream, destination, type Level, type Logger, pino, stdTimeFunctions } from 'pino';
+import { createLineBatch, type LineBatch } from './line-batch.ts';
 
 /**
  * A second line of defence: nothing that the gateway logs has these fields. Paths without wildcards, because
@@ -18,13 +19,18 @@ const SECRET_FIELDS = [
   'zookeeper.password',
 ];
 
-/** Lines are written when there are so many bytes of them, or after so many milliseconds. */
-const BATCH_BYTES = 32 * 1024;
+/** Lines are written together, so many bytes of them, or after so many milliseconds. */
+const BATCH_BYTES = 64 * 1024;
 const BATCH_MS = 100;
 /** What one write may have so that no other process's comes in between (POSIX, on Linux). */
 const PIPE_BUF = 4096;
 
-const streams = new WeakMap<Logger, ReturnType<typeof destination>>();
+interface Own {
+  readonly batch: LineBatch;
+  readonly stream: ReturnType<typeof destination>;
+}
+
+const owns = new WeakMap<Logger, Own>();
 
 export interface LoggerOptions {
   readonly level: Level | 'silent';
@@ -40,17 +46,7 @@ export interface LoggerOptions {
  * then needs `endLogger`.
  */
 export function createLogger({ level, stream, shared = false }: LoggerOptions): Logger {
-  const own =
-    stream === undefined
-      ? destination({
-          dest: 2,
-          sync: false,
-          periodicFlush: BATCH_MS,
-          ...(shared
-            ? { minLength: PIPE_BUF - 1, maxWrite: PIPE_BUF }
-            : { minLength: BATCH_BYTES, maxWrite: 2 * BATCH_BYTES }),
-        })
-      : null;
+  const own = stream === undefined ? standardError(shared ? PIPE_BUF : BATCH_BYTES) : null;
   const logger = pino(
     {
       level,
@@ -59,17 +55,28 @@ export function createLogger({ level, stream, shared = false }: LoggerOptions): 
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_FIELDS, censor: '[redacted]' },
     },
-    own ?? stream,
+    own?.batch ?? stream,
   );
-  if (own !== null) streams.set(logger, own);
+  if (own !== null) owns.set(logger, own);
   return logger;
 }
 
 /** Resolves when everything has been written to standard error. The logger takes nothing after that. */
 export async function endLogger(logger: Logger): Promise<void> {
-  const stream = streams.get(logger);
-  if (stream === undefined) return;
+  const own = owns.get(logger);
+  if (own === undefined) return;
+  const { batch, stream } = own;
+  batch.flush();
   const closed = once(stream, 'close');
   stream.end();
   await closed;
+}
+
+function standardError(bytes: number): Own {
+  const stream = destination({ dest: 2, sync: false, maxWrite: bytes });
+  const batch = createLineBatch(stream, { bytes, delayMs: BATCH_MS });
+  // Before pino writes what its stream has.
+  process.prependListener('exit', () => batch.flush());
+  process.prependListener('beforeExit', () => batch.flush());
+  return { batch, stream };
 }
