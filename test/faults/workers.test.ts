@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTraffic, type Traffic } from '../support/traffic.ts';
-import { type Scene, stage } from './scene.ts';
+import { pause, type Scene, stage } from './scene.ts';
 
 let scene: Scene;
 
@@ -30,15 +30,25 @@ function ask(path: string, body?: object): Promise<Response> {
 
 test('both workers and the primary have one session with ZooKeeper', async () => {
   const [server] = scene.ensemble.servers;
-  const connections = async (): Promise<number> =>
-    Number(/Connections: (\d+)/.exec((await server?.ask('srvr')) ?? '')?.[1]);
-  const before = await connections();
+  // Of all connections those with a session, when nobody of the scene comes or goes any more.
+  const sessions = async (): Promise<number> => {
+    let last = -1;
+    for (let same = 0; same < 5; ) {
+      const now = (await server?.ask('cons'))?.match(/\bsid=0x/g)?.length ?? 0;
+      same = now === last ? same + 1 : 0;
+      last = now;
+      await pause(200);
+    }
+    return last;
+  };
+  await ready(3);
   const another = await scene.startGateway();
   await another.until(
     ({ discovery, workers = [] }) => discovery.state === 'connected' && workers.length === 2,
   );
-  expect(await connections()).toBe(before + 1);
+  const together = await sessions();
   expect(await another.stop()).toBe(0);
+  expect(await sessions()).toBe(together - 1);
 });
 
 test('a leader is killed: neither worker fails a read, and no write is lost or done twice', async () => {
