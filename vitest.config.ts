@@ -25,6 +25,7 @@ const FRONT_DRUID = ['test/druid/cluster.test.ts'];
 
 const FRONT = { DOOR: 'front' };
 
+const unit = { testTimeout: 60_000, maxWorkers: 2 };
 const zookeeper = { globalSetup: ['test/support/zookeeper-setup.ts'], hookTimeout: 300_000 };
 const druid = {
   globalSetup: ['test/support/druid-setup.ts'],
@@ -49,8 +50,7 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/zookeeper/**', 'test/faults/**', 'test/druid/**', 'test/secured/**', MEMORY],
-          testTimeout: 60_000,
-          maxWorkers: 2,
+          ...unit,
           sequence: { groupOrder: 1 },
         },
       },
@@ -60,8 +60,7 @@ export default defineConfig({
           include: ['test/doors/**/*.test.ts', 'test/exchange/**/*.test.ts'],
           exclude: BOTH_DOORS,
           env: FRONT,
-          testTimeout: 60_000,
-          maxWorkers: 2,
+          ...unit,
           sequence: { groupOrder: 2 },
         },
       },
@@ -70,8 +69,7 @@ export default defineConfig({
           name: 'unit-tls',
           include: ['test/exchange/relay.test.ts', 'test/exchange/hostile-answers.test.ts'],
           env: { LISTENER: 'tls' },
-          testTimeout: 60_000,
-          maxWorkers: 2,
+          ...unit,
           sequence: { groupOrder: 3 },
         },
       },
@@ -81,8 +79,7 @@ export default defineConfig({
           include: ['test/doors/**/*.test.ts', 'test/exchange/relay.test.ts'],
           exclude: BOTH_DOORS,
           env: { DOOR: 'shared' },
-          testTimeout: 60_000,
-          maxWorkers: 2,
+          ...unit,
           sequence: { groupOrder: 3 },
         },
       },

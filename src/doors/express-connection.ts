@@ -71,12 +71,12 @@ export class ExpressConnection {
   };
 
   constructor(accepted: Socket, house: ExpressHouse) {
-    const shared = house.sharedReadBuffer && (accepted as Partial<TLSSocket>).encrypted !== true;
+    this.encrypted = (accepted as Partial<TLSSocket>).encrypted === true;
+    const shared = house.sharedReadBuffer && !this.encrypted;
     const socket = shared ? readShared(accepted, this.#onData, () => this.#over) : accepted;
     this.#socket = socket;
     this.#house = house;
     this.remoteAddress = plainAddress(socket.remoteAddress ?? '');
-    this.encrypted = (socket as Partial<TLSSocket>).encrypted === true;
     this.#since = house.now();
     if (shared) socket.resume();
     else socket.on('data', this.#onData);
