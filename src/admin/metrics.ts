@@ -43,8 +43,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const { cluster, discovery, version, inFlight, exchange, worker, rules = null, now = Date.now } = options;
   const { registry = new Registry() } = options;
   const registers = [registry];
-  const traffic = trafficMetrics(registry);
-  const placement = placementMetrics(registry, rules);
+  const record = recordMetrics(registry, rules);
   const leaveCluster = clusterMetrics({ registry, cluster, now });
   const leaveDiscovery = discoveryMetrics({ registry, discovery, now });
   if (exchange !== undefined) exchangeMetrics(registry, exchange);
@@ -57,16 +56,23 @@ export function createMetrics(options: MetricsOptions): Metrics {
   }).set({ version, node_version: process.versions.node }, 1);
   processMetrics(registry, worker);
   return {
-    record(record) {
-      traffic(record);
-      placement(record);
-    },
+    record,
     contentType: registry.contentType,
     render: () => registry.metrics(),
     close: () => {
       leaveCluster();
       leaveDiscovery();
     },
+  };
+}
+
+/** Registers the metrics made of records and returns the sink that feeds them. */
+export function recordMetrics(registry: Registry, rules: Pick<RulesSource, 'ageMs'> | null): RecordSink {
+  const traffic = trafficMetrics(registry);
+  const placement = placementMetrics(registry, rules);
+  return (record) => {
+    traffic(record);
+    placement(record);
   };
 }
 

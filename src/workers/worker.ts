@@ -3,9 +3,7 @@ import { Registry } from 'prom-client';
 import { createAccessLog } from '../admin/access-log.ts';
 import { logRulesEvents } from '../admin/event-log.ts';
 import { exchangeMetrics, inFlightMetric } from '../admin/exchange-metrics.ts';
-import { processMetrics } from '../admin/metrics.ts';
-import { placementMetrics } from '../admin/placement-metrics.ts';
-import { trafficMetrics } from '../admin/traffic-metrics.ts';
+import { processMetrics, recordMetrics } from '../admin/metrics.ts';
 import { createServing, MAX_CONNECTIONS } from '../wiring/create-serving.ts';
 import type { FromWorker, ListenFailure, MetricsJson, ToWorker } from './messages.ts';
 import { createRemoteCluster } from './remote-cluster.ts';
@@ -43,7 +41,6 @@ export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
     send({ kind: 'connections', entries }),
   );
   const accessLog = createAccessLog(logger, config.log.access);
-  const record = trafficMetrics(registry);
   const serving = createServing({
     config,
     cluster,
@@ -51,11 +48,10 @@ export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
     connections,
     sink(exchange) {
       record(exchange);
-      place(exchange);
       accessLog(exchange);
     },
   });
-  const place = placementMetrics(registry, serving.rules);
+  const record = recordMetrics(registry, serving.rules);
   if (serving.rules !== null) logRulesEvents(logger, serving.rules);
   exchangeMetrics(registry, serving.state);
   inFlightMetric(registry, () => serving.inFlight);
