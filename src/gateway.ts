@@ -5,6 +5,7 @@ import { logClusterEvents } from './admin/event-log.ts';
 import { formatHostPort } from './config/host-port.ts';
 import { redact } from './config/redact.ts';
 import type { Config } from './config/schema.ts';
+import { createInternalErrors } from './internal-errors.ts';
 import { createDiscovery } from './wiring/create-discovery.ts';
 import { createDiscoveredCluster } from './wiring/discovered-cluster.ts';
 import { serveHere } from './wiring/serve-here.ts';
@@ -35,11 +36,12 @@ export interface Gateway {
  */
 export function createGateway(config: Config, { logger, version }: GatewayOptions): Gateway {
   let draining = false;
-  const discovery = createDiscovery(config);
-  const cluster = createDiscoveredCluster(config, discovery);
+  const errors = createInternalErrors(logger);
+  const discovery = createDiscovery(config, errors);
+  const cluster = createDiscoveredCluster(config, discovery, errors);
   const stopLogging = logClusterEvents(logger, cluster, discovery);
   const serve = config.workers === 1 ? serveHere : serveByWorkers;
-  const servers = serve({ config, cluster, discovery, logger, version });
+  const servers = serve({ config, cluster, discovery, logger, errors, version });
   const admin = createAdmin({
     cluster,
     discovery,
@@ -47,6 +49,7 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     refresh: () => servers.refresh(),
     workers: () => servers.workers(),
     draining: () => draining,
+    errors,
     version,
     config: redact(config),
   });

@@ -1,6 +1,7 @@
 import { type FastifyInstance, fastify } from 'fastify';
 import type { Cluster } from '../cluster/contract.ts';
 import type { Discovery } from '../discovery/discovery.ts';
+import type { InternalErrors } from '../internal-errors.ts';
 import { registerBrokerActions } from './broker-actions.ts';
 import type { Metrics } from './metrics.ts';
 import { describeStatus, type WorkerStatus } from './status.ts';
@@ -15,6 +16,8 @@ export interface AdminOptions {
   readonly workers?: () => readonly WorkerStatus[] | null;
   /** True from the moment that shutdown begins. */
   readonly draining: () => boolean;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
   readonly version: string;
   /** The configuration as `/status` shows it: secrets already taken out. */
   readonly config: unknown;

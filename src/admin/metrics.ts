@@ -3,15 +3,19 @@ import type { Cluster } from '../cluster/contract.ts';
 import type { RulesSource } from '../cluster/rules-source.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { RecordSink } from '../exchange/record.ts';
+import type { InternalErrors } from '../internal-errors.ts';
 import { clusterMetrics } from './cluster-metrics.ts';
 import { discoveryMetrics, type SessionObserved } from './discovery-metrics.ts';
 import { type ExchangeState, exchangeMetrics, inFlightMetric } from './exchange-metrics.ts';
+import { internalErrorMetrics } from './internal-error-metrics.ts';
 import { placementMetrics } from './placement-metrics.ts';
 import { trafficMetrics } from './traffic-metrics.ts';
 
 export interface MetricsOptions {
   readonly cluster: Cluster;
   readonly discovery: Discovery | (Discovery & SessionObserved);
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
   readonly version: string;
   /** A registry of its own by default, so that two gateways in one process do not meet. */
   readonly registry?: Registry;
@@ -40,7 +44,17 @@ export interface Metrics {
  * choose: no path, user, address or method.
  */
 export function createMetrics(options: MetricsOptions): Metrics {
-  const { cluster, discovery, version, inFlight, exchange, worker, rules = null, now = Date.now } = options;
+  const {
+    cluster,
+    discovery,
+    errors,
+    version,
+    inFlight,
+    exchange,
+    worker,
+    rules = null,
+    now = Date.now,
+  } = options;
   const { registry = new Registry() } = options;
   const registers = [registry];
   const record = recordMetrics(registry, rules);
@@ -54,6 +68,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     labelNames: ['version', 'node_version'],
     registers,
   }).set({ version, node_version: process.versions.node }, 1);
+  internalErrorMetrics(registry, errors);
   processMetrics(registry, worker);
   return {
     record,

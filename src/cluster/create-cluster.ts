@@ -1,5 +1,5 @@
-import { EventEmitter } from 'node:events';
 import { type Discovery, MASTER_ROLES, type MasterRole, ROLES, type Role } from '../discovery/discovery.ts';
+import { ContainedEmitter, type InternalErrors } from '../internal-errors.ts';
 import { type BrokerHealth, createBrokers } from './brokers.ts';
 import type { Cluster, ClusterEvents } from './contract.ts';
 import { distrust, type Leadership, nextLeadership, noLeader, rivals } from './leadership.ts';
@@ -19,6 +19,8 @@ export interface ClusterOptions {
   readonly brokerProbeTimeoutMs: number;
   readonly brokerHealth: BrokerHealth;
   readonly tls?: NodeTls;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
   /** Epoch milliseconds. */
   readonly now?: () => number;
   readonly random?: () => number;
@@ -38,7 +40,7 @@ export function createCluster(options: ClusterOptions): Cluster {
   return new DiscoveredCluster(options);
 }
 
-class DiscoveredCluster extends EventEmitter<ClusterEvents> implements Cluster {
+class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Cluster {
   readonly #options: ClusterOptions;
   readonly #now: () => number;
   readonly #nodes = createNodes();
@@ -54,7 +56,7 @@ class DiscoveredCluster extends EventEmitter<ClusterEvents> implements Cluster {
   #view: ClusterView;
 
   constructor(options: ClusterOptions) {
-    super();
+    super((error) => options.errors.report('discovery', error));
     this.setMaxListeners(0);
     this.#options = options;
     const { discovery, tls, now = Date.now, random = Math.random, probes } = options;

@@ -1,5 +1,6 @@
-import { EventEmitter } from 'node:events';
+import type { EventEmitter } from 'node:events';
 import { Agent } from 'undici';
+import { ContainedEmitter, type InternalErrors } from '../internal-errors.ts';
 import type { Cluster } from './contract.ts';
 import { parseRules, type RuleBook } from './load-rules.ts';
 import type { NodeTls } from './node.ts';
@@ -13,6 +14,8 @@ export interface RulesSourceOptions {
   /** The gateway's own: `RULES` needs a user who may read the state. */
   readonly auth: { readonly user: string; readonly password: string } | null;
   readonly tls?: NodeTls;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
   readonly now: () => number;
   readonly random: () => number;
 }
@@ -42,7 +45,7 @@ export function createRulesSource(options: RulesSourceOptions): RulesSource {
   return new PolledRules(options);
 }
 
-class PolledRules extends EventEmitter<RulesSourceEvents> implements RulesSource {
+class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSource {
   readonly #options: RulesSourceOptions;
   readonly #agent: Agent;
   #poller: Poller | null = null;
@@ -51,7 +54,7 @@ class PolledRules extends EventEmitter<RulesSourceEvents> implements RulesSource
   book: RuleBook | null = null;
 
   constructor(options: RulesSourceOptions) {
-    super();
+    super((error) => options.errors.report('discovery', error));
     this.#options = options;
     const { timeoutMs, tls } = options;
     this.#agent = new Agent({

@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events';
+import { ContainedEmitter, type InternalErrors } from '../internal-errors.ts';
 import type { DiscoveryEvents, DiscoverySnapshot, SourceStatus } from './discovery.ts';
 import { readSnapshot, writeSnapshot } from './snapshot-file.ts';
 import type { ZooKeeperDiscovery } from './zookeeper/discovery.ts';
@@ -11,6 +11,8 @@ export interface RememberOptions {
   readonly cluster: string;
   /** An older snapshot is not used, in milliseconds. */
   readonly maxAgeMs: number;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -29,7 +31,7 @@ export function rememberDiscovery(options: RememberOptions): ZooKeeperDiscovery 
   return new RememberingDiscovery(options);
 }
 
-class RememberingDiscovery extends EventEmitter<DiscoveryEvents> implements ZooKeeperDiscovery {
+class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooKeeperDiscovery {
   readonly kind = 'zookeeper';
   readonly #options: RememberOptions;
   readonly #source: ZooKeeperDiscovery;
@@ -40,7 +42,7 @@ class RememberingDiscovery extends EventEmitter<DiscoveryEvents> implements ZooK
   #fault = '';
 
   constructor(options: RememberOptions) {
-    super();
+    super((error) => options.errors.report('discovery', error));
     this.#options = options;
     this.#source = options.source;
     this.#now = options.now ?? Date.now;

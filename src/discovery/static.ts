@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events';
+import { ContainedEmitter, type InternalErrors } from '../internal-errors.ts';
 import {
   type Announcement,
   type Discovery,
@@ -21,19 +21,19 @@ export interface StaticNodes {
 const MASTER_SERVICES = { coordinator: 'druid/coordinator', overlord: 'druid/overlord' } as const;
 
 /** Nodes as a configuration names them. Who leads is known by probes alone. */
-export function createStaticDiscovery(nodes: StaticNodes): Discovery {
-  return new StaticDiscovery(nodes);
+export function createStaticDiscovery(nodes: StaticNodes, errors: InternalErrors): Discovery {
+  return new StaticDiscovery(nodes, errors);
 }
 
-class StaticDiscovery extends EventEmitter<DiscoveryEvents> implements Discovery {
+class StaticDiscovery extends ContainedEmitter<DiscoveryEvents> implements Discovery {
   readonly kind = 'static';
   readonly #nodes: StaticNodes;
   readonly #now: () => number;
   #status: SourceStatus;
   #snapshot: DiscoverySnapshot = EMPTY_SNAPSHOT;
 
-  constructor(nodes: StaticNodes) {
-    super();
+  constructor(nodes: StaticNodes, errors: InternalErrors) {
+    super((error) => errors.report('discovery', error));
     this.#nodes = nodes;
     this.#now = nodes.now ?? Date.now;
     this.#status = { state: 'connecting', since: this.#now(), detail: null };

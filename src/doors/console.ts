@@ -4,6 +4,7 @@ import { Agent } from 'undici';
 import type { NodeTls } from '../cluster/node.ts';
 import type { RecordSink } from '../exchange/record.ts';
 import type { StandbyDeps } from '../exchange/standby.ts';
+import type { InternalErrors } from '../internal-errors.ts';
 import { ConsolePage } from './console-page.ts';
 
 export interface ConsoleOptions extends StandbyDeps {
@@ -12,6 +13,8 @@ export interface ConsoleOptions extends StandbyDeps {
   readonly sink: RecordSink;
   /** Whether a peer may set `X-Forwarded-*`. */
   readonly trusts: (remoteAddress: string) => boolean;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
   readonly connectTimeoutMs: number;
   readonly responseTimeoutMs: number;
   /** For https origins; certificates are verified unless this says not to. */

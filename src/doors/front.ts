@@ -10,6 +10,7 @@ import Fastify, {
 } from 'fastify';
 import type { ClientSide } from '../exchange/client-side.ts';
 import { errorBody } from '../exchange/errors.ts';
+import type { InternalErrors } from '../internal-errors.ts';
 import { type ConsoleOptions, registerConsole } from './console.ts';
 import type { DoorState } from './door-state.ts';
 import { openExpressDoor } from './express.ts';
@@ -45,6 +46,8 @@ export interface FrontDoorOptions {
   /** Certificate and key; absent means plain HTTP. */
   readonly tls?: SecureContextOptions;
   readonly console: ConsoleOptions;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
   /** The exchange's clock. */
   readonly now: () => number;
 }

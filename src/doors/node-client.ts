@@ -39,6 +39,10 @@ export class NodeClient implements ClientSide, BodySource {
     return this;
   }
 
+  get begun(): boolean {
+    return this.#response.headersSent;
+  }
+
   invite(): void {
     if (!this.#awaitsContinue) return;
     this.#awaitsContinue = false;

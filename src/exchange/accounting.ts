@@ -42,6 +42,8 @@ export class Accounting implements ClientEvents {
     this.#now = now;
   }
 
+  onInternalError(_: unknown): void {}
+
   onClose(finished: boolean): void {
     if (this.#closed) return;
     this.#closed = true;

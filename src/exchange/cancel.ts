@@ -82,6 +82,8 @@ export class Cancel implements ClientEvents {
     else this.#askOthers();
   }
 
+  onInternalError(_: unknown): void {}
+
   /** What has been asked goes on: a client that leaves still wants its query ended. */
   onClose(finished: boolean): void {
     this.#answered = true;
@@ -191,6 +193,8 @@ class Collector implements UpstreamHandler {
   }
 
   onBodySent(): void {}
+
+  onInternalError(_: unknown): void {}
 
   #finish(collected: CancelAnswer | null): void {
     this.#deliver(collected);

@@ -25,6 +25,8 @@ export interface RequestHead {
 export interface ClientEvents {
   /** Nothing follows: `finished` when the answer was handed over whole, otherwise the client left. */
   onClose(finished: boolean): void;
+  /** Something of ours threw while it worked on this request; told nowhere else. `onClose` is still to come. */
+  onInternalError(error: unknown): void;
 }
 
 /** Bytes that are on loan: their memory is used again as soon as it is given back. */
@@ -58,6 +60,8 @@ export interface ClientSide {
   flush(): void;
   /** Ends the answer; what is left of the request's body is drained within bounds. */
   end(chunk?: Buffer, trailers?: HeaderBlock): void;
+  /** A head has been handed over. */
+  readonly begun: boolean;
   /** Cuts the connection so that the client cannot take what it got for a whole answer. */
   reset(): void;
 }

@@ -2,6 +2,7 @@ import type { Cluster } from '../cluster/contract.ts';
 import type { UpstreamNode } from '../cluster/node.ts';
 import type { ClusterView, WaitReason } from '../cluster/view.ts';
 import type { Role } from '../discovery/discovery.ts';
+import type { InternalErrors } from '../internal-errors.ts';
 import type { Placer } from '../routing/placement.ts';
 import type { QueryKind } from '../routing/query-shape.ts';
 import type { Route } from '../routing/route.ts';
@@ -84,6 +85,8 @@ export interface ExchangeDeps {
   readonly runningQueries: RunningQueries;
   readonly connections: Connections;
   readonly sink: RecordSink;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
   readonly options: ExchangeOptions;
   /** Milliseconds; only differences count. */
   readonly now: () => number;

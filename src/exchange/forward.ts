@@ -59,6 +59,7 @@ const CANCEL_PATIENCE_MS = 5_000;
 
 /** What becomes of the cancel of a query that nobody waits for is of no interest. */
 const NOBODY_LISTENS: UpstreamHandler = {
+  onInternalError() {},
   onHead() {},
   onData: (_, loan) => loan.release(),
   onRest() {},
@@ -286,6 +287,8 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     this.#phase = 'before';
     this.#turn(afterFailure({ kind: 'no_answer', answered: true }, this.#attempted()));
   }
+
+  onInternalError(_: unknown): void {}
 
   onBodySent(bytes: number): void {
     this.#account.bytesIn += bytes;

@@ -52,6 +52,8 @@ export interface UpstreamHandler {
   onFailure(failure: UpstreamFailure): void;
   /** Bytes of the request's body were handed to the connection. */
   onBodySent(bytes: number): void;
+  /** Something of ours threw while it worked on this attempt, which is over. Comes last; told nowhere else. */
+  onInternalError(error: unknown): void;
 }
 
 export interface UpstreamCall {

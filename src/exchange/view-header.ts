@@ -40,6 +40,10 @@ export class ViewingClient implements ClientSide {
     return this.#client.body;
   }
 
+  get begun(): boolean {
+    return this.#client.begun;
+  }
+
   invite(): void {
     this.#client.invite();
   }

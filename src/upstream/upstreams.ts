@@ -2,6 +2,7 @@ import net from 'node:net';
 import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls';
 import type { NodeTls } from '../cluster/node.ts';
 import type { Upstreams } from '../exchange/upstream-side.ts';
+import type { InternalErrors } from '../internal-errors.ts';
 import { Call, type Patience } from './call.ts';
 import { type ConnectionKeeper, type Place, UpstreamConnection } from './connection.ts';
 import { createReadBuffers } from './read-buffers.ts';
@@ -14,6 +15,8 @@ export interface UpstreamOptions extends Patience {
   readonly maxHeaderBytes: number;
   /** CA, client certificate and the like for https origins. Certificates are verified unless this says not to. */
   readonly tls?: NodeTls;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
 }
 
 /** All times are looked at this often, in milliseconds, by one timer for all connections. */

@@ -3,6 +3,7 @@ import type { Cluster } from '../cluster/contract.ts';
 import type { NodeTls } from '../cluster/node.ts';
 import { createRulesSource, type RulesSource } from '../cluster/rules-source.ts';
 import type { Config } from '../config/schema.ts';
+import type { InternalErrors } from '../internal-errors.ts';
 import type { Placer } from '../routing/placement.ts';
 import { createPlacer } from '../routing/placer.ts';
 
@@ -18,11 +19,16 @@ export interface Placing {
 export interface PlacingDeps {
   readonly cluster: Cluster;
   readonly tls?: NodeTls;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
   readonly random: () => number;
 }
 
 /** What the section `brokers` comes to. Throws with one sentence where the password cannot be read. */
-export function createPlacing({ brokers, upstream }: Config, { cluster, tls, random }: PlacingDeps): Placing {
+export function createPlacing(
+  { brokers, upstream }: Config,
+  { cluster, tls, errors, random }: PlacingDeps,
+): Placing {
   const { tiers, defaultService, loadRules } = brokers;
   const services = new Set(tiers.length === 0 ? [defaultService] : tiers.map(({ service }) => service));
   if (services.size === 1) return { services, placer: null, rules: null };
@@ -33,6 +39,7 @@ export function createPlacing({ brokers, upstream }: Config, { cluster, tls, ran
         timeoutMs: loadRules.timeout,
         auth: loadRules.auth === undefined ? null : credentials(loadRules.auth),
         ...(tls === undefined ? {} : { tls }),
+        errors,
         now: Date.now,
         random,
       })

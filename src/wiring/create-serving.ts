@@ -15,6 +15,7 @@ import { watchPressure } from '../exchange/pressure.ts';
 import type { ExchangeRecord, RecordSink } from '../exchange/record.ts';
 import { createRetryBudget } from '../exchange/retry-budget.ts';
 import { createRunningQueries } from '../exchange/running-queries.ts';
+import type { InternalErrors } from '../internal-errors.ts';
 import { createAddressSet } from '../routing/address-set.ts';
 import { createRedirectPolicy } from '../routing/redirect-policy.ts';
 import { createRouter } from '../routing/router.ts';
@@ -29,6 +30,8 @@ export interface ServingOptions {
   readonly cluster: Cluster;
   readonly logger: Logger;
   readonly sink: RecordSink;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
   /** Where JDBC connections are remembered; a table of its own by default. */
   readonly connections?: Connections;
 }
@@ -54,11 +57,11 @@ const LAST_CALL_MS = 1_000;
 
 /** Throws with one sentence when the files that the configuration names cannot be used. */
 export function createServing(options: ServingOptions): Serving {
-  const { config, cluster, logger, connections = createConnections(MAX_CONNECTIONS) } = options;
+  const { config, cluster, logger, errors, connections = createConnections(MAX_CONNECTIONS) } = options;
   const { limits, retries, upstream, parking: waits } = config;
   const now = (): number => performance.now();
   const tls = nodeTls(config);
-  const placing = createPlacing(config, { cluster, random: Math.random, ...tls });
+  const placing = createPlacing(config, { cluster, errors, random: Math.random, ...tls });
   let inFlight = 0;
 
   function sink(record: ExchangeRecord): void {
@@ -86,6 +89,7 @@ export function createServing(options: ServingOptions): Serving {
     idleTimeoutMs: upstream.idleTimeout,
     keepAliveTimeoutMs: upstream.keepAlive,
     maxHeaderBytes: upstream.maxHeaderSize,
+    errors,
     ...tls,
   });
   cluster.on('view', ({ nodes }) => upstreams.retain(nodes));
@@ -104,6 +108,7 @@ export function createServing(options: ServingOptions): Serving {
     runningQueries: createRunningQueries(),
     connections,
     sink,
+    errors,
     options: exchangeOptions,
     now,
     random: Math.random,
@@ -133,12 +138,14 @@ export function createServing(options: ServingOptions): Serving {
       now,
       begins: () => void inFlight++,
       sink,
+      errors,
       options: exchangeOptions,
       trusts: exchangeOptions.trusts,
       connectTimeoutMs: upstream.connectTimeout,
       responseTimeoutMs: upstream.responseTimeout,
       ...tls,
     },
+    errors,
     now,
   });
 

@@ -2,13 +2,19 @@ import type { Cluster } from '../cluster/contract.ts';
 import { createCluster } from '../cluster/create-cluster.ts';
 import type { Config } from '../config/schema.ts';
 import type { Discovery } from '../discovery/discovery.ts';
+import type { InternalErrors } from '../internal-errors.ts';
 import { nodeTls } from './node-tls.ts';
 
 /** The cluster that probes what discovery names, as the configuration asks for. */
-export function createDiscoveredCluster(config: Config, discovery: Discovery): Cluster {
+export function createDiscoveredCluster(
+  config: Config,
+  discovery: Discovery,
+  errors: InternalErrors,
+): Cluster {
   const { leadership, health } = config;
   return createCluster({
     discovery,
+    errors,
     leaderProbeIntervalMs: leadership.probeInterval,
     leaderProbeTimeoutMs: leadership.probeTimeout,
     leaderConfirmIntervalMs: leadership.confirmInterval,

@@ -5,6 +5,7 @@ import { createMetrics } from '../admin/metrics.ts';
 import type { Cluster } from '../cluster/contract.ts';
 import type { Config } from '../config/schema.ts';
 import type { Discovery } from '../discovery/discovery.ts';
+import type { InternalErrors } from '../internal-errors.ts';
 import { createServing } from './create-serving.ts';
 import type { Servers } from './servers.ts';
 
@@ -13,16 +14,19 @@ export interface ServeOptions {
   readonly cluster: Cluster;
   readonly discovery: Discovery;
   readonly logger: Logger;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
   readonly version: string;
 }
 
 /** This process serves by itself. */
-export function serveHere({ config, cluster, discovery, logger, version }: ServeOptions): Servers {
+export function serveHere({ config, cluster, discovery, logger, errors, version }: ServeOptions): Servers {
   const accessLog = createAccessLog(logger, config.log.access);
   const serving = createServing({
     config,
     cluster,
     logger,
+    errors,
     sink(record) {
       metrics.record(record);
       accessLog(record);
@@ -32,6 +36,7 @@ export function serveHere({ config, cluster, discovery, logger, version }: Serve
   const metrics = createMetrics({
     cluster,
     discovery,
+    errors,
     version,
     inFlight: () => serving.inFlight,
     exchange: serving.state,

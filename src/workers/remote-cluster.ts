@@ -1,7 +1,7 @@
-import { EventEmitter } from 'node:events';
 import type { Cluster, ClusterEvents } from '../cluster/contract.ts';
 import type { NodeOutcome, UpstreamNode } from '../cluster/node.ts';
 import type { ClusterView } from '../cluster/view.ts';
+import { ContainedEmitter, type InternalErrors } from '../internal-errors.ts';
 import { addDoubt, concerns, type Doubt, withDoubts } from './doubts.ts';
 import type { FromWorker, Load } from './messages.ts';
 import { createViewReader, type ViewParts } from './view-wire.ts';
@@ -14,6 +14,8 @@ export interface RemoteClusterOptions {
   /** See `WatchList`. */
   readonly watchMs: number;
   readonly send: (message: FromWorker) => void;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -32,7 +34,7 @@ export function createRemoteCluster(options: RemoteClusterOptions): RemoteCluste
   return new WorkerCluster(options);
 }
 
-class WorkerCluster extends EventEmitter<ClusterEvents> implements RemoteCluster {
+class WorkerCluster extends ContainedEmitter<ClusterEvents> implements RemoteCluster {
   readonly #send: (message: FromWorker) => void;
   readonly #now: () => number;
   readonly #reader = createViewReader();
@@ -48,8 +50,8 @@ class WorkerCluster extends EventEmitter<ClusterEvents> implements RemoteCluster
   #doubtful = false;
   #version = 0;
 
-  constructor({ view, watched, watchMs, send, now = Date.now }: RemoteClusterOptions) {
-    super();
+  constructor({ view, watched, watchMs, send, errors, now = Date.now }: RemoteClusterOptions) {
+    super((error) => errors.report('discovery', error));
     this.setMaxListeners(0);
     this.#send = send;
     this.#now = now;

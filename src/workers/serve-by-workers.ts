@@ -22,11 +22,18 @@ const PATIENCE_MS = 1_000;
 const END_SLACK_MS = 6_000;
 
 /** Worker processes serve; this one tells them what the cluster is like, and adds up what they count. */
-export function serveByWorkers({ config, cluster, discovery, logger, version }: ServeOptions): Servers {
+export function serveByWorkers({
+  config,
+  cluster,
+  discovery,
+  logger,
+  errors,
+  version,
+}: ServeOptions): Servers {
   // Each worker reads these files, and what is wrong with them is to be known before there is any.
   if (config.listen.tls !== undefined) listenTls(config.listen.tls);
   const registry = new Registry();
-  const metrics = createMetrics({ cluster, discovery, version, registry, worker: 'primary' });
+  const metrics = createMetrics({ cluster, discovery, errors, version, registry, worker: 'primary' });
   const census = createCensus(PATIENCE_MS);
   /** What each worker last said that it had counted. */
   const counts = new Map<Member, MetricsJson>();

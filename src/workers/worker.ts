@@ -3,7 +3,9 @@ import { Registry } from 'prom-client';
 import { createAccessLog } from '../admin/access-log.ts';
 import { logRulesEvents } from '../admin/event-log.ts';
 import { exchangeMetrics, inFlightMetric } from '../admin/exchange-metrics.ts';
+import { internalErrorMetrics } from '../admin/internal-error-metrics.ts';
 import { processMetrics, recordMetrics } from '../admin/metrics.ts';
+import { createInternalErrors } from '../internal-errors.ts';
 import { createServing, MAX_CONNECTIONS } from '../wiring/create-serving.ts';
 import type { FromWorker, ListenFailure, MetricsJson, ToWorker } from './messages.ts';
 import { createRemoteCluster } from './remote-cluster.ts';
@@ -31,10 +33,12 @@ export interface WorkerOptions {
 export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
   const { config, worker, view, watched } = begin;
   const registry = new Registry();
+  const errors = createInternalErrors(logger);
   const cluster = createRemoteCluster({
     view,
     watched,
     watchMs: watchTime(config.health.outlier.maxEjection),
+    errors,
     send,
   });
   const connections = createSharedConnections(MAX_CONNECTIONS, (entries) =>
@@ -45,6 +49,7 @@ export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
     config,
     cluster,
     logger,
+    errors,
     connections,
     sink(exchange) {
       record(exchange);
@@ -54,6 +59,7 @@ export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
   const record = recordMetrics(registry, serving.rules);
   if (serving.rules !== null) logRulesEvents(logger, serving.rules);
   exchangeMetrics(registry, serving.state);
+  internalErrorMetrics(registry, errors);
   inFlightMetric(registry, () => serving.inFlight);
   processMetrics(registry, String(worker));
 

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createAdmin } from '../../src/admin/admin.ts';
 import type { WorkerStatus } from '../../src/admin/status.ts';
+import { recordErrors } from '../support/recorded-errors.ts';
 import { FakeCluster, FakeDiscovery, node, serving } from './fakes.ts';
 
 let cluster: FakeCluster;
@@ -26,6 +27,7 @@ beforeEach(async () => {
     cluster,
     discovery,
     metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', render: () => render() },
+    errors: recordErrors(),
     draining: () => draining,
     workers: () => workers,
     version: '1.2.3',

@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createMetrics, type Metrics } from '../../src/admin/metrics.ts';
 import { workerMetrics } from '../../src/admin/worker-metrics.ts';
+import { recordErrors } from '../support/recorded-errors.ts';
 import { exchange, FakeCluster, FakeDiscovery, node, serving } from './fakes.ts';
 
 let cluster: FakeCluster;
@@ -20,6 +21,7 @@ beforeEach(() => {
     cluster,
     discovery,
     registry,
+    errors: recordErrors(),
     version: '1.2.3',
     inFlight: () => 4,
     exchange: {

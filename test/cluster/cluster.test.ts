@@ -5,6 +5,7 @@ import type { UpstreamNode } from '../../src/cluster/node.ts';
 import type { ProbeAnswer } from '../../src/cluster/probe.ts';
 import type { ClusterView } from '../../src/cluster/view.ts';
 import type { MasterRole } from '../../src/discovery/discovery.ts';
+import { recordErrors } from '../support/recorded-errors.ts';
 import {
   FakeDiscovery,
   FakeProbes,
@@ -30,6 +31,7 @@ function begin(kind: 'zookeeper' | 'static' = 'zookeeper'): void {
   probes = new FakeProbes();
   cluster = createCluster({
     discovery,
+    errors: recordErrors(),
     leaderProbeIntervalMs: 20,
     leaderConfirmIntervalMs: 5,
     leaderProbeTimeoutMs: 1_000,

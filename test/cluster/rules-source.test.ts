@@ -7,6 +7,7 @@ import {
 } from '../../src/cluster/rules-source.ts';
 import { type FakeUpstream, json, startUpstream } from '../support/fake-upstream.ts';
 import { FakeCluster } from '../support/gateway-harness.ts';
+import { recordErrors } from '../support/recorded-errors.ts';
 
 let coordinator: FakeUpstream;
 let cluster: FakeCluster;
@@ -29,6 +30,7 @@ function begin(options: Partial<RulesSourceOptions> = {}): void {
   source = createRulesSource({
     cluster,
     pollIntervalMs: 20,
+    errors: recordErrors(),
     timeoutMs: 2_000,
     auth: null,
     now: () => performance.now(),

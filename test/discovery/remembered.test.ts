@@ -7,6 +7,7 @@ import { EMPTY_SNAPSHOT } from '../../src/discovery/discovery.ts';
 import { rememberDiscovery } from '../../src/discovery/remembered.ts';
 import { readSnapshot, writeSnapshot } from '../../src/discovery/snapshot-file.ts';
 import { FakeDiscovery } from '../admin/fakes.ts';
+import { recordErrors } from '../support/recorded-errors.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'druid-gateway-snapshot-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -39,7 +40,7 @@ const SNAPSHOT: DiscoverySnapshot = {
   },
   readAt: 5_000,
 };
-const EXPECTED = { cluster: 'zk /druid', maxAgeMs: 1_000, now: 5_500 };
+const EXPECTED = { cluster: 'zk /druid', errors: recordErrors(), maxAgeMs: 1_000, now: 5_500 };
 
 describe('the file', () => {
   test('holds what was written, and nothing else is left beside it', async () => {
@@ -85,7 +86,14 @@ describe('the file', () => {
 
 describe('a discovery that remembers', () => {
   function remember(source: FakeDiscovery) {
-    return rememberDiscovery({ source, file, cluster: 'zk /druid', maxAgeMs: 1_000, now: () => 5_500 });
+    return rememberDiscovery({
+      source,
+      file,
+      cluster: 'zk /druid',
+      errors: recordErrors(),
+      maxAgeMs: 1_000,
+      now: () => 5_500,
+    });
   }
 
   test('begins with the file, never as connected, until the source has been read whole', async () => {

@@ -10,7 +10,11 @@ import type { NodeOutcome, UpstreamNode } from '../../src/cluster/node.ts';
 import type { ClusterView, LeaderView, WaitReason } from '../../src/cluster/view.ts';
 import type { MasterRole } from '../../src/discovery/discovery.ts';
 import { createFrontDoor, type DoorLimits, type FrontDoor } from '../../src/doors/front.ts';
-import { type ConcurrencyLimits, createConcurrency } from '../../src/exchange/concurrency.ts';
+import {
+  type Concurrency,
+  type ConcurrencyLimits,
+  createConcurrency,
+} from '../../src/exchange/concurrency.ts';
 import { createConnections } from '../../src/exchange/connections.ts';
 import type { ExchangeDeps, ExchangeOptions } from '../../src/exchange/deps.ts';
 import { createExchange } from '../../src/exchange/exchange.ts';
@@ -28,6 +32,7 @@ import type { Route } from '../../src/routing/route.ts';
 import { createUpstreams, type UpstreamOptions } from '../../src/upstream/upstreams.ts';
 import { makeCertificates } from './certificates.ts';
 import { DOOR, type Door, OVER_TLS } from './door.ts';
+import { type RecordedErrors, recordErrors } from './recorded-errors.ts';
 
 /** A cluster that is what a test says it is. */
 export class FakeCluster extends EventEmitter<ClusterEvents> implements Cluster {
@@ -178,12 +183,17 @@ export interface HarnessOptions {
   readonly maxQueued?: number;
   readonly concurrency?: Partial<ConcurrencyLimits>;
   readonly retries?: RetryBudgetOptions;
+  /** Parts of the exchange that a test replaces, by ones that throw for instance. */
+  readonly deps?: Partial<ExchangeDeps>;
 }
 
 export interface Harness {
   readonly cluster: FakeCluster;
   readonly records: ExchangeRecord[];
+  /** Errors of the gateway itself. */
+  readonly errors: RecordedErrors;
   readonly parking: Parking;
+  readonly concurrency: Concurrency;
   readonly retryBudget: RetryBudget;
   readonly runningQueries: RunningQueries;
   /** What the exchange takes for the state of the event loop. */
@@ -200,6 +210,7 @@ export interface Harness {
 export async function startHarness(options: HarnessOptions = {}): Promise<Harness> {
   const cluster = new FakeCluster();
   const records: ExchangeRecord[] = [];
+  const errors = recordErrors();
   const now = (): number => performance.now();
   const parking = createParking({
     cluster,
@@ -244,6 +255,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     idleTimeoutMs: 10_000,
     keepAliveTimeoutMs: 4_000,
     maxHeaderBytes: 65_536,
+    errors,
     ...options.upstreams,
   });
   const sink = (record: ExchangeRecord): void => void records.push(record);
@@ -277,9 +289,11 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     runningQueries,
     connections: createConnections(100),
     sink,
+    errors,
     options: exchangeOptions,
     now,
     random: () => 0.5,
+    ...options.deps,
   });
   const door = createFrontDoor({
     handle: (client) => exchange.handle(client),
@@ -302,18 +316,22 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       now,
       begins() {},
       sink,
+      errors,
       options: exchangeOptions,
       trusts: exchangeOptions.trusts,
       connectTimeoutMs: 1_000,
       responseTimeoutMs: 10_000,
     },
+    errors,
     now,
   });
   const { port } = await door.listen('127.0.0.1', 0);
   return {
     cluster,
     records,
+    errors,
     parking,
+    concurrency,
     retryBudget,
     runningQueries,
     pressure,

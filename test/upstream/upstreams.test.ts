@@ -13,8 +13,10 @@ import type { UpstreamCall, UpstreamRequest, Upstreams } from '../../src/exchang
 import { createUpstreams, type UpstreamOptions } from '../../src/upstream/upstreams.ts';
 import { type Certificates, makeCertificates } from '../support/certificates.ts';
 import { type FakeUpstream, plain, startUpstream } from '../support/fake-upstream.ts';
+import { recordErrors } from '../support/recorded-errors.ts';
 
 const OPTIONS: UpstreamOptions = {
+  errors: recordErrors(),
   connectTimeoutMs: 5_000,
   responseTimeoutMs: 20_000,
   idleTimeoutMs: 20_000,
@@ -82,6 +84,9 @@ function ask(request: Partial<UpstreamRequest> = {}, take?: Take, to = node): As
       onEnd: (trailers) => resolve(text + trailers),
       onFailure: ({ kind, answered }) => resolve(`${kind}${answered ? ', answered' : ''}`),
       onBodySent() {},
+      onInternalError(error) {
+        throw error;
+      },
     },
   );
   return { call, result, headed };

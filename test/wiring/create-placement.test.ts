@@ -5,6 +5,7 @@ import { afterAll, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import { createPlacing, type Placing } from '../../src/wiring/create-placement.ts';
 import { FakeCluster } from '../support/gateway-harness.ts';
+import { recordErrors } from '../support/recorded-errors.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'druid-gateway-placing-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -12,7 +13,11 @@ afterAll(() => rmSync(folder, { recursive: true }));
 function placing(brokers: string): Placing {
   const file = join(folder, 'gateway.yaml');
   writeFileSync(file, `brokers: ${brokers}\n`);
-  return createPlacing(loadConfig({ file }), { cluster: new FakeCluster(), random: Math.random });
+  return createPlacing(loadConfig({ file }), {
+    cluster: new FakeCluster(),
+    errors: recordErrors(),
+    random: Math.random,
+  });
 }
 
 test.each([

@@ -7,6 +7,7 @@ import type { FromWorker, ToWorker } from '../../src/workers/messages.ts';
 import { createRemoteCluster, type RemoteCluster } from '../../src/workers/remote-cluster.ts';
 import { createSharedConnections, type SharedConnections } from '../../src/workers/shared-connections.ts';
 import { FakeDiscovery, FakeProbes, OK, REFUSED } from '../cluster/fakes.ts';
+import { recordErrors } from '../support/recorded-errors.ts';
 
 /** Two workers in this process, on a channel that delivers in the next turn, as a pipe does. */
 interface FakeWorker {
@@ -53,7 +54,7 @@ function startWorker(number: number): FakeWorker {
       }
       if (message.kind === 'connections') hub.connections(message.entries);
     });
-  const cluster = createRemoteCluster({ ...hub.beginning, watchMs: 60_000, send });
+  const cluster = createRemoteCluster({ errors: recordErrors(), ...hub.beginning, watchMs: 60_000, send });
   const connections = createSharedConnections(100, (entries) => send({ kind: 'connections', entries }));
   const worker = { member, heard, cluster, connections };
   workers.push(worker);
@@ -78,6 +79,7 @@ beforeEach(async () => {
   probes = new FakeProbes();
   primary = createCluster({
     discovery,
+    errors: recordErrors(),
     leaderProbeIntervalMs: 60_000,
     leaderConfirmIntervalMs: 10,
     leaderProbeTimeoutMs: 100,

@@ -5,6 +5,7 @@ import type { FromWorker } from '../../src/workers/messages.ts';
 import { createRemoteCluster, type RemoteCluster } from '../../src/workers/remote-cluster.ts';
 import { encodeView } from '../../src/workers/view-wire.ts';
 import { EMPTY_VIEW, serving } from '../admin/fakes.ts';
+import { recordErrors } from '../support/recorded-errors.ts';
 import { nodesOf } from './views.ts';
 
 const [master, one, two] = nodesOf('10.0.0.9:8081', '10.0.0.1:8082', '10.0.0.2:8082') as [
@@ -39,6 +40,7 @@ beforeEach(() => {
   cluster = createRemoteCluster({
     view: encodeView(VIEW),
     watched: [],
+    errors: recordErrors(),
     watchMs: 60_000,
     send: (message) => void sent.push(message),
     now: () => 500,

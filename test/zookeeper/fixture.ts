@@ -3,6 +3,7 @@ import {
   type ZooKeeperDiscovery,
   type ZooKeeperDiscoveryOptions,
 } from '../../src/discovery/zookeeper/discovery.ts';
+import { recordErrors } from '../support/recorded-errors.ts';
 import type { Writer } from '../support/zookeeper-writer.ts';
 
 const open = new Set<ZooKeeperDiscovery>();
@@ -17,6 +18,7 @@ export function discover(
     // Longer than any server takes to come back: what is about shorter ones says so.
     sessionTimeoutMs: 20_000,
     basePath: '/druid',
+    errors: recordErrors(),
     coordinatorPath: '/druid/coordinator',
     ...options,
   });

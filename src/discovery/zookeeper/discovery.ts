@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events';
+import { ContainedEmitter, type InternalErrors } from '../../internal-errors.ts';
 import {
   type Announcement,
   type Discovery,
@@ -30,6 +30,8 @@ export interface ZooKeeperDiscoveryOptions {
   readonly coordinatorPath: string;
   readonly auth?: Credentials;
   readonly tls?: ZooKeeperTls;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
   /** The longest pause between two attempts to connect; 2 s by default, less where the session is short. */
   readonly maxReconnectDelayMs?: number;
   /** Epoch milliseconds. */
@@ -67,7 +69,7 @@ interface Part {
   readAt: number;
 }
 
-class CuratorDiscovery extends EventEmitter<DiscoveryEvents> implements ZooKeeperDiscovery {
+class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooKeeperDiscovery {
   readonly kind = 'zookeeper';
   readonly #now: () => number;
   readonly #random: () => number;
@@ -86,7 +88,7 @@ class CuratorDiscovery extends EventEmitter<DiscoveryEvents> implements ZooKeepe
   #poll: NodeJS.Timeout | null = null;
 
   constructor(options: ZooKeeperDiscoveryOptions) {
-    super();
+    super((error) => options.errors.report('discovery', error));
     const { connect, sessionTimeoutMs, basePath, coordinatorPath, auth, tls } = options;
     const { servers, chroot } = parseConnectString(connect);
     this.#now = options.now ?? Date.now;
@@ -99,6 +101,7 @@ class CuratorDiscovery extends EventEmitter<DiscoveryEvents> implements ZooKeepe
       tls: tls === undefined ? null : prepareTls(tls),
       // A session that is given up after so long is worth several attempts.
       maxReconnectDelayMs: options.maxReconnectDelayMs ?? Math.min(2_000, sessionTimeoutMs / 6),
+      errors: options.errors,
       now: this.#now,
       random: this.#random,
     });

@@ -1,5 +1,5 @@
-import { EventEmitter } from 'node:events';
 import type { Client } from 'node-zookeeper-client';
+import { ContainedEmitter, type InternalErrors } from '../../internal-errors.ts';
 import type { SourceState, SourceStatus } from '../discovery.ts';
 import { createBackoff } from './backoff.ts';
 import type { ServerAddress } from './connect-string.ts';
@@ -14,6 +14,8 @@ export interface SessionOptions {
   readonly tls: PreparedTls | null;
   /** The longest pause between two attempts to connect. */
   readonly maxReconnectDelayMs: number;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly random: () => number;
@@ -47,7 +49,7 @@ const AFTER_REFUSED_AUTH_MS = 10_000;
  * A ZooKeeper session that never ends for good: the library's clients are disposable, and a new one is made when the
  * session has expired, or when it must have. Reads fail at once while there is no connection.
  */
-export class Session extends EventEmitter<SessionEvents> {
+export class Session extends ContainedEmitter<SessionEvents> {
   readonly #options: SessionOptions;
   readonly #backoff;
   readonly #pending = new Set<(error: ReadError) => void>();
@@ -58,7 +60,7 @@ export class Session extends EventEmitter<SessionEvents> {
   #connections = 0;
 
   constructor(options: SessionOptions) {
-    super();
+    super((error) => options.errors.report('discovery', error));
     this.#options = options;
     this.#backoff = createBackoff({
       servers: options.servers.length,

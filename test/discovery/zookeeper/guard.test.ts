@@ -6,6 +6,7 @@ import {
   type ZooKeeperDiscoveryOptions,
 } from '../../../src/discovery/zookeeper/discovery.ts';
 import { Session } from '../../../src/discovery/zookeeper/session.ts';
+import { recordErrors } from '../../support/recorded-errors.ts';
 import {
   framed,
   granted,
@@ -34,6 +35,7 @@ function discover(options: Partial<ZooKeeperDiscoveryOptions> = {}): ZooKeeperDi
     connect: `127.0.0.1:${zookeeper.port}`,
     sessionTimeoutMs: 1_000,
     basePath: '/druid',
+    errors: recordErrors(),
     coordinatorPath: '/druid/coordinator',
     maxReconnectDelayMs: 20,
     ...options,
@@ -192,6 +194,7 @@ test('a read under way when the connection ends fails then, and one without a co
     servers: [{ host: '127.0.0.1', port: zookeeper.port }],
     chroot: null,
     sessionTimeoutMs: 1_000,
+    errors: recordErrors(),
     credentials: null,
     tls: null,
     maxReconnectDelayMs: 20,
