@@ -30,7 +30,7 @@ function wentWrong(record: ExchangeRecord): boolean {
 }
 
 function wasNotWhole({ end }: ExchangeRecord): boolean {
-  return end === 'upstream_cut' || end === 'incomplete';
+  return end === 'upstream_cut' || end === 'incomplete' || end === 'internal_error';
 }
 
 function line(level: string, record: ExchangeRecord): string {

@@ -121,6 +121,10 @@ export class ConsolePage implements StandbyActions {
     void reply.send(errorBody(error, this.#request.id));
   }
 
+  onInternalError(error: unknown): void {
+    this.#failed(error as Error);
+  }
+
   #answered(node: UpstreamNode, answer: UpstreamAnswer): void {
     const split = splitLocation(String(answer.headers.location ?? ''));
     const known = split !== null && this.#isNode(split.origin);

@@ -1,13 +1,13 @@
 import type { Placed } from '../routing/placed.ts';
 import type { RouteClass } from '../routing/route.ts';
-import type { ClientEvents, RequestHead } from './client-side.ts';
+import type { RequestHead } from './client-side.ts';
 import type { ExchangeRecord, RecordEnd, RecordRole, RecordSink } from './record.ts';
 
 /** Status of a request whose client left before it was answered, as nginx counts it. */
 const CLIENT_CLOSED_REQUEST = 499;
 
 /** Collects what is to be known of one exchange and hands it to the sink once, when all is over. */
-export class Accounting implements ClientEvents {
+export class Accounting {
   readonly #head: RequestHead;
   readonly #sink: RecordSink;
   readonly #now: () => number;
@@ -42,8 +42,12 @@ export class Accounting implements ClientEvents {
     this.#now = now;
   }
 
-  onInternalError(_: unknown): void {}
+  /** The record has been handed over. */
+  get closed(): boolean {
+    return this.#closed;
+  }
 
+  /** Nothing of the exchange follows; again, does nothing. */
   onClose(finished: boolean): void {
     if (this.#closed) return;
     this.#closed = true;

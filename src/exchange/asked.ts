@@ -5,6 +5,7 @@ import type { ClientSide } from './client-side.ts';
 import type { ExchangeDeps, ForwardRoute } from './deps.ts';
 import { type AnswerTaker, Forward } from './forward.ts';
 import { type HeaderBlock, without } from './header-block.ts';
+import { AnsweredRequest } from './internal-error.ts';
 import { type AskedName, brokersBody } from './local.ts';
 import { RequestBody } from './request-body.ts';
 
@@ -44,8 +45,9 @@ export function askDruid(
   const { view } = deps.cluster;
   const { services } = deps.options;
   if (name === 'router-brokers' && view.complete && view.brokers.length === 0) {
-    client.listen(account);
-    answer(client, account, { status: 200, body: brokersBody(view, services) });
+    new AnsweredRequest(deps.errors, client, account).answer(() =>
+      answer(client, account, { status: 200, body: brokersBody(view, services) }),
+    );
     return;
   }
   const query = target.indexOf('?');
@@ -68,7 +70,7 @@ export function askDruid(
     taker: name === 'status' ? null : new Taker(deps, client, account, name),
     onBehalfOf,
   });
-  forward.go();
+  forward.start();
 }
 
 /** Takes a 200 whole and answers with what the Router would have made of it; leaves all else to the relay. */

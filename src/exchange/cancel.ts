@@ -1,4 +1,5 @@
 import type { UpstreamNode } from '../cluster/node.ts';
+import { contain, type InternalErrors } from '../internal-errors.ts';
 import type { Accounting } from './accounting.ts';
 import { answerError } from './answer.ts';
 import type { AnswerHead } from './answer-head.ts';
@@ -6,6 +7,7 @@ import { relayedHead } from './answer-headers.ts';
 import type { ClientEvents, ClientSide, Loan } from './client-side.ts';
 import type { ExchangeDeps, ForwardRoute } from './deps.ts';
 import { type HeaderBlock, without } from './header-block.ts';
+import { failRequest } from './internal-error.ts';
 import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from './upstream-side.ts';
 import { waitError } from './wait-error.ts';
 
@@ -40,7 +42,7 @@ export function mergeCancels(answers: readonly (CancelAnswer | null)[]): CancelA
  * `DELETE /druid/v2/{id}` and `/druid/v2/sql/{id}`: asked of the Broker that is known to run the query, and of all
  * others too unless that one says 202. The Router asks all and hands on whichever answer it likes.
  */
-export class Cancel implements ClientEvents {
+export class Cancel implements ClientEvents, CollectorEvents {
   readonly #client: ClientSide;
   readonly #account: Accounting;
   readonly #send: (node: UpstreamNode, handler: UpstreamHandler) => UpstreamCall;
@@ -48,7 +50,8 @@ export class Cancel implements ClientEvents {
   readonly #answers: (CancelAnswer | null)[] = [];
   readonly #known: readonly UpstreamNode[];
   readonly #others: UpstreamNode[];
-  readonly #timer: NodeJS.Timeout;
+  readonly #errors: InternalErrors;
+  #timer: NodeJS.Timeout | null = null;
   #outstanding = 0;
   #answered = false;
 
@@ -62,27 +65,49 @@ export class Cancel implements ClientEvents {
   ) {
     this.#client = client;
     this.#account = account;
+    this.#errors = deps.errors;
     this.#send = (node, handler) =>
       deps.upstreams.send(
         node,
         { method: 'DELETE', target: route.target, headers, body: null, bodyLength: 0, fresh: true },
         handler,
       );
-    client.listen(this);
     const known = id === null ? [] : deps.runningQueries.nodesOf(id);
     const { services } = deps.options;
     const all = deps.cluster.view.brokers.filter(({ service }) => services.has(service));
     this.#others = all.map(({ node }) => node).filter((node) => !known.includes(node));
     this.#known = known;
-    this.#timer = setTimeout(() => this.#giveUp(), PATIENCE_MS);
+    client.listen(this);
   }
 
   begin(): void {
-    if (this.#known.length > 0) this.#ask(this.#known);
-    else this.#askOthers();
+    this.#contain(() => {
+      this.#timer = setTimeout(() => this.#contain(() => this.#giveUp()), PATIENCE_MS);
+      if (this.#known.length > 0) this.#ask(this.#known);
+      else this.#askOthers();
+    });
   }
 
-  onInternalError(_: unknown): void {}
+  /** Nobody is asked any further. */
+  onInternalError(error: unknown): void {
+    this.#answered = true;
+    this.#disarm();
+    for (const call of this.#calls.splice(0)) {
+      contain(
+        () => call.abort(),
+        (again) => this.#errors.report('request', again, this.#client.head.id),
+      );
+    }
+    failRequest(this.#errors, this.#client, this.#account, error);
+  }
+
+  #contain(step: () => void): void {
+    contain(step, (error) => this.onInternalError(error));
+  }
+
+  #disarm(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
 
   /** What has been asked goes on: a client that leaves still wants its query ended. */
   onClose(finished: boolean): void {
@@ -101,18 +126,19 @@ export class Cancel implements ClientEvents {
     for (const node of nodes) {
       this.#account.attempts++;
       this.#account.upstream = node.hostAndPort;
-      const call = this.#send(node, new Collector((collected) => this.#take(collected)));
+      const call = this.#send(node, new Collector(this));
       this.#calls.push(call);
     }
   }
 
-  #take(collected: CancelAnswer | null): void {
+  /** One Broker has answered, or will not. */
+  onCollected(collected: CancelAnswer | null): void {
     this.#answers.push(collected);
     this.#outstanding--;
     // A native cancel is a 202 of everybody, so that the others are asked to the end all the same.
     if (collected?.status === 202) this.#conclude();
     else if (this.#outstanding === 0) this.#askOthers();
-    if (this.#outstanding === 0) clearTimeout(this.#timer);
+    if (this.#outstanding === 0) this.#disarm();
   }
 
   #conclude(): void {
@@ -151,17 +177,23 @@ function relayAnswer(
   client.end(body);
 }
 
+/** Who gets what one Broker answered: null for no answer. */
+interface CollectorEvents {
+  onCollected(collected: CancelAnswer | null): void;
+  onInternalError(error: unknown): void;
+}
+
 /** Collects one Broker's answer. */
 class Collector implements UpstreamHandler {
-  readonly #deliver: (collected: CancelAnswer | null) => void;
+  readonly #taker: CollectorEvents;
   readonly #chunks: Buffer[] = [];
   #status = 0;
   #headers: HeaderBlock = '';
   #hasDate = false;
   #length = 0;
 
-  constructor(deliver: (collected: CancelAnswer | null) => void) {
-    this.#deliver = deliver;
+  constructor(taker: CollectorEvents) {
+    this.#taker = taker;
   }
 
   onHead(head: AnswerHead): void {
@@ -194,9 +226,11 @@ class Collector implements UpstreamHandler {
 
   onBodySent(): void {}
 
-  onInternalError(_: unknown): void {}
+  onInternalError(error: unknown): void {
+    this.#taker.onInternalError(error);
+  }
 
   #finish(collected: CancelAnswer | null): void {
-    this.#deliver(collected);
+    this.#taker.onCollected(collected);
   }
 }

@@ -6,6 +6,7 @@ const CATEGORIES: Readonly<Record<number, readonly [category: string, persona: s
   405: ['INVALID_INPUT', 'USER'],
   413: ['INVALID_INPUT', 'USER'],
   429: ['CAPACITY_EXCEEDED', 'OPERATOR'],
+  500: ['DEFENSIVE', 'DEVELOPER'],
   502: ['RUNTIME_FAILURE', 'OPERATOR'],
   503: ['SERVICE_UNAVAILABLE', 'OPERATOR'],
   504: ['TIMEOUT', 'OPERATOR'],

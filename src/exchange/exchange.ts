@@ -6,7 +6,9 @@ import { askDruid } from './asked.ts';
 import { Cancel } from './cancel.ts';
 import type { ClientSide } from './client-side.ts';
 import type { ExchangeDeps } from './deps.ts';
+import type { GatewayError } from './errors.ts';
 import { Forward } from './forward.ts';
+import { AnsweredRequest } from './internal-error.ts';
 import { isAsked, localAnswer } from './local.ts';
 import type { RecordRole } from './record.ts';
 import { RequestBody } from './request-body.ts';
@@ -21,16 +23,21 @@ export interface Exchange {
 
 /** What happens to one request, from its head to its last byte: each yields exactly one record. */
 export function createExchange(deps: ExchangeDeps): Exchange {
-  const { options, sink, now, pressure, retryBudget } = deps;
+  const { options, sink, errors, now, pressure, retryBudget } = deps;
 
   function account(client: ClientSide, role: RecordRole, routeClass: Accounting['class']): Accounting {
     return new Accounting(client.head, role, routeClass, sink, now);
   }
 
-  function refuse(client: ClientSide, error: Parameters<typeof answerError>[2]): void {
+  function refuse(client: ClientSide, error: GatewayError): void {
     const refused = account(client, 'refused', 'local');
-    client.listen(refused);
-    answerError(client, refused, error);
+    new AnsweredRequest(errors, client, refused).answer(() => answerError(client, refused, error));
+  }
+
+  /** Nobody has taken the request yet. */
+  function fail(client: ClientSide, error: unknown): void {
+    const failed = account(client, 'refused', 'local');
+    new AnsweredRequest(errors, client, failed).onInternalError(error);
   }
 
   function dispatch(plain: ClientSide, route: Exclude<Route, { kind: 'console' | 'refused' }>): void {
@@ -61,7 +68,7 @@ export function createExchange(deps: ExchangeDeps): Exchange {
         taker: null,
         onBehalfOf,
       });
-      forward.go();
+      forward.start();
       return;
     }
     const local = account(client, 'local', 'local');
@@ -69,22 +76,33 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       askDruid(deps, client, local, { headers, onBehalfOf, name: route.name, target: route.target });
       return;
     }
-    client.listen(local);
-    answer(client, local, localAnswer(route.name, deps.cluster.view, route.allow));
+    const { name, allow } = route;
+    new AnsweredRequest(errors, client, local).answer(() =>
+      answer(client, local, localAnswer(name, deps.cluster.view, allow)),
+    );
+  }
+
+  function take(client: ClientSide): boolean {
+    const fault = requestFault(client.head);
+    if (fault !== null) {
+      refuse(client, { status: 400, reason: 'request_malformed', message: fault, closes: true });
+      return true;
+    }
+    const route = deps.route(client.head.method, client.head.target);
+    if (route.kind === 'console') return false;
+    if (route.kind === 'refused') refuse(client, route);
+    else dispatch(client, route);
+    return true;
   }
 
   return {
     handle(client) {
-      const fault = requestFault(client.head);
-      if (fault !== null) {
-        refuse(client, { status: 400, reason: 'request_malformed', message: fault, closes: true });
+      try {
+        return take(client);
+      } catch (error) {
+        fail(client, error);
         return true;
       }
-      const route = deps.route(client.head.method, client.head.target);
-      if (route.kind === 'console') return false;
-      if (route.kind === 'refused') refuse(client, route);
-      else dispatch(client, route);
-      return true;
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { UpstreamNode } from '../cluster/node.ts';
+import { contain } from '../internal-errors.ts';
 import { connectionIdOf } from '../routing/connection-id.ts';
 import { chooseConnection } from '../routing/jdbc-target.ts';
 import { Placed } from '../routing/placed.ts';
@@ -21,6 +22,7 @@ import type { ExchangeDeps, ForwardRoute, Target } from './deps.ts';
 import type { GatewayError } from './errors.ts';
 import { type HeaderBlock, headerValue, without } from './header-block.ts';
 import { HeldAnswer } from './held-answer.ts';
+import { failRequest } from './internal-error.ts';
 import { redirect, splitLocation } from './redirect.ts';
 import { Relay } from './relay.ts';
 import type { RequestBody } from './request-body.ts';
@@ -110,6 +112,11 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     client.listen(this);
   }
 
+  /** Begins; what that throws fails this request alone. */
+  start(): void {
+    this.#contain(() => this.go());
+  }
+
   /** Sends the request on if there is a target, otherwise waits for one. */
   go(): void {
     if (this.#phase !== 'before') return;
@@ -129,6 +136,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     const external = this.#deps.redirectPolicy?.(role, method, remoteAddress, target.node) ?? null;
     if (external !== null) {
       this.#phase = 'over';
+      this.#release();
       this.#account.upstream = target.node.hostAndPort;
       redirect(this.#client, this.#account, external, path);
       return;
@@ -150,7 +158,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
 
   giveUp(error: GatewayError): void {
     this.#phase = 'over';
-    this.#leave();
+    this.#release();
     answerError(this.#client, this.#account, error);
   }
 
@@ -264,7 +272,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
       this,
     );
     const total = totalLimit(route.class, this.#ownTimeout(), this.#deps.options);
-    if (total > 0) this.#overdue ??= setTimeout(() => this.#isOverdue(), total);
+    if (total > 0) this.#overdue ??= setTimeout(() => this.#contain(() => this.#isOverdue()), total);
   }
 
   /** A query says itself how long it may take. */
@@ -288,7 +296,42 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     this.#turn(afterFailure({ kind: 'no_answer', answered: true }, this.#attempted()));
   }
 
-  onInternalError(_: unknown): void {}
+  /** Fails this request after something of ours threw, wherever it was. Never throws. */
+  onInternalError(error: unknown): void {
+    const { errors } = this.#deps;
+    this.#phase = 'over';
+    const steps = [
+      () => this.#cancelUnheard(),
+      () => this.#disarm(),
+      () => this.#forget(),
+      () => this.#standby?.leave(),
+      () => this.#stop(),
+      () => this.#leave(),
+    ];
+    for (const step of steps) {
+      contain(step, (again) => errors.report('request', again, this.#client.head.id));
+    }
+    failRequest(errors, this.#client, this.#account, error);
+  }
+
+  #contain(step: () => void): void {
+    contain(step, (error) => this.onInternalError(error));
+  }
+
+  /** Gives back all that it holds, waits in or is counted in; again, does nothing. */
+  #release(): void {
+    this.#disarm();
+    this.#forget();
+    this.#standby?.leave();
+    this.#stop();
+    this.#leave();
+  }
+
+  #disarm(): void {
+    if (this.#overdue === null) return;
+    clearTimeout(this.#overdue);
+    this.#overdue = null;
+  }
 
   onBodySent(bytes: number): void {
     this.#account.bytesIn += bytes;
@@ -319,10 +362,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     }
     if (this.#mayHold()) {
       this.#phase = 'holding';
-      this.#held = new HeldAnswer(head, () => {
-        this.#show();
-        this.#relay.rest();
-      });
+      this.#held = new HeldAnswer(head, () => this.#contain(() => this.#showLate()));
       return;
     }
     this.#begin(head);
@@ -345,10 +385,14 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
 
   onEnd(trailers: HeaderBlock): void {
     this.#call = null;
+    this.#disarm();
     this.#runsNoMore();
     if (this.#phase === 'holding') this.#show();
     if (this.#phase === 'relaying') this.#relay.end(trailers);
-    if (this.#phase === 'taking') this.#out.taker?.onEnd();
+    if (this.#phase === 'taking') {
+      this.#phase = 'over';
+      this.#out.taker?.onEnd();
+    }
   }
 
   onFailure(failure: UpstreamFailure): void {
@@ -395,20 +439,21 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     );
   }
 
-  #cancelsOnDisconnect(): boolean {
+  /** Cancels the query that is at a node although nobody will hear its answer. */
+  #cancelUnheard(): void {
+    if (this.#call === null) return;
     const kind = queryKindOf(this.#out.route);
-    return kind !== null && this.#deps.options.cancelOnDisconnect[kind];
+    if (kind !== null && this.#deps.options.cancelOnDisconnect[kind]) this.#cancelQuery();
   }
 
   onClose(finished: boolean): void {
-    this.#forget();
-    if (this.#overdue !== null) clearTimeout(this.#overdue);
-    if (!finished && this.#call !== null && this.#cancelsOnDisconnect()) this.#cancelQuery();
     this.#phase = 'over';
-    this.#standby?.leave();
-    this.#stop();
-    this.#leave();
-    this.#account.onClose(finished);
+    try {
+      if (!finished) this.#cancelUnheard();
+      this.#release();
+    } finally {
+      this.#account.onClose(finished);
+    }
   }
 
   /** Reads of a master are short and can be had from the next one; a Broker's answers are shown as they come. */
@@ -428,11 +473,17 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     for (const chunk of held.chunks) this.#relay.data(chunk, NO_LOAN);
   }
 
+  /** It is as if the answer that is held had never come. */
   #forget(): void {
     if (this.#held === null) return;
     this.#held.end();
     this.#held = null;
-    this.#phase = 'before';
+    if (this.#phase === 'holding') this.#phase = 'before';
+  }
+
+  #showLate(): void {
+    this.#show();
+    this.#relay.rest();
   }
 
   #begin(head: AnswerHead): void {

@@ -1,4 +1,5 @@
 import { ROLES, type Role } from '../discovery/discovery.ts';
+import { contain, type InternalErrors } from '../internal-errors.ts';
 
 /** A request that waits: for a leader, for a Broker, or for room. */
 export interface Waiter {
@@ -15,6 +16,8 @@ export interface Waiter {
   deadline(): number;
   go(): void;
   expire(): void;
+  /** Something of its own threw; it waits no more. */
+  onInternalError(error: unknown): void;
 }
 
 /** Which bound keeps a request from waiting. */
@@ -51,6 +54,8 @@ export interface ParkingOptions {
   >;
   /** Requests of one role that may wait for room; one client's at most half of it. */
   readonly maxQueued: number;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
   readonly now: () => number;
 }
 
@@ -58,11 +63,6 @@ export interface ParkingOptions {
 const RELEASED_PER_TURN = 16;
 /** Deadlines and pauses between attempts are looked at this often, by one timer for all. */
 const TICK_MS = 20;
-
-/** Asked before and after `canGo`, which may find that it waits for something else by now. */
-function isOver(waiter: Waiter, time: number): boolean {
-  return time >= waiter.deadline() && !waiter.canGo(time) && time >= waiter.deadline();
-}
 
 interface Queue {
   /** In the order of their turns. Sets keep the order of arrival and let one who leaves go in constant time. */
@@ -76,7 +76,7 @@ interface Queue {
 
 /** The place where requests wait, first come first served within a lane. */
 export function createParking(options: ParkingOptions): Parking {
-  const { cluster, maxQueued, byRole = {}, now } = options;
+  const { cluster, maxQueued, byRole = {}, errors, now } = options;
   const queues = new Map<Role, Queue>(
     ROLES.map((role) => [role, { lanes: new Map(), crowded: new Map(), waiting: 0, queued: 0, bytes: 0 }]),
   );
@@ -113,6 +113,43 @@ export function createParking(options: ParkingOptions): Parking {
     return true;
   }
 
+  /** What a waiter throws ends its own waiting and nobody else's. */
+  function failed(waiter: Waiter, error: unknown): void {
+    remove(waiter);
+    contain(
+      () => waiter.onInternalError(error),
+      (again) => errors.report('request', again),
+    );
+  }
+
+  function canGo(waiter: Waiter, time: number): boolean {
+    try {
+      return waiter.canGo(time);
+    } catch (error) {
+      failed(waiter, error);
+      return false;
+    }
+  }
+
+  function leaves(waiter: Waiter, how: 'go' | 'expire'): void {
+    if (!remove(waiter)) return;
+    try {
+      waiter[how]();
+    } catch (error) {
+      failed(waiter, error);
+    }
+  }
+
+  /** Its time is up; asked before and after `canGo`, which may find that it waits for something else by now. */
+  function isOver(waiter: Waiter, time: number): boolean {
+    try {
+      return time >= waiter.deadline() && !waiter.canGo(time) && time >= waiter.deadline();
+    } catch (error) {
+      failed(waiter, error);
+      return false;
+    }
+  }
+
   /**
    * Lets go who can, a lane at a time. `briefly` gives up on a lane with the first who cannot: room that one
    * request has left is not looked for by a thousand.
@@ -123,7 +160,7 @@ export function createParking(options: ParkingOptions): Parking {
     // A lane that has had its turn goes to the end, where this loop meets it again.
     for (const [key, lane] of queue.lanes) {
       for (const waiter of lane) {
-        if (!waiter.canGo(time)) {
+        if (!canGo(waiter, time)) {
           if (briefly) break;
           continue;
         }
@@ -131,8 +168,7 @@ export function createParking(options: ParkingOptions): Parking {
         left--;
         queue.lanes.delete(key);
         if (lane.size > 1) queue.lanes.set(key, lane);
-        remove(waiter);
-        waiter.go();
+        leaves(waiter, 'go');
         break;
       }
     }
@@ -171,7 +207,7 @@ export function createParking(options: ParkingOptions): Parking {
     const time = now();
     for (const waiter of parked.keys()) {
       if (closed || isOver(waiter, time)) {
-        if (remove(waiter)) waiter.expire();
+        leaves(waiter, 'expire');
       }
     }
     lookEverywhere();

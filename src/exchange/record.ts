@@ -7,9 +7,10 @@ export type RecordRole = MasterRole | 'broker' | 'console' | 'local' | 'refused'
 
 /**
  * How an exchange ended: `complete`, the client left (`client_gone`), the upstream died in mid-answer and the
- * client was reset (`upstream_cut`), or Druid said in a trailer that its answer is not whole (`incomplete`).
+ * client was reset (`upstream_cut`), Druid said in a trailer that its answer is not whole (`incomplete`), or the gateway
+ * itself failed in mid-answer and the client was reset (`internal_error`).
  */
-export type RecordEnd = 'complete' | 'client_gone' | 'upstream_cut' | 'incomplete';
+export type RecordEnd = 'complete' | 'client_gone' | 'upstream_cut' | 'incomplete' | 'internal_error';
 
 /** What is known of one exchange when it is over: the access line and the metrics are made from it. */
 export interface ExchangeRecord {
@@ -47,5 +48,5 @@ export interface RecordPlacement extends Placement {
   readonly fellBack: boolean;
 }
 
-/** Receives every record once; must not throw. */
+/** Receives every record once. */
 export type RecordSink = (record: ExchangeRecord) => void;

@@ -25,6 +25,8 @@ export interface StandbyActions {
   hasRoom(): boolean;
   go(): void;
   giveUp(error: GatewayError): void;
+  /** Something of ours threw while it waited, which is over. */
+  onInternalError(error: unknown): void;
 }
 
 /** What a waiting request is to the parking, besides its role. */
@@ -129,6 +131,11 @@ export class Standby implements Waiter {
     this.#actions.giveUp(this.#verdict());
   }
 
+  onInternalError(error: unknown): void {
+    this.#count();
+    this.#actions.onInternalError(error);
+  }
+
   #park(): void {
     this.#since = this.#deps.now();
     if (this.deadline() <= this.#since) {
@@ -148,6 +155,7 @@ export class Standby implements Waiter {
   }
 
   #count(): void {
+    if (this.#since < 0) return;
     this.#account.parkedMs += this.#deps.now() - this.#since;
     this.#since = -1;
   }

@@ -15,7 +15,7 @@ import { watchPressure } from '../exchange/pressure.ts';
 import type { ExchangeRecord, RecordSink } from '../exchange/record.ts';
 import { createRetryBudget } from '../exchange/retry-budget.ts';
 import { createRunningQueries } from '../exchange/running-queries.ts';
-import type { InternalErrors } from '../internal-errors.ts';
+import { contain, type InternalErrors } from '../internal-errors.ts';
 import { createAddressSet } from '../routing/address-set.ts';
 import { createRedirectPolicy } from '../routing/redirect-policy.ts';
 import { createRouter } from '../routing/router.ts';
@@ -66,7 +66,10 @@ export function createServing(options: ServingOptions): Serving {
 
   function sink(record: ExchangeRecord): void {
     inFlight--;
-    options.sink(record);
+    contain(
+      () => options.sink(record),
+      (error) => errors.report('log', error, record.id),
+    );
   }
 
   const parking = createParking({
@@ -75,6 +78,7 @@ export function createServing(options: ServingOptions): Serving {
     maxBytes: waits.maxBytes,
     byRole: perRole((role) => waits[role]),
     maxQueued: limits.queue.maxRequests,
+    errors,
     now,
   });
   const { total, perClient, largeShare, ...roles } = limits.concurrency;

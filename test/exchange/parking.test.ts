@@ -5,6 +5,7 @@ import type { Role } from '../../src/discovery/discovery.ts';
 import { createConcurrency } from '../../src/exchange/concurrency.ts';
 import { createParking, type Parking, type ParkingOptions, type Waiter } from '../../src/exchange/parking.ts';
 import { createRetryBudget } from '../../src/exchange/retry-budget.ts';
+import { recordErrors } from '../support/recorded-errors.ts';
 
 const cluster = new EventEmitter<{ view: [] }>();
 let parking: Parking;
@@ -16,6 +17,7 @@ function begin(limits: Partial<ParkingOptions> = {}): void {
   gone = [];
   parking = createParking({
     cluster,
+    errors: recordErrors(),
     maxRequests: 1_000,
     maxBytes: 1_000,
     maxQueued: 1_000,
@@ -59,6 +61,10 @@ class Guest implements Waiter {
   expire(): void {
     this.end = 'expired';
     gone.push(`${this.name} expired`);
+  }
+
+  onInternalError(error: unknown): void {
+    gone.push(`${this.name} failed: ${String(error)}`);
   }
 }
 

@@ -184,7 +184,7 @@ export interface HarnessOptions {
   readonly concurrency?: Partial<ConcurrencyLimits>;
   readonly retries?: RetryBudgetOptions;
   /** Parts of the exchange that a test replaces, by ones that throw for instance. */
-  readonly deps?: Partial<ExchangeDeps>;
+  readonly deps?: Partial<ExchangeDeps> | ((own: ExchangeDeps) => ExchangeDeps);
 }
 
 export interface Harness {
@@ -214,6 +214,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const now = (): number => performance.now();
   const parking = createParking({
     cluster,
+    errors,
     maxRequests: options.maxParked ?? 100,
     maxBytes: options.maxParkedBytes ?? 16 * 1024 * 1024,
     maxQueued: options.maxQueued ?? 100,
@@ -259,7 +260,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     ...options.upstreams,
   });
   const sink = (record: ExchangeRecord): void => void records.push(record);
-  const exchange = createExchange({
+  const own: ExchangeDeps = {
     cluster,
     route,
     chooseTarget({ role }, view, _, exclude, { defaultService, maxPerNode }) {
@@ -293,8 +294,9 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     options: exchangeOptions,
     now,
     random: () => 0.5,
-    ...options.deps,
-  });
+  };
+  const { deps } = options;
+  const exchange = createExchange(typeof deps === 'function' ? deps(own) : { ...own, ...deps });
   const door = createFrontDoor({
     handle: (client) => exchange.handle(client),
     express: (options.door ?? DOOR) !== 'front',

@@ -1,0 +1,71 @@
+import { contain, type InternalErrors } from '../internal-errors.ts';
+import type { Accounting } from './accounting.ts';
+import { answerError } from './answer.ts';
+import type { ClientEvents, ClientSide } from './client-side.ts';
+import type { GatewayError } from './errors.ts';
+
+const INTERNAL_ERROR: GatewayError = {
+  status: 500,
+  reason: 'internal_error',
+  message:
+    'The gateway failed while it worked on this request; its log has the cause under the id of the request.',
+};
+
+/**
+ * Ends one request after something of ours threw: reports the error, and answers 500, or resets the client where an
+ * answer has begun. What the request holds must have been given back before. Never throws.
+ */
+export function failRequest(
+  errors: InternalErrors,
+  client: ClientSide,
+  account: Accounting,
+  error: unknown,
+): void {
+  const { id } = client.head;
+  errors.report('request', error, id);
+  // The answer was whole before; only what is counted of it went wrong.
+  if (account.closed) return;
+  const report = (again: unknown): void => errors.report('request', again, id);
+  const reset = (): void => {
+    account.end = 'internal_error';
+    contain(() => client.reset(), report);
+  };
+  if (client.begun) {
+    reset();
+    return;
+  }
+  contain(
+    () => answerError(client, account, INTERNAL_ERROR),
+    (again) => {
+      report(again);
+      reset();
+    },
+  );
+}
+
+/** A request that is answered at once and holds nothing. */
+export class AnsweredRequest implements ClientEvents {
+  readonly #errors: InternalErrors;
+  readonly #client: ClientSide;
+  readonly #account: Accounting;
+
+  constructor(errors: InternalErrors, client: ClientSide, account: Accounting) {
+    this.#errors = errors;
+    this.#client = client;
+    this.#account = account;
+    client.listen(this);
+  }
+
+  /** Answers; what that throws fails this request alone. */
+  answer(step: () => void): void {
+    contain(step, (error) => this.onInternalError(error));
+  }
+
+  onClose(finished: boolean): void {
+    this.#account.onClose(finished);
+  }
+
+  onInternalError(error: unknown): void {
+    failRequest(this.#errors, this.#client, this.#account, error);
+  }
+}
