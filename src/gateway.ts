@@ -2,6 +2,8 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { createAdmin } from './admin/admin.ts';
 import { logClusterEvents } from './admin/event-log.ts';
+import { createLiveness, type NotLive } from './admin/liveness.ts';
+import { watchStalls } from './admin/stalls.ts';
 import { formatHostPort } from './config/host-port.ts';
 import { redact } from './config/redact.ts';
 import type { Config } from './config/schema.ts';
@@ -10,6 +12,9 @@ import { createDiscovery } from './wiring/create-discovery.ts';
 import { createDiscoveredCluster } from './wiring/discovered-cluster.ts';
 import { serveHere } from './wiring/serve-here.ts';
 import { serveByWorkers } from './workers/serve-by-workers.ts';
+
+/** How often what tells whether the gateway lives is looked at, in milliseconds. */
+const LOOK_MS = 1_000;
 
 export interface GatewayOptions {
   readonly logger: Logger;
@@ -37,11 +42,13 @@ export interface Gateway {
 export function createGateway(config: Config, { logger, version }: GatewayOptions): Gateway {
   let draining = false;
   const errors = createInternalErrors(logger);
+  const liveness = createLiveness(config.admin.live);
+  const stalls = watchStalls();
   const discovery = createDiscovery(config, errors);
   const cluster = createDiscoveredCluster(config, discovery, errors);
   const stopLogging = logClusterEvents(logger, cluster, discovery);
   const serve = config.workers === 1 ? serveHere : serveByWorkers;
-  const servers = serve({ config, cluster, discovery, logger, errors, version });
+  const servers = serve({ config, cluster, discovery, logger, errors, liveness, version });
   const admin = createAdmin({
     cluster,
     discovery,
@@ -50,12 +57,29 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     workers: () => servers.workers(),
     draining: () => draining,
     errors,
+    liveness: { verdict },
     version,
     config: redact(config),
   });
 
+  /** This process's own pulse, and whether anybody serves. */
+  function look(): void {
+    liveness.heard(errors, { internalErrors: errors.total, stalledMs: stalls.take() });
+    liveness.serves(draining || (servers.workers()?.some(({ state }) => state === 'serving') ?? true));
+  }
+
+  function verdict(): NotLive | null {
+    look();
+    return liveness.verdict();
+  }
+
+  const looking = setInterval(look, LOOK_MS);
+  looking.unref();
+
   async function stop(): Promise<void> {
     draining = true;
+    clearInterval(looking);
+    stalls.stop();
     await servers.stop();
     await cluster.close();
     await discovery.close();

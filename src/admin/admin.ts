@@ -3,6 +3,7 @@ import type { Cluster } from '../cluster/contract.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { InternalErrors } from '../internal-errors.ts';
 import { registerBrokerActions } from './broker-actions.ts';
+import type { Liveness } from './liveness.ts';
 import type { Metrics } from './metrics.ts';
 import { describeStatus, type WorkerStatus } from './status.ts';
 
@@ -18,6 +19,7 @@ export interface AdminOptions {
   readonly draining: () => boolean;
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;
+  readonly liveness: Pick<Liveness, 'verdict'>;
   readonly version: string;
   /** The configuration as `/status` shows it: secrets already taken out. */
   readonly config: unknown;
@@ -38,7 +40,15 @@ const PATHS = [
  * and closing it cuts its connections at once, since a scrape is not worth waiting for.
  */
 export function createAdmin(options: AdminOptions): FastifyInstance {
-  const { cluster, metrics, draining, refresh = async () => true, workers, now = Date.now } = options;
+  const {
+    cluster,
+    metrics,
+    draining,
+    liveness,
+    refresh = async () => true,
+    workers,
+    now = Date.now,
+  } = options;
   const started = now();
   const app = fastify({
     logger: false,
@@ -52,7 +62,10 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
   app.get('/metrics', async (_request, reply) =>
     reply.type(metrics.contentType).send(await metrics.render()),
   );
-  app.get('/health/live', async () => ({ status: 'live' }));
+  app.get('/health/live', async (_request, reply) => {
+    const reason = liveness.verdict();
+    return reason === null ? { status: 'live' } : reply.code(503).send({ status: 'not live', reason });
+  });
   app.get('/health/ready', async (_request, reply) => {
     if (draining()) return reply.code(503).send({ status: 'not ready', reason: 'draining' });
     if (!cluster.view.complete) {

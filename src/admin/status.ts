@@ -11,6 +11,19 @@ export interface StatusSources {
   readonly workers?: () => readonly WorkerStatus[] | null;
 }
 
+/** How a worker ended. */
+export interface WorkerExit {
+  /**
+   * `broken`: an error of its own outside any request; `killed`: a signal from outside; `stuck`: killed because it
+   * hung; `stopped`: asked to end; `error`: another exit code.
+   */
+  readonly reason: 'broken' | 'killed' | 'stuck' | 'stopped' | 'error';
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** ISO 8601. */
+  readonly at: string;
+}
+
 /** A process that serves clients. */
 export interface WorkerStatus {
   /** From 1; the one that replaces it has the same. */
@@ -22,6 +35,8 @@ export interface WorkerStatus {
   readonly inFlight: number;
   /** How often it was replaced. */
   readonly restarts: number;
+  /** How the last one in its place ended; null while there was none. */
+  readonly lastExit: WorkerExit | null;
 }
 
 /** The body of `GET /status`: everything that requests are decided on, as of now. Ages are in seconds. */

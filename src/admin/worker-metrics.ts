@@ -1,10 +1,13 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { WorkerExit } from './status.ts';
 
 export interface WorkersObserved {
   /** Those that answered the last question. */
   readonly answering: number;
   /** How often one took another's place. */
   readonly restarts: number;
+  /** How often one ended, by why. */
+  readonly exits: Readonly<Record<WorkerExit['reason'], number>>;
 }
 
 /** Registers the metrics of worker processes, which only a gateway with more than one has. */
@@ -25,6 +28,16 @@ export function workerMetrics(registry: Registry, observe: () => WorkersObserved
     collect() {
       this.reset();
       this.inc(observe().restarts);
+    },
+  });
+  new Counter({
+    name: 'druid_gateway_worker_exits_total',
+    help: 'Worker processes that ended, by why.',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [reason, count] of Object.entries(observe().exits)) this.inc({ reason }, count);
     },
   });
 }

@@ -89,6 +89,10 @@ export const ConfigSchema = section({
       { host: host('127.0.0.1'), port: port(9888) },
       { shorthand: 'address', expected: ADDRESS },
     ),
+    live: section({
+      maxStall: durationOrZero(10_000, 'never says so'),
+      maxInternalErrors: count(100, 0, 'a whole number from 0; 0 never says so'),
+    }),
   }),
   discovery: section({
     type: choice(['zookeeper', 'static'], 'zookeeper'),

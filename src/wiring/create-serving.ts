@@ -46,7 +46,13 @@ export interface Serving {
   /** Listens as configured. Rejects with the system's error. */
   listen(): Promise<AddressInfo>;
   /** Asks clients to go elsewhere, waits, closes the doors, and ends what is under way within the deadline. */
-  stop(): Promise<void>;
+  stop(within: Drain): Promise<void>;
+}
+
+/** Milliseconds before the doors close, and what is under way has after that. */
+export interface Drain {
+  readonly delay: number;
+  readonly drain: number;
 }
 
 /** JDBC connections that are remembered: some ten megabytes. */
@@ -164,10 +170,9 @@ export function createServing(options: ServingOptions): Serving {
       placing.rules?.start();
       return bound;
     },
-    async stop() {
+    async stop({ delay, drain }) {
       door.drain();
-      await sleep(config.shutdown.delay);
-      const { drain } = config.shutdown;
+      await sleep(delay);
       const lastCall = setTimeout(() => parking.close(), Math.max(0, drain - LAST_CALL_MS));
       await door.close(drain);
       clearTimeout(lastCall);

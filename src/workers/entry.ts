@@ -1,6 +1,7 @@
 import cluster from 'node:cluster';
 import closeWithGrace from 'close-with-grace';
 import { createLogger, endLogger } from '../admin/logger.ts';
+import { EXIT_INTERNAL_ERROR, onProcessError, PROCESS_ERRORS } from '../process-errors.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 import { createWorker, type Worker } from './worker.ts';
 
@@ -8,6 +9,8 @@ import { createWorker, type Worker } from './worker.ts';
 
 /** What closing may take beyond the configured delay and drain. */
 const CLOSE_SLACK_MS = 5_000;
+/** What is under way in a process that has met an error of its own has so long. */
+const LAST_MOMENT_MS = 1_000;
 
 /** Resolves when it has been written. What is still said after the primary has ended is for nobody. */
 function send(message: FromWorker): Promise<void> {
@@ -28,12 +31,22 @@ function begin(message: Extract<ToWorker, { kind: 'begin' }>): Running {
   const logger = createLogger({ level: log.level, shared: true });
   const worker = createWorker({ begin: message, logger, send: (said) => void send(said) });
   let ending = false;
-  const delay = shutdown.delay + shutdown.drain + CLOSE_SLACK_MS;
-  const grace = closeWithGrace({ delay, logger: false }, async ({ err }) => {
+  onProcessError((err) => {
     ending = true;
-    if (err) logger.fatal({ err, worker: message.worker }, 'a fault of the gateway itself');
+    logger.fatal({ err, worker: message.worker }, 'an error of the gateway itself; the worker ends');
+    const end = (): never => process.exit(EXIT_INTERNAL_ERROR);
+    setTimeout(end, LAST_MOMENT_MS);
+    void send({ kind: 'broken' });
+    void worker
+      .stop({ delay: 0, drain: LAST_MOMENT_MS - 200 })
+      .then((metrics) => send({ kind: 'last', metrics }))
+      .then(end);
+  });
+  const delay = shutdown.delay + shutdown.drain + CLOSE_SLACK_MS;
+  const grace = closeWithGrace({ delay, logger: false, skip: PROCESS_ERRORS }, async () => {
+    ending = true;
     void send({ kind: 'draining' });
-    await send({ kind: 'last', metrics: await worker.stop() });
+    await send({ kind: 'last', metrics: await worker.stop(shutdown) });
     await endLogger(logger);
   });
   void worker.listen().then(async (said) => {

@@ -54,6 +54,16 @@ export type FromWorker =
   | { readonly kind: 'listening'; readonly address: AddressInfo }
   | { readonly kind: 'failed'; readonly failure: ListenFailure }
   | { readonly kind: 'draining' }
+  /** It has met an error of its own outside any request, and ends within a second. */
+  | { readonly kind: 'broken' }
+  | {
+      /** Said every second. */
+      readonly kind: 'pulse';
+      /** Errors of the gateway itself since the worker's start. */
+      readonly internalErrors: number;
+      /** The longest time that its event loop was busy with one thing since the last pulse, in milliseconds. */
+      readonly stalledMs: number;
+    }
   | {
       readonly kind: 'reports';
       /** Grows with every message of reports. */

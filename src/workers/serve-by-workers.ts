@@ -28,6 +28,7 @@ export function serveByWorkers({
   discovery,
   logger,
   errors,
+  liveness,
   version,
 }: ServeOptions): Servers {
   // Each worker reads these files, and what is wrong with them is to be known before there is any.
@@ -69,12 +70,14 @@ export function serveByWorkers({
   workerMetrics(registry, () => ({
     answering: answering.size,
     restarts: crew.members.reduce((sum, { restarts }) => sum + restarts, 0),
+    exits: crew.exits,
   }));
 
   function take(member: Member, message: FromWorker): void {
     if (message.kind === 'reports') hub.reports(member, message);
     else if (message.kind === 'connections') hub.connections(message.entries);
     else if (message.kind === 'answer') census.answered(member, message.question, message.answer);
+    else if (message.kind === 'pulse') liveness.heard(member, message);
     else if (message.kind === 'last') counts.set(member, message.metrics);
   }
 
@@ -122,6 +125,7 @@ export function serveByWorkers({
           uptime: member.pid === null ? 0 : (performance.now() - member.since) / 1000,
           inFlight: inFlight.get(member) ?? 0,
           restarts: member.restarts,
+          lastExit: member.lastExit,
         }),
       ),
   };

@@ -5,12 +5,16 @@ import { logRulesEvents } from '../admin/event-log.ts';
 import { exchangeMetrics, inFlightMetric } from '../admin/exchange-metrics.ts';
 import { internalErrorMetrics } from '../admin/internal-error-metrics.ts';
 import { processMetrics, recordMetrics } from '../admin/metrics.ts';
+import { watchStalls } from '../admin/stalls.ts';
 import { createInternalErrors } from '../internal-errors.ts';
-import { createServing, MAX_CONNECTIONS } from '../wiring/create-serving.ts';
+import { createServing, type Drain, MAX_CONNECTIONS } from '../wiring/create-serving.ts';
 import type { FromWorker, ListenFailure, MetricsJson, ToWorker } from './messages.ts';
 import { createRemoteCluster } from './remote-cluster.ts';
 import { createSharedConnections } from './shared-connections.ts';
 import { watchTime } from './watch-list.ts';
+
+/** How often a worker says that it lives. */
+const PULSE_MS = 1_000;
 
 type Begin = Extract<ToWorker, { kind: 'begin' }>;
 
@@ -20,8 +24,8 @@ export interface Worker {
   receive(message: Exclude<ToWorker, { kind: 'begin' | 'stop' }>): void;
   /** Listens; what to tell the primary of it. */
   listen(): Promise<Extract<FromWorker, { kind: 'listening' | 'failed' }>>;
-  /** Drains as configured; what has been counted until the end. */
-  stop(): Promise<MetricsJson>;
+  /** Drains; what has been counted until the end. */
+  stop(within: Drain): Promise<MetricsJson>;
 }
 
 export interface WorkerOptions {
@@ -63,6 +67,11 @@ export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
   inFlightMetric(registry, () => serving.inFlight);
   processMetrics(registry, String(worker));
 
+  const stalls = watchStalls();
+  const pulse = setInterval(() => {
+    send({ kind: 'pulse', internalErrors: errors.total, stalledMs: stalls.take() });
+  }, PULSE_MS);
+
   async function answer(question: number, metrics: boolean): Promise<void> {
     const { loads } = cluster;
     const { inFlight } = serving;
@@ -97,8 +106,10 @@ export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
         return { kind: 'failed', failure: failureOf(error) };
       }
     },
-    async stop() {
-      await serving.stop();
+    async stop(within) {
+      clearInterval(pulse);
+      stalls.stop();
+      await serving.stop(within);
       return registry.getMetricsAsJSON();
     },
   };

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createAdmin } from '../../src/admin/admin.ts';
+import type { NotLive } from '../../src/admin/liveness.ts';
 import type { WorkerStatus } from '../../src/admin/status.ts';
 import { recordErrors } from '../support/recorded-errors.ts';
 import { FakeCluster, FakeDiscovery, node, serving } from './fakes.ts';
@@ -12,6 +13,7 @@ let discovery: FakeDiscovery;
 let draining: boolean;
 let workers: WorkerStatus[] | null;
 let now: number;
+let notLive: NotLive | null;
 let render: () => Promise<string>;
 let app: FastifyInstance;
 let url: string;
@@ -22,12 +24,14 @@ beforeEach(async () => {
   draining = false;
   workers = null;
   now = 1_000_000;
+  notLive = null;
   render = async () => 'a_metric 1\n';
   app = createAdmin({
     cluster,
     discovery,
     metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', render: () => render() },
     errors: recordErrors(),
+    liveness: { verdict: () => notLive },
     draining: () => draining,
     workers: () => workers,
     version: '1.2.3',
@@ -40,7 +44,7 @@ beforeEach(async () => {
 afterEach(() => app.close());
 
 function worker(number: number, state: WorkerStatus['state']): WorkerStatus {
-  return { worker: number, pid: 100 + number, state, uptime: 1, inFlight: 0, restarts: 0 };
+  return { worker: number, pid: 100 + number, state, uptime: 1, inFlight: 0, restarts: 0, lastExit: null };
 }
 
 async function json(path: string): Promise<{ status: number; body: unknown }> {
@@ -51,6 +55,12 @@ async function json(path: string): Promise<{ status: number; body: unknown }> {
 describe('probes', () => {
   test('it is live from the start', async () => {
     expect(await json('/health/live')).toEqual({ status: 200, body: { status: 'live' } });
+  });
+
+  test('it is not live when the gateway is beyond mending itself, and says why', async () => {
+    notLive = 'internal_errors';
+    const body = { status: 'not live', reason: 'internal_errors' };
+    expect(await json('/health/live')).toEqual({ status: 503, body });
   });
 
   test('it is ready once discovery has been read whole, and no more when it drains', async () => {

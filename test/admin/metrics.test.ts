@@ -211,7 +211,11 @@ test('placements are counted by service and reason, and only where there was som
 });
 
 test('docs/operations.md names every metric with its type and labels, and no other', async () => {
-  workerMetrics(registry, () => ({ answering: 2, restarts: 0 }));
+  workerMetrics(registry, () => ({
+    answering: 2,
+    restarts: 0,
+    exits: { broken: 0, killed: 0, stuck: 0, stopped: 0, error: 0 },
+  }));
   const text = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8');
   const rows = text.matchAll(/^\| `(druid_gateway_\w+)` \| (\w+) \| ([^|]*) \|/gm);
   const documented = Array.from(rows, ([, name, type, labels]) => ({

@@ -43,6 +43,7 @@ export interface GatewayStatus {
     state: string;
     inFlight: number;
     restarts: number;
+    lastExit: { reason: string; code: number | null } | null;
   }[];
 }
 
