@@ -14,6 +14,7 @@ import type { InternalErrors } from '../internal-errors.ts';
 import { type ConsoleOptions, registerConsole } from './console.ts';
 import type { DoorState } from './door-state.ts';
 import { openExpressDoor } from './express.ts';
+import { endHandshakes } from './handshakes.ts';
 import { NodeClient } from './node-client.ts';
 import { answerClientError, answerConnect } from './raw-errors.ts';
 import { createRequestIds } from './request-id.ts';
@@ -70,7 +71,7 @@ const CHECK_MS = 1_000;
  * at its content type; only the console's pages go on to Fastify's routes.
  */
 export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
-  const { handle, limits, now } = options;
+  const { handle, limits, now, errors } = options;
   const state: DoorState = { draining: false, sendTimeoutMs: limits.sendTimeoutMs };
   const nextId = createRequestIds();
   const idOf = (request: IncomingMessage): string => nextId(request.headers['x-request-id']);
@@ -129,6 +130,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
         ...limits,
       })
     : null;
+  if (options.tls !== undefined) endHandshakes(server, limits.headersTimeoutMs, errors);
   if (limits.maxConnections > 0) server.maxConnections = limits.maxConnections;
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -197,5 +199,7 @@ function serverOptions({ tls, limits }: FrontDoorOptions): object {
     // A missing Host is refused by the exchange, in the gateway's own words.
     requireHostHeader: false,
   };
-  return tls === undefined ? { http } : { https: { ...http, ...tls } };
+  return tls === undefined
+    ? { http }
+    : { https: { ...http, ...tls, handshakeTimeout: limits.headersTimeoutMs } };
 }
