@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
 import type {} from '@fastify/reply-from';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { UpstreamNode } from '../cluster/node.ts';
@@ -14,13 +15,36 @@ import { splitLocation } from '../exchange/redirect.ts';
 import { forwardedHead } from '../exchange/request-headers.ts';
 import { Standby, type StandbyActions } from '../exchange/standby.ts';
 import type { UpstreamFailureKind } from '../exchange/upstream-side.ts';
+import { contain } from '../internal-errors.ts';
 import type { ConsoleOptions } from './console.ts';
+import { ignore } from './last-word.ts';
 import { requestHead } from './node-client.ts';
 
 type UpstreamAnswer = {
   readonly statusCode: number;
   readonly headers: IncomingHttpHeaders;
-  readonly stream: NodeJS.ReadableStream;
+  readonly stream: PageStream;
+};
+
+/** A body as undici gives it. */
+interface PageStream extends Readable {
+  /** Reads up to so many bytes and ends it there. */
+  dump(options: { readonly limit: number; readonly signal: AbortSignal }): Promise<unknown>;
+}
+
+/** What of an unwanted page is read for the sake of its connection: so many bytes, for so long. */
+const DUMPED_BYTES = 64 * 1024;
+const DUMPED_MS = 1_000;
+
+const INTERNAL_ERROR: GatewayError = {
+  status: 500,
+  reason: 'internal_error',
+  message: 'The gateway failed to answer the request.',
+};
+const TARGET_MALFORMED: GatewayError = {
+  status: 400,
+  reason: 'target_malformed',
+  message: 'The target of the request is not valid.',
 };
 
 /** One request for a page of the console: waits for the leading Coordinator as every other request does. */
@@ -37,6 +61,10 @@ export class ConsolePage implements StandbyActions {
   #counted: UpstreamNode | null = null;
   #path: string | null = null;
   #repeats = 0;
+  /** It is answered, or its client has left: whatever comes later changes nothing. */
+  #over = false;
+  /** The client is to open another connection. */
+  readonly #closes: boolean;
 
   constructor(request: FastifyRequest, reply: FastifyReply, options: ConsoleOptions, found: () => void) {
     this.#request = request;
@@ -49,6 +77,7 @@ export class ConsolePage implements StandbyActions {
       lane: this.#head.remoteAddress,
       bytes: 0,
     });
+    this.#closes = reply.getHeader('connection') === 'close';
     this.#writtenBefore = request.raw.socket.bytesWritten;
     reply.raw.once('close', () => this.#close());
   }
@@ -59,10 +88,12 @@ export class ConsolePage implements StandbyActions {
   }
 
   start(): void {
-    this.#options.begins();
-    const target = this.choose();
-    if (target.kind === 'wait') this.#standby.wait(target.reason);
-    else this.go();
+    this.#guarded(() => {
+      this.#options.begins();
+      const target = this.choose();
+      if (target.kind === 'wait') this.#standby.wait(target.reason);
+      else this.go();
+    });
   }
 
   choose(): Target {
@@ -77,48 +108,153 @@ export class ConsolePage implements StandbyActions {
   }
 
   go(): void {
-    const target = this.choose();
-    if (target.kind === 'wait') {
-      this.#standby.wait(target.reason);
-      return;
-    }
-    this.#node = target.node;
-    if (this.#path === null) this.#found();
-    else this.send(this.#path);
+    this.#guarded(() => {
+      if (this.#over) return;
+      const target = this.choose();
+      if (target.kind === 'wait') {
+        this.#standby.wait(target.reason);
+        return;
+      }
+      this.#node = target.node;
+      if (this.#path === null) this.#found();
+      else this.send(this.#path);
+    });
   }
 
   /** Asks the node for the page. */
   send(path: string): void {
-    const node = this.#node;
-    if (node === null || this.#reply.raw.destroyed) return;
-    this.#path = path;
-    this.#account.attempts++;
-    this.#account.upstream = node.hostAndPort;
-    this.#count(node);
-    const { headers } = forwardedHead(this.#head, {
-      trusted: this.#options.trusts(this.#head.remoteAddress),
-    });
-    this.#reply.from(path, {
-      method: 'GET',
-      getUpstream: () => node.origin,
-      rewriteRequestHeaders: (_, given) => ({ ...headerObject(flatOf(headers)), host: given.host }),
-      rewriteHeaders: (given) => this.#publicHeaders(given),
-      retryDelay: () => null as unknown as number,
-      onResponse: (_, __, answer) => this.#answered(node, answer as unknown as UpstreamAnswer),
-      onError: (_, { error }) => this.#failed(error),
+    this.#guarded(() => {
+      const node = this.#node;
+      if (node === null || this.#over || this.#reply.raw.destroyed) return;
+      this.#path = path;
+      this.#account.attempts++;
+      this.#account.upstream = node.hostAndPort;
+      this.#count(node);
+      this.#ask(node, path);
     });
   }
 
   giveUp(error: GatewayError): void {
-    const reply = this.#reply;
-    this.#account.reason = error.reason;
-    this.#clearHeaders();
-    reply
-      .code(error.status)
-      .header('content-type', 'application/json')
-      .header('x-request-id', this.#request.id);
-    if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter));
-    void reply.send(errorBody(error, this.#request.id));
+    this.#guarded(() => {
+      if (this.#over) return;
+      this.#account.reason = error.reason;
+      this.#answer(error);
+    });
+  }
+
+  /** Ends the page because something of ours threw: 500 if nothing has been sent, else the connection is cut. */
+  onInternalError(error: unknown): void {
+    this.#report(error);
+    const { raw } = this.#reply;
+    contain(() => this.#standby.leave(), this.#report);
+    contain(() => this.#count(null), this.#report);
+    if (raw.writableEnded) return;
+    this.#account.reason = INTERNAL_ERROR.reason;
+    contain(
+      () => {
+        if (raw.headersSent) raw.destroy();
+        else this.#answer(INTERNAL_ERROR);
+      },
+      (thrown) => {
+        this.#report(thrown);
+        raw.destroy();
+      },
+    );
+  }
+
+  readonly #report = (error: unknown): void => {
+    this.#options.errors.report('request', error, this.#request.id);
+  };
+
+  /** Everything that sockets, the plugin and the parking call. */
+  #guarded(step: () => void): void {
+    contain(step, (error) => this.onInternalError(error));
+  }
+
+  #ask(node: UpstreamNode, path: string): void {
+    const { headers } = forwardedHead(this.#head, {
+      trusted: this.#options.trusts(this.#head.remoteAddress),
+    });
+    // The plugin may say that it failed and that there is an answer, or that there is one and then that it failed.
+    let settled = false;
+    const settle = (step: () => void): void => {
+      const first = !settled && !this.#over;
+      settled = true;
+      if (first) this.#guarded(step);
+    };
+    try {
+      this.#reply.from(path, {
+        method: 'GET',
+        getUpstream: () => node.origin,
+        rewriteRequestHeaders: (_, given) => ({ ...headerObject(flatOf(headers)), host: given.host }),
+        rewriteHeaders: (given) => {
+          let own: IncomingHttpHeaders = {};
+          contain(
+            () => {
+              own = this.#publicHeaders(given);
+            },
+            (error) => settle(() => this.onInternalError(error)),
+          );
+          return own;
+        },
+        retryDelay: () => null as unknown as number,
+        onResponse: (_, __, given) => {
+          const answer = given as unknown as UpstreamAnswer;
+          if (settled || this.#over) answer.stream.destroy();
+          settle(() => {
+            try {
+              this.#answered(node, answer);
+            } catch (error) {
+              answer.stream.destroy();
+              throw error;
+            }
+          });
+        },
+        onError: (_, { error }) => settle(() => this.#failed(error)),
+      });
+    } catch (error) {
+      // The plugin refuses paths that it could resolve against another origin.
+      if ((error as { statusCode?: unknown }).statusCode !== 400) throw error;
+      this.#count(null);
+      this.giveUp(TARGET_MALFORMED);
+    }
+  }
+
+  /** An answer of our own, in the place of whatever was meant to be sent. */
+  #answer(error: GatewayError): void {
+    const { raw } = this.#reply;
+    this.#over = true;
+    this.#reply.hijack();
+    const body = errorBody(error, this.#request.id);
+    const headers: Record<string, string> = {
+      'content-type': 'application/json',
+      'content-length': String(Buffer.byteLength(body)),
+      'x-request-id': this.#request.id,
+    };
+    if (error.retryAfter !== undefined) headers['retry-after'] = String(error.retryAfter);
+    if (this.#closes) headers.connection = 'close';
+    raw.writeHead(error.status, headers);
+    raw.end(body);
+  }
+
+  /** Sends the page on. */
+  #relay(answer: UpstreamAnswer): void {
+    const { raw } = this.#reply;
+    const { stream, statusCode } = answer;
+    const headers = this.#reply.getHeaders() as Record<string, string | string[]>;
+    const bodiless = this.#head.method === 'HEAD' || statusCode === 204 || statusCode === 304;
+    if (statusCode === 204) delete headers['content-length'];
+    this.#reply.hijack();
+    raw.writeHead(statusCode, headers);
+    this.#over = true;
+    if (bodiless) {
+      raw.end();
+      dump(stream);
+      return;
+    }
+    stream.once('error', () => raw.destroy());
+    raw.once('close', () => stream.destroy());
+    stream.pipe(raw);
   }
 
   onInternalError(error: unknown): void {
@@ -126,6 +262,11 @@ export class ConsolePage implements StandbyActions {
   }
 
   #answered(node: UpstreamNode, answer: UpstreamAnswer): void {
+    if (answer.statusCode < 200 || answer.statusCode > 599) {
+      answer.stream.destroy();
+      this.#turn(this.#failure('malformed'));
+      return;
+    }
     const split = splitLocation(String(answer.headers.location ?? ''));
     const known = split !== null && this.#isNode(split.origin);
     const verdict = afterHead(
@@ -137,23 +278,23 @@ export class ConsolePage implements StandbyActions {
       { role: 'coordinator', class: 'read', replayable: true, repeats: this.#repeats },
     );
     if (verdict.kind !== 'relay') {
-      // Read to its end, so that the connection is free again.
-      answer.stream.resume();
+      dump(answer.stream);
       this.#turn(verdict);
       return;
     }
     this.#options.cluster.report(node, 'ok');
-    void this.#reply.send(answer.stream);
+    this.#relay(answer);
   }
 
   #failed(error: Error): void {
     const { code, name } = (error.cause ?? error) as { code?: string; name: string };
-    const kind = failureKind(code ?? name);
-    this.#turn(
-      afterFailure(
-        { kind, answered: false },
-        { role: 'coordinator', class: 'read', replayable: true, repeats: this.#repeats },
-      ),
+    this.#turn(this.#failure(failureKind(code ?? name)));
+  }
+
+  #failure(kind: UpstreamFailureKind): NotRelayed {
+    return afterFailure(
+      { kind, answered: false },
+      { role: 'coordinator', class: 'read', replayable: true, repeats: this.#repeats },
     );
   }
 
@@ -201,13 +342,16 @@ export class ConsolePage implements StandbyActions {
   }
 
   #close(): void {
-    this.#standby.leave();
-    this.#count(null);
+    this.#over = true;
     const { raw } = this.#reply;
-    if (raw.headersSent) this.#account.status = raw.statusCode;
-    // Head included: the page itself is streamed by the proxy plugin.
-    this.#account.bytesOut = Math.max(0, this.#request.raw.socket.bytesWritten - this.#writtenBefore);
-    this.#account.onClose(raw.writableFinished);
+    contain(() => this.#standby.leave(), this.#report);
+    contain(() => this.#count(null), this.#report);
+    contain(() => {
+      if (raw.headersSent) this.#account.status = raw.statusCode;
+      // Head included.
+      this.#account.bytesOut = Math.max(0, this.#request.raw.socket.bytesWritten - this.#writtenBefore);
+      this.#account.onClose(raw.writableFinished);
+    }, this.#report);
   }
 }
 
@@ -220,12 +364,20 @@ const CONNECT_FAILED: ReadonlySet<string> = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
+/** Of undici's parser, and of the plugin where it cannot take the status. */
+const MALFORMED = /^(?:UND_ERR_HEADERS_OVERFLOW|HTTPParserError|HPE_.*|FST_REPLY_FROM_BAD_GATEWAY)$/;
+
 /** What kind of failure an error of undici or the system is, by its code, or its name where it has none. */
 function failureKind(code: string): UpstreamFailureKind {
   if (CONNECT_FAILED.has(code)) return 'connect';
   if (code === 'UND_ERR_HEADERS_TIMEOUT') return 'no_answer';
   if (code === 'UND_ERR_BODY_TIMEOUT') return 'stalled';
-  return code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'HTTPParserError' ? 'malformed' : 'reset';
+  return MALFORMED.test(code) ? 'malformed' : 'reset';
+}
+
+/** Reads the rest of an answer that nobody wants, within bounds, so that its connection is free again. */
+function dump(stream: PageStream): void {
+  stream.dump({ limit: DUMPED_BYTES, signal: AbortSignal.timeout(DUMPED_MS) }).catch(ignore);
 }
 
 function headerObject(flat: readonly string[]): Record<string, string | string[]> {

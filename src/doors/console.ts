@@ -1,11 +1,12 @@
 import fastifyHttpProxy from '@fastify/http-proxy';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Agent } from 'undici';
+import { Agent, type Dispatcher } from 'undici';
 import type { NodeTls } from '../cluster/node.ts';
 import type { RecordSink } from '../exchange/record.ts';
 import type { StandbyDeps } from '../exchange/standby.ts';
 import type { InternalErrors } from '../internal-errors.ts';
 import { ConsolePage } from './console-page.ts';
+import { ignore } from './last-word.ts';
 
 export interface ConsoleOptions extends StandbyDeps {
   /** A page is asked for; `sink` gets its record when it is over. */
@@ -21,12 +22,42 @@ export interface ConsoleOptions extends StandbyDeps {
   readonly tls?: NodeTls;
 }
 
+type Answered = (error: Error | null, data: Dispatcher.ResponseData) => void;
+
+/**
+ * What a callback throws would be thrown once more, where nobody catches it; and a body that has come whole and is
+ * destroyed unread emits an error, which without a listener would end the process.
+ */
+class PageAgent extends Agent {
+  readonly #errors: InternalErrors;
+
+  constructor(errors: InternalErrors, options: Agent.Options) {
+    super(options);
+    this.#errors = errors;
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: one signature for the overloads of undici.
+  override request(options: any, callback?: any): any {
+    if (callback === undefined) return super.request(options);
+    const answered: Answered = (error, data) => {
+      try {
+        data?.body?.on('error', ignore);
+        (callback as Answered)(error, data);
+      } catch (thrown) {
+        this.#errors.report('client', thrown);
+        data?.body?.destroy();
+      }
+    };
+    super.request(options, answered);
+  }
+}
+
 /**
  * The web console: its pages come from the leading Coordinator, since a follower redirects even its assets and
  * their names carry the version. What the pages call goes through the exchange.
  */
 export function registerConsole(app: FastifyInstance, options: ConsoleOptions): void {
-  const agent = new Agent({
+  const agent = new PageAgent(options.errors, {
     connections: 64,
     headersTimeout: options.responseTimeoutMs,
     allowH2: false,
@@ -48,7 +79,14 @@ export function registerConsole(app: FastifyInstance, options: ConsoleOptions): 
     proxyPayloads: false,
     internalRewriteLocationHeader: false,
     preHandler(request, reply, done) {
-      const page = new ConsolePage(request, reply as FastifyReply, options, done as () => void);
+      let page: ConsolePage;
+      try {
+        page = new ConsolePage(request, reply as FastifyReply, options, done as () => void);
+      } catch (error) {
+        options.errors.report('request', error, request.id);
+        reply.raw.destroy();
+        return;
+      }
       pages.set(request, page);
       page.start();
     },

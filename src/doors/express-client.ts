@@ -1,9 +1,10 @@
 import { STATUS_CODES } from 'node:http';
 import type { BodySource } from '../exchange/body.ts';
-import type { ClientEvents, ClientSide, Loan, RequestHead } from '../exchange/client-side.ts';
+import type { ClientSide, Loan, RequestHead } from '../exchange/client-side.ts';
 import type { HeaderBlock } from '../exchange/header-block.ts';
 import { PLAIN_REASON } from './door-state.ts';
 import type { ExpressConnection } from './express-connection.ts';
+import { GuardedClient } from './guarded-client.ts';
 
 /** A piece up to this many bytes is written as one text with what stands around it. */
 const ONE_WRITE = 8 * 1024;
@@ -11,28 +12,27 @@ const ONE_WRITE = 8 * 1024;
 const CLOSES: HeaderBlock = 'Connection: close\r\n';
 
 /** One request on a connection of the express door, and its answer. */
-export class ExpressClient implements ClientSide, BodySource {
-  readonly head: RequestHead;
+export class ExpressClient extends GuardedClient implements ClientSide, BodySource {
   readonly whole: Buffer | null;
   readonly #connection: ExpressConnection;
   /** What came of the body along with the head. */
   #first: Buffer | null;
   #onData: ((chunk: Buffer) => void) | null = null;
   #onBodyEnd: (() => void) | null = null;
-  #events: ClientEvents | null = null;
   /** Head and pieces that have not been written yet. */
   #out = '';
   #chunked = false;
   #closes = false;
-  #over = false;
   /** Loans that are kept until the client has read on. */
   #owed: Loan[] | null = null;
   /** An answer has begun. */
   begun = false;
+  /** It has been handed over whole. */
+  ended = false;
 
   /** `body`: what of it has come; `whole`: that is all of it. */
   constructor(connection: ExpressConnection, head: RequestHead, body: Buffer | null, whole: boolean) {
-    this.head = head;
+    super(head, connection.errors);
     this.#connection = connection;
     this.whole = whole ? body : null;
     this.#first = whole || body?.length === 0 ? null : body;
@@ -44,10 +44,6 @@ export class ExpressClient implements ClientSide, BodySource {
 
   /** A client that waits for `100 Continue` is the front door's. */
   invite(): void {}
-
-  listen(events: ClientEvents): void {
-    this.#events = events;
-  }
 
   deliver(onData: (chunk: Buffer) => void, onEnd: () => void): void {
     this.#onData = onData;
@@ -63,17 +59,27 @@ export class ExpressClient implements ClientSide, BodySource {
     this.#first = null;
     this.#connection.resumeBody();
     // Whoever has enough with this pauses again.
-    if (first !== null) this.#onData?.(first);
+    if (first !== null) this.onBody(first, false);
   }
 
   /** Another piece of the body has come. */
   onBody(chunk: Buffer, last: boolean): void {
-    this.#onData?.(chunk);
-    if (last) this.#onBodyEnd?.();
+    try {
+      this.#onData?.(chunk);
+      if (last) this.#onBodyEnd?.();
+    } catch (error) {
+      this.#onData = null;
+      this.#onBodyEnd = null;
+      this.failed(error);
+    }
   }
 
   writeHead(status: number, reason: string, headers: HeaderBlock, hasDate: boolean, chunked = false): void {
-    if (this.#over) return;
+    if (this.over) return;
+    if (this.begun) {
+      this.answeredTwice();
+      return;
+    }
     this.begun = true;
     this.#chunked = chunked;
     this.#closes = this.head.fields.close || this.#connection.closing;
@@ -84,8 +90,8 @@ export class ExpressClient implements ClientSide, BodySource {
   }
 
   write(chunk: Buffer, loan: Loan): void {
-    if (this.#over) {
-      loan.release();
+    if (this.over || this.ended) {
+      this.giveBack(loan);
       return;
     }
     if (chunk.length > ONE_WRITE) {
@@ -97,15 +103,18 @@ export class ExpressClient implements ClientSide, BodySource {
     if (this.#connection.socket.writableNeedDrain) {
       this.#owed ??= [];
       this.#owed.push(loan);
-    } else loan.release();
+    } else this.giveBack(loan);
   }
 
   end(chunk?: Buffer, trailers: HeaderBlock = ''): void {
-    if (this.#over) return;
+    if (this.over || this.ended) return;
+    this.ended = true;
     if (chunk !== undefined) this.#out += chunk.toString('latin1');
     if (this.#chunked) this.#out += `0\r\n${trailers}\r\n`;
     this.flush();
     const { socket } = this.#connection;
+    // Of a connection that is over it is to be told that it is.
+    if (socket.destroyed) return;
     if (socket.writableLength === 0) this.#finish();
     else {
       this.#connection.onBlocked();
@@ -115,30 +124,32 @@ export class ExpressClient implements ClientSide, BodySource {
     }
   }
 
+  /** An answer that is whole is left alone: the client has it, or is getting it. */
   reset(): void {
-    this.#connection.reset();
+    if (!this.ended) this.#connection.reset();
+  }
+
+  destroy(): void {
+    this.#connection.destroy();
   }
 
   onDrain(): void {
     const owed = this.#owed;
     this.#owed = null;
-    for (const loan of owed ?? []) loan.release();
+    for (const loan of owed ?? []) this.giveBack(loan);
   }
 
   /** The client has left, or was cut off. */
   gone(): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.over) return;
     this.onDrain();
-    this.#events?.onClose(false);
+    this.tellClose(false);
   }
 
   #finish(): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.over) return;
     this.onDrain();
-    this.#events?.onClose(true);
-    this.#connection.onAnswered(this.#closes);
+    if (this.tellClose(true)) this.#connection.onAnswered(this.#closes);
   }
 
   /** A long piece is not copied; it is given back when the connection has taken it. */
@@ -148,13 +159,13 @@ export class ExpressClient implements ClientSide, BodySource {
     this.#out = this.#chunked ? '\r\n' : '';
     socket.cork();
     if (before !== '') socket.write(before, 'latin1');
-    const more = socket.write(chunk, () => loan.release());
+    const more = socket.write(chunk, () => this.giveBack(loan));
     socket.uncork();
     if (!more) this.#connection.onBlocked();
   }
 
   flush(): void {
-    if (this.#over || this.#out === '') return;
+    if (this.over || this.#out === '') return;
     const out = this.#out;
     this.#out = '';
     if (!this.#connection.socket.write(out, 'latin1')) this.#connection.onBlocked();

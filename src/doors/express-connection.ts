@@ -3,8 +3,10 @@ import type { TLSSocket } from 'node:tls';
 import type { ClientSide } from '../exchange/client-side.ts';
 import type { HeaderBlock } from '../exchange/header-block.ts';
 import { readRequestFields } from '../exchange/request-headers.ts';
+import type { InternalErrors } from '../internal-errors.ts';
 import { type DoorState, LINGER_BYTES, LINGER_MS, plainAddress } from './door-state.ts';
 import { ExpressClient } from './express-client.ts';
+import { cut, ignore } from './last-word.ts';
 import { mayBecomePlain, plainHead } from './plain-head.ts';
 import { answerMalformed, answerTimeout } from './raw-errors.ts';
 import { readShared } from './shared-read.ts';
@@ -18,6 +20,8 @@ export interface ExpressHouse {
   readonly handOver: (socket: Socket) => void;
   readonly nextId: (header: unknown) => string;
   readonly now: () => number;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
   readonly maxHeaderBytes: number;
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
@@ -61,33 +65,59 @@ export class ExpressConnection {
   #lingersUntil = 0;
   #lingerBytes = 0;
   #closes = false;
-  readonly #onData = (chunk: Buffer): void => this.#take(chunk);
-  readonly #onEnd = (): void => this.#halfClose();
-  readonly #onClose = (): void => this.#end();
-  readonly #onError = (): void => {};
+  // Everything that sockets and timers call is caught here: it ends this connection, and nothing else.
+  readonly #onData = (chunk: Buffer): void => {
+    try {
+      this.#take(chunk);
+    } catch (error) {
+      this.#fail(error);
+    }
+  };
+  readonly #onEnd = (): void => {
+    try {
+      this.#halfClose();
+    } catch (error) {
+      this.#fail(error);
+    }
+  };
+  readonly #onClose = (): void => {
+    try {
+      this.#end();
+    } catch (error) {
+      this.#fail(error);
+    }
+  };
   readonly #onDrain = (): void => {
-    this.#blockedSince = 0;
-    this.#client?.onDrain();
+    try {
+      this.#blockedSince = 0;
+      this.#client?.onDrain();
+    } catch (error) {
+      this.#fail(error);
+    }
   };
 
   constructor(accepted: Socket, house: ExpressHouse) {
     this.encrypted = (accepted as Partial<TLSSocket>).encrypted === true;
+    this.remoteAddress = plainAddress(accepted.remoteAddress ?? '');
+    this.#since = house.now();
     const shared = house.sharedReadBuffer && !this.encrypted;
     const socket = shared ? readShared(accepted, this.#onData, () => this.#over) : accepted;
     this.#socket = socket;
     this.#house = house;
-    this.remoteAddress = plainAddress(socket.remoteAddress ?? '');
-    this.#since = house.now();
     if (shared) socket.resume();
     else socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
     socket.on('close', this.#onClose);
-    socket.on('error', this.#onError);
+    socket.on('error', ignore);
     socket.on('drain', this.#onDrain);
   }
 
   get socket(): Socket {
     return this.#socket;
+  }
+
+  get errors(): InternalErrors {
+    return this.#house.errors;
   }
 
   get keepAlive(): HeaderBlock {
@@ -110,8 +140,7 @@ export class ExpressConnection {
 
   /** Cuts it so that the client cannot take what it got for a whole answer. */
   reset(): void {
-    if (this.encrypted) this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    cut(this.#socket);
   }
 
   pauseBody(): void {
@@ -129,6 +158,14 @@ export class ExpressConnection {
 
   /** The answer has been handed over whole. */
   onAnswered(closes: boolean): void {
+    try {
+      this.#answered(closes);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #answered(closes: boolean): void {
     this.#client = null;
     this.#closes ||= closes;
     this.#since = this.#house.now();
@@ -143,6 +180,14 @@ export class ExpressConnection {
 
   /** Ends what takes longer than it may. */
   sweep(now: number): void {
+    try {
+      this.#sweep(now);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #sweep(now: number): void {
     const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, state } = this.#house;
     const waited = now - this.#since;
     if (this.#blockedSince > 0) {
@@ -170,13 +215,15 @@ export class ExpressConnection {
     const client = this.#client;
     const partial = this.#bodyLeft > 0 ? client?.begun === false : client === null && this.#rest !== null;
     if (partial) this.#refuse(client, answerMalformed);
-    else this.destroy();
+    else if (client?.ended === true) {
+      // The answer is whole, and still to be read; what has come behind it is not begun.
+      this.#closes = true;
+      this.#socket.destroySoon();
+    } else this.destroy();
   }
 
   #refuse(client: ExpressClient | null, answer: (socket: Socket, id: string) => void): void {
     this.#leave();
-    // An error without a listener would end the process.
-    this.#socket.on('error', this.#onError);
     answer(this.#socket, client?.head.id ?? this.#house.nextId(undefined));
     client?.gone();
   }
@@ -227,7 +274,7 @@ export class ExpressConnection {
   }
 
   #begin(bytes: Buffer): boolean {
-    const { maxHeaderBytes, nextId, now, handle } = this.#house;
+    const { maxHeaderBytes, nextId, now } = this.#house;
     let text = bytes.toString('latin1', 0, Math.min(bytes.length, FIRST_LOOK));
     let found = plainHead(text);
     if (found === null && bytes.length > FIRST_LOOK) {
@@ -271,7 +318,7 @@ export class ExpressConnection {
     // The rest of a body is read when somebody wants it; without one, reading is how a client that leaves is noticed.
     if (!whole) this.#socket.pause();
     else if (this.#socket.isPaused()) this.#socket.resume();
-    if (handle(client)) {
+    if (this.#handled(client)) {
       this.#served++;
       return true;
     }
@@ -282,7 +329,19 @@ export class ExpressConnection {
     return false;
   }
 
+  /** A request that the exchange failed to take on is not the front door's either. */
+  #handled(client: ExpressClient): boolean {
+    try {
+      return this.#house.handle(client);
+    } catch (error) {
+      client.failed(error);
+      return true;
+    }
+  }
+
   #handOver(): void {
+    // That it is over comes as an event, and is not for the front door to hear.
+    if (this.#socket.destroyed) return;
     const rest = this.#rest;
     this.#leave();
     this.#socket.pause();
@@ -297,7 +356,7 @@ export class ExpressConnection {
     this.#socket.off('data', this.#onData);
     this.#socket.off('end', this.#onEnd);
     this.#socket.off('close', this.#onClose);
-    this.#socket.off('error', this.#onError);
+    // The listener for errors stays: one without any would end the process.
     this.#socket.off('drain', this.#onDrain);
     this.#house.onGone(this);
   }
@@ -306,6 +365,13 @@ export class ExpressConnection {
     if (this.#over) return;
     this.#over = true;
     this.#house.onGone(this);
+    this.#client?.gone();
+  }
+
+  /** Something of the door's own threw. */
+  #fail(error: unknown): void {
+    this.#house.errors.report('client', error, this.#client?.head.id);
+    this.#socket.destroy();
     this.#client?.gone();
   }
 }

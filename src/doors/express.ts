@@ -36,12 +36,25 @@ export function openExpressDoor(server: HttpServer, options: ExpressOptions): Ex
   let timer: NodeJS.Timeout | null = null;
   server.removeAllListeners(event);
   server.on(event, (socket: Socket) => {
-    connections.add(new ExpressConnection(socket, house));
-    timer ??= setInterval(sweep, SWEEP_MS);
+    try {
+      if (socket.destroyed) return;
+      connections.add(new ExpressConnection(socket, house));
+      timer ??= setInterval(sweep, SWEEP_MS);
+    } catch (error) {
+      options.errors.report('client', error);
+      socket.destroy();
+    }
   });
 
   function sweep(): void {
-    const now = options.now();
+    try {
+      sweepAll(options.now());
+    } catch (error) {
+      options.errors.report('client', error);
+    }
+  }
+
+  function sweepAll(now: number): void {
     for (const connection of connections) connection.sweep(now);
     if (connections.size > 0 || timer === null) return;
     clearInterval(timer);

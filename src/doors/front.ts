@@ -10,10 +10,12 @@ import Fastify, {
 } from 'fastify';
 import type { ClientSide } from '../exchange/client-side.ts';
 import { errorBody } from '../exchange/errors.ts';
-import type { InternalErrors } from '../internal-errors.ts';
+import { contain, type InternalErrors } from '../internal-errors.ts';
 import { type ConsoleOptions, registerConsole } from './console.ts';
 import type { DoorState } from './door-state.ts';
 import { openExpressDoor } from './express.ts';
+import { endHandshakes } from './handshakes.ts';
+import { ignore, knowResponse } from './last-word.ts';
 import { NodeClient } from './node-client.ts';
 import { answerClientError, answerConnect } from './raw-errors.ts';
 import { createRequestIds } from './request-id.ts';
@@ -70,13 +72,38 @@ const CHECK_MS = 1_000;
  * at its content type; only the console's pages go on to Fastify's routes.
  */
 export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
-  const { handle, limits, now } = options;
+  const { handle, limits, now, errors } = options;
   const state: DoorState = { draining: false, sendTimeoutMs: limits.sendTimeoutMs };
   const nextId = createRequestIds();
   const idOf = (request: IncomingMessage): string => nextId(request.headers['x-request-id']);
 
   function take(request: IncomingMessage, response: ServerResponse, id: string): boolean {
-    return handle(new NodeClient(request, response, state, id, now()));
+    const client = new NodeClient(request, response, state, id, now(), errors);
+    try {
+      return handle(client);
+    } catch (error) {
+      client.failed(error);
+      return true;
+    }
+  }
+
+  /** What the door itself does for a connection: if that throws, the connection ends, and nothing else. */
+  function guarded(socket: Socket | null, step: () => void, id?: string): void {
+    contain(step, (error) => {
+      errors.report('client', error, id);
+      socket?.destroy();
+    });
+  }
+
+  /**
+   * Node hands over pipelined requests as they come, but a read must not overtake the write before it: each waits
+   * until those before it have been answered. What comes behind an answer that closed the connection is not begun.
+   */
+  function inTurn({ raw, id }: FastifyRequest, response: ServerResponse, begin: () => void): void {
+    const { socket } = response;
+    const step = (): void => guarded(raw.socket, begin, id);
+    if (socket === null) response.once('socket', step);
+    else if (socket.writable) step();
   }
 
   const app = Fastify({
@@ -90,11 +117,12 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     return503OnClosing: false,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: limits.maxHeaderBytes },
-    clientErrorHandler: (error: Error, socket: Socket) => answerClientError(error, socket, nextId(undefined)),
+    clientErrorHandler: (error: Error, socket: Socket) =>
+      guarded(socket, () => answerClientError(error, socket, nextId(undefined))),
     // A target that Fastify's router cannot decode: what it is worth is for the gateway's own table to say.
     frameworkErrors: (_: Error, request: FastifyRequest, reply: FastifyReply) => {
       reply.hijack();
-      inTurn(reply.raw, () => {
+      inTurn(request, reply.raw, () => {
         if (take(request.raw, reply.raw, request.id)) return;
         reply.raw.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
         const message = 'The target of the request is not valid.';
@@ -105,7 +133,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   } as Parameters<typeof Fastify>[0]) as unknown as FastifyInstance;
 
   app.addHook('onRequest', (request, reply, done) => {
-    inTurn(reply.raw, () => {
+    inTurn(request, reply.raw, () => {
       if (take(request.raw, reply.raw, request.id)) reply.hijack();
       else {
         if (state.draining) reply.header('connection', 'close');
@@ -118,6 +146,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   const { server } = app;
   // Node drops headers beyond a thousand in silence; the size of the head is bound enough.
   server.maxHeadersCount = 0;
+  server.prependListener('request', knowRequest);
   const express = options.express
     ? openExpressDoor(server, {
         encrypted: options.tls !== undefined,
@@ -125,10 +154,12 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
         handle,
         nextId,
         now,
+        errors,
         sharedReadBuffer: options.sharedReadBuffer ?? false,
         ...limits,
       })
     : null;
+  if (options.tls !== undefined) endHandshakes(server, limits.headersTimeoutMs, errors);
   if (limits.maxConnections > 0) server.maxConnections = limits.maxConnections;
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -142,19 +173,41 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
   }
 
+  /** An error without a listener would end the process; that a connection is over is heard otherwise. */
+  function knowRequest(request: IncomingMessage, response: ServerResponse): void {
+    request.on('error', ignore);
+    response.on('error', ignore);
+    knowResponse(request, response);
+  }
+
+  const internal = (error: unknown): void => errors.report('client', error);
+
   // The exchange sends 100 Continue once it knows that it will read the body.
   server.on('checkContinue', (request, response) => server.emit('request', request, response));
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
-    const message = 'The only expectation that can be met is 100-continue.';
-    response.writeHead(417, { 'content-type': 'application/json', connection: 'close' });
-    response.end(errorBody({ status: 417, reason: 'expectation_failed', message }, idOf(request)));
+    guarded(request.socket, () => {
+      knowRequest(request, response);
+      const message = 'The only expectation that can be met is 100-continue.';
+      response.writeHead(417, { 'content-type': 'application/json', connection: 'close' });
+      response.end(errorBody({ status: 417, reason: 'expectation_failed', message }, idOf(request)));
+    });
   });
-  server.on('connect', (request, socket) => answerConnect(request, socket as Socket, idOf(request)));
+  server.on('connect', (request: IncomingMessage, duplex) => {
+    const socket = duplex as Socket;
+    guarded(socket, () => {
+      // To the server it is not one of its connections any more.
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+      answerConnect(socket, idOf(request));
+    });
+  });
 
   return {
     app,
     async listen(host, port) {
       await app.listen({ host, port });
+      // A connection that could not be accepted.
+      server.on('error', internal);
       return server.address() as AddressInfo;
     },
     drain() {
@@ -163,10 +216,13 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     async close(deadlineMs) {
       state.draining = true;
       // Fastify sweeps once; a connection whose request ends later would stay until its keep-alive timeout.
-      const sweep = setInterval(closeIdle, SWEEP_MS);
+      const sweep = setInterval(() => contain(closeIdle, internal), SWEEP_MS);
       const deadline = setTimeout(() => {
-        express?.closeAll();
-        server.closeAllConnections();
+        contain(() => {
+          express?.closeAll();
+          server.closeAllConnections();
+          for (const socket of sockets) socket.destroy();
+        }, internal);
       }, deadlineMs);
       try {
         await app.close();
@@ -178,16 +234,6 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   };
 }
 
-/**
- * Node hands over pipelined requests as they come, but a read must not overtake the write before it: each waits
- * until those before it have been answered. What comes behind an answer that closed the connection is not begun.
- */
-function inTurn(response: ServerResponse, begin: () => void): void {
-  const { socket } = response;
-  if (socket === null) response.once('socket', begin);
-  else if (socket.writable) begin();
-}
-
 function serverOptions({ tls, limits }: FrontDoorOptions): object {
   const http = {
     maxHeaderSize: limits.maxHeaderBytes,
@@ -197,5 +243,7 @@ function serverOptions({ tls, limits }: FrontDoorOptions): object {
     // A missing Host is refused by the exchange, in the gateway's own words.
     requireHostHeader: false,
   };
-  return tls === undefined ? { http } : { https: { ...http, ...tls } };
+  return tls === undefined
+    ? { http }
+    : { https: { ...http, ...tls, handshakeTimeout: limits.headersTimeoutMs } };
 }

@@ -1,24 +1,25 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { BodySource } from '../exchange/body.ts';
 import type { ClientEvents, ClientSide, Loan, RequestHead } from '../exchange/client-side.ts';
 import { blockOf, flatOf, type HeaderBlock } from '../exchange/header-block.ts';
 import { readRequestFields } from '../exchange/request-headers.ts';
+import type { InternalErrors } from '../internal-errors.ts';
 import { type DoorState, LINGER_BYTES, LINGER_MS, PLAIN_REASON, plainAddress } from './door-state.ts';
+import { GuardedClient } from './guarded-client.ts';
+import { cut, knowWhole } from './last-word.ts';
 
 /** Node's parser also takes 0.9 and 2.0, with the lines of HTTP/1.1. */
 const OTHER_VERSION = 'The only versions of HTTP taken are 1.0 and 1.1.';
 
 /** A request of `node:http` as the exchange sees it. */
-export class NodeClient implements ClientSide, BodySource {
-  readonly head: RequestHead;
+export class NodeClient extends GuardedClient implements ClientSide, BodySource {
   readonly whole = null;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #door: DoorState;
   #awaitsContinue: boolean;
-  #closed = false;
+  #ended = false;
   #patience: NodeJS.Timeout | null = null;
 
   constructor(
@@ -27,12 +28,13 @@ export class NodeClient implements ClientSide, BodySource {
     door: DoorState,
     id: string,
     receivedAt: number,
+    errors: InternalErrors,
   ) {
+    super(requestHead(request, id, receivedAt), errors);
     this.#request = request;
     this.#response = response;
     this.#door = door;
     this.#awaitsContinue = request.headers.expect !== undefined && request.httpVersionMinor > 0;
-    this.head = requestHead(request, id, receivedAt);
   }
 
   get body(): BodySource {
@@ -50,19 +52,27 @@ export class NodeClient implements ClientSide, BodySource {
   }
 
   deliver(onData: (chunk: Buffer) => void, onEnd: () => void): void {
-    this.#request.on('data', onData);
-    this.#request.on('end', onEnd);
+    let failed = false;
+    const contained = (step: () => void): void => {
+      if (failed) return;
+      try {
+        step();
+      } catch (error) {
+        failed = true;
+        this.failed(error);
+      }
+    };
+    this.#request.on('data', (chunk: Buffer) => contained(() => onData(chunk)));
+    this.#request.on('end', () => contained(onEnd));
   }
 
-  listen(events: ClientEvents): void {
+  override listen(events: ClientEvents): void {
+    super.listen(events);
     const response = this.#response;
-    const close = (): void => {
-      if (this.#closed) return;
-      this.#closed = true;
+    response.on('close', () => {
+      this.tellClose(response.writableFinished);
       this.#calm();
-      events.onClose(response.writableFinished);
-    };
-    response.on('close', close);
+    });
     response.on('drain', () => this.#calm());
   }
 
@@ -76,6 +86,11 @@ export class NodeClient implements ClientSide, BodySource {
 
   writeHead(status: number, reason: string, headers: HeaderBlock, hasDate: boolean): void {
     const response = this.#response;
+    if (this.over) return;
+    if (response.headersSent) {
+      this.answeredTwice();
+      return;
+    }
     response.sendDate = !hasDate;
     if (this.#door.draining) response.shouldKeepAlive = false;
     const flat = flatOf(headers);
@@ -84,7 +99,11 @@ export class NodeClient implements ClientSide, BodySource {
   }
 
   write(chunk: Buffer, loan: Loan): void {
-    if (!this.#response.write(chunk, () => loan.release())) this.#beImpatient();
+    if (this.over || this.#ended) {
+      this.giveBack(loan);
+      return;
+    }
+    if (!this.#response.write(chunk, () => this.giveBack(loan))) this.#beImpatient();
   }
 
   /** `node:http` does so by itself. */
@@ -92,6 +111,8 @@ export class NodeClient implements ClientSide, BodySource {
 
   end(chunk?: Buffer, trailers?: HeaderBlock): void {
     const response = this.#response;
+    if (this.over || this.#ended) return;
+    this.#ended = true;
     if (trailers !== undefined && trailers !== '') response.addTrailers(pairs(flatOf(trailers)));
     if (this.#request.complete || this.#awaitsContinue) {
       response.end(chunk);
@@ -104,8 +125,8 @@ export class NodeClient implements ClientSide, BodySource {
   /** A client that reads nothing keeps memory and a connection to Druid: it has so long. */
   #beImpatient(): void {
     const { sendTimeoutMs } = this.#door;
-    if (sendTimeoutMs === 0 || this.#closed) return;
-    this.#patience ??= setTimeout(() => this.reset(), sendTimeoutMs);
+    if (sendTimeoutMs === 0 || this.over) return;
+    this.#patience ??= setTimeout(() => cut(this.#request.socket), sendTimeoutMs);
   }
 
   #calm(): void {
@@ -130,23 +151,33 @@ export class NodeClient implements ClientSide, BodySource {
       left -= data.byteLength;
       if (left < 0) stop(true);
     };
-    const stop = (cut: boolean): void => {
+    const stop = (cuts: boolean): void => {
       clearTimeout(timer);
       request.off('data', count);
-      if (!stays) response.end();
-      if (cut) socket.destroySoon();
+      socket.off('close', calm);
+      try {
+        if (!stays) response.end();
+        if (cuts) socket.destroySoon();
+      } catch (error) {
+        this.fault(error);
+      }
     };
     const timer = setTimeout(stop, LINGER_MS, true);
     request.once('end', () => stop(false));
-    socket.once('close', () => clearTimeout(timer));
+    const calm = (): void => clearTimeout(timer);
+    socket.once('close', calm);
     request.on('data', count);
+    if (!stays) knowWhole(response, () => stop(false));
     request.resume();
   }
 
+  /** An answer that is whole is left alone: the client has it, or is getting it. */
   reset(): void {
-    const { socket } = this.#request;
-    if (!this.head.encrypted && socket instanceof Socket) socket.resetAndDestroy();
-    else socket.destroy();
+    if (!this.#ended) cut(this.#request.socket);
+  }
+
+  destroy(): void {
+    this.#request.socket.destroy();
   }
 }
 

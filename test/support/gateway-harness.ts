@@ -162,7 +162,7 @@ const LOCAL: Readonly<Record<string, Extract<Route, { kind: 'local' }>['name']>>
 let pem: Promise<Buffer> | null = null;
 
 /** Key and certificate of a listener, made once for all tests of a file. */
-async function listenerTls(): Promise<SecureContextOptions> {
+export async function listenerTls(): Promise<SecureContextOptions> {
   pem ??= mkdtemp(join(tmpdir(), 'listener-tls-'))
     .then(makeCertificates)
     .then(({ server }) => readFile(server));

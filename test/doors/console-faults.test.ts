@@ -1,0 +1,201 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ConsoleOptions } from '../../src/doors/console.ts';
+import { type BareDoor, startBareDoor } from '../support/bare-door.ts';
+import { type FakeUpstream, plain, startUpstream } from '../support/fake-upstream.ts';
+import { connectRaw, exchangeRaw, type RawAnswer } from '../support/raw-client.ts';
+
+let leader: FakeUpstream;
+let gateway: BareDoor;
+
+async function start(console: Partial<ConsoleOptions> = {}): Promise<void> {
+  gateway = await startBareDoor({ console });
+  gateway.cluster.lead('coordinator', leader.origin);
+}
+
+beforeEach(async () => {
+  leader = await startUpstream((_, socket) => socket.write(PAGE));
+});
+
+afterEach(async () => {
+  await gateway.close();
+  await leader.close();
+});
+
+const PAGE = plain('200 OK', ['Content-Type: text/html'], '<html>');
+const get = (line = 'GET /'): Promise<RawAnswer> =>
+  exchangeRaw(gateway.port, `${line} HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n`);
+const outstanding = (): number => gateway.cluster.node(leader.origin).outstanding;
+/** The record of the first page, once it is over. */
+async function recorded(count = 1): Promise<(typeof gateway.records)[number] | undefined> {
+  while (gateway.records.length < count) await new Promise((resolve) => setTimeout(resolve, 5));
+  return gateway.records[count - 1];
+}
+
+describe('answers that are none', () => {
+  test.each([
+    ['a status of 600', 'HTTP/1.1 600 Odd\r\nContent-Length: 2\r\n\r\nok'],
+    ['a status of 999', 'HTTP/1.1 999 Odd\r\nContent-Length: 2\r\n\r\nok'],
+    ['a status of 600 and a body that hangs', 'HTTP/1.1 600 Odd\r\nContent-Length: 20\r\n\r\nok'],
+    ['bytes that are not HTTP', 'nothing of the kind\r\n\r\n'],
+  ])('%s is a 502, and the next page is served', async (_, bytes) => {
+    await start();
+    leader.script = (_request, socket) => void socket.write(bytes);
+    const answer = await get();
+    expect([answer.status, answer.json().errorCode]).toEqual([502, 'upstream_malformed']);
+    expect(answer.header('x-request-id')).toBe('mine');
+    expect(await recorded()).toMatchObject({ status: 502, reason: 'upstream_malformed', attempts: 1 });
+    expect(outstanding()).toBe(0);
+    leader.script = (_request, socket) => void socket.write(PAGE);
+    expect((await get()).status).toBe(200);
+    expect(gateway.errors.lines).toEqual([]);
+  });
+
+  test.each([
+    ['599', plain('599 Odd', [], 'odd'), 'odd'],
+    ['a reason phrase beyond ASCII', plain('200 \xfc\xff', [], 'page'), 'page'],
+    ['a header beyond ASCII', plain('200 OK', ['X-Odd: \xe2\x82\xac'], 'page'), 'page'],
+    ['204', 'HTTP/1.1 204 No Content\r\n\r\n', ''],
+    ['304', 'HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n', ''],
+    ['304 with a length', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n', ''],
+    ['103 ahead', `HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n${PAGE.toString()}`, '<html>'],
+    [
+      'names that objects have',
+      plain('200 OK', ['constructor: x', '__proto__: y', '__proto__: z'], 'p'),
+      'p',
+    ],
+    ['no framing', 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npage', 'page'],
+  ])('%s is served', async (_, bytes, body) => {
+    await start();
+    leader.script = (_request, socket) => {
+      socket.write(bytes);
+      if (bytes.includes('close')) socket.end();
+    };
+    const client = await connectRaw(gateway.port);
+    for (let i = 1; i <= 2; i++) {
+      client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      expect((await client.answer()).body.toString()).toBe(body);
+      expect((await recorded(i))?.end).toBe('complete');
+    }
+    client.close();
+    expect(outstanding()).toBe(0);
+  });
+
+  test.each([
+    ['before its head', ''],
+    ['in its head', 'HTTP/1.1 200 OK\r\n'],
+    ['behind its head', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n'],
+    ['in its body', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf'],
+    ['in the body of one that is not for the client', 'HTTP/1.1 503 No\r\nContent-Length: 100\r\n\r\nhalf'],
+    ['in the body of one without a body', 'HTTP/1.1 307 No\r\nLocation: /x\r\nContent-Length: 100\r\n\r\n'],
+  ])('a node that resets its answer %s ends nothing but the page', async (_, bytes) => {
+    await start();
+    leader.script = (_request, socket) => {
+      if (bytes === '') socket.resetAndDestroy();
+      else socket.write(bytes, () => setTimeout(() => socket.resetAndDestroy(), 20));
+    };
+    const answer = await get().catch(() => null);
+    expect([null, 502, 503]).toContain(answer?.status ?? null);
+    await recorded();
+    expect(outstanding()).toBe(0);
+    leader.script = (_request, socket) => void socket.write(PAGE);
+    expect((await get()).status).toBe(200);
+    expect(gateway.errors.lines).toEqual([]);
+  });
+
+  test('a client that has left before the answer comes ends nothing', async () => {
+    await start();
+    const { promise, resolve } = Promise.withResolvers<() => void>();
+    leader.script = (_, socket) => resolve(() => void socket.write(PAGE));
+    const client = await connectRaw(gateway.port);
+    client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    const answer = await promise;
+    client.close();
+    expect((await recorded())?.end).toBe('client_gone');
+    answer();
+    leader.script = (_, socket) => void socket.write(PAGE);
+    expect((await get()).status).toBe(200);
+    expect(outstanding()).toBe(0);
+  });
+
+  test('a target that the proxy would not resolve is a 400 in the gateway’s own words', async () => {
+    await start();
+    const answer = await get('GET /public/..a');
+    expect([answer.status, answer.json().errorCode]).toEqual([400, 'target_malformed']);
+    expect(outstanding()).toBe(0);
+  });
+});
+
+describe('what throws in the gateway itself', () => {
+  const thrown = new Error('on purpose');
+  const fail = (): never => {
+    throw thrown;
+  };
+
+  const isInternal = (answer: RawAnswer): void => {
+    expect([answer.status, answer.json().errorCode]).toEqual([500, 'internal_error']);
+    expect(gateway.errors.lines).toMatchObject([
+      { place: 'request', id: 'mine', error: 'Error: on purpose' },
+    ]);
+    expect(outstanding()).toBe(0);
+  };
+
+  test.each<[string, Partial<ConsoleOptions>]>([
+    ['when a page begins', { begins: fail }],
+    ['when it is sent', { trusts: fail }],
+  ])('%s ends the page with 500, told with its id', async (_, options) => {
+    await start(options);
+    isInternal(await get());
+    expect(await recorded()).toMatchObject({ status: 500, reason: 'internal_error' });
+  });
+
+  test('when its answer is judged', async () => {
+    await start();
+    gateway.cluster.onReport = fail;
+    isInternal(await get());
+    gateway.cluster.onReport = () => {};
+    expect((await get()).status).toBe(200);
+  });
+
+  test('when its failure is judged', async () => {
+    await start();
+    gateway.cluster.onReport = fail;
+    leader.script = (_, socket) => socket.destroy();
+    isInternal(await get());
+  });
+
+  test('when it goes on after it has waited', async () => {
+    let trusts = (): boolean => false;
+    await start({ trusts: () => trusts() });
+    gateway.cluster.unlead('coordinator');
+    const waiting = get();
+    trusts = fail;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    gateway.cluster.lead('coordinator', leader.origin);
+    isInternal(await waiting);
+  });
+
+  test('when it is counted at its end, after which the connection is still of use', async () => {
+    let sink: ConsoleOptions['sink'] = fail;
+    await start({ sink: (record) => sink(record) });
+    const client = await connectRaw(gateway.port);
+    client.send('GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n');
+    expect((await client.answer()).status).toBe(200);
+    while (gateway.errors.total === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(gateway.errors.lines).toMatchObject([{ place: 'request', id: 'mine' }]);
+    sink = () => {};
+    client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    expect((await client.answer()).status).toBe(200);
+    client.close();
+    expect(outstanding()).toBe(0);
+  });
+
+  test('before there is a page: its connection is cut', async () => {
+    let now = (): number => performance.now();
+    await start({ now: () => now() });
+    now = fail;
+    const client = await connectRaw(gateway.port);
+    client.send('GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n');
+    await client.ended();
+    expect(gateway.errors.lines).toMatchObject([{ place: 'request', id: 'mine' }]);
+  });
+});
