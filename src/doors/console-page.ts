@@ -257,10 +257,6 @@ export class ConsolePage implements StandbyActions {
     stream.pipe(raw);
   }
 
-  onInternalError(error: unknown): void {
-    this.#failed(error as Error);
-  }
-
   #answered(node: UpstreamNode, answer: UpstreamAnswer): void {
     if (answer.statusCode < 200 || answer.statusCode > 599) {
       answer.stream.destroy();

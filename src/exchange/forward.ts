@@ -298,8 +298,14 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
 
   /** Fails this request after something of ours threw, wherever it was. Never throws. */
   onInternalError(error: unknown): void {
-    const { errors } = this.#deps;
     this.#phase = 'over';
+    this.#abandon();
+    failRequest(this.#deps.errors, this.#client, this.#account, error);
+  }
+
+  /** Gives back what can be given back, though some of it may throw. */
+  #abandon(): void {
+    const { errors } = this.#deps;
     const steps = [
       () => this.#cancelUnheard(),
       () => this.#disarm(),
@@ -309,9 +315,8 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
       () => this.#leave(),
     ];
     for (const step of steps) {
-      contain(step, (again) => errors.report('request', again, this.#client.head.id));
+      contain(step, (error) => errors.report('request', error, this.#client.head.id));
     }
-    failRequest(errors, this.#client, this.#account, error);
   }
 
   #contain(step: () => void): void {
@@ -451,9 +456,11 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     try {
       if (!finished) this.#cancelUnheard();
       this.#release();
-    } finally {
-      this.#account.onClose(finished);
+    } catch (error) {
+      this.#deps.errors.report('request', error, this.#client.head.id);
+      this.#abandon();
     }
+    this.#account.onClose(finished);
   }
 
   /** Reads of a master are short and can be had from the next one; a Broker's answers are shown as they come. */
