@@ -67,7 +67,9 @@ export default defineConfig({
       {
         test: {
           name: 'unit-tls',
-          include: ['test/exchange/relay.test.ts', 'test/exchange/hostile-answers.test.ts'],
+          include: ['relay', 'hostile-answers', 'slow-readers'].map(
+            (name) => `test/exchange/${name}.test.ts`,
+          ),
           env: { LISTENER: 'tls' },
           ...unit,
           sequence: { groupOrder: 3 },

@@ -58,7 +58,8 @@ export function readAnswerHead(
   let keepAlive: number | null = null;
   let from = 0;
   for (let at = 0; at < block.length; ) {
-    const end = block.indexOf('\r\n', at);
+    const found = block.indexOf('\r\n', at);
+    const end = found === -1 ? block.length : found;
     const next = end + 2;
     if (!LOOKED_AT.has(block.charCodeAt(at))) {
       at = next;

@@ -29,7 +29,7 @@ export interface UpstreamRequest {
 /**
  * Why an attempt failed. `connect`: no connection, nothing was sent. `stale`: a connection that had served before
  * ended without a byte of an answer, most likely because the node was just closing it. `reset`: the connection ended
- * early. `no_answer`: no head within the response timeout. `stalled`: no body byte within the idle timeout.
+ * early. `no_answer`: no whole head within the response timeout. `stalled`: no body byte within the idle timeout.
  * `malformed`: not HTTP, or a head beyond the limit.
  */
 export type UpstreamFailureKind = 'connect' | 'stale' | 'reset' | 'no_answer' | 'stalled' | 'malformed';
@@ -40,7 +40,10 @@ export interface UpstreamFailure {
   readonly answered: boolean;
 }
 
-/** Callbacks of one attempt, in this order; after `onEnd`, `onFailure` or `abort` nothing follows. */
+/**
+ * Callbacks of one attempt, in this order; after `onEnd`, `onFailure` or `abort` nothing follows. What one of them
+ * throws, or the request's body, ends the attempt and comes back as `onInternalError`.
+ */
 export interface UpstreamHandler {
   /** The final head; interim ones (1xx) are not shown. */
   onHead(head: AnswerHead): void;
@@ -63,8 +66,8 @@ export interface UpstreamCall {
 
 export interface Upstreams {
   /**
-   * Sends the request; counts `node.outstanding` up, and down once when the attempt is over. The handler hears
-   * nothing before this returns.
+   * Sends the request; counts `node.outstanding` up, and down once when the attempt is over. Before this returns the
+   * handler hears nothing but what was sent of a body; if it throws, nothing is counted and the handler hears no more.
    */
   send(node: UpstreamNode, request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall;
   /** Closes connections to origins that are not in `known`, each after its running requests. */

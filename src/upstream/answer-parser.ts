@@ -15,7 +15,7 @@ export interface AnswerSink {
 type State = 'idle' | 'head' | 'counted' | 'until-end' | 'size' | 'data' | 'data-end' | 'trailers' | 'dead';
 
 const STATUS_LINE =
-  /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t -~\x80-\xff]*))?\r\n((?:[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t -~\x80-\xff]*\r\n)*)\r\n$/;
+  /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t -~\x80-\xff]*))?\r\n((?:[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t -~\x80-\xff]*\r\n)*)\r\n$/;
 const TRAILERS = /^(?:[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t -~\x80-\xff]*\r\n)*\r\n$/;
 /** At most eight digits; an extension is passed over, as far as it is harmless. */
 const CHUNK_SIZE = /^([\da-f]{1,8})(?:;[\t -~\x80-\xff]*)?$/i;

@@ -9,6 +9,7 @@ import type {
   UpstreamHandler,
   UpstreamRequest,
 } from '../exchange/upstream-side.ts';
+import type { InternalErrors } from '../internal-errors.ts';
 import type { UpstreamConnection } from './connection.ts';
 
 /** A body up to this many bytes goes out in one write with its head. */
@@ -16,21 +17,29 @@ const ONE_WRITE = 16 * 1024;
 
 /** What is usual. */
 export interface Patience {
-  /** Time to the first byte of the answer; 0 waits for ever. */
+  /** Time from the request to the answer's whole head, whatever comes before that; 0 waits for ever. */
   readonly responseTimeoutMs: number;
   /** Time between two bytes of the answer's body; 0 waits for ever. */
   readonly idleTimeoutMs: number;
 }
 
-/** One attempt: a connection on one side, the exchange on the other, and `outstanding` counted exactly once. */
+/**
+ * One attempt: a connection on one side, the exchange on the other, and `outstanding` counted exactly once. What the
+ * exchange throws when it is told something ends the attempt, and is told to the exchange.
+ */
 export class Call implements UpstreamCall, BodySink {
   readonly #node: UpstreamNode;
   readonly #request: UpstreamRequest;
   readonly #handler: UpstreamHandler;
+  readonly #errors: InternalErrors;
   #connection: UpstreamConnection | null = null;
   #over = false;
   /** The node takes nothing more at the moment. */
   #blocked = false;
+  /** `ride` has returned: from now on the handler hears what happens. */
+  #riding = false;
+  /** What was thrown first. */
+  #thrown: { readonly error: unknown } | null = null;
   /** A byte of an answer has come. */
   answered = false;
   /** The request's last byte has been written. */
@@ -38,10 +47,16 @@ export class Call implements UpstreamCall, BodySink {
   /** The answer's head is there. */
   headed = false;
 
-  constructor(node: UpstreamNode, request: UpstreamRequest, handler: UpstreamHandler) {
+  constructor(
+    node: UpstreamNode,
+    request: UpstreamRequest,
+    handler: UpstreamHandler,
+    errors: InternalErrors,
+  ) {
     this.#node = node;
     this.#request = request;
     this.#handler = handler;
+    this.#errors = errors;
     node.outstanding++;
   }
 
@@ -58,19 +73,27 @@ export class Call implements UpstreamCall, BodySink {
     return idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, patienceMs ?? 0);
   }
 
-  /** Its client has the next word, and the node nothing to answer for. */
+  /** The request is not whole, and its client's next piece is what is missing. */
   get awaitsClient(): boolean {
     return !this.sent && !this.#blocked;
   }
 
+  /** Goes out on this connection. Throws what is thrown meanwhile; then it is over, and the handler hears nothing. */
   ride(connection: UpstreamConnection): this {
     this.#connection = connection;
-    connection.carry(this);
+    try {
+      connection.carry(this);
+    } catch (error) {
+      this.crash(error);
+    }
+    if (this.#thrown !== null) throw this.#thrown.error;
+    this.#riding = true;
     return this;
   }
 
   abort(): void {
-    if (!this.#settle()) return;
+    if (this.#over) return;
+    this.#finishQuietly();
     this.#connection?.destroy();
   }
 
@@ -90,10 +113,10 @@ export class Call implements UpstreamCall, BodySink {
       const framed = `${head}Content-Length: ${body.length}\r\n\r\n`;
       if (body.length <= ONE_WRITE) connection.write(framed + body.toString('latin1'));
       else {
-        connection.together(() => {
-          connection.write(framed);
-          connection.write(body);
-        });
+        connection.cork();
+        connection.write(framed);
+        connection.write(body);
+        connection.uncork();
       }
       this.sent = true;
       this.#handler.onBodySent(body.length);
@@ -107,56 +130,121 @@ export class Call implements UpstreamCall, BodySink {
   write(chunk: Buffer): boolean {
     const connection = this.#connection;
     if (this.#over || connection === null) return false;
-    connection.touch();
-    this.#handler.onBodySent(chunk.length);
-    this.#blocked = !this.#framed(connection, chunk);
-    return !this.#blocked;
+    try {
+      connection.touch();
+      this.#handler.onBodySent(chunk.length);
+      this.#blocked = !this.#framed(connection, chunk);
+      return !this.#blocked;
+    } catch (error) {
+      this.crash(error);
+      return false;
+    }
   }
 
   #framed(connection: UpstreamConnection, chunk: Buffer): boolean {
     if (this.#request.bodyLength !== null) return connection.write(chunk);
-    let more = true;
-    connection.together(() => {
-      connection.write(`${chunk.length.toString(16)}\r\n`);
-      connection.write(chunk);
-      more = connection.write('\r\n');
-    });
+    connection.cork();
+    connection.write(`${chunk.length.toString(16)}\r\n`);
+    connection.write(chunk);
+    const more = connection.write('\r\n');
+    connection.uncork();
     return more;
   }
 
   end(): void {
     if (this.#over) return;
-    this.#connection?.touch();
-    if (this.#request.bodyLength === null) this.#connection?.write('0\r\n\r\n');
-    this.sent = true;
+    try {
+      this.#connection?.touch();
+      if (this.#request.bodyLength === null) this.#connection?.write('0\r\n\r\n');
+      this.sent = true;
+    } catch (error) {
+      this.crash(error);
+    }
   }
 
   onDrain(): void {
     this.#blocked = false;
     this.#connection?.touch();
-    this.#stream?.resume();
+    try {
+      this.#stream?.resume();
+    } catch (error) {
+      this.crash(error);
+    }
   }
 
   onHead(head: AnswerHead): void {
     this.headed = true;
-    if (!this.#over) this.#handler.onHead(head);
+    if (this.#over) return;
+    try {
+      this.#handler.onHead(head);
+    } catch (error) {
+      this.crash(error);
+    }
   }
 
   onBody(chunk: Buffer, loan: Loan): void {
-    if (this.#over) loan.release();
-    else this.#handler.onData(chunk, loan);
+    if (this.#over) {
+      loan.release();
+      return;
+    }
+    try {
+      this.#handler.onData(chunk, loan);
+    } catch (error) {
+      this.crash(error);
+    }
   }
 
   onRest(): void {
-    if (!this.#over) this.#handler.onRest();
+    if (this.#over) return;
+    try {
+      this.#handler.onRest();
+    } catch (error) {
+      this.crash(error);
+    }
   }
 
+  /** The connection is another's from now on. */
   onWhole(trailers: HeaderBlock): void {
-    if (this.#settle()) this.#handler.onEnd(trailers);
+    if (this.#over) return;
+    this.#connection = null;
+    try {
+      this.#finish();
+      this.#handler.onEnd(trailers);
+    } catch (error) {
+      this.crash(error);
+    }
   }
 
   fail(kind: UpstreamFailureKind): void {
-    if (this.#settle()) this.#handler.onFailure({ kind, answered: this.answered });
+    if (this.#over) return;
+    try {
+      this.#finish();
+      this.#handler.onFailure({ kind, answered: this.answered });
+    } catch (error) {
+      this.crash(error);
+    }
+  }
+
+  /**
+   * Something of ours threw. Ends the attempt unless it was over, and tells the handler, once, whose last word this
+   * is. What is thrown besides is told where errors are told that belong to no request.
+   */
+  crash(error: unknown): void {
+    if (this.#thrown !== null) {
+      this.#errors.report('upstream', error);
+      return;
+    }
+    this.#thrown = { error };
+    if (!this.#over) {
+      this.#finishQuietly();
+      this.#connection?.destroy();
+    }
+    if (!this.#riding) return;
+    try {
+      this.#handler.onInternalError(error);
+    } catch (another) {
+      this.#errors.report('upstream', another);
+    }
   }
 
   get #stream(): BodyStream | null {
@@ -164,11 +252,18 @@ export class Call implements UpstreamCall, BodySink {
     return body === null || Buffer.isBuffer(body) ? null : body;
   }
 
-  #settle(): boolean {
-    if (this.#over) return false;
+  #finish(): void {
     this.#over = true;
     this.#node.outstanding--;
     this.#stream?.stop();
-    return true;
+  }
+
+  /** Where the handler is not to hear of what the body throws. */
+  #finishQuietly(): void {
+    try {
+      this.#finish();
+    } catch (error) {
+      this.#errors.report('upstream', error);
+    }
   }
 }

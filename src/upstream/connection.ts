@@ -3,6 +3,7 @@ import tls from 'node:tls';
 import type { AnswerHead } from '../exchange/answer-head.ts';
 import type { HeaderBlock } from '../exchange/header-block.ts';
 import type { UpstreamFailureKind } from '../exchange/upstream-side.ts';
+import type { InternalErrors } from '../internal-errors.ts';
 import { AnswerParser, type AnswerSink } from './answer-parser.ts';
 import type { Call } from './call.ts';
 import { type BufferOwner, ReadBuffer, type ReadBuffers } from './read-buffers.ts';
@@ -29,7 +30,16 @@ export interface ConnectionOptions {
   readonly keeper: ConnectionKeeper;
   /** Milliseconds, as coarse as the keeper's timer. */
   readonly clock: () => number;
+  /** Where errors of our own are told that belong to no call. */
+  readonly errors: InternalErrors;
 }
+
+/**
+ * `connecting`: a call waits for the connection. `busy`: it carries a call. `finishing`: the answer is whole, but
+ * pieces of it are still out, or bytes of the request have not been taken; it is read, so that its end is noticed.
+ * `idle`: it may carry another call. `gone`: it has ended.
+ */
+export type ConnectionState = 'connecting' | 'busy' | 'finishing' | 'idle' | 'gone';
 
 /** An answer that is longer, or has gone on for longer, is read into large buffers. */
 const LONG_ANSWER = 256 * 1024;
@@ -38,33 +48,40 @@ const MOST_LENT = 2;
 /** Happy Eyeballs gives each address so long, in milliseconds; Node's 250 give up on slow links. */
 const ADDRESS_ATTEMPT_MS = 1_000;
 
-/** One connection to a node: carries one request at a time, and is used again as long as nothing is in doubt. */
+/**
+ * One connection to a node: carries one request at a time, and is used again as long as nothing is in doubt. What of
+ * ours throws while the socket, or a loan that comes back, is at work here ends this connection and nothing else.
+ */
 export class UpstreamConnection implements AnswerSink, BufferOwner {
   readonly #socket: net.Socket;
   readonly #keeper: ConnectionKeeper;
   readonly #buffers: ReadBuffers;
   readonly #clock: () => number;
+  readonly #errors: InternalErrors;
   readonly #parser: AnswerParser;
+  #state: ConnectionState = 'connecting';
+  /** While it is `connecting` or `busy`. */
   #call: Call | null = null;
-  #connected = false;
   #served = 0;
   #buffer: ReadBuffer;
   /** Pieces of that buffer are out. */
   #spent = false;
+  /** Buffers that were read and of which pieces are out. */
   #lent = 0;
+  /** Only while it is `busy`: the node is not read. */
   #paused = false;
   #read = 0;
   #long = false;
-  #gone = false;
-  /** Since when nothing has happened on it. */
+  /** Since when neither side has got on: with the request, with the answer's body, or at all. */
   since: number;
   /** How long it may be idle, in milliseconds, by the node's own word. */
   idleLimitMs = Number.POSITIVE_INFINITY;
 
-  constructor({ place, maxHeadBytes, buffers, keeper, clock }: ConnectionOptions) {
+  constructor({ place, maxHeadBytes, buffers, keeper, clock, errors }: ConnectionOptions) {
     this.#keeper = keeper;
     this.#buffers = buffers;
     this.#clock = clock;
+    this.#errors = errors;
     this.since = clock();
     this.#buffer = buffers.small();
     this.#parser = new AnswerParser(this, maxHeadBytes);
@@ -72,15 +89,15 @@ export class UpstreamConnection implements AnswerSink, BufferOwner {
     this.#socket.on('error', () => {});
     this.#socket.on('end', () => this.#onEnd());
     this.#socket.on('close', () => this.#onClose());
-    this.#socket.on('drain', () => this.#call?.onDrain());
+    this.#socket.on('drain', () => this.#onDrain());
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
   }
 
   get call(): Call | null {
     return this.#call;
-  }
-
-  get connected(): boolean {
-    return this.#connected;
   }
 
   /** It has carried a request before the one that it carries now. */
@@ -88,12 +105,16 @@ export class UpstreamConnection implements AnswerSink, BufferOwner {
     return this.#served > 1;
   }
 
-  /** Bytes of an answer are out, so that the node waits for the client and not the other way round. */
-  get paused(): boolean {
-    return this.#paused;
+  /**
+   * The client has the next word, and the node nothing to answer for: before the answer's head while the client has
+   * not sent the request, from then on while it does not take what is out.
+   */
+  get awaitsClient(): boolean {
+    const call = this.#call;
+    return call !== null && (call.headed ? this.#paused : call.awaitsClient);
   }
 
-  /** Something happens on it. */
+  /** It gets on. */
   touch(): void {
     this.since = this.#clock();
   }
@@ -104,17 +125,21 @@ export class UpstreamConnection implements AnswerSink, BufferOwner {
     this.#served++;
     this.touch();
     this.#parser.expect();
-    if (this.#connected) call.begin(this);
+    if (this.#state === 'connecting') return;
+    this.#state = 'busy';
+    call.begin(this);
   }
 
   write(data: string | Buffer): boolean {
     return typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data);
   }
 
-  /** Several writes that go out together. */
-  together(write: () => void): void {
+  /** What is written until `uncork` goes out together. */
+  cork(): void {
     this.#socket.cork();
-    write();
+  }
+
+  uncork(): void {
     this.#socket.uncork();
   }
 
@@ -125,16 +150,38 @@ export class UpstreamConnection implements AnswerSink, BufferOwner {
     call?.fail(kind);
   }
 
+  /** Ends it because something of ours threw; whoever waits for an answer hears of it, otherwise the log does. */
+  crash(error: unknown): void {
+    const call = this.#call;
+    this.destroy();
+    if (call === null) this.#errors.report('upstream', error);
+    else call.crash(error);
+  }
+
+  /** Ends it, and does not throw: it is how every fault ends. */
   destroy(): void {
-    if (this.#gone) return;
-    this.#gone = true;
+    if (this.#state === 'gone') return;
+    this.#state = 'gone';
     this.#call = null;
+    this.#paused = false;
     this.#parser.kill();
-    this.#socket.destroy();
-    this.#keeper.onGone(this);
+    try {
+      this.#socket.destroy();
+      this.#keeper.onGone(this);
+    } catch (error) {
+      this.#errors.report('upstream', error);
+    }
+  }
+
+  /** Makes it idle once it is finished: nothing of what it carried is out any more. */
+  settle(): void {
+    if (this.#state !== 'finishing' || this.#lent > 0 || this.#socket.writableLength > 0) return;
+    this.#state = 'idle';
+    this.#keeper.onIdle(this);
   }
 
   onHead(head: AnswerHead): void {
+    this.touch();
     this.#long = head.length > LONG_ANSWER;
     this.#read = 0;
     if (head.keepAlive !== null) this.idleLimitMs = Math.max(0, head.keepAlive * 1000 - 1000);
@@ -142,6 +189,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner {
   }
 
   onBody(buffer: Buffer, from: number, to: number): void {
+    this.touch();
     this.#read += to - from;
     if (this.#read > LONG_ANSWER) this.#long = true;
     this.#call?.onBody(buffer.subarray(from, to), this.#buffer.lend());
@@ -149,12 +197,17 @@ export class UpstreamConnection implements AnswerSink, BufferOwner {
 
   onWhole(trailers: HeaderBlock, reusable: boolean): void {
     const call = this.#call;
-    this.#call = null;
     this.#long = false;
     this.touch();
-    // A node that answers before it has the whole request will not make sense of what follows.
-    if (!reusable || call?.sent !== true || call.last || this.#gone) this.destroy();
-    else this.#keeper.onIdle(this);
+    // A node that answers before it has the whole request will not make sense of what follows. Nobody has asked for
+    // what has come already.
+    if (!reusable || call?.sent !== true || call.last || this.#socket.readableLength > 0) this.destroy();
+    else {
+      this.#state = 'finishing';
+      // Whoever is told of the end may send its next request on this connection, and in this turn.
+      if (!this.#buffer.isOut) this.settle();
+      this.#call = null;
+    }
     call?.onWhole(trailers);
   }
 
@@ -163,11 +216,17 @@ export class UpstreamConnection implements AnswerSink, BufferOwner {
   }
 
   onReturned(): void {
-    this.#lent--;
-    if (!this.#paused || this.#gone || this.#lent >= MOST_LENT) return;
-    this.#paused = false;
-    this.touch();
-    this.#socket.resume();
+    try {
+      this.#lent--;
+      if (this.#state === 'finishing') this.settle();
+      else if (this.#paused && this.#lent < MOST_LENT) {
+        this.#paused = false;
+        this.touch();
+        this.#socket.resume();
+      }
+    } catch (error) {
+      this.crash(error);
+    }
   }
 
   #dial({ host, port }: Place): net.Socket {
@@ -198,58 +257,89 @@ export class UpstreamConnection implements AnswerSink, BufferOwner {
   }
 
   #onConnect(): void {
-    this.#connected = true;
-    this.touch();
-    this.#call?.begin(this);
+    if (this.#state !== 'connecting') return;
+    try {
+      this.#state = 'busy';
+      this.touch();
+      this.#call?.begin(this);
+    } catch (error) {
+      this.crash(error);
+    }
   }
 
   /** False stops reading until `resume`. */
   #onRead(buffer: ReadBuffer, length: number): boolean {
-    this.touch();
-    if (this.#call === null) {
+    const call = this.#call;
+    if (call === null) {
+      // Nobody has asked for this.
       this.destroy();
       return true;
     }
-    const call = this.#call;
-    call.answered = true;
-    buffer.open(this);
-    this.#parser.feed(buffer.bytes, length);
-    if (this.#call === call) call.onRest();
-    if (buffer.close()) return true;
-    this.#lent++;
-    this.#paused = this.#lent >= MOST_LENT;
-    this.#spent = true;
+    try {
+      call.answered = true;
+      buffer.open(this);
+      this.#parser.feed(buffer.bytes, length);
+      if (this.#call === call) call.onRest();
+      if (!buffer.close()) {
+        this.#lent++;
+        this.#spent = true;
+      }
+      if (this.#state === 'busy') this.#paused = this.#lent >= MOST_LENT;
+      else this.settle();
+    } catch (error) {
+      this.crash(error);
+    }
     return !this.#paused;
   }
 
   #nextBuffer(): Uint8Array {
-    const small = this.#buffer.bytes.length < LONG_ANSWER;
-    if (this.#spent) {
-      this.#spent = false;
-      this.#buffer = this.#long ? this.#buffers.large() : this.#buffers.small();
-    } else if (this.#long && small) {
-      this.#buffer = this.#buffers.large();
-    } else if (!this.#long && !small) {
-      this.#buffer.dispose();
-      this.#buffer = this.#buffers.small();
+    try {
+      const small = this.#buffer.bytes.length < LONG_ANSWER;
+      if (this.#spent) {
+        this.#spent = false;
+        this.#buffer = this.#long ? this.#buffers.large() : this.#buffers.small();
+      } else if (this.#long && small) {
+        this.#buffer = this.#buffers.large();
+      } else if (!this.#long && !small) {
+        this.#buffer.dispose();
+        this.#buffer = this.#buffers.small();
+      }
+    } catch (error) {
+      this.crash(error);
     }
     return this.#buffer.bytes;
   }
 
+  #onDrain(): void {
+    try {
+      if (this.#call === null) this.settle();
+      else this.#call.onDrain();
+    } catch (error) {
+      this.crash(error);
+    }
+  }
+
   #onEnd(): void {
-    if (!this.#parser.end()) this.#lose();
+    try {
+      if (!this.#parser.end()) this.#lose();
+    } catch (error) {
+      this.crash(error);
+    }
   }
 
   #onClose(): void {
-    this.#lose();
+    try {
+      this.#lose();
+    } catch (error) {
+      this.crash(error);
+    }
   }
 
   /** The node, or the network, has ended the connection. */
   #lose(): void {
-    if (this.#gone) return;
     const call = this.#call;
     if (call === null) this.destroy();
-    else if (!this.#connected) this.fail('connect');
+    else if (this.#state === 'connecting') this.fail('connect');
     else this.fail(this.used && !call.answered ? 'stale' : 'reset');
   }
 }

@@ -39,6 +39,11 @@ export class ReadBuffer implements Loan {
     return this.#lent === 0;
   }
 
+  /** Pieces of it are out. */
+  get isOut(): boolean {
+    return this.#lent > 0;
+  }
+
   /** Another piece of it is lent. */
   lend(): this {
     this.#lent++;

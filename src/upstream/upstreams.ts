@@ -27,7 +27,7 @@ const TICK_MS = 50;
  * used last, or a new one: whoever sends keeps to `maxRequestsPerNode`, so nothing queues here.
  */
 export function createUpstreams(options: UpstreamOptions): Upstreams {
-  const { connectTimeoutMs, keepAliveTimeoutMs, maxHeaderBytes } = options;
+  const { connectTimeoutMs, keepAliveTimeoutMs, maxHeaderBytes, errors } = options;
   const origins = new Map<string, Origin>();
   const buffers = createReadBuffers();
   const all = new Set<UpstreamConnection>();
@@ -38,16 +38,25 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
   function tick(): void {
     time = performance.now();
     for (const connection of all) {
-      const { call, since } = connection;
-      const quiet = time - since;
-      if (!connection.connected) {
-        if (quiet > connectTimeoutMs) connection.fail('connect');
-      } else if (call === null) {
-        if (quiet > Math.min(keepAliveTimeoutMs, connection.idleLimitMs)) connection.destroy();
-      } else if (!connection.paused && !call.awaitsClient) {
-        const limit = call.patienceMs(options);
-        if (limit > 0 && quiet > limit) connection.fail(call.headed ? 'stalled' : 'no_answer');
+      try {
+        look(connection, time - connection.since);
+      } catch (error) {
+        connection.crash(error);
       }
+    }
+  }
+
+  /** Ends a connection that has been quiet for longer than it may. */
+  function look(connection: UpstreamConnection, quiet: number): void {
+    const { call, state } = connection;
+    if (state === 'connecting') {
+      if (quiet > connectTimeoutMs) connection.fail('connect');
+    } else if (call === null) {
+      if (quiet > Math.min(keepAliveTimeoutMs, connection.idleLimitMs)) connection.destroy();
+      else connection.settle();
+    } else if (!connection.awaitsClient) {
+      const limit = call.patienceMs(options);
+      if (limit > 0 && quiet > limit) connection.fail(call.headed ? 'stalled' : 'no_answer');
     }
   }
 
@@ -69,6 +78,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
         buffers,
         keeper: this,
         clock,
+        errors,
       });
       if (timer === null) {
         time = performance.now();
@@ -108,7 +118,8 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
         origin = new Origin(node.origin);
         origins.set(node.origin, origin);
       }
-      return new Call(node, request, handler).ride(origin.connection(request.fresh));
+      const connection = origin.connection(request.fresh);
+      return new Call(node, request, handler, errors).ride(connection);
     },
 
     retain(known) {

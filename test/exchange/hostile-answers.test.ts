@@ -41,6 +41,10 @@ describe('an answer with', () => {
     ['too large a head', `HTTP/1.1 200 OK\r\nA: ${'b'.repeat(5_000)}\r\n\r\n`],
     ['another protocol', 'HTTP/1.1 101 Switching Protocols\r\n\r\n'],
     ['garbage', '\0\x01\x02\r\n\r\n'],
+    ...['000', '099', '600', '666', '999', '1000', '-20', '2e2'].map((status): [string, string] => [
+      `the status ${status}`,
+      `HTTP/1.1 ${status} Odd\r\nContent-Length: 2\r\n\r\nok`,
+    ]),
   ])('%s is a 502, the node is let go, and the next request is sound', async ([, bytes]) => {
     broker.script = (_, socket) => socket.write(Buffer.from(bytes, 'latin1'));
     const client = await connectRaw(gateway.port);

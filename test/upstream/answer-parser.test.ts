@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { readAnswerHead } from '../../src/exchange/answer-head.ts';
 import { AnswerParser } from '../../src/upstream/answer-parser.ts';
 
 const MAX_HEAD = 200;
@@ -56,6 +57,7 @@ describe('an answer', () => {
     ['that closes', `${OK}Connection: close\r\nContent-Length: 0\r\n\r\n`, whole({ reusable: false })],
     ['with a list', `${OK}Connection: x,\tclose\r\nContent-Length: 0\r\n\r\n`, whole({ reusable: false })],
     ['of HTTP/1.0', 'HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n', whole({ reusable: false })],
+    ['of a status nobody knows', 'HTTP/1.1 599 Odd\r\nContent-Length: 0\r\n\r\n', whole({ status: 599 })],
     ['without a reason', 'HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n', whole({ status: 200, reusable: true })],
     [
       'behind others',
@@ -143,6 +145,9 @@ const STATUS_LINES = [
   ],
   ...[
     'HTTP/1.1 099 OK',
+    'HTTP/1.1 000 OK',
+    'HTTP/1.1 600 OK',
+    'HTTP/1.1 999 OK',
     'HTTP/1.1  200 OK',
     'http/1.1 200 OK',
     'ICY 200 OK',
@@ -215,6 +220,64 @@ test('any stream is read in the same way however it comes', () => {
       expect(read(parts, ends)).toEqual(expected);
       expect(read([...text], ends)).toEqual(expected);
     }),
+    { numRuns: 2_000 },
+  );
+});
+
+const octets = fc.uint8Array({ maxLength: 600 }).map((bytes) => Buffer.from(bytes).toString('latin1'));
+/** Nearly an answer. */
+const damaged = fc
+  .tuple(stream, fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { maxLength: 4 }))
+  .map(([text, changes]) => {
+    const bytes = Buffer.from(text, 'latin1');
+    for (const [at, octet] of changes) if (bytes.length > 0) bytes[at % bytes.length] = octet;
+    return bytes.toString('latin1');
+  });
+const anything = fc.oneof(
+  octets,
+  damaged,
+  fc.tuple(stream, octets).map((parts) => parts.join('')),
+);
+
+test('nothing that a node sends, in whatever pieces, makes it throw', () => {
+  fc.assert(
+    fc.property(anything, fc.array(fc.nat()), fc.boolean(), (text, cuts, ends) => {
+      const at = cuts.map((cut) => cut % (text.length + 1)).sort((a, b) => a - b);
+      const { status } = read(
+        [0, ...at].map((from, i) => text.slice(from, at[i] ?? text.length)),
+        ends,
+      );
+      expect(status === null || (status >= 200 && status < 600)).toBe(true);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+const NAMES = [
+  'Content-Length',
+  'Transfer-Encoding',
+  'Connection',
+  'Keep-Alive',
+  'Trailer',
+  'Date',
+  'Location',
+  'X-Druid-Query-Id',
+];
+const line = fc
+  .tuple(fc.oneof(fc.constantFrom(...NAMES), fc.string()), fc.constantFrom(':', ': ', ''), octets)
+  .map((parts) => parts.join(''));
+
+test('no lines make the reader of a head throw, or go on for ever', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 0, max: 999 }),
+      fc.integer({ min: 0, max: 1 }),
+      fc.array(fc.tuple(line, fc.constantFrom('\r\n', '\n', '')), { maxLength: 8 }),
+      (status, minor, lines) => {
+        const head = readAnswerHead(status, '', minor, lines.flat().join(''));
+        expect(head === null || head.status === status).toBe(true);
+      },
+    ),
     { numRuns: 2_000 },
   );
 });

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdtemp, readFile } from 'node:fs/promises';
-import type net from 'node:net';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -213,6 +213,102 @@ describe('a connection', () => {
   });
 });
 
+/** What a reader keeps who does not get on. */
+class Keeping {
+  readonly loans: Loan[] = [];
+  take: Take = (_, loan) => void this.loans.push(loan);
+  giveBack(): void {
+    for (const loan of this.loans.splice(0)) loan.release();
+  }
+}
+
+/** Answers with two parts, each read for itself: when both are out, the answer is over and nothing more is read. */
+function inTwo(socket: net.Socket, kept: Keeping): void {
+  socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n${'a'.repeat(10)}`);
+  void until(() => kept.loans.length === 1).then(() => socket.write('b'.repeat(10)));
+}
+
+describe('a connection whose answer is whole but has not been taken', { timeout: 10_000 }, () => {
+  let kept: Keeping;
+
+  beforeEach(async () => {
+    await use({ responseTimeoutMs: 1_000 });
+    kept = new Keeping();
+    server.script = (_, socket) => inTwo(socket, kept);
+    expect(await ask({}, kept.take).result).toBe('200 ');
+    expect(kept.loans.length).toBe(2);
+    server.script = (_, socket) => socket.write(OK);
+  });
+
+  afterEach(() => kept.giveBack());
+
+  test('is not for the next request, but for those after it has been taken', async () => {
+    expect(await ask().result).toBe('200 ok');
+    const [loan] = kept.loans.splice(0, 1);
+    loan?.release();
+    expect(await Promise.all([ask().result, ask().result])).toEqual(['200 ok', '200 ok']);
+    kept.giveBack();
+    expect(await Promise.all([ask().result, ask().result, ask().result])).toHaveLength(3);
+    expect(server.requests.map(({ connection }) => connection).sort()).toEqual([0, 0, 1, 1, 1, 2, 2]);
+  });
+
+  test('ends when the node ends it', async () => {
+    for (const socket of server.sockets) socket.end();
+    await until(() => server.sockets.size === 0);
+    expect(await ask().result).toBe('200 ok');
+  });
+
+  test('ends when something comes that nobody asked for', async () => {
+    for (const socket of server.sockets) socket.write(OK);
+    await until(() => server.sockets.size === 0);
+  });
+
+  test('ends after the time for which one is kept', async () => {
+    await use({ keepAliveTimeoutMs: 100 });
+    const slow = new Keeping();
+    server.script = (_, socket) => inTwo(socket, slow);
+    expect(await ask({}, slow.take).result).toBe('200 ');
+    await until(() => server.sockets.size === 0);
+    slow.giveBack();
+    server.script = (_, socket) => socket.write(OK);
+    expect(await ask().result).toBe('200 ok');
+  });
+
+  test('to a node that is known no more ends when it has been taken', async () => {
+    upstreams.retain(new Map());
+    expect(server.sockets.size).toBe(1);
+    kept.giveBack();
+    await until(() => server.sockets.size === 0);
+  });
+});
+
+test('a connection whose request has not been taken is not for the next one', {
+  timeout: 10_000,
+}, async () => {
+  const body = Buffer.alloc(20_000_000);
+  let left = body.length;
+  server.onHead = (head, socket) => {
+    if (head.startsWith('GET')) return null;
+    socket.pause();
+    socket.write(OK);
+    return (data) => {
+      left -= data.length;
+      if (left < 0) socket.write(OK);
+    };
+  };
+  const early = server.sockets;
+  expect(await ask({ method: 'POST', body, bodyLength: body.length }).result).toBe('200 ok');
+  const [first] = early;
+  expect(await ask().result).toBe('200 ok');
+  expect(early.size).toBe(2);
+  first?.resume();
+  await until(() => left === 0);
+  // It is looked at from time to time.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(await Promise.all([ask().result, ask().result])).toEqual(['200 ok', '200 ok']);
+  expect([early.size, left < 0]).toEqual([2, true]);
+});
+
 describe('a request with a body', () => {
   test('that is answered before it is whole: the answer is good, the connection is not', async () => {
     server.onHead = (head, socket) => {
@@ -321,6 +417,81 @@ describe('time', () => {
     expect(bytes).toBe(20_000_000);
   });
 
+  /** Sends one more byte of `text` every now and then. */
+  function trickle(socket: net.Socket, text: string): void {
+    let at = 0;
+    const timer = setInterval(() => socket.write(text[at++ % text.length] ?? ''), 40);
+    socket.on('close', () => clearInterval(timer));
+  }
+
+  const HEAD = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const LONG = 'a'.repeat(10_000);
+  test.for<[name: string, begins: string, goesOn: string, kind: string]>([
+    ['a head that comes byte by byte', '', `HTTP/1.1 200 OK\r\nX: ${LONG}`, 'no_answer, answered'],
+    ['interim answers without end', '', 'HTTP/1.1 102 Processing\r\n\r\n', 'no_answer, answered'],
+    ['a chunk’s length byte by byte', `${HEAD}1\r\na\r\n`, `2;${LONG}`, 'stalled, answered'],
+    ['trailers byte by byte', `${HEAD}1\r\na\r\n0\r\n`, `A: ${LONG}`, 'stalled, answered'],
+  ])('is not won by %s', { timeout: 10_000 }, async ([, begins, goesOn, kind]) => {
+    await use({ responseTimeoutMs: 400, idleTimeoutMs: 400 });
+    server.script = (_, socket) => {
+      if (begins !== '') socket.write(begins);
+      trickle(socket, goesOn);
+    };
+    const began = performance.now();
+    expect(await ask().result).toBe(kind);
+    expect(performance.now() - began).toBeLessThan(2_500);
+    await until(() => server.sockets.size === 0);
+  });
+
+  test('is not won by many interim answers at once, again and again', { timeout: 10_000 }, async () => {
+    await use({ responseTimeoutMs: 400 });
+    server.script = (_, socket) => {
+      const timer = setInterval(() => socket.write('HTTP/1.1 103 Hints\r\n\r\n'.repeat(100)), 40);
+      socket.on('close', () => clearInterval(timer));
+    };
+    expect(await ask().result).toBe('no_answer, answered');
+  });
+
+  test('is not won by a handshake that comes byte by byte', { timeout: 10_000 }, async () => {
+    await use({ connectTimeoutMs: 400 });
+    const probe = net.createServer((socket) => {
+      socket.on('error', () => {});
+      // The beginning of a record that is never whole.
+      trickle(socket, `\x16\x03\x03\x10\x10${'\x02'.repeat(4_000)}`);
+    });
+    probe.listen(0, '127.0.0.1');
+    await once(probe, 'listening');
+    const place = nodeAt(`https://127.0.0.1:${(probe.address() as net.AddressInfo).port}`);
+    expect(await ask({}, undefined, place).result).toBe('connect');
+    expect(place.outstanding).toBe(0);
+    probe.close();
+  });
+
+  test('is what the node has that has begun to answer, though the request goes on', async () => {
+    await use({ idleTimeoutMs: 200 });
+    server.onHead = (_, socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc');
+      return () => {};
+    };
+    const body = new Upload();
+    expect(await ask({ method: 'POST', body, bodyLength: null }).result).toBe('stalled, answered');
+    expect(body.stopped).toBe(true);
+  });
+
+  test('counts from the end of the request, however long that took', async () => {
+    await use({ responseTimeoutMs: 600 });
+    const body = new Upload();
+    const { result } = ask({ method: 'POST', body, bodyLength: null });
+    await until(() => body.sink !== null);
+    for (let i = 0; i < 4; i++) {
+      body.sink?.write(Buffer.from('a'));
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    server.script = (_, socket) => void setTimeout(() => socket.write(OK), 200);
+    body.sink?.end();
+    expect(await result).toBe('200 ok');
+  });
+
   test('may be another for a request that says so', async () => {
     await use({ responseTimeoutMs: 100 });
     server.script = (_, socket) => void setTimeout(() => socket.write(OK), 400);
@@ -397,6 +568,31 @@ describe('a node behind TLS', () => {
     await slow.result;
     clearInterval(timer);
     expect(bytes).toBe(3_000_000);
+  });
+
+  test('is not read on for the next request while its answer is out', { timeout: 10_000 }, async () => {
+    await use({
+      tls: { ca: await readFile(certificates.ca, 'utf8'), rejectUnauthorized: true },
+      responseTimeoutMs: 1_000,
+    });
+    const kept = new Keeping();
+    let connections = 0;
+    secure.removeAllListeners('secureConnection');
+    secure.on('secureConnection', (socket) => {
+      let fresh = connections++ === 0;
+      socket.on('error', () => {});
+      socket.on('data', () => {
+        if (fresh) inTwo(socket, kept);
+        else socket.write(OK);
+        fresh = false;
+      });
+    });
+    expect(await ask({}, kept.take, place).result).toBe('200 ');
+    expect(await ask({}, undefined, place).result).toBe('200 ok');
+    kept.giveBack();
+    const both = [ask({}, undefined, place).result, ask({}, undefined, place).result];
+    expect(await Promise.all(both)).toEqual(['200 ok', '200 ok']);
+    expect(connections).toBe(2);
   });
 
   test('is not, where nobody known vouches for it', async () => {
