@@ -33,7 +33,14 @@ export async function startBareDoor(options: BareDoorOptions = {}): Promise<Bare
   const errors = recordErrors();
   const records: ExchangeRecord[] = [];
   const now = options.now ?? ((): number => performance.now());
-  const parking = createParking({ cluster, maxRequests: 10, maxBytes: 1_000_000, maxQueued: 10, now });
+  const parking = createParking({
+    cluster,
+    errors,
+    maxRequests: 10,
+    maxBytes: 1_000_000,
+    maxQueued: 10,
+    now,
+  });
   const tls = (options.tls ?? OVER_TLS) ? { tls: await listenerTls() } : {};
   const door = createFrontDoor({
     handle: options.handle ?? (() => false),
