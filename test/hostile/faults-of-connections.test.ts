@@ -134,6 +134,21 @@ describe.for(DOORS)('F3, by the %s door: one request has one answer', (door) => 
   });
 });
 
+describe.for(DOORS)('by the %s door, TLS', (door) => {
+  test('uploads that break off with a reset leave no socket behind', async () => {
+    const { port } = await start({ door, tls: true }, answersAfter(0));
+    await concurrently([1_000, 1_000, 1_000, 50_000_000, 50_000_000, 50_000_000], 3, async (length) => {
+      const client = await connected(port, true);
+      client.send(
+        Buffer.from(`POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\nhalf`),
+      );
+      client.leave('reset');
+      await client.closedWithin(PATIENCE_MS);
+    });
+    await allIsWell();
+  });
+});
+
 describe.for(DOORS)('H1, by the %s door: TLS handshakes end', (door) => {
   test('connections that do not finish theirs are closed in time and take nobody’s place', async () => {
     const { port, gateway } = await start(

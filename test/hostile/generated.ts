@@ -93,13 +93,13 @@ export function testGenerated(door: Door, workers: number, tls: boolean): void {
         underWay.add(request.name);
         const fault = await send(request, rig.port, tls);
         // Whoever ended the process is among these.
-        if (fault === 'no connection') refused ??= [...underWay].slice(0, WIDTH);
+        if (fault === 'no connection') refused ??= [...underWay];
         if (fault !== null) wrong.set(fault, request.name);
         underWay.delete(request.name);
       });
       const faults = await rig.faults();
       const seen = [...wrong].map(([fault, of]) => `${fault}: ${of}`).slice(0, 10);
-      expect.soft([...faults, ...seen, ...(refused ?? [])], `HOSTILE_SEED=${SEED}`).toEqual([]);
+      expect.soft([...faults, ...seen, ...(refused ?? []).slice(0, 10)], `HOSTILE_SEED=${SEED}`).toEqual([]);
       expect.soft(await rig.leftovers(), `HOSTILE_SEED=${SEED}`).toEqual([]);
       expect((await rig.memory()) - before).toBeLessThan(MOST_GROWTH);
     });
