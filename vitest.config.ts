@@ -35,7 +35,8 @@ const druid = {
 };
 
 /**
- * Projects from cheap to dear, one after the other: `unit` needs nothing but Node, `zookeeper` starts real ZooKeeper
+ * Projects from cheap to dear, one after the other: `unit` needs nothing but Node, `hostile` also the
+ * build, `zookeeper` starts real ZooKeeper
  * servers, `faults` and `load` also Druid-like processes and the built gateway, `druid` shares one real Druid cluster,
  * `secured` one with passwords. What mostly waits runs two files at a time: two cores do not carry more. `DOOR` says
  * which door clients come through (the express door unless it says otherwise; `shared` is that with
@@ -49,7 +50,14 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/zookeeper/**', 'test/faults/**', 'test/druid/**', 'test/secured/**', MEMORY],
+          exclude: [
+            'test/zookeeper/**',
+            'test/faults/**',
+            'test/druid/**',
+            'test/secured/**',
+            'test/hostile/**',
+            MEMORY,
+          ],
           ...unit,
           sequence: { groupOrder: 1 },
         },
@@ -87,12 +95,22 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'hostile',
+          include: ['test/hostile/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 4 },
+        },
+      },
+      {
+        test: {
           name: 'zookeeper',
           include: ['test/zookeeper/**/*.test.ts'],
           ...zookeeper,
           testTimeout: 120_000,
           fileParallelism: false,
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 5 },
         },
       },
       {
@@ -103,7 +121,7 @@ export default defineConfig({
           ...zookeeper,
           testTimeout: 300_000,
           maxWorkers: 2,
-          sequence: { groupOrder: 5 },
+          sequence: { groupOrder: 6 },
         },
       },
       {
@@ -113,7 +131,7 @@ export default defineConfig({
           ...zookeeper,
           testTimeout: 300_000,
           fileParallelism: false,
-          sequence: { groupOrder: 6 },
+          sequence: { groupOrder: 7 },
         },
       },
       {
@@ -124,11 +142,11 @@ export default defineConfig({
           ...zookeeper,
           testTimeout: 300_000,
           fileParallelism: false,
-          sequence: { groupOrder: 7 },
+          sequence: { groupOrder: 8 },
         },
       },
       {
-        test: { name: 'druid', include: ['test/druid/**/*.test.ts'], ...druid, sequence: { groupOrder: 8 } },
+        test: { name: 'druid', include: ['test/druid/**/*.test.ts'], ...druid, sequence: { groupOrder: 9 } },
       },
       {
         test: {
@@ -136,7 +154,7 @@ export default defineConfig({
           include: FRONT_DRUID,
           env: FRONT,
           ...druid,
-          sequence: { groupOrder: 9 },
+          sequence: { groupOrder: 10 },
         },
       },
       {
@@ -147,7 +165,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 600_000,
           fileParallelism: false,
-          sequence: { groupOrder: 10 },
+          sequence: { groupOrder: 11 },
         },
       },
     ],
