@@ -379,6 +379,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     const id = this.#queryIds.at(-1);
     if (route.class !== 'query' || node === null || id === undefined) return;
     const target = cancelTarget(route.target, id);
+    if (target === null) return;
     const plain = without(headers, OF_THE_BODY);
     this.#deps.upstreams.send(
       node,
