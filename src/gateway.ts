@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { createAdmin } from './admin/admin.ts';
 import { logClusterEvents } from './admin/event-log.ts';
+import { onLogError } from './admin/logger.ts';
 import { formatHostPort } from './config/host-port.ts';
 import { redact } from './config/redact.ts';
 import type { Config } from './config/schema.ts';
@@ -37,6 +38,7 @@ export interface Gateway {
 export function createGateway(config: Config, { logger, version }: GatewayOptions): Gateway {
   let draining = false;
   const errors = createInternalErrors(logger);
+  onLogError(logger, (error) => errors.report('log', error));
   const discovery = createDiscovery(config, errors);
   const cluster = createDiscoveredCluster(config, discovery, errors);
   const stopLogging = logClusterEvents(logger, cluster, discovery);
