@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { createAdmin } from './admin/admin.ts';
 import { logClusterEvents } from './admin/event-log.ts';
 import { createLiveness, type NotLive } from './admin/liveness.ts';
+import { onLogError } from './admin/logger.ts';
 import { watchStalls } from './admin/stalls.ts';
 import { formatHostPort } from './config/host-port.ts';
 import { redact } from './config/redact.ts';
@@ -42,6 +43,7 @@ export interface Gateway {
 export function createGateway(config: Config, { logger, version }: GatewayOptions): Gateway {
   let draining = false;
   const errors = createInternalErrors(logger);
+  onLogError(logger, (error) => errors.report('log', error));
   const liveness = createLiveness(config.admin.live);
   const stalls = watchStalls();
   const discovery = createDiscovery(config, errors);

@@ -1,5 +1,6 @@
 import { type DestinationStream, type Logger, symbols } from 'pino';
 import type { ExchangeRecord, RecordSink } from '../exchange/record.ts';
+import { isQueryId } from '../routing/query-facts.ts';
 
 /** Load balancers ask these every second; they say nothing about traffic. */
 const PROBED_PATHS: ReadonlySet<string> = new Set(['/status/health', '/status/ready']);
@@ -9,6 +10,8 @@ const MAX_PATH = 1024;
 
 /** What JSON text holds as it is. */
 const PLAIN = /^[ !#-[\]-~]*$/;
+/** What JSON text may hold as it is, and a terminal would act upon. */
+const ACTS = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /**
  * One line for each exchange when it is over: `info`, and `warn` where someone got less than they asked for. Where not
@@ -42,13 +45,22 @@ function line(level: string, record: ExchangeRecord): string {
     `,"reason":${text(record.reason)},"upstream":${text(record.upstream)},"attempts":${record.attempts}` +
     `,"redirected":${record.redirected},"ms":${tenths(record.durationMs)},"parkedMs":${tenths(record.parkedMs)}` +
     `,"bytesIn":${record.bytesIn},"bytesOut":${record.bytesOut},"end":"${record.end}"` +
-    `,"remote":${text(record.remoteAddress)},"queryId":${text(record.queryId)}${placed(record)},"msg":"request"}\n`
+    `,"remote":${text(record.remoteAddress)},"queryId":${text(queryId(record))}${placed(record)},"msg":"request"}\n`
   );
 }
 
 function text(value: string | null): string {
   if (value === null) return 'null';
-  return PLAIN.test(value) ? `"${value}"` : JSON.stringify(value);
+  return PLAIN.test(value) ? `"${value}"` : JSON.stringify(value).replace(ACTS, escaped);
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+/** A node may say that anything is the query's id. */
+function queryId({ queryId }: ExchangeRecord): string | null {
+  return queryId !== null && isQueryId(queryId) ? queryId : null;
 }
 
 /** Nothing where there was one Broker service only. */

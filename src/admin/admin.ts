@@ -45,6 +45,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     metrics,
     draining,
     liveness,
+    errors,
     refresh = async () => true,
     workers,
     now = Date.now,
@@ -87,9 +88,16 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
   });
   registerBrokerActions(app, cluster, refresh);
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not found', paths: PATHS }));
-  app.setErrorHandler((error: { statusCode?: number }, _request, reply) => {
-    const status = error.statusCode ?? 500;
+  app.setErrorHandler((error: unknown, _request, reply) => {
+    const status = statusOf(error);
+    if (status === 500) errors.report('admin', error);
     return reply.code(status).send({ error: status < 500 ? 'bad request' : 'internal error' });
   });
   return app;
+}
+
+/** Fastify says 4xx of what a client did; whatever else is thrown, if it is an error at all, is a fault of ours. */
+function statusOf(error: unknown): number {
+  const status = typeof error === 'object' && error !== null && 'statusCode' in error ? error.statusCode : 0;
+  return typeof status === 'number' && status >= 400 && status < 500 ? status : 500;
 }

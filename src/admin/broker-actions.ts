@@ -55,7 +55,9 @@ async function act(
   cluster.cordon(name, (action as Action) !== 'return');
   if (action === 'drain' && broker !== undefined) {
     const end = performance.now() + timeout;
-    while (!(await isIdle()) && performance.now() < end && cluster.view.cordoned.has(name)) {
+    // Nobody waits for the end of a drain whose client has gone; the Broker stays cordoned.
+    const waitsFor = (): boolean => performance.now() < end && !reply.raw.destroyed;
+    while (!(await isIdle()) && waitsFor() && cluster.view.cordoned.has(name)) {
       await sleep(LOOK_MS);
     }
   }

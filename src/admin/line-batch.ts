@@ -1,6 +1,6 @@
 import type { DestinationStream } from 'pino';
 
-/** Where batches go, as pino's destinations have it. */
+/** Where batches go; neither throws. */
 export interface BatchSink {
   write(text: string): unknown;
   flushSync(): void;

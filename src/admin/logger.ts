@@ -1,6 +1,7 @@
-import { once } from 'node:events';
-import { type DestinationStream, destination, type Level, type Logger, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, type Level, type Logger, pino, stdTimeFunctions } from 'pino';
+import { contain } from '../internal-errors.ts';
 import { createLineBatch, type LineBatch } from './line-batch.ts';
+import { createLogWriter, type LogWriter } from './log-writer.ts';
 
 /**
  * A second line of defence: nothing that the gateway logs has these fields. Paths without wildcards, because
@@ -26,8 +27,9 @@ const BATCH_MS = 100;
 const PIPE_BUF = 4096;
 
 interface Own {
-  readonly batch: LineBatch;
-  readonly stream: ReturnType<typeof destination>;
+  /** Null where lines go to a stream of the caller's. */
+  readonly standardError: { readonly batch: LineBatch; readonly writer: LogWriter } | null;
+  onError: (error: unknown) => void;
 }
 
 const owns = new WeakMap<Logger, Own>();
@@ -43,10 +45,13 @@ export interface LoggerOptions {
 /**
  * A logger of JSON lines with ISO time and the level's name. Lines are written asynchronously; what is still
  * buffered when the process exits (also by `process.exit`) is written before it does; only what is just being written
- * then needs `endLogger`.
+ * then needs `endLogger`. A destination that fails costs lines and nothing else, see `onLogError`.
  */
 export function createLogger({ level, stream, shared = false }: LoggerOptions): Logger {
-  const own = stream === undefined ? standardError(shared ? PIPE_BUF : BATCH_BYTES) : null;
+  let own: Own | null = null;
+  const onError = (error: unknown): void => own?.onError(error);
+  const standardError =
+    stream === undefined ? openStandardError(shared ? PIPE_BUF : BATCH_BYTES, onError) : null;
   const logger = pino(
     {
       level,
@@ -55,28 +60,31 @@ export function createLogger({ level, stream, shared = false }: LoggerOptions): 
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_FIELDS, censor: '[redacted]' },
     },
-    own?.batch ?? stream,
+    standardError?.batch ?? { write: (line) => contain(() => stream?.write(line), onError) },
   );
-  if (own !== null) owns.set(logger, own);
+  own = { standardError, onError() {} };
+  owns.set(logger, own);
   return logger;
 }
 
-/** Resolves when everything has been written to standard error. The logger takes nothing after that. */
-export async function endLogger(logger: Logger): Promise<void> {
+/** `tell` is called when lines begin to be lost; what it logs may be lost, too. */
+export function onLogError(logger: Logger, tell: (error: unknown) => void): void {
   const own = owns.get(logger);
-  if (own === undefined) return;
-  const { batch, stream } = own;
-  batch.flush();
-  const closed = once(stream, 'close');
-  stream.end();
-  await closed;
+  if (own !== undefined) own.onError = tell;
 }
 
-function standardError(bytes: number): Own {
-  const stream = destination({ dest: 2, sync: false, maxWrite: bytes });
-  const batch = createLineBatch(stream, { bytes, delayMs: BATCH_MS });
-  // Before pino writes what its stream has.
-  process.prependListener('exit', () => batch.flush());
-  process.prependListener('beforeExit', () => batch.flush());
-  return { batch, stream };
+/** Resolves when everything has been written to standard error, as far as it can be. */
+export async function endLogger(logger: Logger): Promise<void> {
+  const standardError = owns.get(logger)?.standardError ?? null;
+  if (standardError === null) return;
+  standardError.batch.flush();
+  await standardError.writer.end();
+}
+
+function openStandardError(bytes: number, onError: (error: unknown) => void): Own['standardError'] {
+  const writer = createLogWriter(2, onError);
+  const batch = createLineBatch(writer, { bytes, delayMs: BATCH_MS });
+  process.on('exit', () => batch.flushSync());
+  process.on('beforeExit', () => batch.flush());
+  return { batch, writer };
 }

@@ -3,6 +3,7 @@ import { createLogger, endLogger } from '../admin/logger.ts';
 import { loadConfig } from '../config/load.ts';
 import { createGateway } from '../gateway.ts';
 import { EXIT_INTERNAL_ERROR, onProcessError, PROCESS_ERRORS } from '../process-errors.ts';
+import { forTimer } from '../timer.ts';
 import { version } from '../version.ts';
 import type { SourceArguments } from './arguments.ts';
 
@@ -26,7 +27,7 @@ export async function serve(sources: SourceArguments): Promise<void> {
   const { listen, admin } = await gateway.start();
   const { delay, drain } = config.shutdown;
   closeWithGrace(
-    { delay: delay + drain + CLOSE_SLACK_MS, logger: false, skip: PROCESS_ERRORS },
+    { delay: forTimer(delay + drain + CLOSE_SLACK_MS), logger: false, skip: PROCESS_ERRORS },
     async ({ signal }) => {
       logger.info({ signal }, 'draining');
       await gateway.stop();

@@ -1,4 +1,5 @@
 import type { Announcement } from '../discovery/discovery.ts';
+import { contain, type InternalErrors } from '../internal-errors.ts';
 import {
   afterFailure,
   afterSuccess,
@@ -16,6 +17,9 @@ import { createReadiness, type Readiness } from './readiness.ts';
 import type { BrokerView } from './view.ts';
 import { createWarmUp } from './warm-up.ts';
 
+/** What probes change of more Brokers than these is shown together, so often: showing looks at every Broker. */
+const FEW = 100;
+const GATHER_MS = 100;
 /** While it is not ready it is asked more often than while it is. */
 const NOT_READY_INTERVAL_MS = 500;
 
@@ -45,6 +49,8 @@ export interface BrokersOptions {
   readonly nodeAt: (origin: string) => UpstreamNode;
   readonly onChange: () => void;
   readonly onEjection: (ejection: Ejection) => void;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
 }
 
 interface Broker {
@@ -76,7 +82,7 @@ export interface Brokers {
 }
 
 export function createBrokers(options: BrokersOptions): Brokers {
-  const { probe, health, random, now, nodeAt, onChange, onEjection } = options;
+  const { probe, health, random, now, nodeAt, onChange, onEjection, errors } = options;
   const { outlier, maxEjectedShare } = health;
   const brokers = new Map<UpstreamNode, Broker>();
   const cordoned = new Set<string>();
@@ -86,11 +92,15 @@ export function createBrokers(options: BrokersOptions): Brokers {
   let active = new Set<UpstreamNode>();
   let first = true;
   let farewell: NodeJS.Timeout | null = null;
+  let gathering: NodeJS.Timeout | null = null;
 
+  const onError = (error: unknown): void => errors.report('probe', error);
   const isOut = (broker: Broker): boolean => broker.pardon !== null;
   const isCordoned = ({ node }: Broker): boolean => cordoned.has(node.hostAndPort);
 
   function publish(): void {
+    if (gathering !== null) clearTimeout(gathering);
+    gathering = null;
     const all = [...brokers.values()];
     pools = composePools(
       all.map((broker) => ({
@@ -115,6 +125,11 @@ export function createBrokers(options: BrokersOptions): Brokers {
     onChange();
   }
 
+  function publishSoon(): void {
+    if (brokers.size <= FEW) publish();
+    else gathering ??= setTimeout(() => contain(publish, onError), GATHER_MS);
+  }
+
   /** Those who are new among the chosen start slowly, unless there is nobody to take the rest of their share. */
   function welcome(chosen: Set<UpstreamNode>): void {
     const alone = active.size === 0;
@@ -136,11 +151,12 @@ export function createBrokers(options: BrokersOptions): Brokers {
       : 'ejected: its requests failed';
   }
 
-  function settle(broker: Broker, ready: boolean, reason: string): void {
-    if (broker.ready === ready && broker.why === reason) return;
+  /** Whether that is news. */
+  function settle(broker: Broker, ready: boolean, reason: string): boolean {
+    if (broker.ready === ready && broker.why === reason) return false;
     broker.ready = ready;
     broker.why = reason;
-    publish();
+    return true;
   }
 
   async function ask(broker: Broker): Promise<void> {
@@ -148,7 +164,7 @@ export function createBrokers(options: BrokersOptions): Brokers {
     const { ready, why: reason } = await broker.readiness.ask();
     if (brokers.get(node) !== broker) return;
     if (broker.doubts !== doubts) return broker.poller?.hurry();
-    settle(broker, ready, reason);
+    if (settle(broker, ready, reason)) publishSoon();
   }
 
   function add(node: UpstreamNode, service: string): void {
@@ -170,6 +186,7 @@ export function createBrokers(options: BrokersOptions): Brokers {
       interval: () =>
         broker.ready ? health.probeIntervalMs : Math.min(health.probeIntervalMs, NOT_READY_INTERVAL_MS),
       random,
+      errors,
     });
   }
 
@@ -209,7 +226,7 @@ export function createBrokers(options: BrokersOptions): Brokers {
     const durationMs = broker.conduct.until - time;
     broker.pardon = setTimeout(() => {
       broker.pardon = null;
-      publish();
+      contain(publish, onError);
     }, durationMs);
     publish();
     onEjection({ node: broker.node, failures, durationMs });
@@ -231,7 +248,7 @@ export function createBrokers(options: BrokersOptions): Brokers {
       // None at all is more often a fault of ZooKeeper's or of whoever writes to it than the truth; those that
       // have really gone do not pass their probes.
       if (announcements.length === 0 && brokers.size > 0) {
-        farewell = setTimeout(() => replace(new Map()), health.emptyGraceMs);
+        farewell = setTimeout(() => contain(() => replace(new Map()), onError), health.emptyGraceMs);
         return;
       }
       replace(new Map(announcements.map((a) => [nodeAt(a.origin), a.service])));
@@ -247,7 +264,8 @@ export function createBrokers(options: BrokersOptions): Brokers {
       if (!isOut(broker) && deservesEjection(broker.conduct, outlier)) eject(broker);
       if (outcome === 'reset') return;
       broker.doubts++;
-      settle(broker, false, outcome === 'connect_failed' ? 'refused a request' : 'answered 502, 503 or 504');
+      const reason = outcome === 'connect_failed' ? 'refused a request' : 'answered 502, 503 or 504';
+      if (settle(broker, false, reason)) publish();
       broker.poller?.hurry();
     },
     cordon(hostAndPort, on) {
@@ -258,6 +276,7 @@ export function createBrokers(options: BrokersOptions): Brokers {
     },
     stop() {
       if (farewell !== null) clearTimeout(farewell);
+      if (gathering !== null) clearTimeout(gathering);
       for (const broker of brokers.values()) remove(broker);
       warmUp.stop();
     },

@@ -1,5 +1,5 @@
 import { type Discovery, MASTER_ROLES, type MasterRole, ROLES, type Role } from '../discovery/discovery.ts';
-import { ContainedEmitter, type InternalErrors } from '../internal-errors.ts';
+import { ContainedEmitter, contain, type InternalErrors } from '../internal-errors.ts';
 import { type BrokerHealth, createBrokers } from './brokers.ts';
 import type { Cluster, ClusterEvents } from './contract.ts';
 import { distrust, type Leadership, nextLeadership, noLeader, rivals } from './leadership.ts';
@@ -79,6 +79,7 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
         interval: (node) => this.#interval(role, node),
         needsName: () => discovery.snapshot.latches === null || discovery.status.state !== 'connected',
         onResult: () => this.#decide(role),
+        errors: options.errors,
       });
     this.#masters = { coordinator: masters('coordinator'), overlord: masters('overlord') };
     this.#brokers = createBrokers({
@@ -89,6 +90,7 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
       nodeAt: (origin) => this.#nodes.at(origin),
       onChange: () => this.#publish(),
       onEjection: (ejection) => void this.emit('ejection', ejection),
+      errors: options.errors,
     });
     this.#view = this.#compose(1);
   }
@@ -142,22 +144,28 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
     return view.state === 'serving' ? leaderProbeIntervalMs : Math.max(leaderConfirmIntervalMs, 250);
   }
 
-  /** Takes over what discovery says now. */
+  /** Takes over what discovery says now; a fault in one part of it is no reason to know nothing of the others. */
   #follow(): void {
+    for (const role of MASTER_ROLES) this.#guarded(() => this.#followMasters(role));
+    this.#guarded(() => this.#brokers.announce(this.#options.discovery.snapshot.announcements.broker));
+    this.#guarded(() => this.#publish());
+  }
+
+  #guarded(step: () => void): void {
+    contain(step, (error) => this.#options.errors.report('discovery', error));
+  }
+
+  #followMasters(role: MasterRole): void {
     const { snapshot, status } = this.#options.discovery;
-    for (const role of MASTER_ROLES) {
-      const origins = new Set(snapshot.announcements[role].map((a) => a.origin));
-      for (const { origin } of snapshot.latches?.[role].participants ?? [])
-        if (origin !== null) origins.add(origin);
-      this.#decide(role);
-      this.#masters[role].watch(new Set([...origins].map((origin) => this.#nodes.at(origin))));
-      const { node } = this.#leaderships[role].view;
-      const unsettled = this.#leaderships[role].view.state !== 'serving';
-      if (status.state !== 'connected') this.#masters[role].hurry();
-      else if (unsettled && node !== null) this.#masters[role].hurry(node);
-    }
-    this.#brokers.announce(snapshot.announcements.broker);
-    this.#publish();
+    const origins = new Set(snapshot.announcements[role].map((a) => a.origin));
+    for (const { origin } of snapshot.latches?.[role].participants ?? [])
+      if (origin !== null) origins.add(origin);
+    this.#decide(role);
+    this.#masters[role].watch(new Set([...origins].map((origin) => this.#nodes.at(origin))));
+    const { node } = this.#leaderships[role].view;
+    const unsettled = this.#leaderships[role].view.state !== 'serving';
+    if (status.state !== 'connected') this.#masters[role].hurry();
+    else if (unsettled && node !== null) this.#masters[role].hurry(node);
   }
 
   #decide(role: MasterRole): void {

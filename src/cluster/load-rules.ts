@@ -13,16 +13,34 @@ export type RuleBook = ReadonlyMap<string, readonly LoadRule[]>;
 /** `DruidServer.DEFAULT_TIER`. */
 const DEFAULT_TIER = '_default_tier';
 
+/** Rules that are read in one go. */
+const RULES_A_STEP = 500;
+
 /** The answer of `/druid/coordinator/v1/rules`, or null where it is no such answer. */
 export function parseRules(answer: unknown): RuleBook | null {
+  const steps = parseRulesInSteps(answer);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same, so that a large answer need not be read in one turn of the event loop. */
+export function* parseRulesInSteps(answer: unknown): Generator<undefined, RuleBook | null> {
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return null;
   const book = new Map<string, readonly LoadRule[]>();
-  for (const [datasource, rules] of Object.entries(answer as Record<string, unknown>)) {
+  let read = 0;
+  for (const datasource of Object.keys(answer)) {
+    const rules = (answer as Readonly<Record<string, unknown>>)[datasource];
     if (!Array.isArray(rules)) return null;
-    book.set(
-      datasource,
-      rules.map(parseRule).filter((rule) => rule !== null),
-    );
+    const known: LoadRule[] = [];
+    for (const rule of rules) {
+      const parsed = parseRule(rule);
+      if (parsed !== null) known.push(parsed);
+      if (++read % RULES_A_STEP === 0) yield;
+    }
+    book.set(datasource, known);
+    if (++read % RULES_A_STEP === 0) yield;
   }
   return book;
 }

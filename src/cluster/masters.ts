@@ -1,4 +1,5 @@
 import type { MasterRole } from '../discovery/discovery.ts';
+import type { InternalErrors } from '../internal-errors.ts';
 import type { Claim, ProbeResult } from './leadership.ts';
 import type { UpstreamNode } from './node.ts';
 import { createPoller, type Poller } from './poller.ts';
@@ -20,6 +21,8 @@ export interface MastersOptions {
   /** Whether `leader` must be asked too, because no latch vouches for the node. */
   readonly needsName: () => boolean;
   readonly onResult: () => void;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
 }
 
 /** Asks the known masters of one role whether they lead. */
@@ -33,7 +36,7 @@ export interface Masters {
 }
 
 export function createMasters(options: MastersOptions): Masters {
-  const { role, probe, stamp, random, interval, needsName, onResult } = options;
+  const { role, probe, stamp, random, interval, needsName, onResult, errors } = options;
   const pollers = new Map<UpstreamNode, Poller>();
   const results = new Map<string, ProbeResult>();
 
@@ -64,7 +67,10 @@ export function createMasters(options: MastersOptions): Masters {
         if (pollers.has(node)) continue;
         // Registered before the first answer can come.
         pollers.set(node, { hurry() {}, stop() {} });
-        pollers.set(node, createPoller({ ask: () => ask(node), interval: () => interval(node), random }));
+        pollers.set(
+          node,
+          createPoller({ ask: () => ask(node), interval: () => interval(node), random, errors }),
+        );
       }
     },
     hurry(node) {

@@ -1,8 +1,9 @@
 import type { EventEmitter } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Agent } from 'undici';
 import { ContainedEmitter, type InternalErrors } from '../internal-errors.ts';
 import type { Cluster } from './contract.ts';
-import { parseRules, type RuleBook } from './load-rules.ts';
+import { parseRulesInSteps, type RuleBook } from './load-rules.ts';
 import type { NodeTls } from './node.ts';
 import { createPoller, type Poller } from './poller.ts';
 
@@ -35,8 +36,8 @@ export interface RulesSource extends EventEmitter<RulesSourceEvents> {
 }
 
 const RULES = '/druid/coordinator/v1/rules';
-/** Rules of ten thousand datasources have some megabytes. */
-const LONGEST = 32 * 1024 * 1024;
+/** Rules of ten thousand datasources have some megabytes; what is read of them at once stops everything else. */
+const LONGEST = 8 * 1024 * 1024;
 /** As long as none have been read. */
 const FIRST_INTERVAL_MS = 1_000;
 
@@ -70,11 +71,12 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
   }
 
   start(): void {
-    const { pollIntervalMs, random } = this.#options;
+    const { pollIntervalMs, random, errors } = this.#options;
     this.#poller = createPoller({
       ask: () => this.#ask(),
       interval: () => (this.book === null ? Math.min(FIRST_INTERVAL_MS, pollIntervalMs) : pollIntervalMs),
       random,
+      errors,
     });
   }
 
@@ -99,20 +101,32 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
       auth === null
         ? {}
         : { authorization: `Basic ${Buffer.from(`${auth.user}:${auth.password}`).toString('base64')}` };
+    let status: number;
+    let text: string | null;
     try {
       const signal = AbortSignal.timeout(timeoutMs);
       const request = { origin, path: RULES, method: 'GET', headers, signal } as const;
       const { statusCode, body } = await this.#agent.request(request);
-      const text = await whole(body);
-      if (statusCode !== 200) return `the Coordinator answered ${statusCode}`;
-      const book = text === null ? null : parseRules(parsed(text));
-      if (book === null) return 'the Coordinator answered with something other than load rules';
-      this.book = book;
-      this.#readAt = now();
-      return null;
+      status = statusCode;
+      text = await whole(body);
     } catch {
       return 'the Coordinator did not answer in time';
     }
+    if (status !== 200) return `the Coordinator answered ${status}`;
+    const book = text === null ? null : await inTurns(parseRulesInSteps(parsed(text)));
+    if (book === null) return 'the Coordinator answered with something other than load rules';
+    this.#readAt = now();
+    this.book = book;
+    return null;
+  }
+}
+
+/** Requests come in between. */
+async function inTurns<T>(steps: Generator<undefined, T>): Promise<T> {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    await nextTurn();
   }
 }
 

@@ -1,4 +1,5 @@
 import { type TSchema, Type } from 'typebox';
+import { LONGEST_TIMER_MS } from '../timer.ts';
 
 /**
  * How a value may be written besides its resolved form; `shorthand.ts` turns the one into the other.
@@ -29,8 +30,6 @@ export interface Notes {
 }
 
 const CLOSED = { additionalProperties: false } as const;
-/** The longest that a timer of Node's can wait. */
-const MAX_TIMER = 2 ** 31 - 1;
 
 const DURATION = 'a duration such as 250ms, 30s, 5m or 1h, or a number of milliseconds';
 const SIZE = 'a size such as 64KiB or 1MiB, or a number of bytes';
@@ -44,14 +43,20 @@ export const section = <const P extends Record<string, TSchema>>(properties: P, 
 
 /** Milliseconds. */
 export const duration = (fallback: number, minimum = 1) =>
-  Type.Integer({ default: fallback, minimum, maximum: MAX_TIMER, shorthand: 'duration', expected: DURATION });
+  Type.Integer({
+    default: fallback,
+    minimum,
+    maximum: LONGEST_TIMER_MS,
+    shorthand: 'duration',
+    expected: DURATION,
+  });
 
 /** Milliseconds, of which 0 has a meaning of its own. */
 export const durationOrZero = (fallback: number | undefined, zero: string) =>
   Type.Integer({
     ...withDefault(fallback),
     minimum: 0,
-    maximum: MAX_TIMER,
+    maximum: LONGEST_TIMER_MS,
     shorthand: 'duration',
     expected: `${DURATION}; 0 ${zero}`,
   });

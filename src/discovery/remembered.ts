@@ -1,4 +1,4 @@
-import { ContainedEmitter, type InternalErrors } from '../internal-errors.ts';
+import { ContainedEmitter, contain, type InternalErrors } from '../internal-errors.ts';
 import type { DiscoveryEvents, DiscoverySnapshot, SourceStatus } from './discovery.ts';
 import { readSnapshot, writeSnapshot } from './snapshot-file.ts';
 import type { ZooKeeperDiscovery } from './zookeeper/discovery.ts';
@@ -97,8 +97,13 @@ class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements 
   #writeIn(delayMs: number): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      // What has not been read anew would only seem to be.
-      if (this.#source.status.state === 'connected') this.#write();
+      contain(
+        () => {
+          // What has not been read anew would only seem to be.
+          if (this.#source.status.state === 'connected') this.#write();
+        },
+        (error) => this.#options.errors.report('discovery', error),
+      );
       this.#writeIn(REFRESH_MS);
     }, delayMs);
   }

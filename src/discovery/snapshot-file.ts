@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
-import { type DiscoverySnapshot, MASTER_ROLES, ROLES } from './discovery.ts';
+import { type DiscoverySnapshot, MASTER_ROLES, ROLES, type Role } from './discovery.ts';
+import { parseOrigin } from './zookeeper/origin.ts';
 
 const FORMAT = 'druid-gateway snapshot';
 /** Grows when an older gateway could misread the content. */
@@ -36,7 +37,7 @@ export function readSnapshot(file: string, { cluster, maxAgeMs, now }: Expected)
     const code = (error as NodeJS.ErrnoException).code ?? 'it cannot be read';
     return code === 'ENOENT' ? { kind: 'absent' } : { kind: 'unusable', why: code };
   }
-  const content = contentOf(text);
+  const content = contentOrWhyNot(text);
   if (typeof content === 'string') return { kind: 'unusable', why: content };
   if (content.cluster !== cluster) return { kind: 'unusable', why: 'it is of another cluster' };
   if (now - content.readAt > maxAgeMs) return { kind: 'unusable', why: 'it is too old' };
@@ -68,9 +69,18 @@ export async function writeSnapshot(
   }
 }
 
+function contentOrWhyNot(text: string): Content | string {
+  try {
+    return contentOf(text);
+  } catch {
+    // So deep that it cannot be written again, for one.
+    return 'it cannot be read';
+  }
+}
+
 /** The content, or why it is none. */
 function contentOf(text: string): Content | string {
-  let parsed: { format?: unknown; version?: unknown; sha256?: unknown; content?: Content } | null;
+  let parsed: { format?: unknown; version?: unknown; sha256?: unknown; content?: unknown } | null;
   try {
     parsed = JSON.parse(text) as typeof parsed;
   } catch {
@@ -79,13 +89,48 @@ function contentOf(text: string): Content | string {
   if (parsed?.format !== FORMAT) return 'it is no snapshot';
   if (parsed.version !== VERSION) return `its version is not ${VERSION}`;
   const { content } = parsed;
-  if (content === undefined || digest(content) !== parsed.sha256) return 'its checksum is wrong';
+  if (!isObject(content) || digest(content) !== parsed.sha256) return 'its checksum is wrong';
+  const { announcements, latches } = content;
   const whole =
-    ROLES.every((role) => Array.isArray(content.announcements?.[role])) &&
-    MASTER_ROLES.every((role) => Array.isArray(content.latches?.[role]?.participants));
-  return whole ? content : 'it is not whole';
+    isText(content.cluster) &&
+    typeof content.readAt === 'number' &&
+    isObject(announcements) &&
+    ROLES.every((role) => isListOf(announcements[role], (one) => isAnnouncement(one, role))) &&
+    isObject(latches) &&
+    MASTER_ROLES.every(
+      (role) => isObject(latches[role]) && isListOf(latches[role].participants, isParticipant),
+    );
+  return whole ? (content as unknown as Content) : 'it is not whole';
 }
 
-function digest(content: Content): string {
+function isAnnouncement(one: Fields, role: Role): boolean {
+  const { hostAndPort, origin, service, version } = one;
+  const named = isText(hostAndPort) && isText(service) && (version === null || isText(version));
+  return named && one.role === role && isOrigin(origin);
+}
+
+function isParticipant({ sequence, origin }: Fields): boolean {
+  return typeof sequence === 'number' && (origin === null || isOrigin(origin));
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function isListOf(value: unknown, is: (one: Fields) => boolean): boolean {
+  return Array.isArray(value) && value.every((one) => isObject(one) && is(one));
+}
+
+function isOrigin(value: unknown): boolean {
+  return isText(value) && parseOrigin(value) === value;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null;
+}
+
+function digest(content: object): string {
   return createHash('sha256').update(JSON.stringify(content)).digest('hex');
 }

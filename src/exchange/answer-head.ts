@@ -1,4 +1,4 @@
-import { type HeaderBlock, valueAt } from './header-block.ts';
+import { type HeaderBlock, lineEnd, valueAt } from './header-block.ts';
 import { isHopByHop, namedInConnection } from './hop-by-hop.ts';
 
 /** The head of an answer as it came from a node, read once for everybody who wants to know something of it. */
@@ -58,8 +58,7 @@ export function readAnswerHead(
   let keepAlive: number | null = null;
   let from = 0;
   for (let at = 0; at < block.length; ) {
-    const found = block.indexOf('\r\n', at);
-    const end = found === -1 ? block.length : found;
+    const end = lineEnd(block, at);
     const next = end + 2;
     if (!LOOKED_AT.has(block.charCodeAt(at))) {
       at = next;

@@ -4,7 +4,7 @@ import { connectionIdOf } from '../routing/connection-id.ts';
 import { chooseConnection } from '../routing/jdbc-target.ts';
 import { Placed } from '../routing/placed.ts';
 import { type Placeable, queryKindOf } from '../routing/placement.ts';
-import { cancelTarget, NO_FACTS, type QueryFacts, queryFactsOf } from '../routing/query-facts.ts';
+import { cancelTarget, isQueryId, NO_FACTS, type QueryFacts, queryFactsOf } from '../routing/query-facts.ts';
 import type { Accounting } from './accounting.ts';
 import { answerError } from './answer.ts';
 import type { AnswerHead } from './answer-head.ts';
@@ -428,6 +428,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     const id = this.#queryIds.at(-1);
     if (route.class !== 'query' || node === null || id === undefined) return;
     const target = cancelTarget(route.target, id);
+    if (target === null) return;
     const plain = without(headers, OF_THE_BODY);
     this.#deps.upstreams.send(
       node,
@@ -585,5 +586,5 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
 
 /** The ids that Druid gave the query. */
 function idsOf({ queryId, sqlQueryId }: AnswerHead): readonly string[] {
-  return [queryId, sqlQueryId].filter((id) => id !== null);
+  return [queryId, sqlQueryId].filter((id): id is string => id !== null && isQueryId(id));
 }

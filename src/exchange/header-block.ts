@@ -15,12 +15,18 @@ export function blockOf(flat: readonly string[]): HeaderBlock {
 export function flatOf(block: HeaderBlock): string[] {
   const flat: string[] = [];
   for (let at = 0; at < block.length; ) {
-    const end = block.indexOf('\r\n', at);
+    const end = lineEnd(block, at);
     const colon = block.indexOf(':', at);
     flat.push(block.slice(at, colon), valueAt(block, colon, end));
     at = end + 2;
   }
   return flat;
+}
+
+/** Where the line at `at` ends: at its CRLF, or at the end of a text that does not have it. */
+export function lineEnd(block: HeaderBlock, at: number): number {
+  const end = block.indexOf('\r\n', at);
+  return end === -1 ? block.length : end;
 }
 
 /** What stands between the colon at `colon` and the line's end, without white space around it. */
@@ -35,7 +41,7 @@ export function valueAt(block: HeaderBlock, colon: number, end: number): string 
 /** The value of a header, or null; of several, the first. */
 export function headerValue(block: HeaderBlock, lowerName: string): string | null {
   for (let at = 0; at < block.length; ) {
-    const end = block.indexOf('\r\n', at);
+    const end = lineEnd(block, at);
     const colon = at + lowerName.length;
     if (block.charCodeAt(colon) === COLON && block.slice(at, colon).toLowerCase() === lowerName) {
       return valueAt(block, colon, end);
@@ -49,7 +55,7 @@ export function headerValue(block: HeaderBlock, lowerName: string): string | nul
 export function without(block: HeaderBlock, names: ReadonlySet<string>): HeaderBlock {
   let kept = '';
   for (let at = 0; at < block.length; ) {
-    const end = block.indexOf('\r\n', at) + 2;
+    const end = lineEnd(block, at) + 2;
     if (!names.has(block.slice(at, block.indexOf(':', at)).toLowerCase())) kept += block.slice(at, end);
     at = end;
   }

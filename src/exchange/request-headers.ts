@@ -1,5 +1,5 @@
 import type { RequestHead } from './client-side.ts';
-import { type HeaderBlock, valueAt, without } from './header-block.ts';
+import { type HeaderBlock, lineEnd, valueAt, without } from './header-block.ts';
 import { isHopByHop, namedInConnection } from './hop-by-hop.ts';
 
 /** What one pass over a request's headers finds, the same for every door. */
@@ -56,7 +56,7 @@ export function readRequestFields(block: HeaderBlock): RequestFields {
   let framings = 0;
   let from = 0;
   for (let at = 0; at < block.length; ) {
-    const end = block.indexOf('\r\n', at);
+    const end = lineEnd(block, at);
     const next = end + 2;
     if (!LOOKED_AT.has(block.charCodeAt(at))) {
       at = next;

@@ -1,4 +1,5 @@
 import type { RouteClass } from '../routing/route.ts';
+import { forTimer } from '../timer.ts';
 import type { UpstreamRequest } from './upstream-side.ts';
 
 /** What a class of requests has of its own, in milliseconds; 0 is no limit. */
@@ -29,7 +30,7 @@ export function patience(
   const limits = timeoutsByClass[routeClass];
   const idle = limits?.idleTimeout;
   if (ownMs !== null) {
-    const patienceMs = ownMs + timeoutSlackMs;
+    const patienceMs = forTimer(ownMs + timeoutSlackMs);
     // A query that may take longer may also be silent for longer.
     if (idle === undefined) return { patienceMs };
     return { patienceMs, idlePatienceMs: idle === 0 ? 0 : Math.max(idle, patienceMs) };
@@ -41,12 +42,12 @@ export function patience(
   };
 }
 
-/** The limit of the whole exchange, never below what the query says itself; 0 is none. */
+/** The limit of the whole exchange, never below what the query says itself, but what a timer can hold; 0 is none. */
 export function totalLimit(
   routeClass: RouteClass,
   ownMs: number | null,
   { timeoutSlackMs, totalTimeoutMs, timeoutsByClass }: TimeLimitOptions,
 ): number {
   const limit = timeoutsByClass[routeClass]?.totalTimeout ?? totalTimeoutMs;
-  return limit === 0 || ownMs === null ? limit : Math.max(limit, ownMs + timeoutSlackMs);
+  return limit === 0 || ownMs === null ? limit : forTimer(Math.max(limit, ownMs + timeoutSlackMs));
 }

@@ -35,8 +35,8 @@ function fill(template: string, hostAndPort: string): string {
   const host = hostAndPort.slice(0, colon);
   const label = /^[^.:[\]]+/.exec(host)?.[0] ?? host;
   return template
-    .replaceAll('{host}', host)
-    .replaceAll('{port}', hostAndPort.slice(colon + 1))
-    .replaceAll('{hostname-first-label}', label)
+    .replaceAll('{host}', () => host)
+    .replaceAll('{port}', () => hostAndPort.slice(colon + 1))
+    .replaceAll('{hostname-first-label}', () => label)
     .replace(/\/+$/, '');
 }

@@ -15,6 +15,20 @@ const TIMEOUT = Buffer.from('"timeout"');
 /** Larger bodies hold long lists of values; what follows those is not worth reading them. */
 const LONGEST = 256 * 1024;
 
+/** Druid's own ids have 36 characters. */
+const LONGEST_ID = 256;
+/** Control characters, and what a server may take for steps through its paths. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what no id has.
+const NO_ID = /[\x00-\x1f\x7f-\x9f]|(?:^|[/\\])\.\.?(?:[/\\]|$)/;
+
+/**
+ * Whether a query can be known, cancelled and logged by this text. Half a surrogate pair is none: it cannot be written
+ * into a target; nor are `.` and `..`, which in a target mean another one.
+ */
+export function isQueryId(text: string): boolean {
+  return text !== '' && text.length <= LONGEST_ID && text.isWellFormed() && !NO_ID.test(text);
+}
+
 /** Reads a query's body, which is parsed only where it holds one of these words. Never throws. */
 export function queryFactsOf(body: Buffer): QueryFacts {
   const plain = plainBody(body, LONGEST);
@@ -24,7 +38,7 @@ export function queryFactsOf(body: Buffer): QueryFacts {
       context?: { queryId?: unknown; sqlQueryId?: unknown; timeout?: unknown };
     } | null;
     const { queryId, sqlQueryId, timeout } = parsed?.context ?? {};
-    const ids = [queryId, sqlQueryId].filter((id): id is string => typeof id === 'string' && id !== '');
+    const ids = [queryId, sqlQueryId].filter((id): id is string => typeof id === 'string' && isQueryId(id));
     // Druid takes numbers in quotes, too (QueryContexts).
     const milliseconds = typeof timeout === 'string' ? Number(timeout) : timeout;
     const valid =
@@ -38,19 +52,21 @@ export function queryFactsOf(body: Buffer): QueryFacts {
 
 const CANCEL = /^\/druid\/v2\/(?:sql\/)?([^/?]+)\/?(?:\?|$)/;
 
-/** The id in a cancel's target; null where it cannot be decoded. */
+/** The id in a cancel's target; null where it is none. */
 export function cancelledId(target: string): string | null {
   const [, raw] = CANCEL.exec(target) ?? [];
   if (raw === undefined) return null;
   try {
-    return decodeURIComponent(raw);
+    const id = decodeURIComponent(raw);
+    return isQueryId(id) ? id : null;
   } catch {
     return null;
   }
 }
 
-/** Where a query that was sent to `target` is cancelled. */
-export function cancelTarget(target: string, id: string): string {
+/** Where a query that was sent to `target` is cancelled; null for what is no id. */
+export function cancelTarget(target: string, id: string): string | null {
+  if (!isQueryId(id)) return null;
   const sql = /^\/druid\/v2\/sql(?:[/?]|$)/.test(target);
   return `/druid/v2/${sql ? 'sql/' : ''}${encodeURIComponent(id)}`;
 }

@@ -2,6 +2,7 @@ import cluster from 'node:cluster';
 import closeWithGrace from 'close-with-grace';
 import { createLogger, endLogger } from '../admin/logger.ts';
 import { EXIT_INTERNAL_ERROR, onProcessError, PROCESS_ERRORS } from '../process-errors.ts';
+import { forTimer } from '../timer.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 import { createWorker, type Worker } from './worker.ts';
 
@@ -42,7 +43,7 @@ function begin(message: Extract<ToWorker, { kind: 'begin' }>): Running {
       .then((metrics) => send({ kind: 'last', metrics }))
       .then(end);
   });
-  const delay = shutdown.delay + shutdown.drain + CLOSE_SLACK_MS;
+  const delay = forTimer(shutdown.delay + shutdown.drain + CLOSE_SLACK_MS);
   const grace = closeWithGrace({ delay, logger: false, skip: PROCESS_ERRORS }, async () => {
     ending = true;
     void send({ kind: 'draining' });

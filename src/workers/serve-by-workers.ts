@@ -5,6 +5,7 @@ import { createMetrics } from '../admin/metrics.ts';
 import type { WorkerStatus } from '../admin/status.ts';
 import { workerMetrics } from '../admin/worker-metrics.ts';
 import type { Config } from '../config/schema.ts';
+import { forTimer } from '../timer.ts';
 import type { ServeOptions } from '../wiring/serve-here.ts';
 import type { Servers } from '../wiring/servers.ts';
 import { listenTls } from '../wiring/tls-files.ts';
@@ -104,7 +105,7 @@ export function serveByWorkers({
     },
     async stop() {
       const { delay, drain } = config.shutdown;
-      await crew.stop(delay + drain + END_SLACK_MS);
+      await crew.stop(forTimer(delay + drain + END_SLACK_MS));
       hub.close();
       metrics.close();
     },

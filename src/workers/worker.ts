@@ -4,6 +4,7 @@ import { createAccessLog } from '../admin/access-log.ts';
 import { logRulesEvents } from '../admin/event-log.ts';
 import { exchangeMetrics, inFlightMetric } from '../admin/exchange-metrics.ts';
 import { internalErrorMetrics } from '../admin/internal-error-metrics.ts';
+import { onLogError } from '../admin/logger.ts';
 import { processMetrics, recordMetrics } from '../admin/metrics.ts';
 import { watchStalls } from '../admin/stalls.ts';
 import { createInternalErrors } from '../internal-errors.ts';
@@ -38,6 +39,7 @@ export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
   const { config, worker, view, watched } = begin;
   const registry = new Registry();
   const errors = createInternalErrors(logger);
+  onLogError(logger, (error) => errors.report('log', error));
   const cluster = createRemoteCluster({
     view,
     watched,

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createAdmin } from '../../src/admin/admin.ts';
 import type { NotLive } from '../../src/admin/liveness.ts';
 import type { WorkerStatus } from '../../src/admin/status.ts';
-import { recordErrors } from '../support/recorded-errors.ts';
+import { type RecordedErrors, recordErrors } from '../support/recorded-errors.ts';
 import { FakeCluster, FakeDiscovery, node, serving } from './fakes.ts';
 
 let cluster: FakeCluster;
@@ -16,11 +16,13 @@ let now: number;
 let notLive: NotLive | null;
 let render: () => Promise<string>;
 let app: FastifyInstance;
+let errors: RecordedErrors;
 let url: string;
 
 beforeEach(async () => {
   cluster = new FakeCluster();
   discovery = new FakeDiscovery();
+  errors = recordErrors();
   draining = false;
   workers = null;
   now = 1_000_000;
@@ -30,7 +32,7 @@ beforeEach(async () => {
     cluster,
     discovery,
     metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', render: () => render() },
-    errors: recordErrors(),
+    errors,
     liveness: { verdict: () => notLive },
     draining: () => draining,
     workers: () => workers,
@@ -124,6 +126,81 @@ test('a failure says nothing about the inside', async () => {
   };
   expect(await json('/metrics')).toEqual({ status: 500, body: { error: 'internal error' } });
 });
+
+test.each<[string, () => void]>([
+  ['/metrics', () => (render = () => Promise.reject(new Error('thrown on purpose')))],
+  [
+    '/metrics',
+    () => {
+      render = () => {
+        throw Object.assign(new Error('thrown on purpose'), { statusCode: 302 });
+      };
+    },
+  ],
+  ['/metrics', () => (render = () => Promise.reject('thrown on purpose'))],
+  ['/status', () => Reflect.set(cluster, 'view', null)],
+  ['/health/ready', () => Reflect.set(cluster, 'view', null)],
+])('what throws in %s is a 500, told once, and the next is answered', async (path, spoil) => {
+  const { view } = cluster;
+  spoil();
+  expect(await json(path)).toEqual({ status: 500, body: { error: 'internal error' } });
+  expect(errors.lines).toMatchObject([{ place: 'admin', error: expect.any(String) }]);
+  Reflect.set(cluster, 'view', view);
+  expect((await json('/health/live')).status).toBe(200);
+});
+
+const FIRST_BYTES = [
+  '',
+  'x',
+  '\0\0\0\0',
+  '\x16\x03\x01\x02\0\x01',
+  'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+  'GET',
+  'GET /metrics HTTP/1.1\r\n',
+  'GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n',
+  'GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n',
+  'GET /\ud800 HTTP/1.1\r\nHost: a\r\n\r\n',
+  'CONNECT b:80 HTTP/1.1\r\nHost: a\r\n\r\n',
+  'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n',
+  'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n',
+  'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n',
+  'POST /brokers/a:1/drain HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc',
+  'POST /brokers/a:1/drain HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n{',
+  'POST /brokers/a:1/drain HTTP/1.1\r\nHost: a\r\nContent-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab',
+  'POST /brokers/a:1/drain HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n',
+  'POST /brokers/a:1/drain HTTP/1.1\r\nHost: a\r\nExpect: more\r\nContent-Length: 1\r\n\r\n',
+  `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+];
+
+test.each(FIRST_BYTES.map((bytes) => [bytes.slice(0, 60), bytes]))(
+  '%j and then a reset or an end ends nothing else',
+  async (_, bytes) => {
+    for (const delay of [0, 5, 30]) {
+      for (const how of ['reset', 'end'] as const) {
+        const socket = connect(Number(new URL(url).port), '127.0.0.1');
+        socket.on('error', () => {}).resume();
+        await once(socket, 'connect');
+        const closed = once(socket, 'close');
+        if (delay === 0 && how === 'reset') {
+          // In one burst, so that it is there before anything is answered.
+          socket.write(bytes === '' ? 'x' : bytes);
+          socket.resetAndDestroy();
+        } else {
+          socket.write(bytes === '' ? 'x' : bytes);
+          await new Promise((resolve) => setTimeout(resolve, delay));
+          if (how === 'reset') socket.resetAndDestroy();
+          else {
+            socket.end();
+            setTimeout(() => socket.destroy(), 20);
+          }
+        }
+        await closed;
+      }
+    }
+    expect((await json('/health/live')).status).toBe(200);
+    expect(errors.total).toBe(0);
+  },
+);
 
 test('status tells leaders, Brokers, discovery and the redacted configuration', async () => {
   const [a, b] = [node('a:8081', 1), node('b:8082', 5)];

@@ -74,3 +74,25 @@ test('what is wrong is said', async () => {
   });
   expect(cluster.view.cordoned.size).toBe(0);
 });
+
+test('a drain ends when its client has gone, and the Broker stays cordoned', async () => {
+  let looks = 0;
+  const listening = fastify();
+  registerBrokerActions(listening, cluster, async () => {
+    looks++;
+    return true;
+  });
+  const url = await listening.listen({ host: '127.0.0.1', port: 0 });
+  const gone = new AbortController();
+  const path = `${url}/brokers/10.0.0.1:8082/drain?timeout=999999999999h`;
+  const drain = fetch(path, { method: 'POST', signal: gone.signal }).catch(() => {});
+  while (looks < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+  gone.abort();
+  await drain;
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const before = looks;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(looks).toBe(before);
+  expect(cluster.view.cordoned.has('10.0.0.1:8082')).toBe(true);
+  await listening.close();
+});

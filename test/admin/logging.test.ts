@@ -101,6 +101,31 @@ describe('the access log', () => {
   });
 });
 
+describe('an id that a node or a client made up', () => {
+  test.each([
+    ['q-1', 'q-1'],
+    ['\ud800', null],
+    ['..', null],
+    ['x'.repeat(257), null],
+    ['a\u009b31m', null],
+  ])('%j is logged as %j', (queryId, logged) => {
+    const { lines, logger } = capture();
+    createAccessLog(logger)(exchange({ queryId }));
+    expect(lines[0]?.queryId).toBe(logged);
+  });
+
+  test('has nothing in its line that a terminal acts upon', () => {
+    const written: string[] = [];
+    const stream = { write: (line: string) => void written.push(line) };
+    const acting = 'a\u202eb\u2028c';
+    createAccessLog(createLogger({ level: 'info', stream }))(
+      exchange({ queryId: acting, path: '/\x7f\x9b', remoteAddress: '\x1b[31m' }),
+    );
+    expect(written[0]).toMatch(/^[ -~]*\n$/);
+    expect(JSON.parse(written[0] ?? '')).toMatchObject({ queryId: acting, path: '/\x7f\x9b' });
+  });
+});
+
 describe('the logger', () => {
   test('fields that hold credentials are redacted', () => {
     const { lines, logger } = capture();

@@ -5,7 +5,7 @@ import type { UpstreamNode } from '../../src/cluster/node.ts';
 import type { ProbeAnswer } from '../../src/cluster/probe.ts';
 import type { ClusterView } from '../../src/cluster/view.ts';
 import type { MasterRole } from '../../src/discovery/discovery.ts';
-import { recordErrors } from '../support/recorded-errors.ts';
+import { type RecordedErrors, recordErrors } from '../support/recorded-errors.ts';
 import {
   FakeDiscovery,
   FakeProbes,
@@ -24,14 +24,19 @@ let cluster: Cluster;
 let discovery: FakeDiscovery;
 let probes: FakeProbes;
 let time = 1_000;
+let errors: RecordedErrors;
+/** So many readings of the clock throw. */
+let clockFaults = 0;
 
 function begin(kind: 'zookeeper' | 'static' = 'zookeeper'): void {
   time = 1_000;
   discovery = new FakeDiscovery(kind);
   probes = new FakeProbes();
+  errors = recordErrors();
+  clockFaults = 0;
   cluster = createCluster({
     discovery,
-    errors: recordErrors(),
+    errors,
     leaderProbeIntervalMs: 20,
     leaderConfirmIntervalMs: 5,
     leaderProbeTimeoutMs: 1_000,
@@ -43,7 +48,10 @@ function begin(kind: 'zookeeper' | 'static' = 'zookeeper'): void {
       slowStartMs: 1_000,
       emptyGraceMs: 150,
     },
-    now: () => time,
+    now: () => {
+      if (clockFaults-- > 0) throw new Error('no time');
+      return time;
+    },
     random: () => 0.5,
     probes: { leaders: probes, brokers: probes },
   });
@@ -291,6 +299,32 @@ describe('without ZooKeeper', () => {
       await view(serving('coordinator', B));
     });
   });
+});
+
+test('a fault in taking over one part of what discovery says leaves the others, and is told', async () => {
+  begin();
+  elect(A, 1);
+  probes.master('coordinator', A, OK);
+  await view(serving('coordinator', A));
+  probes.broker('http://10.0.0.3:8082', OK);
+  clockFaults = 1;
+  discovery.announce('broker', 'http://10.0.0.3:8082');
+  expect(errors.lines).toMatchObject([{ place: 'discovery', error: 'Error: no time' }]);
+  await view(({ pools }) => pools.get('druid/broker')?.length === 1);
+  elect(B, 2);
+  probes.master('coordinator', B, OK);
+  await view(serving('coordinator', B));
+});
+
+test('very many Brokers that become ready do not make a view each', async () => {
+  begin();
+  const origins = Array.from({ length: 1_000 }, (_, i) => `http://10.1.0.1:${i + 1}`);
+  for (const origin of origins) probes.broker(origin, OK);
+  let views = 0;
+  cluster.on('view', () => views++);
+  discovery.announce('broker', ...origins);
+  await view(({ pools }) => pools.get('druid/broker')?.length === 1_000);
+  expect(views).toBeLessThan(100);
 });
 
 describe('the Brokers', () => {

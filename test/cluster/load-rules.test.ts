@@ -8,7 +8,7 @@ import {
   parsePeriod,
   shifted,
 } from '../../src/cluster/intervals.ts';
-import { parseRules, tiersFor } from '../../src/cluster/load-rules.ts';
+import { parseRules, parseRulesInSteps, tiersFor } from '../../src/cluster/load-rules.ts';
 
 const at = (text: string): number => Date.parse(text);
 
@@ -174,4 +174,17 @@ describe('load rules', () => {
   test.each([[null], ['rules'], [[]], [{ wiki: 'rules' }]])('%j are none', (answer) => {
     expect(parseRules(answer)).toBeNull();
   });
+});
+
+test('rules of very many datasources are read in steps', () => {
+  const rule = { type: 'loadByPeriod', period: 'P1M', tieredReplicants: { hot: 1 } };
+  const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`d${i}`, [rule]]));
+  for (const answer of [many, { one: Array(20_000).fill(rule) }]) {
+    const steps = parseRulesInSteps(answer);
+    let count = 1;
+    let step = steps.next();
+    for (; step.done !== true; step = steps.next()) count++;
+    expect(count).toBeGreaterThan(30);
+    expect(step.value?.size).toBe(Object.keys(answer).length);
+  }
 });

@@ -85,6 +85,19 @@ test.each<[string, Buffer | null, RegExp]>([
   },
 );
 
+test('an error of our own is told as such, and rules are read again', async () => {
+  const errors = recordErrors();
+  let faults = 1;
+  const now = (): number => {
+    if (faults-- > 0) throw new Error('no time');
+    return performance.now();
+  };
+  begin({ errors, now });
+  await until(() => source.book !== null);
+  expect(coordinator.requests.length).toBeGreaterThan(1);
+  expect(errors.lines).toMatchObject([{ place: 'probe', error: 'Error: no time' }]);
+});
+
 test('nobody is asked as long as nobody leads; the next leader is', async () => {
   cluster.unlead('coordinator');
   begin();

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,6 +65,33 @@ describe('the file', () => {
     await writeSnapshot(file, 'zk /druid', SNAPSHOT);
     writeFileSync(file, spoil(readFileSync(file, 'utf8')));
     expect(readSnapshot(file, EXPECTED)).toEqual({ kind: 'unusable', why });
+  });
+
+  test.each([
+    ['nothing at all', /.*/, 'null'],
+    ['a participant that is nothing', '"participants":[]', '"participants":[null]'],
+    ['a latch that is nothing', '{"participants":[]}', 'null'],
+    ['no latches', /"latches":\{.*?\]\}\}/, '"latches":null'],
+    ['an announcement that is nothing', '"broker":[', '"broker":[null,'],
+    ['another role', '"role":"broker"', '"role":"historical"'],
+    ['a file for a node', 'http://10.0.0.2:8082', 'file:///etc/passwd'],
+    ['no origin', '"origin":"http://10.0.0.2:8082",', ''],
+    ['a number for a service', '"druid/broker"', '7'],
+    ['no time', '"readAt":5000', '"readAt":"soon"'],
+  ])('is not used when its checksum is right and it has %s', async (_, old, spoiled) => {
+    await writeSnapshot(file, 'zk /druid', SNAPSHOT);
+    const { content, ...rest } = JSON.parse(readFileSync(file, 'utf8'));
+    const text = JSON.stringify(content).replace(old, spoiled);
+    expect(text).not.toBe(JSON.stringify(content));
+    const sha256 = createHash('sha256').update(text).digest('hex');
+    writeFileSync(file, JSON.stringify({ ...rest, sha256, content: JSON.parse(text) }));
+    expect(readSnapshot(file, EXPECTED)).toMatchObject({ kind: 'unusable' });
+  });
+
+  test('of a hundred thousand levels is not used', async () => {
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+    writeFileSync(file, `{"format":"druid-gateway snapshot","version":1,"content":{"cluster":${deep}}}`);
+    expect(readSnapshot(file, EXPECTED).kind).toBe('unusable');
   });
 
   test('is not used when it is of another cluster, or too old', async () => {

@@ -54,6 +54,16 @@ describe('a cancel of a query that nobody is known to run', () => {
     expect(asked()).toEqual([1, 1, 1]);
   });
 
+  test.each(['x'.repeat(257), '%ED%A0%80', '%C2%9B'])(
+    'goes to all as it came where %s is no id',
+    async (id) => {
+      expect((await cancel(id)).status).toBe(404);
+      expect(brokers.map(({ requests }) => requests[0]?.target)).toEqual(
+        Array(3).fill(`/druid/v2/sql/${id}`),
+      );
+    },
+  );
+
   test('is 504 within five seconds if one hangs', async () => {
     says(NOT_HERE, null, NOT_HERE);
     const began = performance.now();

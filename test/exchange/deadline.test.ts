@@ -140,6 +140,18 @@ describe('a query that is overdue', () => {
     await until(() => cancels().length === 1);
   });
 
+  test.each([2 ** 31 - 1, '2147483647', 99_999_999_999, 2 ** 52])(
+    'after %s ms is waited for, though no timer can wait for so long',
+    async (timeout) => {
+      await begin({ exchange: { totalTimeoutMs: 60_000 } });
+      onQuery = (_, socket) => {
+        setTimeout(() => socket.write(json('ok')), 200);
+      };
+      expect((await query({ timeout })).status).toBe(200);
+      expect(cancels()).toEqual([]);
+    },
+  );
+
   test('without a timeout of its own has the usual limit', async () => {
     await begin({ upstreams: { responseTimeoutMs: 100 } });
     expect((await query({ timeout: 0 })).status).toBe(504);
@@ -195,6 +207,24 @@ describe('a client that leaves', () => {
     await leaves({});
     await quiet();
     expect(cancels()).toEqual([]);
+  });
+
+  test.each([
+    ['half a surrogate pair', { sqlQueryId: '\ud800' }],
+    ['half a surrogate pair, of a native query', { queryId: 'a\udfff' }],
+    ['a step up', { sqlQueryId: '..' }],
+    ['more than an id has', { sqlQueryId: 'x'.repeat(257) }],
+  ])('has nothing cancelled by %s, and everybody else is served on', async (_, ids) => {
+    await begin();
+    await leaves(ids, 'queryId' in ids ? '/druid/v2' : '/druid/v2/sql');
+    expect((await gateway.recorded(1))[0]).toMatchObject({ end: 'client_gone' });
+    const overdue = await query({ ...ids, timeout: 100 });
+    expect([overdue.status, overdue.json().errorCode]).toEqual([504, 'upstream_timeout']);
+    await quiet();
+    expect(cancels()).toEqual([]);
+    expect(gateway.runningQueries.size).toBe(0);
+    onQuery = (_request, socket) => socket.write(json('ok'));
+    expect((await query({})).status).toBe(200);
   });
 
   test('after its answer has nothing cancelled', async () => {

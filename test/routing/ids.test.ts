@@ -1,8 +1,9 @@
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { Writer } from 'protobufjs/minimal.js';
 import { describe, expect, test } from 'vitest';
 import { connectionIdOf } from '../../src/routing/connection-id.ts';
-import { cancelledId, cancelTarget, queryFactsOf } from '../../src/routing/query-facts.ts';
+import { cancelledId, cancelTarget, isQueryId, queryFactsOf } from '../../src/routing/query-facts.ts';
 
 const JSON_PATH = '/druid/v2/sql/avatica/';
 const PROTOBUF_PATH = '/druid/v2/sql/avatica-protobuf/';
@@ -60,6 +61,32 @@ describe('the ids of a query', () => {
     expect(factsOf('{"context":{"queryId":').ids).toEqual([]);
     expect(factsOf('null "queryId"').ids).toEqual([]);
   });
+
+  const NO_IDS = [
+    ...['', '.', '..', '../../v1/x', 'a/./b', 'a\\..', '\ud800', 'a\udc00b', '\0', 'a\nb', '\x7f', '\x9b'],
+    'x'.repeat(257),
+    'x'.repeat(1_000_000),
+  ];
+
+  test.each(NO_IDS.map((id) => [id.slice(0, 20), id]))('are not %j', (_, id) => {
+    expect(isQueryId(id)).toBe(false);
+    const body = Buffer.from(JSON.stringify({ context: { queryId: id, sqlQueryId: 'good' } }));
+    const ids = body.length > 256 * 1024 ? [] : ['good'];
+    expect(queryFactsOf(body).ids).toEqual(ids);
+    expect(queryFactsOf(gzipSync(body)).ids).toEqual(ids);
+    expect(cancelTarget('/druid/v2', id)).toBeNull();
+    expect(cancelledId(`/druid/v2/${encodeURIComponent(id.toWellFormed())}`)).toBe(
+      id.isWellFormed() ? null : id.toWellFormed(),
+    );
+  });
+
+  test.each(['q', 'a b', 'a/b', '...', 'a..b', 'дашборд 7', '\u{1f600}', 'x'.repeat(256)])(
+    'can be %j',
+    (id) => {
+      expect(isQueryId(id)).toBe(true);
+      expect(cancelTarget('/druid/v2/sql', id)).toBe(`/druid/v2/sql/${encodeURIComponent(id)}`);
+    },
+  );
 
   test.each([
     [5_000, 5_000],

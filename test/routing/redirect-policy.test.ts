@@ -74,3 +74,8 @@ describe('the redirect policy', () => {
     expect(createRedirectPolicy({ ...options, mode })).toBeNull();
   });
 });
+
+test('a name is put in as it is, whatever it looks like', () => {
+  const map = createAddressMap([{ from: '*', to: 'https://{host}.example.com:{port}' }]);
+  expect(map("x$'y$&:80")).toBe("https://x$'y$&.example.com:80");
+});

@@ -52,6 +52,7 @@ export async function connectWriter(connect: string, auth?: string): Promise<Wri
       },
       onExpired: reopen,
       onAuthenticationFailed: reopen,
+      onBroken: reopen,
     });
   }
 

@@ -8,8 +8,13 @@ export type ParsedAnnouncement =
   | { readonly kind: 'ignored' }
   | { readonly kind: 'fault'; readonly reason: string };
 
-/** Far above any real announcement (about 1 kB), far below what would hurt. */
-const MAX_JSON_BYTES = 1024 * 1024;
+/** Far above any real announcement (about 1 kB), far below what would hurt, ten thousand times over. */
+const MAX_JSON_BYTES = 16 * 1024;
+/** Of host and service; DNS has no longer names. */
+const LONGEST_NAME = 255;
+const LONGEST_VERSION = 64;
+/** What a URL would not take for the whole host. */
+const NO_HOST = /[\s/?#\\@%]/;
 
 /**
  * Reads a child of `internal-discovery/<ROLE>`: the JSON of `DiscoveryDruidNode`, gzip or plain
@@ -25,12 +30,12 @@ export function parseAnnouncement(role: Role, data: Buffer): ParsedAnnouncement 
   const node = json.druidNode;
   if (!isObject(node)) return fault('has no druidNode');
   const { service, host, version } = node;
-  if (typeof service !== 'string' || service === '') return fault('has no druidNode.service');
-  if (typeof host !== 'string' || host === '') return fault('has no druidNode.host');
+  if (!isName(service)) return fault('has no druidNode.service');
+  if (!isName(host)) return fault('has no druidNode.host');
   const address = addressOf(node);
   if (address === null) return fault('has no port that is open');
   const hostAndPort = `${bracketed(host)}:${address.port}`;
-  const origin = parseOrigin(`${address.scheme}://${hostAndPort}`);
+  const origin = NO_HOST.test(host) ? null : parseOrigin(`${address.scheme}://${hostAndPort}`);
   if (origin === null) return fault('has no valid druidNode.host');
   return {
     kind: 'announcement',
@@ -39,7 +44,7 @@ export function parseAnnouncement(role: Role, data: Buffer): ParsedAnnouncement 
       hostAndPort,
       origin,
       service,
-      version: typeof version === 'string' && version !== '' && version !== 'unknown' ? version : null,
+      version: isVersion(version) ? version : null,
     },
   };
 }
@@ -50,6 +55,14 @@ function addressOf(node: Record<string, unknown>): { scheme: 'http' | 'https'; p
   if (enableTlsPort !== false && isPort(tlsPort)) return { scheme: 'https', port: tlsPort };
   if (enablePlaintextPort !== false && isPort(plaintextPort)) return { scheme: 'http', port: plaintextPort };
   return null;
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= LONGEST_NAME;
+}
+
+function isVersion(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value !== 'unknown' && value.length <= LONGEST_VERSION;
 }
 
 function isPort(value: unknown): value is number {
@@ -72,6 +85,7 @@ function readJson(data: Buffer): Record<string, unknown> | null {
 
 function inflated(data: Buffer): Buffer {
   const gzip = data.length >= 2 && data[0] === 0x1f && data[1] === 0x8b;
+  if (data.length > MAX_JSON_BYTES) throw new RangeError('too long');
   return gzip ? gunzipSync(data, { maxOutputLength: MAX_JSON_BYTES }) : data;
 }
 

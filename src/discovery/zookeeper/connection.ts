@@ -1,10 +1,11 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type Client, createClient, Exception } from 'node-zookeeper-client';
+import { contain } from '../../internal-errors.ts';
 import type { Backoff } from './backoff.ts';
 import { formatServer, type ServerAddress } from './connect-string.ts';
 import { type ConnectionManager, connectionManagerOf, STATE } from './library.ts';
-import { PacketReader } from './packets.ts';
+import { checkAnswer, checkHandshake, PacketReader } from './packets.ts';
 import type { PreparedTls } from './tls.ts';
 
 export interface Credentials {
@@ -29,6 +30,8 @@ export interface ConnectionOptions {
   /** Nothing follows on these two: the connection is of no use any more. */
   readonly onExpired: () => void;
   readonly onAuthenticationFailed: () => void;
+  /** Something of ours or of the library's threw; nor is the connection of any use then. */
+  readonly onBroken: (error: unknown) => void;
 }
 
 /** One ZooKeeper session over changing sockets. */
@@ -49,6 +52,8 @@ export interface Connection {
 /** Behind a packet's length. */
 const XID_OFFSET = 4;
 const AUTH_XID = -4;
+/** Those of requests begin at 1; below are those of events, pings, authentication. */
+const FIRST_XID = 0;
 const MIN_HANDSHAKE_MS = 1_000;
 const MAX_HANDSHAKE_MS = 5_000;
 
@@ -67,7 +72,10 @@ class GuardedConnection implements Connection {
   readonly client: Client;
   readonly #options: ConnectionOptions;
   readonly #manager: ConnectionManager;
-  readonly #library: Pick<ConnectionManager, 'onSocketConnected' | 'onSocketData' | 'onSocketClosed'>;
+  readonly #library: Pick<
+    ConnectionManager,
+    'onSocketConnected' | 'onSocketData' | 'onSocketClosed' | 'onSocketTimeout'
+  >;
   #next = 0;
   #timer: NodeJS.Timeout | null = null;
   #watchdog: NodeJS.Timeout | null = null;
@@ -95,6 +103,7 @@ class GuardedConnection implements Connection {
       onSocketConnected: manager.onSocketConnected.bind(manager),
       onSocketData: manager.onSocketData.bind(manager),
       onSocketClosed: manager.onSocketClosed.bind(manager),
+      onSocketTimeout: manager.onSocketTimeout.bind(manager),
     };
     manager.servers = options.servers;
     // 0 is what a throttled server takes for a request that is still outstanding.
@@ -102,6 +111,7 @@ class GuardedConnection implements Connection {
     manager.connect = () => this.#dialLater();
     manager.onSocketConnected = () => this.#onSocketConnected();
     manager.onSocketClosed = (hadError) => this.#onSocketClosed(hadError);
+    manager.onSocketTimeout = () => this.#guarded(() => this.#library.onSocketTimeout());
   }
 
   open(): void {
@@ -158,7 +168,7 @@ class GuardedConnection implements Connection {
   #dialLater(): void {
     if (this.#over) return;
     this.#manager.setState(STATE.CONNECTING);
-    this.#timer = setTimeout(() => this.#dial(), this.#options.backoff.delay());
+    this.#timer = setTimeout(() => this.#guarded(() => this.#dial()), this.#options.backoff.delay());
   }
 
   #dial(): void {
@@ -180,16 +190,25 @@ class GuardedConnection implements Connection {
     const reader = new PacketReader();
     socket.setNoDelay();
     socket.on(this.#options.tls === null ? 'connect' : 'secureConnect', () =>
-      this.#manager.onSocketConnected(),
+      this.#guarded(() => this.#manager.onSocketConnected()),
     );
-    socket.on('data', (chunk: Buffer) => this.#onData(reader, chunk, name));
-    socket.on('drain', () => this.#manager.onSocketDrain());
+    socket.on('data', (chunk: Buffer) => this.#guarded(() => this.#onData(reader, chunk, name)));
+    socket.on('drain', () => this.#guarded(() => this.#manager.onSocketDrain()));
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#why ??= `${name}: ${error.code ?? error.message}`;
     });
     socket.on('close', (hadError) => {
       this.#why ??= `${name} closed the connection`;
-      this.#manager.onSocketClosed(hadError);
+      this.#guarded(() => this.#manager.onSocketClosed(hadError));
+    });
+  }
+
+  /** For all that sockets and timers call, and all that is called of the session: what a throw leaves is not used. */
+  #guarded(step: () => void): void {
+    contain(step, (error) => {
+      if (this.#over) return;
+      this.abandon();
+      this.#options.onBroken(error);
     });
   }
 
@@ -220,6 +239,8 @@ class GuardedConnection implements Connection {
     this.#lastHeard = performance.now();
     try {
       for (const packet of reader.push(chunk)) {
+        if (this.#over) return;
+        this.#check(packet);
         this.#library.onSocketData(packet);
         // A server that refuses them closes at once: requests on their way would have its refusal lost.
         if (this.#awaitsAuth && packet.readInt32BE(XID_OFFSET) === AUTH_XID) this.#onConnected();
@@ -228,6 +249,15 @@ class GuardedConnection implements Connection {
       this.drop(
         `${name} sent what cannot be read: ${error instanceof Error ? error.message : String(error)}`,
       );
+    }
+  }
+
+  /** The library believes each length that it reads. */
+  #check(packet: Buffer): void {
+    const { state, pendingQueue } = this.#manager;
+    if (state === STATE.CONNECTING) checkHandshake(packet);
+    else if (packet.readInt32BE(XID_OFFSET) >= FIRST_XID) {
+      checkAnswer(packet, pendingQueue[0]?.request.header?.type);
     }
   }
 
@@ -244,7 +274,7 @@ class GuardedConnection implements Connection {
       },
       Math.max(50, this.sessionTimeoutMs / 20),
     );
-    this.#options.onConnected();
+    this.#guarded(this.#options.onConnected);
   }
 
   #onSocketClosed(hadError: boolean): void {
@@ -256,7 +286,8 @@ class GuardedConnection implements Connection {
     pendingQueue.push(...unsent);
     const lived = this.#connectedAt === 0 ? 0 : performance.now() - this.#connectedAt;
     this.#options.backoff.ended(lived);
-    if (!this.#over) this.#options.onDisconnected(this.#why ?? 'the connection was closed');
+    const why = this.#why ?? 'the connection was closed';
+    if (!this.#over) this.#guarded(() => this.#options.onDisconnected(why));
     this.#library.onSocketClosed(hadError);
     this.#closed?.();
   }
@@ -264,7 +295,7 @@ class GuardedConnection implements Connection {
   #onTerminal(tell: () => void): void {
     this.#awaitsAuth = false;
     this.#manager.socket?.destroy();
-    tell();
+    this.#guarded(tell);
   }
 
   #clearTimers(): void {

@@ -1,4 +1,4 @@
-import { ContainedEmitter, type InternalErrors } from '../../internal-errors.ts';
+import { ContainedEmitter, contain, type InternalErrors } from '../../internal-errors.ts';
 import {
   type Announcement,
   type Discovery,
@@ -12,10 +12,10 @@ import {
   type Role,
   type SourceStatus,
 } from '../discovery.ts';
-import { parseAnnouncement } from './announcement.ts';
+import { type ParsedAnnouncement, parseAnnouncement } from './announcement.ts';
 import { parseConnectString } from './connect-string.ts';
 import type { Credentials } from './connection.ts';
-import { parseLatch } from './latch.ts';
+import { LONGEST_DATA, parseLatch } from './latch.ts';
 import { Session } from './session.ts';
 import { prepareTls, type ZooKeeperTls } from './tls.ts';
 import { type ChildData, createWatch, type Watch } from './watch.ts';
@@ -52,7 +52,10 @@ const FOLDERS: Readonly<Record<Role, string>> = {
   overlord: 'OVERLORD',
   broker: 'BROKER',
 };
+/** Of one role, far above any real cluster: each is asked every second. */
+const MOST_ANNOUNCEMENTS = 1_000;
 const NO_LATCH: Latch = { participants: [] };
+const NO_DATA = Buffer.alloc(0);
 
 /**
  * Discovery of Druid's nodes in ZooKeeper: both leader latches (`CuratorDruidLeaderSelector`) and the announcements
@@ -76,6 +79,7 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
   readonly #session: Session;
   readonly #parts: Part[] = [];
   readonly #latches: Record<MasterRole, Latch> = { coordinator: NO_LATCH, overlord: NO_LATCH };
+  readonly #errors: InternalErrors;
   readonly #announcements: Record<Role, readonly Announcement[]> = {
     coordinator: [],
     overlord: [],
@@ -89,6 +93,7 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
 
   constructor(options: ZooKeeperDiscoveryOptions) {
     super((error) => options.errors.report('discovery', error));
+    this.#errors = options.errors;
     const { connect, sessionTimeoutMs, basePath, coordinatorPath, auth, tls } = options;
     const { servers, chroot } = parseConnectString(connect);
     this.#now = options.now ?? Date.now;
@@ -113,14 +118,16 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
       overlord: `${base}/overlord/_OVERLORD`,
     };
     for (const role of MASTER_ROLES) {
-      this.#follow(latchPaths[role], (children) => {
+      this.#follow(latchPaths[role], shortened, (children) => {
         this.#latches[role] = parseLatch(children);
       });
     }
     for (const role of ROLES) {
       const path = `${base}/internal-discovery/${FOLDERS[role]}`;
-      this.#follow(path, (children) => {
-        this.#announcements[role] = this.#parse(role, path, children);
+      const parse = (data: ChildData): ParsedAnnouncement =>
+        data === 'refused' ? REFUSED : parseAnnouncement(role, data);
+      this.#follow(path, parse, (children) => {
+        this.#announcements[role] = this.#admit(role, path, children);
       });
     }
   }
@@ -148,31 +155,42 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
     await this.#session.close();
   }
 
-  #follow(path: string, take: (children: ReadonlyMap<string, ChildData>) => void): void {
-    const watch = createWatch({
+  #follow<T>(
+    path: string,
+    parse: (data: ChildData) => T,
+    take: (children: ReadonlyMap<string, T>) => void,
+  ): void {
+    const watch = createWatch<T>({
       session: this.#session,
       path,
+      parse,
       onRead: (children) => {
-        part.readAt = this.#now();
         take(children);
+        part.readAt = this.#now();
         this.#publishSoon();
       },
       onFault: (fault) => this.emit('fault', fault),
+      errors: this.#errors,
     });
     const part: Part = { watch, readAt: 0 };
     this.#parts.push(part);
   }
 
-  #parse(role: Role, path: string, children: ReadonlyMap<string, ChildData>): Announcement[] {
-    const found: Announcement[] = [];
-    for (const [name, data] of children) {
-      if (data === 'refused') {
-        this.emit('fault', `${path}/${name} cannot be read: access is refused`);
-        continue;
-      }
-      const parsed = parseAnnouncement(role, data);
+  #admit(role: Role, path: string, children: ReadonlyMap<string, ParsedAnnouncement>): Announcement[] {
+    let found: Announcement[] = [];
+    for (const [name, parsed] of children) {
       if (parsed.kind === 'announcement') found.push(parsed.announcement);
       else if (parsed.kind === 'fault') this.emit('fault', `${path}/${name} ${parsed.reason}`);
+    }
+    if (found.length > MOST_ANNOUNCEMENTS) {
+      this.emit('fault', `${path} has ${found.length} nodes; ${MOST_ANNOUNCEMENTS} of them are used`);
+      // Whoever writes there what is no node must not push out those that are.
+      const known = new Set(this.#announcements[role].map(({ origin }) => origin));
+      const isKnown = ({ origin }: Announcement): boolean => known.has(origin);
+      found = [...found.filter(isKnown), ...found.filter((one) => !isKnown(one))].slice(
+        0,
+        MOST_ANNOUNCEMENTS,
+      );
     }
     return found.toSorted((a, b) => (a.hostAndPort < b.hostAndPort ? -1 : 1));
   }
@@ -184,7 +202,7 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
   #pollLater(): void {
     this.#poll = setTimeout(
       () => {
-        this.#refresh();
+        this.#guarded(() => this.#refresh());
         this.#pollLater();
       },
       POLL_MS * (0.8 + this.#random() * 0.4),
@@ -197,8 +215,12 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      this.#publish();
+      this.#guarded(() => this.#publish());
     });
+  }
+
+  #guarded(step: () => void): void {
+    contain(step, (error) => this.#errors.report('discovery', error));
   }
 
   #publish(): void {
@@ -217,6 +239,13 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
     this.#snapshot = { version: version + 1, complete, latches, announcements, readAt };
     this.emit('snapshot', this.#snapshot);
   }
+}
+
+const REFUSED: ParsedAnnouncement = { kind: 'fault', reason: 'cannot be read: access is refused' };
+
+/** What a latch's child says, without the packet that it came in where it is too long to be anything. */
+function shortened(data: ChildData): ChildData {
+  return data === 'refused' || data.length <= LONGEST_DATA ? data : NO_DATA;
 }
 
 /** Gateways must not all go to the first server. */

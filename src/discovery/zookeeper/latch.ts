@@ -3,6 +3,10 @@ import { parseOrigin } from './origin.ts';
 import type { ChildData } from './watch.ts';
 
 const LOCK_NAME = 'latch-';
+/** In bytes; a URL of a node has some tens of them. */
+export const LONGEST_DATA = 1024;
+/** Those behind are not elected for a long time, and each that is known is asked. */
+const MOST_PARTICIPANTS = 1_000;
 
 /**
  * Reads a leader latch as Curator's `LeaderLatch` does: children in the order of the text after the last `latch-`
@@ -15,13 +19,17 @@ export function parseLatch(children: ReadonlyMap<string, ChildData>): Latch {
   const participants = [...children]
     .map(([name, data]) => ({ key: sortingKey(name), name, data }))
     .sort((a, b) => compare(a.key, b.key) || compare(a.name, b.name))
-    .map(
-      ({ key, data }): LatchParticipant => ({
-        sequence: sequenceOf(key),
-        origin: data === 'refused' ? null : parseOrigin(data.toString('utf8').trim().replace(/\/+$/, '')),
-      }),
-    );
+    .slice(0, MOST_PARTICIPANTS)
+    .map(({ key, data }): LatchParticipant => ({ sequence: sequenceOf(key), origin: originOf(data) }));
   return { participants };
+}
+
+function originOf(data: ChildData): string | null {
+  if (data === 'refused' || data.length > LONGEST_DATA) return null;
+  const text = data.toString('utf8').trim();
+  let end = text.length;
+  while (end > 0 && text[end - 1] === '/') end--;
+  return parseOrigin(text.slice(0, end));
 }
 
 function sortingKey(name: string): string {

@@ -15,6 +15,7 @@ export const STATE = {
 /** The library's queued request. Only those of callers have a callback. */
 interface Packet {
   readonly callback?: unknown;
+  readonly request: { readonly header: { readonly type: number } | null };
 }
 
 /**
@@ -42,6 +43,8 @@ export interface ConnectionManager {
   onSocketConnected(): void;
   onSocketData(packet: Buffer): void;
   onSocketDrain(): void;
+  /** Pings, where nothing was said for a third of the session timeout. */
+  onSocketTimeout(): void;
   onSocketClosed(hadError: boolean): void;
 }
 

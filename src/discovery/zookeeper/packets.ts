@@ -52,3 +52,39 @@ export class PacketReader {
     return bytes;
   }
 }
+
+/** Requests whose answers have lengths inside (`ZooDefs.OpCode`). */
+const GET_DATA = 4;
+const GET_CHILDREN2 = 12;
+/** Behind the packet's length, protocol version, timeout and session id. */
+const PASSWORD_AT = 20;
+/** Behind the packet's length, xid, zxid and error code. */
+const ERROR_AT = 16;
+const PAYLOAD_AT = 20;
+
+/** Throws where the answer to a handshake has a password that is not in it: the library would make room for it. */
+export function checkHandshake(packet: Buffer): void {
+  fitting(packet, PASSWORD_AT);
+}
+
+/**
+ * Throws where an answer to a request of this type has lengths that are not those of what is in it: the library would
+ * make room for gigabytes, or read the same bytes for ever.
+ */
+export function checkAnswer(packet: Buffer, type: number | undefined): void {
+  if (packet.length <= PAYLOAD_AT || packet.readInt32BE(ERROR_AT) !== 0) return;
+  if (type === GET_DATA) fitting(packet, PAYLOAD_AT);
+  if (type !== GET_CHILDREN2) return;
+  const count = packet.readInt32BE(PAYLOAD_AT);
+  let at = PAYLOAD_AT + 4;
+  for (let i = 0; i < count; i++) at = fitting(packet, at);
+}
+
+/** Where the bytes end whose length stands at `at`; none have a length of -1. */
+function fitting(packet: Buffer, at: number): number {
+  const length = packet.readInt32BE(at);
+  const end = at + 4 + Math.max(0, length);
+  if (length < -1 || end > packet.length)
+    throw new Error(`${length} bytes are not in a packet of ${packet.length}`);
+  return end;
+}

@@ -1,5 +1,5 @@
 import type { Client } from 'node-zookeeper-client';
-import { ContainedEmitter, type InternalErrors } from '../../internal-errors.ts';
+import { ContainedEmitter, contain, type InternalErrors } from '../../internal-errors.ts';
 import type { SourceState, SourceStatus } from '../discovery.ts';
 import { createBackoff } from './backoff.ts';
 import type { ServerAddress } from './connect-string.ts';
@@ -44,6 +44,8 @@ const OPERATION_TIMEOUT_MS = 10_000;
 const CLOSE_DEADLINE_MS = 500;
 /** A scheme that the server does not know will not be known soon. */
 const AFTER_REFUSED_AUTH_MS = 10_000;
+/** What threw once will throw again. */
+const AFTER_ERROR_MS = 1_000;
 
 /**
  * A ZooKeeper session that never ends for good: the library's clients are disposable, and a new one is made when the
@@ -94,8 +96,11 @@ export class Session extends ContainedEmitter<SessionEvents> {
   }
 
   /** Names of the children, with a watch on them. Rejects with `ReadError`. */
-  getChildren(path: string, watcher: Watcher): Promise<string[]> {
-    return this.#read((client, done) => client.getChildren(path, watcher, done));
+  async getChildren(path: string, watcher: Watcher): Promise<string[]> {
+    const names = await this.#read<(string | undefined)[] | undefined>((client, done) =>
+      client.getChildren(path, watcher, done),
+    );
+    return (names ?? []).filter((name) => name !== undefined);
   }
 
   /** Rejects with `ReadError`. */
@@ -116,7 +121,7 @@ export class Session extends ContainedEmitter<SessionEvents> {
       return Promise.reject(new ReadError('not_connected', 'there is no connection to ZooKeeper'));
     }
     return new Promise<T>((resolve, reject) => {
-      const fail = (error: ReadError): void => {
+      const fail = (error: unknown): void => {
         clearTimeout(timer);
         this.#pending.delete(fail);
         reject(error);
@@ -127,7 +132,7 @@ export class Session extends ContainedEmitter<SessionEvents> {
         connection.drop('a request was not answered in time');
       }, OPERATION_TIMEOUT_MS);
       this.#pending.add(fail);
-      call(connection.client, (error, value) => {
+      const done = (error: unknown, value: T): void => {
         if (error != null) {
           fail(readError(error));
           return;
@@ -135,7 +140,8 @@ export class Session extends ContainedEmitter<SessionEvents> {
         clearTimeout(timer);
         this.#pending.delete(fail);
         resolve(value);
-      });
+      };
+      contain(() => call(connection.client, done), fail);
     });
   }
 
@@ -157,8 +163,22 @@ export class Session extends ContainedEmitter<SessionEvents> {
       onExpired: () => mine(() => this.#renew('the session expired')),
       onAuthenticationFailed: () =>
         mine(() => this.#renew('the server refused the authentication', AFTER_REFUSED_AUTH_MS)),
+      onBroken: (error) => mine(() => this.#onBroken(error)),
     });
     this.#connection = connection;
+  }
+
+  /** A timer's, since nobody else would open the next connection. */
+  #openGuarded(): void {
+    contain(
+      () => this.#open(),
+      (error) => this.#onBroken(error),
+    );
+  }
+
+  #onBroken(error: unknown): void {
+    this.#options.errors.report('discovery', error);
+    this.#renew('an error of the gateway itself', AFTER_ERROR_MS);
   }
 
   #onConnected(): void {
@@ -185,13 +205,14 @@ export class Session extends ContainedEmitter<SessionEvents> {
   }
 
   #renew(detail: string, delayMs = 0): void {
+    if (this.#status.state === 'closed') return;
     this.#clearTimers();
     this.#failPending(detail);
     this.#connection?.abandon();
     this.#connection = null;
     // Before the first connection there was nothing to lose.
     this.#turn(this.#connections === 0 ? 'connecting' : 'lost', detail);
-    this.#renewTimer = setTimeout(() => this.#open(), delayMs);
+    this.#renewTimer = setTimeout(() => this.#openGuarded(), delayMs);
   }
 
   #failPending(detail: string): void {

@@ -1,16 +1,22 @@
+import { contain, type InternalErrors } from '../../internal-errors.ts';
+import { pathProblem } from './connect-string.ts';
 import { CODE } from './connection.ts';
 import { ReadError, type Session } from './session.ts';
 
 /** The data of a child, or that ZooKeeper's access control keeps it from us. */
 export type ChildData = Buffer | 'refused';
 
-export interface WatchOptions {
-  readonly session: Session;
+export interface WatchOptions<T> {
+  readonly session: Pick<Session, 'getChildren' | 'getData' | 'exists'>;
   readonly path: string;
-  /** All children with their data; empty when the path does not exist. */
-  readonly onRead: (children: ReadonlyMap<string, ChildData>) => void;
+  /** What is kept of a child; called as they come, so that not all of them are read in one turn of the event loop. */
+  readonly parse: (data: ChildData) => T;
+  /** All children; empty when the path does not exist. */
+  readonly onRead: (children: ReadonlyMap<string, T>) => void;
   /** One sentence about what kept us from reading. */
   readonly onFault: (fault: string) => void;
+  /** Where errors of our own are told; the path is then read again a little later. */
+  readonly errors: InternalErrors;
 }
 
 /** Follows the children of one path. */
@@ -29,7 +35,8 @@ const BATCH = 64;
  * Every event is a hint to read anew: events can be lost, doubled and out of order over reconnects, a read is the
  * truth of its moment. One function is the watcher of a path for ever, so that the library holds it once.
  */
-export function createWatch({ session, path, onRead, onFault }: WatchOptions): Watch {
+export function createWatch<T>(options: WatchOptions<T>): Watch {
+  const { session, path, parse, onRead, onFault, errors } = options;
   let reading = false;
   let again = false;
   let stopped = false;
@@ -48,6 +55,8 @@ export function createWatch({ session, path, onRead, onFault }: WatchOptions): W
   }
 
   async function dataOf(name: string): Promise<ChildData | null> {
+    // No server that is one has such a child.
+    if (name === '' || name.includes('/') || pathProblem(`/${name}`) !== null) return null;
     try {
       return await session.getData(`${path}/${name}`);
     } catch (error) {
@@ -60,13 +69,13 @@ export function createWatch({ session, path, onRead, onFault }: WatchOptions): W
 
   async function read(): Promise<void> {
     const found = await names();
-    const children = new Map<string, ChildData>();
+    const children = new Map<string, T>();
     for (let i = 0; i < found.length; i += BATCH) {
       const batch = found.slice(i, i + BATCH);
       const data = await Promise.all(batch.map(dataOf));
       for (const [j, name] of batch.entries()) {
         const value = data[j];
-        if (value != null) children.set(name, value);
+        if (value != null) children.set(name, parse(value));
       }
     }
     if (!stopped) onRead(children);
@@ -75,9 +84,16 @@ export function createWatch({ session, path, onRead, onFault }: WatchOptions): W
   function failed(error: unknown): void {
     // The next connection reads everything.
     if (stopped || codeOf(error) === 'not_connected') return;
-    const why = codeOf(error) === CODE.NO_AUTH ? 'access is refused' : messageOf(error);
-    onFault(`${path} cannot be read: ${why}`);
     retry ??= setTimeout(refresh, RETRY_MS);
+    if (!(error instanceof ReadError)) {
+      errors.report('discovery', error);
+      return;
+    }
+    const why = codeOf(error) === CODE.NO_AUTH ? 'access is refused' : error.message;
+    contain(
+      () => onFault(`${path} cannot be read: ${why}`),
+      (thrown) => errors.report('discovery', thrown),
+    );
   }
 
   function refresh(): void {
@@ -109,8 +125,4 @@ export function createWatch({ session, path, onRead, onFault }: WatchOptions): W
 
 function codeOf(error: unknown): ReadError['code'] | null {
   return error instanceof ReadError ? error.code : null;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,5 @@
 import { getActiveResourcesInfo } from 'node:process';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   createZooKeeperDiscovery,
@@ -219,6 +220,163 @@ test('IPv6 servers are reached', async () => {
   expect(six.handshakes).toBe(1);
   await discovery.close();
   await six.close();
+});
+
+/** Lengths and counts of the answers to requests, as the bytes behind the header. */
+function ints(...values: number[]): Buffer {
+  const bytes = Buffer.alloc(values.length * 4);
+  for (const [i, value] of values.entries()) bytes.writeInt32BE(value, i * 4);
+  return bytes;
+}
+
+describe('a packet that is not what it says', () => {
+  const LARGEST = 2 ** 31 - 1;
+
+  test.each<[string, number, Buffer]>([
+    ['children of a negative length', OP.GET_CHILDREN2, ints(5_000_000, -4)],
+    ['more children than there are bytes', OP.GET_CHILDREN2, ints(LARGEST)],
+    ['a child longer than the packet', OP.GET_CHILDREN2, ints(1, LARGEST)],
+    ['two gigabytes of data', OP.GET_DATA, ints(LARGEST)],
+    ['data of a negative length', OP.GET_DATA, ints(-2)],
+  ])('closes the connection, and is read anew: %s', async (_, type, payload) => {
+    let sent = 0;
+    zookeeper.script = (request, reply, socket) => {
+      if (request.type === OP.GET_CHILDREN2 && type === OP.GET_DATA && sent === 0) reply.children(['a']);
+      else if (request.type === type && sent++ === 0) {
+        // With what stands behind them, so that nothing else is missing.
+        socket.write(framed(Buffer.concat([replyHeader(request.xid, 0), payload, Buffer.alloc(68)])));
+      } else noNode(request, reply, socket);
+    };
+    const details: (string | null)[] = [];
+    const errors = recordErrors();
+    const discovery = discover({ errors });
+    discovery.on('status', ({ detail }) => details.push(detail));
+    const began = performance.now();
+    await until(discovery, () => discovery.snapshot.complete);
+    expect(details.join()).toContain('sent what cannot be read');
+    expect(zookeeper.connections).toBe(2);
+    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(errors.total).toBe(0);
+  });
+
+  test('closes the connection: a handshake with a password of two gigabytes', async () => {
+    zookeeper.onHandshake = (socket) => {
+      zookeeper.onHandshake = null;
+      const answer = granted(1_000);
+      answer.writeInt32BE(LARGEST, 20);
+      socket.write(answer);
+    };
+    const details: (string | null)[] = [];
+    const discovery = discover();
+    discovery.on('status', ({ detail }) => details.push(detail));
+    await until(discovery, () => discovery.snapshot.complete);
+    expect(details.join()).toContain('sent what cannot be read');
+  });
+
+  test('may have any bytes at all in it: no exception, and nothing that does not end', async () => {
+    const number = fc.oneof(fc.integer({ min: -9, max: 9 }), fc.integer());
+    const payloads = fc.sample(
+      fc.oneof(
+        fc.uint8Array({ maxLength: 80 }).map((bytes) => Buffer.from(bytes)),
+        fc.array(number, { maxLength: 20 }).map((values) => ints(...values)),
+      ),
+      60,
+    );
+    const rest = [...payloads];
+    zookeeper.script = (request, reply, socket) => {
+      const payload = rest.pop();
+      if (payload === undefined) noNode(request, reply, socket);
+      else if (request.type === OP.GET_CHILDREN2 && rest.length % 3 === 0) reply.children(['a', 'b']);
+      else socket.write(framed(Buffer.concat([replyHeader(request.xid, 0), payload])));
+    };
+    const errors = recordErrors();
+    const discovery = discover({ maxReconnectDelayMs: 1, errors });
+    while (rest.length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    zookeeper.cut();
+    await until(discovery, () => discovery.snapshot.complete);
+    expect(errors.lines).toEqual([]);
+  });
+});
+
+describe('an error of our own', () => {
+  /** A clock that does not always tell the time. */
+  function faulty(): { now: () => number; fail: (times: number) => void } {
+    let faults = 0;
+    return {
+      now: () => {
+        if (faults > 0) {
+          faults--;
+          throw new Error('no time');
+        }
+        return Date.now();
+      },
+      fail: (times) => {
+        faults = times;
+      },
+    };
+  }
+
+  test('when a connection is there, or is lost, costs that connection: another one is opened', async () => {
+    const errors = recordErrors();
+    const clock = faulty();
+    const discovery = discover({ errors, now: clock.now });
+    clock.fail(1);
+    await until(discovery, () => discovery.snapshot.complete);
+    expect(errors.counts.discovery).toBe(1);
+    clock.fail(1);
+    zookeeper.cut();
+    while (errors.counts.discovery < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(discovery, () => discovery.status.state === 'connected');
+    expect(errors.lines.map(({ place }) => place)).toEqual(['discovery', 'discovery']);
+  });
+
+  test('when there is something new to read costs that read: it is read again', async () => {
+    const errors = recordErrors();
+    const clock = faulty();
+    let read = 0;
+    zookeeper.script = (request, reply, socket) => {
+      // Before the answer to the last of five paths, which is then read in vain.
+      if (request.type === OP.EXISTS && ++read === 5) clock.fail(1);
+      noNode(request, reply, socket);
+    };
+    const discovery = discover({ errors, now: clock.now });
+    await until(discovery, () => discovery.snapshot.complete);
+    expect(errors.counts.discovery).toBe(1);
+    expect(read).toBeGreaterThan(5);
+  });
+});
+
+test('of very many announcements those that were known are kept, and the fault is told', async () => {
+  const announced = (port: number): Buffer =>
+    Buffer.from(
+      JSON.stringify({
+        nodeType: 'broker',
+        druidNode: { service: 's', host: '10.0.0.1', plaintextPort: port, enablePlaintextPort: true },
+      }),
+    );
+  let ports: number[] = [60_001, 60_002];
+  zookeeper.script = (request, reply, socket) => {
+    const length = request.body.length < 4 ? 0 : request.body.readInt32BE(0);
+    const path = request.body.toString('utf8', 4, 4 + length);
+    const port = /BROKER\/(\d+)$/.exec(path)?.[1];
+    if (request.type === OP.GET_CHILDREN2 && path.endsWith('BROKER')) reply.children(ports.map(String));
+    else if (request.type !== OP.GET_DATA || port === undefined) noNode(request, reply, socket);
+    else {
+      const data = framed(announced(Number(port)));
+      socket.write(framed(Buffer.concat([replyHeader(request.xid, 0), data, Buffer.alloc(68)])));
+    }
+  };
+  const discovery = discover({ sessionTimeoutMs: 10_000 });
+  const faults: string[] = [];
+  discovery.on('fault', (fault) => faults.push(fault));
+  const known = (): string[] => discovery.snapshot.announcements.broker.map(({ hostAndPort }) => hostAndPort);
+  await until(discovery, () => known().length === 2);
+  ports = [...Array.from({ length: 1_200 }, (_, i) => 10_001 + i), ...ports];
+  zookeeper.cut();
+  await until(discovery, () => known().length > 2);
+  expect(known()).toHaveLength(1_000);
+  expect(known()).toEqual(expect.arrayContaining(['10.0.0.1:60001', '10.0.0.1:60002']));
+  expect(faults).toEqual(['/druid/internal-discovery/BROKER has 1202 nodes; 1000 of them are used']);
 });
 
 describe('closing', () => {

@@ -69,6 +69,37 @@ describe('a latch', () => {
   });
 });
 
+test.each([
+  ['64,000 slashes', `http://a:8081${'/'.repeat(64_000)}x`],
+  ['a million slashes', '/'.repeat(1_000_000)],
+  ['blanks', `${' '.repeat(500_000)}x`],
+  ['a long host', `http://${'xn--ü'.repeat(200_000)}:1`],
+])('a latch of %s is read in no time, and names nobody', (_, data) => {
+  const began = performance.now();
+  const { participants } = parseLatch(new Map([['latch-1', Buffer.from(data)]]));
+  expect(participants).toEqual([{ sequence: 1, origin: null }]);
+  expect(performance.now() - began).toBeLessThan(500);
+});
+
+test('slashes at the end of a latch are no part of the name, as long as it is one', () => {
+  const originOf = (data: string): string | null | undefined =>
+    parseLatch(new Map([['latch-1', Buffer.from(data)]])).participants[0]?.origin;
+  expect(originOf(' http://a:8081/// ')).toBe('http://a:8081');
+  expect(originOf(`http://a:8081${'/'.repeat(1024 - 13)}`)).toBe('http://a:8081');
+  expect(originOf(`http://a:8081${'/'.repeat(1025 - 13)}`)).toBeNull();
+  expect(originOf('///')).toBeNull();
+});
+
+test('of a latch with very many children the first thousand in line are known', () => {
+  const children = Array.from({ length: 10_000 }, (_, i) => {
+    const data: [string, Buffer] = [`latch-${String(i).padStart(10, '0')}`, Buffer.from(`http://a:${i + 1}`)];
+    return data;
+  });
+  const { participants } = parseLatch(new Map(children.toReversed()));
+  expect(participants).toHaveLength(1_000);
+  expect([participants[0]?.sequence, participants.at(-1)?.sequence]).toEqual([0, 999]);
+});
+
 describe('an announcement', () => {
   const druidNode = {
     service: 'druid/broker',
@@ -99,6 +130,15 @@ describe('an announcement', () => {
     [{ plaintextPort: -1 }, null],
     [{ host: '' }, null],
     [{ host: 'a b' }, null],
+    [{ host: 'a/../b' }, null],
+    [{ host: 'a?x' }, null],
+    [{ host: 'a#x' }, null],
+    [{ host: 'user@a' }, null],
+    [{ host: 'a\\b' }, null],
+    [{ host: '%61' }, null],
+    [{ host: 'a'.repeat(255) }, `http://${'a'.repeat(255)}:8082`],
+    [{ host: 'a'.repeat(256) }, null],
+    [{ service: 's'.repeat(256) }, null],
     [{ service: undefined }, null],
     [{ unknown: { new: 'field' } }, 'http://broker-1.example:8082'],
   ])('%j is %s', (node, expected) => {
@@ -121,6 +161,18 @@ describe('an announcement', () => {
         expect(parseAnnouncement('broker', data).kind).not.toBe('announcement');
       }),
     );
+  });
+
+  test.each([
+    ['plain', (data: Buffer) => data],
+    ['gzip', (data: Buffer) => gzipSync(data)],
+  ])('that is far longer than any real one is a fault, %s', (_, written) => {
+    const began = performance.now();
+    for (const more of [{ host: `xn--${'ü'.repeat(400_000)}` }, { more: Array(300_000).fill({}) }]) {
+      expect(parseAnnouncement('broker', written(json(more))).kind).toBe('fault');
+    }
+    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(origin(written(json({ more: 'x'.repeat(15 * 1024) })))).toBe('http://broker-1.example:8082');
   });
 
   test('does not unpack without bounds', () => {

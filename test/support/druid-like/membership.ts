@@ -64,6 +64,7 @@ export function join(options: MembershipOptions): Membership {
       onDisconnected: lose,
       onExpired: renew,
       onAuthenticationFailed: renew,
+      onBroken: renew,
     });
     const current = (): boolean => session === opened && !left;
     return opened;
