@@ -32,6 +32,8 @@ export function createProbeClient({ timeoutMs, tls }: ProbeClientOptions): Probe
   const agent = new Agent({
     connections: 4,
     keepAliveTimeout: 10_000,
+    // Whatever the node says.
+    keepAliveMaxTimeout: 10_000,
     allowH2: false,
     connect: { ...tls, timeout: timeoutMs },
   });

@@ -61,6 +61,8 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
     this.#agent = new Agent({
       connections: 1,
       keepAliveTimeout: 1_000,
+      // Whatever the node says.
+      keepAliveMaxTimeout: 1_000,
       allowH2: false,
       connect: { ...tls, timeout: timeoutMs },
     });

@@ -18,6 +18,8 @@ export interface ConsoleOptions extends StandbyDeps {
   readonly errors: InternalErrors;
   readonly connectTimeoutMs: number;
   readonly responseTimeoutMs: number;
+  /** How long an idle connection is kept. */
+  readonly keepAliveTimeoutMs: number;
   /** For https origins; certificates are verified unless this says not to. */
   readonly tls?: NodeTls;
 }
@@ -60,6 +62,9 @@ export function registerConsole(app: FastifyInstance, options: ConsoleOptions): 
   const agent = new PageAgent(options.errors, {
     connections: 64,
     headersTimeout: options.responseTimeoutMs,
+    keepAliveTimeout: options.keepAliveTimeoutMs,
+    // Whatever the node says.
+    keepAliveMaxTimeout: options.keepAliveTimeoutMs,
     allowH2: false,
     connect: { rejectUnauthorized: true, ...options.tls, timeout: options.connectTimeoutMs },
   });

@@ -153,6 +153,7 @@ export function createServing(options: ServingOptions): Serving {
       trusts: exchangeOptions.trusts,
       connectTimeoutMs: upstream.connectTimeout,
       responseTimeoutMs: upstream.responseTimeout,
+      keepAliveTimeoutMs: upstream.keepAlive,
       ...tls,
     },
     errors,

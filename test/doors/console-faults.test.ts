@@ -199,3 +199,11 @@ describe('what throws in the gateway itself', () => {
     expect(gateway.errors.lines).toMatchObject([{ place: 'request', id: 'mine' }]);
   });
 });
+
+test('a Coordinator that wants its connection kept for a month has it ended at our own time', async () => {
+  await start({ keepAliveTimeoutMs: 300 });
+  leader.script = (_, socket) =>
+    void socket.write(plain('200 OK', ['Keep-Alive: timeout=2147484', 'Connection: keep-alive'], 'page'));
+  expect((await get()).status).toBe(200);
+  while (leader.sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+});
