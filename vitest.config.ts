@@ -35,13 +35,11 @@ const druid = {
 };
 
 /**
- * Projects from cheap to dear, one after the other: `unit` needs nothing but Node, `hostile` also the
- * build, `zookeeper` starts real ZooKeeper
- * servers, `faults` and `load` also Druid-like processes and the built gateway, `druid` shares one real Druid cluster,
- * `secured` one with passwords. What mostly waits runs two files at a time: two cores do not carry more. `DOOR` says
- * which door clients come through (the express door unless it says otherwise; `shared` is that with
- * `doors.sharedReadBuffer`), and `LISTENER=tls` that they come
- * encrypted.
+ * Projects from cheap to dear, one after the other: `unit` needs nothing but Node, `hostile` also the built gateway,
+ * `zookeeper` starts real ZooKeeper servers, `faults` and `load` also Druid-like processes and the built gateway,
+ * `druid` shares one real Druid cluster, `secured` one with passwords. What mostly waits runs two files at a time: two
+ * cores do not carry more. `DOOR` says which door clients come through (the express door unless it says otherwise;
+ * `shared` is that with `doors.sharedReadBuffer`), and `LISTENER=tls` that they come encrypted.
  */
 export default defineConfig({
   test: {
