@@ -2,6 +2,8 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { createAdmin } from './admin/admin.ts';
 import { logClusterEvents } from './admin/event-log.ts';
+import { Liveness } from './admin/liveness.ts';
+import { watchLoop } from './admin/loop-watch.ts';
 import { formatHostPort } from './config/host-port.ts';
 import { redact } from './config/redact.ts';
 import type { Config } from './config/schema.ts';
@@ -30,6 +32,9 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
+/** How often it is looked whether somebody serves, and how many errors there have been. */
+const LIVENESS_MS = 1_000;
+
 /**
  * Throws with one sentence when the files that the configuration names cannot be used. With more than one worker
  * this process keeps discovery, the cluster and the admin listener, and others serve.
@@ -40,14 +45,30 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
   const discovery = createDiscovery(config, errors);
   const cluster = createDiscoveredCluster(config, discovery, errors);
   const stopLogging = logClusterEvents(logger, cluster, discovery);
+  const { maxStall, maxInternalErrors } = config.health.live;
+  const liveness = new Liveness({ maxStallMs: maxStall, maxInternalErrors });
   const serve = config.workers === 1 ? serveHere : serveByWorkers;
-  const servers = serve({ config, cluster, discovery, logger, errors, version });
+  const servers = serve({ config, cluster, discovery, logger, errors, liveness, version });
+
+  function look(): void {
+    liveness.errors(errors, errors.total);
+    liveness.serves(servers.workers()?.some(({ state }) => state === 'serving') ?? true);
+  }
+
+  const looking = setInterval(look, LIVENESS_MS).unref();
+  const stopWatching = watchLoop((ms) => liveness.stalled(ms));
   const admin = createAdmin({
     cluster,
     discovery,
     metrics: servers.metrics,
     refresh: () => servers.refresh(),
     workers: () => servers.workers(),
+    notLive() {
+      // One that ends is not to be ended.
+      if (draining) return null;
+      look();
+      return liveness.notLive;
+    },
     draining: () => draining,
     errors,
     version,
@@ -61,6 +82,8 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     await discovery.close();
     stopLogging();
     await admin.close();
+    clearInterval(looking);
+    stopWatching();
   }
 
   return {

@@ -3,6 +3,7 @@ import type { Cluster } from '../cluster/contract.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { InternalErrors } from '../internal-errors.ts';
 import { registerBrokerActions } from './broker-actions.ts';
+import type { NotLive } from './liveness.ts';
 import type { Metrics } from './metrics.ts';
 import { describeStatus, type WorkerStatus } from './status.ts';
 
@@ -14,6 +15,8 @@ export interface AdminOptions {
   readonly refresh?: () => Promise<boolean>;
   /** Null where this process serves by itself. */
   readonly workers?: () => readonly WorkerStatus[] | null;
+  /** Why this gateway should be started anew; null where it should not. */
+  readonly notLive?: () => NotLive | null;
   /** True from the moment that shutdown begins. */
   readonly draining: () => boolean;
   /** Where errors of our own are told. */
@@ -52,7 +55,10 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
   app.get('/metrics', async (_request, reply) =>
     reply.type(metrics.contentType).send(await metrics.render()),
   );
-  app.get('/health/live', async () => ({ status: 'live' }));
+  app.get('/health/live', async (_request, reply) => {
+    const reason = options.notLive?.() ?? null;
+    return reason === null ? { status: 'live' } : reply.code(503).send({ status: 'not live', reason });
+  });
   app.get('/health/ready', async (_request, reply) => {
     if (draining()) return reply.code(503).send({ status: 'not ready', reason: 'draining' });
     if (!cluster.view.complete) {

@@ -175,6 +175,10 @@ export const ConfigSchema = section({
     }),
     slowStart: durationOrZero(10_000, 'gives every Broker its whole share at once'),
     emptyGrace: durationOrZero(10_000, 'believes an empty list at once'),
+    live: section({
+      maxStall: durationOrZero(10_000, 'is no limit'),
+      maxInternalErrors: count(100, 0, 'a whole number from 0; 0 is no limit'),
+    }),
   }),
   parking: section({
     maxWait: durationOrZero(40_000, 'never waits'),

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { createAccessLog } from '../admin/access-log.ts';
 import { logRulesEvents } from '../admin/event-log.ts';
+import type { Liveness } from '../admin/liveness.ts';
 import { createMetrics } from '../admin/metrics.ts';
 import type { Cluster } from '../cluster/contract.ts';
 import type { Config } from '../config/schema.ts';
@@ -16,6 +17,8 @@ export interface ServeOptions {
   readonly logger: Logger;
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;
+  /** Where processes beside this one are told of. */
+  readonly liveness: Liveness;
   readonly version: string;
 }
 

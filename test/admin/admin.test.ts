@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createAdmin } from '../../src/admin/admin.ts';
+import type { NotLive } from '../../src/admin/liveness.ts';
 import type { WorkerStatus } from '../../src/admin/status.ts';
 import { recordErrors } from '../support/recorded-errors.ts';
 import { FakeCluster, FakeDiscovery, node, serving } from './fakes.ts';
@@ -10,6 +11,7 @@ import { FakeCluster, FakeDiscovery, node, serving } from './fakes.ts';
 let cluster: FakeCluster;
 let discovery: FakeDiscovery;
 let draining: boolean;
+let notLive: NotLive | null;
 let workers: WorkerStatus[] | null;
 let now: number;
 let render: () => Promise<string>;
@@ -20,6 +22,7 @@ beforeEach(async () => {
   cluster = new FakeCluster();
   discovery = new FakeDiscovery();
   draining = false;
+  notLive = null;
   workers = null;
   now = 1_000_000;
   render = async () => 'a_metric 1\n';
@@ -29,6 +32,7 @@ beforeEach(async () => {
     metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', render: () => render() },
     errors: recordErrors(),
     draining: () => draining,
+    notLive: () => notLive,
     workers: () => workers,
     version: '1.2.3',
     config: { zookeeper: { password: '[redacted]' } },
@@ -53,6 +57,16 @@ describe('probes', () => {
     expect(await json('/health/live')).toEqual({ status: 200, body: { status: 'live' } });
   });
 
+  test.each(['event_loop_stuck', 'internal_errors', 'no_worker'] as const)(
+    'it is not live for %s, and says so',
+    async (reason) => {
+      notLive = reason;
+      expect(await json('/health/live')).toEqual({ status: 503, body: { status: 'not live', reason } });
+      notLive = null;
+      expect((await json('/health/live')).status).toBe(200);
+    },
+  );
+
   test('it is ready once discovery has been read whole, and no more when it drains', async () => {
     const notReady = { status: 503, body: { status: 'not ready', reason: 'discovery_incomplete' } };
     expect(await json('/health/ready')).toEqual(notReady);
@@ -75,6 +89,9 @@ describe('probes', () => {
     });
     workers = [worker(1, 'starting'), worker(2, 'serving')];
     expect((await json('/health/ready')).status).toBe(200);
+    expect((await json('/status')).body).toMatchObject({ workers });
+    const lastExit = { reason: 'fault', code: 70, signal: null, when: '2026-01-01T00:00:00.000Z' } as const;
+    workers = [{ ...worker(1, 'serving'), lastExit }];
     expect((await json('/status')).body).toMatchObject({ workers });
   });
 
