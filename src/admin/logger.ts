@@ -55,7 +55,8 @@ export function createLogger({ level, stream, shared = false }: LoggerOptions): 
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_FIELDS, censor: '[redacted]' },
     },
-    own?.batch ?? stream,
+    // Not all of it: pino would wait for each line of level `fatal` to be written, for ever where nobody reads.
+    own === null ? stream : { write: (line) => own.batch.write(line) },
   );
   if (own !== null) owns.set(logger, own);
   return logger;

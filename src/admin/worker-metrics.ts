@@ -1,10 +1,13 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { EXIT_REASONS, type ExitReason } from './status.ts';
 
 export interface WorkersObserved {
   /** Those that answered the last question. */
   readonly answering: number;
   /** How often one took another's place. */
   readonly restarts: number;
+  /** How often one ended, by why. */
+  readonly exits: Readonly<Record<ExitReason, number>>;
 }
 
 /** Registers the metrics of worker processes, which only a gateway with more than one has. */
@@ -25,6 +28,17 @@ export function workerMetrics(registry: Registry, observe: () => WorkersObserved
     collect() {
       this.reset();
       this.inc(observe().restarts);
+    },
+  });
+  new Counter({
+    name: 'druid_gateway_worker_exits_total',
+    help: 'Worker processes that ended, by why: fault, killed, stuck, stopped or error.',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      this.reset();
+      const { exits } = observe();
+      for (const reason of EXIT_REASONS) this.inc({ reason }, exits[reason]);
     },
   });
 }

@@ -1,6 +1,7 @@
 import closeWithGrace from 'close-with-grace';
 import { createLogger, endLogger } from '../admin/logger.ts';
 import { loadConfig } from '../config/load.ts';
+import { FAULT_CODE, lastLog, logFault, onFault } from '../fault.ts';
 import { createGateway } from '../gateway.ts';
 import { version } from '../version.ts';
 import type { SourceArguments } from './arguments.ts';
@@ -9,20 +10,34 @@ import type { SourceArguments } from './arguments.ts';
 const CLOSE_SLACK_MS = 10_000;
 
 /**
- * Serves until SIGTERM or SIGINT, then drains and ends the process with 0; a second signal ends it at once. Rejects
- * when it cannot start.
+ * Serves until SIGTERM or SIGINT, then drains and ends the process with 0; a second signal ends it at once. A fault
+ * of its own ends it with 70 and without a drain, which whoever found the fault could hold open. Rejects when it
+ * cannot start.
  */
 export async function serve(sources: SourceArguments): Promise<void> {
   const config = loadConfig({ ...sources, environment: process.env });
   const logger = createLogger({ level: config.log.level, shared: config.workers > 1 });
+  onFault((error) => {
+    logFault(logger, error);
+    const exit = (): void => process.exit(FAULT_CODE);
+    lastLog(logger).then(exit, exit);
+  });
+  // Nobody need read what it says there.
+  process.stdout.on('error', () => {});
   const gateway = createGateway(config, { logger, version });
   const { listen, admin } = await gateway.start();
   const { delay, drain } = config.shutdown;
-  closeWithGrace({ delay: delay + drain + CLOSE_SLACK_MS, logger: false }, async ({ err, signal }) => {
-    if (err) logger.fatal({ err }, 'a fault of the gateway itself');
-    else logger.info({ signal }, 'draining');
-    await gateway.stop();
-    await endLogger(logger);
-  });
+  closeWithGrace(
+    {
+      delay: delay + drain + CLOSE_SLACK_MS,
+      logger: false,
+      skip: ['uncaughtException', 'unhandledRejection'],
+    },
+    async ({ signal }) => {
+      logger.info({ signal }, 'draining');
+      await gateway.stop();
+      await endLogger(logger);
+    },
+  );
   process.stdout.write(`druid-gateway ${version} serves on ${listen}, admin on ${admin}\n`);
 }

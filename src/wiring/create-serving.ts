@@ -45,8 +45,11 @@ export interface Serving {
   readonly rules: Placing['rules'];
   /** Listens as configured. Rejects with the system's error. */
   listen(): Promise<AddressInfo>;
-  /** Asks clients to go elsewhere, waits, closes the doors, and ends what is under way within the deadline. */
-  stop(): Promise<void>;
+  /**
+   * Asks clients to go elsewhere, waits, closes the doors, and ends what is under way within the deadline: as
+   * configured, or in less time.
+   */
+  stop(time?: Config['shutdown']): Promise<void>;
 }
 
 /** JDBC connections that are remembered: some ten megabytes. */
@@ -160,10 +163,9 @@ export function createServing(options: ServingOptions): Serving {
       placing.rules?.start();
       return bound;
     },
-    async stop() {
+    async stop({ delay, drain } = config.shutdown) {
       door.drain();
-      await sleep(config.shutdown.delay);
-      const { drain } = config.shutdown;
+      await sleep(delay);
       const lastCall = setTimeout(() => parking.close(), Math.max(0, drain - LAST_CALL_MS));
       await door.close(drain);
       clearTimeout(lastCall);

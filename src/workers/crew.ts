@@ -4,19 +4,23 @@ import type { AddressInfo } from 'node:net';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
-import type { WorkerStatus } from '../admin/status.ts';
+import type { ExitReason, WorkerExit, WorkerStatus } from '../admin/status.ts';
 import { type Backoff, createBackoff } from '../discovery/zookeeper/backoff.ts';
-import type { FromWorker, ListenFailure, ToWorker } from './messages.ts';
+import { FAULT_CODE } from '../fault.ts';
+import { type FromWorker, type ListenFailure, PULSE_MS, type ToWorker } from './messages.ts';
 
-/** The place of a worker; who holds it changes when one dies. */
+/** A worker's process, from when it is started until it has ended; another one takes its place. */
 export interface Member {
-  /** From 1. */
+  /** That of its place, from 1; the one that replaces it has the same. */
   readonly number: number;
   readonly pid: number | null;
   readonly state: WorkerStatus['state'];
   /** On the monotonic clock, in milliseconds. */
   readonly since: number;
+  /** How often those of this place were replaced. */
   readonly restarts: number;
+  /** How the last of this place that has ended did. */
+  readonly lastExit: WorkerExit | null;
   /** Lost where nobody takes it. */
   send(message: ToWorker): void;
 }
@@ -27,114 +31,212 @@ export interface CrewOptions {
   /** The process is there: what it is told first. */
   readonly onReady: (member: Member) => void;
   readonly onMessage: (member: Member, message: FromWorker) => void;
-  /** Whatever it was doing is over. */
+  /** Whatever it was doing is over, and all that it said has been heard. */
   readonly onEnd: (member: Member) => void;
 }
 
 /** The worker processes: started, replaced when they die, and ended. */
 export interface Crew {
+  /** One for each place: who is there last, also when it has ended and the next one is still to come. */
   readonly members: readonly Member[];
+  /** Who lives: also those whose place another one has already. */
+  readonly everybody: readonly Member[];
+  /** How many have ended, by why. */
+  readonly exits: Readonly<Record<ExitReason, number>>;
   /** Resolves when all of them listen; rejects, with all of them ended, when one cannot. */
   start(): Promise<AddressInfo>;
   /** Has them drain; those that are still there after so many milliseconds are killed. */
   stop(deadlineMs: number): Promise<void>;
 }
 
-interface Place extends Writable<Member> {
-  process: Process | null;
+interface Place {
+  readonly number: number;
   readonly backoff: Backoff;
-  /** Messages that its channel has not taken yet, and when it last took one. */
-  unsent: number;
-  takenAt: number;
+  restarts: number;
+  lastExit: WorkerExit | null;
+  member: Hand | null;
+}
+
+/** A member as the crew itself knows it. */
+interface Hand extends Writable<Member> {
+  readonly place: Place;
+  readonly process: Process;
+  /** Why it ends, where that is known before it has. */
+  reason: ExitReason | null;
+  /** Pulses that it has left out since it was last heard. */
+  silence: number;
+  deadline: NodeJS.Timeout | null;
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** A worker that lived for so long had a good start: the next one comes without delay. */
 const STABLE_MS = 10_000;
+/** So many that did not live for so long in a row are replaced without delay, too. */
+const FREE_STARTS = 2;
 const LONGEST_DELAY_MS = 10_000;
-/** A channel that is full and takes nothing for so long is that of a worker that hangs. */
-const STUCK_MS = 10_000;
+/** The longest delay where nobody else serves. */
+const LONGEST_ALONE_MS = 500;
+/** A worker that leaves out so many pulses is stuck: ten seconds. Of one that starts more is needed. */
+const SILENT_PULSES = 10_000 / PULSE_MS;
+const SILENT_PULSES_AT_START = 60_000 / PULSE_MS;
+/** A worker at fault ends by itself before this. */
+const FAULT_END_MS = 3_000;
+/** Signals by which a process ends itself: out of memory, an assertion, a fault of native code. */
+const OWN_SIGNALS = new Set(['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGSYS', 'SIGTRAP']);
 
 export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOptions): Crew {
-  const places = Array.from({ length: size }, (_, i) => createPlace(i + 1, stuck));
+  const places = Array.from({ length: size }, (_, i) => createPlace(i + 1));
+  const living = new Set<Hand>();
+  const exits: Record<ExitReason, number> = { fault: 0, killed: 0, stuck: 0, stopped: 0, error: 0 };
   const timers = new Set<NodeJS.Timeout>();
   const started = Promise.withResolvers<AddressInfo>();
+  let watching: NodeJS.Timeout | undefined;
   let running = false;
   let stopping = false;
 
   // Whatever ends this process ends the workers: at once where it is not a shutdown that waits for them.
   const killAll = (): void => {
-    for (const { process } of places) process?.process.kill('SIGKILL');
+    for (const hand of living) kill(hand);
   };
 
-  /** What it is told would pile up here. */
-  function stuck({ number, pid, process }: Place): void {
-    logger.error({ worker: number, pid }, 'a worker takes no messages and is killed');
-    process?.process.kill('SIGKILL');
-  }
-
   function fork(place: Place): void {
-    const child = cluster.fork();
-    place.process = child;
-    place.pid = child.process.pid ?? null;
-    place.state = 'starting';
-    place.since = performance.now();
-    place.unsent = 0;
-    child.on('message', (message: FromWorker) => take(place, message));
-    // A channel that breaks is followed by the end of the process.
-    child.on('error', () => {});
-    child.once('exit', (code, signal) => ended(place, code, signal));
+    const hand = createHand(place, cluster.fork());
+    const child = hand.process;
+    place.member = hand;
+    living.add(hand);
+    child.on('message', (message: FromWorker) => take(hand, message));
+    child.on('error', () => {
+      // A channel that breaks is followed by the end of the process, unless there never was one.
+      if (child.process.pid === undefined) ended(hand, null, null);
+    });
+    child.once('exit', (code, signal) => {
+      // What it said last may still be on its way.
+      if (child.isConnected()) child.once('disconnect', () => ended(hand, code, signal));
+      else ended(hand, code, signal);
+    });
   }
 
-  function take(place: Place, message: FromWorker): void {
+  function take(hand: Hand, message: FromWorker): void {
+    hand.silence = 0;
     if (message.kind === 'ready') {
-      onReady(place);
+      onReady(hand);
     } else if (message.kind === 'listening') {
-      place.state = 'serving';
-      if (places.every(({ state }) => state === 'serving')) started.resolve(message.address);
+      if (hand.state === 'starting') hand.state = 'serving';
+      if (places.every(({ member }) => member?.state === 'serving')) started.resolve(message.address);
     } else if (message.kind === 'failed') {
-      logger.error({ worker: place.number, why: message.failure.message }, 'a worker cannot listen');
+      logger.error({ worker: hand.number, why: message.failure.message }, 'a worker cannot listen');
       started.reject(systemError(message.failure));
     } else if (message.kind === 'draining') {
-      place.state = 'draining';
+      hand.state = 'draining';
+    } else if (message.kind === 'fault') {
+      atFault(hand);
     }
-    onMessage(place, message);
+    onMessage(hand, message);
   }
 
-  function ended(place: Place, code: number | null, signal: string | null): void {
-    const lived = performance.now() - place.since;
-    const { number, pid } = place;
-    place.process = null;
-    place.pid = null;
-    place.state = 'gone';
-    onEnd(place);
+  /** Its place is another one's at once, and whoever found the fault cannot keep it by what is under way. */
+  function atFault(hand: Hand): void {
+    const { place, number, pid } = hand;
+    if (hand.reason !== null) return;
+    hand.reason = 'fault';
+    hand.state = 'draining';
+    hand.deadline = setTimeout(kill, FAULT_END_MS, hand);
+    started.reject(new Error(`worker ${number} was at fault while it started`));
+    if (place.member !== hand) return;
+    const delay = replace(place, hand);
+    if (delay !== null)
+      logger.error({ worker: number, pid, delay }, 'a worker is at fault; another takes its place');
+  }
+
+  function ended(hand: Hand, code: number | null, signal: string | null): void {
+    if (!living.delete(hand)) return;
+    const { place, number, pid } = hand;
+    const replaced = place.member !== hand || hand.reason === 'fault';
+    const reason = hand.reason ?? reasonOf(code, signal, stopping);
+    if (hand.deadline !== null) clearTimeout(hand.deadline);
+    hand.pid = null;
+    hand.state = 'gone';
+    exits[reason]++;
+    place.lastExit = { reason, code, signal, when: new Date().toISOString() };
+    onEnd(hand);
     started.reject(new Error(`worker ${number} ended while it started`));
-    if (!running || stopping) return;
-    place.backoff.ended(lived);
-    const delay = place.backoff.delay();
-    // 0 is one that was asked to end and has drained.
-    const level = code === 0 ? 'info' : 'error';
-    logger[level]({ worker: number, pid, code, signal, delay }, 'a worker ended; another takes its place');
+    const end = { worker: number, pid, reason, code, signal };
+    if (replaced) {
+      logger.info(end, 'a worker that was at fault ended');
+      return;
+    }
+    const delay = replace(place, hand);
+    if (delay === null) return;
+    logger[reason === 'stopped' ? 'info' : 'error'](
+      { ...end, delay },
+      'a worker ended; another takes its place',
+    );
+  }
+
+  /** Milliseconds until there is one, or null where there is to be none. */
+  function replace(place: Place, hand: Hand): number | null {
+    if (!running || stopping) return null;
+    place.backoff.ended(performance.now() - hand.since);
+    const alone = !places.some(({ member }) => member?.state === 'serving' || member?.state === 'starting');
+    const delay = Math.min(place.backoff.delay(), alone ? LONGEST_ALONE_MS : LONGEST_DELAY_MS);
+    if (delay === 0) takePlace(place);
+    else takePlaceIn(delay, place);
+    return delay;
+  }
+
+  function takePlaceIn(ms: number, place: Place): void {
     const timer = setTimeout(() => {
       timers.delete(timer);
-      place.restarts++;
-      fork(place);
-    }, delay);
+      takePlace(place);
+    }, ms);
     timers.add(timer);
+  }
+
+  function takePlace(place: Place): void {
+    try {
+      fork(place);
+      place.restarts++;
+    } catch (error) {
+      // The system gives no more processes, or memory for one.
+      logger.error({ worker: place.number, err: error }, 'a worker cannot be started');
+      takePlaceIn(LONGEST_ALONE_MS, place);
+    }
+  }
+
+  /**
+   * Counts turns of this process, and not time: what a worker has said while this one was busy or frozen is heard
+   * before the next.
+   */
+  function missPulses(): void {
+    for (const hand of living) {
+      const { number, pid, state } = hand;
+      const most = state === 'starting' ? SILENT_PULSES_AT_START : SILENT_PULSES;
+      if (hand.reason !== null || ++hand.silence <= most) continue;
+      hand.reason = 'stuck';
+      logger.error({ worker: number, pid }, 'a worker takes no messages and is killed');
+      kill(hand);
+    }
   }
 
   function end(deadlineMs: number): Promise<unknown> {
     stopping = true;
+    clearInterval(watching);
     for (const timer of timers) clearTimeout(timer);
-    for (const place of places) place.send({ kind: 'stop' });
+    for (const hand of living) hand.send({ kind: 'stop' });
     const deadline = setTimeout(killAll, deadlineMs);
-    const ends = places.map(({ process: child }) => child === null || once(child, 'exit'));
+    const ends = Array.from(living, ({ process: child }) => once(child, 'exit'));
     return Promise.all(ends).finally(() => clearTimeout(deadline));
   }
 
   return {
-    members: places,
+    get members() {
+      return places.flatMap(({ member }) => member ?? []);
+    },
+    get everybody() {
+      return [...living];
+    },
+    exits,
     async start() {
       running = true;
       // The workers share one socket: no process hands connections on, and one that hangs takes none.
@@ -143,6 +245,7 @@ export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOpti
       cluster.setupPrimary({ exec: fileURLToPath(entry), args: [], serialization: 'advanced' });
       process.once('exit', killAll);
       for (const place of places) fork(place);
+      watching = setInterval(missPulses, PULSE_MS).unref();
       try {
         return await started.promise;
       } catch (error) {
@@ -157,39 +260,53 @@ export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOpti
   };
 }
 
-function createPlace(number: number, onStuck: (place: Place) => void): Place {
+function createPlace(number: number): Place {
   return {
     number,
-    pid: null,
-    state: 'gone',
-    since: 0,
-    restarts: 0,
-    process: null,
-    unsent: 0,
-    takenAt: 0,
     backoff: createBackoff({
-      servers: 1,
+      servers: FREE_STARTS,
       random: Math.random,
       capMs: LONGEST_DELAY_MS,
       stableMs: STABLE_MS,
     }),
+    restarts: 0,
+    lastExit: null,
+    member: null,
+  };
+}
+
+function createHand(place: Place, child: Process): Hand {
+  return {
+    place,
+    number: place.number,
+    process: child,
+    pid: child.process.pid ?? null,
+    state: 'starting',
+    since: performance.now(),
+    reason: null,
+    silence: 0,
+    deadline: null,
+    get restarts() {
+      return place.restarts;
+    },
+    get lastExit() {
+      return place.lastExit;
+    },
     send(message) {
-      const { process } = this;
-      if (!process?.isConnected()) return;
-      const now = performance.now();
-      if (this.unsent === 0) this.takenAt = now;
-      else if (now - this.takenAt > STUCK_MS) {
-        onStuck(this);
-        return;
-      }
-      this.unsent++;
-      process.send(message, () => {
-        if (this.process !== process) return;
-        this.unsent--;
-        this.takenAt = performance.now();
-      });
+      if (child.isConnected()) child.send(message);
     },
   };
+}
+
+function kill({ process: child }: Hand): void {
+  child.process.kill('SIGKILL');
+}
+
+/** Where it is not known from before. */
+function reasonOf(code: number | null, signal: string | null, stopping: boolean): ExitReason {
+  if (code === FAULT_CODE) return 'fault';
+  if (stopping || code === 0) return 'stopped';
+  return signal === null || OWN_SIGNALS.has(signal) ? 'error' : 'killed';
 }
 
 function systemError({ message, ...details }: ListenFailure): Error {

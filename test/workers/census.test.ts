@@ -8,7 +8,7 @@ function member(number: number, state: Member['state'] = 'serving') {
   const send = (message: ToWorker): void => {
     if (message.kind === 'ask') asked.push(message.question);
   };
-  return { number, pid: number, state, since: 0, restarts: 0, send, asked };
+  return { number, pid: number, state, since: 0, restarts: 0, lastExit: null, send, asked };
 }
 const answer = (inFlight: number): WorkerAnswer => ({ loads: [], inFlight, metrics: null });
 

@@ -36,6 +36,7 @@ function startWorker(number: number): FakeWorker {
     state: 'serving',
     since: 0,
     restarts: 0,
+    lastExit: null,
     send(message) {
       setImmediate(() => {
         heard.push(message);
