@@ -2,9 +2,9 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { createAdmin } from './admin/admin.ts';
 import { logClusterEvents } from './admin/event-log.ts';
-import { createLiveness, type NotLive } from './admin/liveness.ts';
+import { Liveness } from './admin/liveness.ts';
 import { onLogError } from './admin/logger.ts';
-import { watchStalls } from './admin/stalls.ts';
+import { watchLoop } from './admin/loop-watch.ts';
 import { formatHostPort } from './config/host-port.ts';
 import { redact } from './config/redact.ts';
 import type { Config } from './config/schema.ts';
@@ -13,9 +13,6 @@ import { createDiscovery } from './wiring/create-discovery.ts';
 import { createDiscoveredCluster } from './wiring/discovered-cluster.ts';
 import { serveHere } from './wiring/serve-here.ts';
 import { serveByWorkers } from './workers/serve-by-workers.ts';
-
-/** How often what tells whether the gateway lives is looked at, in milliseconds. */
-const LOOK_MS = 1_000;
 
 export interface GatewayOptions {
   readonly logger: Logger;
@@ -36,6 +33,9 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
+/** How often it is looked whether somebody serves, and how many errors there have been. */
+const LIVENESS_MS = 1_000;
+
 /**
  * Throws with one sentence when the files that the configuration names cannot be used. With more than one worker
  * this process keeps discovery, the cluster and the admin listener, and others serve.
@@ -44,49 +44,48 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
   let draining = false;
   const errors = createInternalErrors(logger);
   onLogError(logger, (error) => errors.report('log', error));
-  const liveness = createLiveness(config.admin.live);
-  const stalls = watchStalls();
   const discovery = createDiscovery(config, errors);
   const cluster = createDiscoveredCluster(config, discovery, errors);
   const stopLogging = logClusterEvents(logger, cluster, discovery);
+  const { maxStall, maxInternalErrors } = config.health.live;
+  const liveness = new Liveness({ maxStallMs: maxStall, maxInternalErrors });
   const serve = config.workers === 1 ? serveHere : serveByWorkers;
   const servers = serve({ config, cluster, discovery, logger, errors, liveness, version });
+
+  function look(): void {
+    liveness.errors(errors, errors.total);
+    liveness.serves(servers.workers()?.some(({ state }) => state === 'serving') ?? true);
+  }
+
+  const looking = setInterval(look, LIVENESS_MS).unref();
+  const stopWatching = watchLoop((ms) => liveness.stalled(ms));
   const admin = createAdmin({
     cluster,
     discovery,
     metrics: servers.metrics,
     refresh: () => servers.refresh(),
     workers: () => servers.workers(),
+    notLive() {
+      // One that ends is not to be ended.
+      if (draining) return null;
+      look();
+      return liveness.notLive;
+    },
     draining: () => draining,
     errors,
-    liveness: { verdict },
     version,
     config: redact(config),
   });
 
-  /** This process's own pulse, and whether anybody serves. */
-  function look(): void {
-    liveness.heard(errors, { internalErrors: errors.total, stalledMs: stalls.take() });
-    liveness.serves(draining || (servers.workers()?.some(({ state }) => state === 'serving') ?? true));
-  }
-
-  function verdict(): NotLive | null {
-    look();
-    return liveness.verdict();
-  }
-
-  const looking = setInterval(look, LOOK_MS);
-  looking.unref();
-
   async function stop(): Promise<void> {
     draining = true;
-    clearInterval(looking);
-    stalls.stop();
     await servers.stop();
     await cluster.close();
     await discovery.close();
     stopLogging();
     await admin.close();
+    clearInterval(looking);
+    stopWatching();
   }
 
   return {

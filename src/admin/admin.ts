@@ -3,7 +3,7 @@ import type { Cluster } from '../cluster/contract.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { InternalErrors } from '../internal-errors.ts';
 import { registerBrokerActions } from './broker-actions.ts';
-import type { Liveness } from './liveness.ts';
+import type { NotLive } from './liveness.ts';
 import type { Metrics } from './metrics.ts';
 import { describeStatus, type WorkerStatus } from './status.ts';
 
@@ -15,11 +15,12 @@ export interface AdminOptions {
   readonly refresh?: () => Promise<boolean>;
   /** Null where this process serves by itself. */
   readonly workers?: () => readonly WorkerStatus[] | null;
+  /** Why this gateway should be started anew; null where it should not. */
+  readonly notLive?: () => NotLive | null;
   /** True from the moment that shutdown begins. */
   readonly draining: () => boolean;
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;
-  readonly liveness: Pick<Liveness, 'verdict'>;
   readonly version: string;
   /** The configuration as `/status` shows it: secrets already taken out. */
   readonly config: unknown;
@@ -44,7 +45,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     cluster,
     metrics,
     draining,
-    liveness,
+    notLive = () => null,
     errors,
     refresh = async () => true,
     workers,
@@ -64,7 +65,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     reply.type(metrics.contentType).send(await metrics.render()),
   );
   app.get('/health/live', async (_request, reply) => {
-    const reason = liveness.verdict();
+    const reason = notLive();
     return reason === null ? { status: 'live' } : reply.code(503).send({ status: 'not live', reason });
   });
   app.get('/health/ready', async (_request, reply) => {

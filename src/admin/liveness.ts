@@ -1,65 +1,71 @@
-export interface LivenessLimits {
-  /** An event loop that was busy with one thing for longer was stuck, in milliseconds; 0 is never. */
-  readonly maxStall: number;
-  /** So many errors of the gateway itself in a minute are too many; 0 is never. */
-  readonly maxInternalErrors: number;
-}
-
-/** What a process says of itself. */
-export interface Pulse {
-  /** Errors of the gateway itself since its start. */
-  readonly internalErrors: number;
-  /** The longest stall since the last pulse, in milliseconds. */
-  readonly stalledMs: number;
-}
-
+/** Why an orchestrator should start this gateway anew. */
 export type NotLive = 'event_loop_stuck' | 'internal_errors' | 'no_worker';
 
-/** Whether the gateway is beyond mending itself, so that whoever runs it should start it again. */
-export interface Liveness {
-  /** A process, told apart by `who`, says what it is like. */
-  heard(who: object, pulse: Pulse): void;
-  /** Whether anybody serves clients, or is not expected to. */
-  serves(somebody: boolean): void;
-  /** Null while all is well. */
-  verdict(): NotLive | null;
+export interface LivenessOptions {
+  /** An event loop that is stuck for longer counts; 0 is no limit. */
+  readonly maxStallMs: number;
+  /** So many internal errors in a minute are too many; 0 is no limit. */
+  readonly maxInternalErrors: number;
+  /** Monotonic, in milliseconds. */
+  readonly now?: () => number;
 }
 
-/** A stall is told for so long after it: while it lasts nobody is told anything. */
-const STALL_SHOWN_MS = 30_000;
-const ERRORS_WITHIN_MS = 60_000;
-/** Workers come back within ten seconds, unless they cannot. */
-const NOBODY_SERVES_MS = 60_000;
+/** Whoever asks sees a loop that was stuck for so long after it: while it is stuck it answers nobody. */
+const REMEMBERED_MS = 30_000;
+/** Errors are counted over so long. */
+const WINDOW_MS = 60_000;
+/** Without a worker that serves for so long, none will come. */
+const UNSERVED_MS = 30_000;
 
-/** `now` is in milliseconds on a monotonic clock. */
-export function createLiveness(
-  { maxStall, maxInternalErrors }: LivenessLimits,
-  now: () => number = () => performance.now(),
-): Liveness {
-  const totals = new WeakMap<object, number>();
-  /** When how many were told, oldest first. */
-  let errors: { readonly at: number; readonly count: number }[] = [];
-  let stalledAt = Number.NEGATIVE_INFINITY;
-  let servedAt = now();
+/** Whether the processes of a gateway are in a state to go on in, judged by what is told of them. */
+export class Liveness {
+  readonly #maxStallMs: number;
+  readonly #maxInternalErrors: number;
+  readonly #now: () => number;
+  readonly #totals = new WeakMap<object, number>();
+  /** Errors that came since the last look, by when that was. */
+  #recent: { readonly at: number; readonly count: number }[] = [];
+  #stuckAt = Number.NEGATIVE_INFINITY;
+  #servedAt: number;
 
-  return {
-    heard(who, { internalErrors, stalledMs }) {
-      const at = now();
-      const count = internalErrors - (totals.get(who) ?? 0);
-      totals.set(who, internalErrors);
-      if (count > 0) errors.push({ at, count });
-      if (maxStall > 0 && stalledMs > maxStall) stalledAt = at;
-    },
-    serves(somebody) {
-      if (somebody) servedAt = now();
-    },
-    verdict() {
-      const time = now();
-      errors = errors.filter(({ at }) => time - at < ERRORS_WITHIN_MS);
-      const recent = errors.reduce((sum, { count }) => sum + count, 0);
-      if (time - stalledAt < STALL_SHOWN_MS) return 'event_loop_stuck';
-      if (maxInternalErrors > 0 && recent > maxInternalErrors) return 'internal_errors';
-      return time - servedAt > NOBODY_SERVES_MS ? 'no_worker' : null;
-    },
-  };
+  constructor({ maxStallMs, maxInternalErrors, now = () => performance.now() }: LivenessOptions) {
+    this.#maxStallMs = maxStallMs;
+    this.#maxInternalErrors = maxInternalErrors;
+    this.#now = now;
+    this.#servedAt = now();
+  }
+
+  /** An event loop of the gateway was stuck for so long, just now. */
+  stalled(ms: number): void {
+    if (this.#maxStallMs > 0 && ms > this.#maxStallMs) this.#stuckAt = this.#now();
+  }
+
+  /** How many internal errors a process has had since its start. */
+  errors(process: object, total: number): void {
+    const count = total - (this.#totals.get(process) ?? 0);
+    if (count <= 0) return;
+    this.#totals.set(process, total);
+    this.#recent.push({ at: this.#now(), count });
+    this.#forget();
+  }
+
+  /** Whether somebody serves now. */
+  serves(somebody: boolean): void {
+    if (somebody) this.#servedAt = this.#now();
+  }
+
+  /** Null as long as all is well. */
+  get notLive(): NotLive | null {
+    const now = this.#now();
+    this.#forget();
+    if (now - this.#stuckAt < REMEMBERED_MS) return 'event_loop_stuck';
+    const errors = this.#recent.reduce((sum, { count }) => sum + count, 0);
+    if (this.#maxInternalErrors > 0 && errors > this.#maxInternalErrors) return 'internal_errors';
+    return now - this.#servedAt > UNSERVED_MS ? 'no_worker' : null;
+  }
+
+  #forget(): void {
+    const since = this.#now() - WINDOW_MS;
+    while (this.#recent[0] !== undefined && this.#recent[0].at <= since) this.#recent.shift();
+  }
 }

@@ -60,7 +60,10 @@ export function createLogger({ level, stream, shared = false }: LoggerOptions): 
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_FIELDS, censor: '[redacted]' },
     },
-    standardError?.batch ?? { write: (line) => contain(() => stream?.write(line), onError) },
+    // Without `flushSync`, which pino would call for `fatal`: it would wait for a reader that does not read.
+    standardError !== null
+      ? { write: (line) => standardError.batch.write(line) }
+      : { write: (line) => contain(() => stream?.write(line), onError) },
   );
   own = { standardError, onError() {} };
   owns.set(logger, own);

@@ -11,17 +11,19 @@ export interface StatusSources {
   readonly workers?: () => readonly WorkerStatus[] | null;
 }
 
-/** How a worker ended. */
+/**
+ * Why a worker ended: by a `fault` of its own that nobody caught, `killed` by a signal of somebody else's, killed by the
+ * primary because it was `stuck`, `stopped` in peace because it was asked to, or with an `error` code of its own.
+ */
+export const EXIT_REASONS = ['fault', 'killed', 'stuck', 'stopped', 'error'] as const;
+export type ExitReason = (typeof EXIT_REASONS)[number];
+
 export interface WorkerExit {
-  /**
-   * `broken`: an error of its own outside any request; `killed`: a signal from outside; `stuck`: killed because it
-   * hung; `stopped`: asked to end; `error`: another exit code.
-   */
-  readonly reason: 'broken' | 'killed' | 'stuck' | 'stopped' | 'error';
+  readonly reason: ExitReason;
   readonly code: number | null;
   readonly signal: string | null;
-  /** ISO 8601. */
-  readonly at: string;
+  /** ISO time. */
+  readonly when: string;
 }
 
 /** A process that serves clients. */
@@ -35,8 +37,8 @@ export interface WorkerStatus {
   readonly inFlight: number;
   /** How often it was replaced. */
   readonly restarts: number;
-  /** How the last one in its place ended; null while there was none. */
-  readonly lastExit: WorkerExit | null;
+  /** How the one before ended; absent where there was none. */
+  readonly lastExit?: WorkerExit;
 }
 
 /** The body of `GET /status`: everything that requests are decided on, as of now. Ages are in seconds. */

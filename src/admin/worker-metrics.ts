@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { WorkerExit } from './status.ts';
+import { EXIT_REASONS, type ExitReason } from './status.ts';
 
 export interface WorkersObserved {
   /** Those that answered the last question. */
@@ -7,7 +7,7 @@ export interface WorkersObserved {
   /** How often one took another's place. */
   readonly restarts: number;
   /** How often one ended, by why. */
-  readonly exits: Readonly<Record<WorkerExit['reason'], number>>;
+  readonly exits: Readonly<Record<ExitReason, number>>;
 }
 
 /** Registers the metrics of worker processes, which only a gateway with more than one has. */
@@ -32,12 +32,13 @@ export function workerMetrics(registry: Registry, observe: () => WorkersObserved
   });
   new Counter({
     name: 'druid_gateway_worker_exits_total',
-    help: 'Worker processes that ended, by why.',
+    help: 'Worker processes that ended, by why: fault, killed, stuck, stopped or error.',
     labelNames: ['reason'],
     registers,
     collect() {
       this.reset();
-      for (const [reason, count] of Object.entries(observe().exits)) this.inc({ reason }, count);
+      const { exits } = observe();
+      for (const reason of EXIT_REASONS) this.inc({ reason }, exits[reason]);
     },
   });
 }

@@ -36,7 +36,7 @@ One URL for a highly available Apache Druid cluster.
 
 Flags win over environment variables (DRUID_GATEWAY__SECTION__KEY), these over the file, the file over Druid's
 properties, and these over the defaults. Ends with 0 on SIGTERM after draining, 1 when it cannot start, 2 when the
-command line or the configuration is wrong.
+command line or the configuration is wrong, 70 after a fault of its own.
 `;
 
 const COMMANDS = ['serve', 'check-config', 'demo', 'help', 'version'] as const;

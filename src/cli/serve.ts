@@ -1,8 +1,8 @@
 import closeWithGrace from 'close-with-grace';
 import { createLogger, endLogger } from '../admin/logger.ts';
 import { loadConfig } from '../config/load.ts';
+import { FAULT_CODE, lastLog, logFault, onFault } from '../fault.ts';
 import { createGateway } from '../gateway.ts';
-import { EXIT_INTERNAL_ERROR, onProcessError, PROCESS_ERRORS } from '../process-errors.ts';
 import { forTimer } from '../timer.ts';
 import { version } from '../version.ts';
 import type { SourceArguments } from './arguments.ts';
@@ -11,30 +11,34 @@ import type { SourceArguments } from './arguments.ts';
 const CLOSE_SLACK_MS = 10_000;
 
 /**
- * Serves until SIGTERM or SIGINT, then drains and ends the process with 0; a second signal ends it at once with 1. An
- * error that nothing has caught ends it at once with 70: whoever found a way to cause one could hold a drain open.
- * Rejects when it cannot start.
+ * Serves until SIGTERM or SIGINT, then drains and ends the process with 0; a second signal ends it at once. A fault
+ * of its own ends it with 70 and without a drain, which whoever found the fault could hold open. Rejects when it
+ * cannot start.
  */
 export async function serve(sources: SourceArguments): Promise<void> {
   const config = loadConfig({ ...sources, environment: process.env });
   const logger = createLogger({ level: config.log.level, shared: config.workers > 1 });
-  onProcessError((err) => {
-    // Writes what is buffered before it returns.
-    logger.fatal({ err }, 'an error of the gateway itself; the process ends');
-    process.exit(EXIT_INTERNAL_ERROR);
+  onFault((error) => {
+    logFault(logger, error);
+    const exit = (): void => process.exit(FAULT_CODE);
+    lastLog(logger).then(exit, exit);
   });
+  // Nobody need read what it says there.
+  process.stdout.on('error', () => {});
   const gateway = createGateway(config, { logger, version });
   const { listen, admin } = await gateway.start();
   const { delay, drain } = config.shutdown;
   closeWithGrace(
-    { delay: forTimer(delay + drain + CLOSE_SLACK_MS), logger: false, skip: PROCESS_ERRORS },
+    {
+      delay: forTimer(delay + drain + CLOSE_SLACK_MS),
+      logger: false,
+      skip: ['uncaughtException', 'unhandledRejection'],
+    },
     async ({ signal }) => {
       logger.info({ signal }, 'draining');
       await gateway.stop();
       await endLogger(logger);
     },
   );
-  // Nobody needs to read it: it may be closed.
-  process.stdout.on('error', () => {});
   process.stdout.write(`druid-gateway ${version} serves on ${listen}, admin on ${admin}\n`);
 }

@@ -89,10 +89,6 @@ export const ConfigSchema = section({
       { host: host('127.0.0.1'), port: port(9888) },
       { shorthand: 'address', expected: ADDRESS },
     ),
-    live: section({
-      maxStall: durationOrZero(10_000, 'never says so'),
-      maxInternalErrors: count(100, 0, 'a whole number from 0; 0 never says so'),
-    }),
   }),
   discovery: section({
     type: choice(['zookeeper', 'static'], 'zookeeper'),
@@ -179,6 +175,10 @@ export const ConfigSchema = section({
     }),
     slowStart: durationOrZero(10_000, 'gives every Broker its whole share at once'),
     emptyGrace: durationOrZero(10_000, 'believes an empty list at once'),
+    live: section({
+      maxStall: durationOrZero(10_000, 'is no limit'),
+      maxInternalErrors: count(100, 0, 'a whole number from 0; 0 is no limit'),
+    }),
   }),
   parking: section({
     maxWait: durationOrZero(40_000, 'never waits'),

@@ -45,14 +45,11 @@ export interface Serving {
   readonly rules: Placing['rules'];
   /** Listens as configured. Rejects with the system's error. */
   listen(): Promise<AddressInfo>;
-  /** Asks clients to go elsewhere, waits, closes the doors, and ends what is under way within the deadline. */
-  stop(within: Drain): Promise<void>;
-}
-
-/** Milliseconds before the doors close, and what is under way has after that. */
-export interface Drain {
-  readonly delay: number;
-  readonly drain: number;
+  /**
+   * Asks clients to go elsewhere, waits, closes the doors, and ends what is under way within the deadline: as
+   * configured, or in less time.
+   */
+  stop(time?: Config['shutdown']): Promise<void>;
 }
 
 /** JDBC connections that are remembered: some ten megabytes. */
@@ -171,7 +168,7 @@ export function createServing(options: ServingOptions): Serving {
       placing.rules?.start();
       return bound;
     },
-    async stop({ delay, drain }) {
+    async stop({ delay, drain } = config.shutdown) {
       door.drain();
       await sleep(delay);
       const lastCall = setTimeout(() => parking.close(), Math.max(0, drain - LAST_CALL_MS));

@@ -17,7 +17,7 @@ export interface ServeOptions {
   readonly logger: Logger;
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;
-  /** Workers' pulses are told here. */
+  /** Where processes beside this one are told of. */
   readonly liveness: Liveness;
   readonly version: string;
 }
@@ -48,7 +48,7 @@ export function serveHere({ config, cluster, discovery, logger, errors, version 
   return {
     listen: () => serving.listen(),
     async stop() {
-      await serving.stop(config.shutdown);
+      await serving.stop();
       metrics.close();
     },
     metrics,

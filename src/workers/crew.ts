@@ -1,25 +1,25 @@
 import cluster, { type Worker as Process } from 'node:cluster';
+import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
-import type { WorkerExit, WorkerStatus } from '../admin/status.ts';
+import type { ExitReason, WorkerExit, WorkerStatus } from '../admin/status.ts';
 import { type Backoff, createBackoff } from '../discovery/zookeeper/backoff.ts';
-import { EXIT_INTERNAL_ERROR } from '../process-errors.ts';
-import type { FromWorker, ListenFailure, ToWorker } from './messages.ts';
+import { FAULT_CODE } from '../fault.ts';
+import { type FromWorker, type ListenFailure, PULSE_MS, type ToWorker } from './messages.ts';
 
-/** One worker process. Another one takes its place when it ends, or is about to. */
+/** A worker's process, from when it is started until it has ended; another one takes its place. */
 export interface Member {
-  /** From 1; that of its place. */
+  /** That of its place, from 1; the one that replaces it has the same. */
   readonly number: number;
-  /** Null when it has ended. */
   readonly pid: number | null;
   readonly state: WorkerStatus['state'];
   /** On the monotonic clock, in milliseconds. */
   readonly since: number;
-  /** How often the one in this place was replaced. */
+  /** How often those of this place were replaced. */
   readonly restarts: number;
-  /** How the one before it ended. */
+  /** How the last of this place that has ended did. */
   readonly lastExit: WorkerExit | null;
   /** Lost where nobody takes it. */
   send(message: ToWorker): void;
@@ -31,16 +31,18 @@ export interface CrewOptions {
   /** The process is there: what it is told first. */
   readonly onReady: (member: Member) => void;
   readonly onMessage: (member: Member, message: FromWorker) => void;
-  /** Whatever it was doing is over. */
+  /** Whatever it was doing is over, and all that it said has been heard. */
   readonly onEnd: (member: Member) => void;
 }
 
 /** The worker processes: started, replaced when they die, and ended. */
 export interface Crew {
-  /** Those that serve, or are to; one that is about to end is not among them when another has its place. */
+  /** One for each place: who is there last, also when it has ended and the next one is still to come. */
   readonly members: readonly Member[];
-  /** How often a worker ended, by why. */
-  readonly exits: Readonly<Record<WorkerExit['reason'], number>>;
+  /** Who lives: also those whose place another one has already. */
+  readonly everybody: readonly Member[];
+  /** How many have ended, by why. */
+  readonly exits: Readonly<Record<ExitReason, number>>;
   /** Resolves when all of them listen; rejects, with all of them ended, when one cannot. */
   start(): Promise<AddressInfo>;
   /** Has them drain; those that are still there after so many milliseconds are killed. */
@@ -50,151 +52,189 @@ export interface Crew {
 interface Place {
   readonly number: number;
   readonly backoff: Backoff;
-  member: WorkerProcess;
   restarts: number;
   lastExit: WorkerExit | null;
+  member: Hand | null;
 }
+
+/** A member as the crew itself knows it. */
+interface Hand extends Writable<Member> {
+  readonly place: Place;
+  readonly process: Process;
+  /** Why it ends, where that is known before it has. */
+  reason: ExitReason | null;
+  /** Pulses that it has left out since it was last heard. */
+  silence: number;
+  deadline: NodeJS.Timeout | null;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** A worker that lived for so long had a good start: the next one comes without delay. */
 const STABLE_MS = 10_000;
+/** So many that did not live for so long in a row are replaced without delay, too. */
+const FREE_STARTS = 2;
 const LONGEST_DELAY_MS = 10_000;
-/** As long as nobody serves at all. */
-const LONGEST_DELAY_ALONE_MS = 500;
-/** A channel that is full and takes nothing for so long is that of a worker that hangs. */
-const STUCK_MS = 10_000;
-/** So is a worker that serves and says nothing for so long, which it does every second. */
-const SILENT_MS = 15_000;
-const LOOK_MS = 1_000;
-/** One that has met an error of its own gives itself a second. */
-const BROKEN_MS = 2_000;
+/** The longest delay where nobody else serves. */
+const LONGEST_ALONE_MS = 500;
+/** A worker that leaves out so many pulses is stuck: ten seconds. Of one that starts more is needed. */
+const SILENT_PULSES = 10_000 / PULSE_MS;
+const SILENT_PULSES_AT_START = 60_000 / PULSE_MS;
+/** A worker at fault ends by itself before this. */
+const FAULT_END_MS = 3_000;
+/** Signals by which a process ends itself: out of memory, an assertion, a fault of native code. */
+const OWN_SIGNALS = new Set(['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGSYS', 'SIGTRAP']);
 
 export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOptions): Crew {
-  const places = Array.from({ length: size }, (_, i) => createPlace(i + 1, stuck));
-  /** All that live, those whose place another has included. */
-  const alive = new Set<WorkerProcess>();
-  const exits: Record<WorkerExit['reason'], number> = {
-    broken: 0,
-    killed: 0,
-    stuck: 0,
-    stopped: 0,
-    error: 0,
-  };
+  const places = Array.from({ length: size }, (_, i) => createPlace(i + 1));
+  const living = new Set<Hand>();
+  const exits: Record<ExitReason, number> = { fault: 0, killed: 0, stuck: 0, stopped: 0, error: 0 };
   const timers = new Set<NodeJS.Timeout>();
   const started = Promise.withResolvers<AddressInfo>();
-  let lookedAt = 0;
-  let looking: NodeJS.Timeout | null = null;
+  let watching: NodeJS.Timeout | undefined;
   let running = false;
   let stopping = false;
 
   // Whatever ends this process ends the workers: at once where it is not a shutdown that waits for them.
   const killAll = (): void => {
-    for (const member of alive) member.kill();
+    for (const hand of living) kill(hand);
   };
 
-  /** What it is told would pile up here. */
-  function stuck(member: WorkerProcess): void {
-    logger.error({ worker: member.number, pid: member.pid }, 'a worker takes no messages and is killed');
-    member.stuck = true;
-    member.kill();
-  }
-
-  /** A worker in an endless loop serves nobody, though its channel may have room for long. */
-  function look(): void {
-    const now = performance.now();
-    const late = now - lookedAt > 2 * LOOK_MS;
-    lookedAt = now;
-    // This process stood still itself, and has not heard yet what they said.
-    if (late) return;
-    for (const { member } of places) {
-      if (member.state === 'serving' && now - member.heardAt > SILENT_MS) stuck(member);
-    }
-  }
-
   function fork(place: Place): void {
-    const child = cluster.fork();
-    const member = new WorkerProcess(place, child, stuck);
-    place.member = member;
-    alive.add(member);
-    child.on('message', (message: FromWorker) => take(place, member, message));
-    // A channel that breaks is followed by the end of the process.
-    child.on('error', () => {});
-    child.once('exit', (code, signal) => ended(place, member, code, signal));
-  }
-
-  function take(place: Place, member: WorkerProcess, message: FromWorker): void {
-    member.heardAt = performance.now();
-    if (message.kind === 'ready') {
-      onReady(member);
-    } else if (message.kind === 'listening') {
-      member.state = 'serving';
-      if (places.every(({ member: each }) => each.state === 'serving')) started.resolve(message.address);
-    } else if (message.kind === 'failed') {
-      logger.error({ worker: member.number, why: message.failure.message }, 'a worker cannot listen');
-      started.reject(systemError(message.failure));
-    } else if (message.kind === 'draining') {
-      member.state = 'draining';
-    } else if (message.kind === 'broken') {
-      broken(place, member);
-    }
-    onMessage(member, message);
-  }
-
-  /** Another one is started at once: what this one has under way may be held open by whoever broke it. */
-  function broken(place: Place, member: WorkerProcess): void {
-    member.state = 'draining';
-    member.broken = true;
-    after(BROKEN_MS, () => member.kill());
-    if (place.member === member) replace(place, member, 'a worker broke; another takes its place', {});
-  }
-
-  function ended(place: Place, member: WorkerProcess, code: number | null, signal: string | null): void {
-    const { pid } = member;
-    const reason = reasonOf(member, code);
-    alive.delete(member);
-    member.ended();
-    exits[reason]++;
-    place.lastExit = { reason, code, signal, at: new Date().toISOString() };
-    onEnd(member);
-    started.reject(new Error(`worker ${member.number} ended while it started`));
-    if (place.member !== member) return;
-    replace(place, member, 'a worker ended; another takes its place', { pid, code, signal, reason });
-  }
-
-  function replace(place: Place, member: WorkerProcess, why: string, fields: object): void {
-    if (!running || stopping) return;
-    place.backoff.ended(performance.now() - member.since);
-    const alone = places.every(({ member: each }) => each.state !== 'serving');
-    const delay = Math.min(place.backoff.delay(), alone ? LONGEST_DELAY_ALONE_MS : LONGEST_DELAY_MS);
-    const level = 'code' in fields && fields.code === 0 ? 'info' : 'error';
-    logger[level]({ worker: place.number, pid: member.pid, ...fields, delay }, why);
-    after(delay, () => {
-      // One that broke may have ended meanwhile, and have been replaced for that.
-      if (place.member !== member || stopping) return;
-      place.restarts++;
-      fork(place);
+    const hand = createHand(place, cluster.fork());
+    const child = hand.process;
+    place.member = hand;
+    living.add(hand);
+    child.on('message', (message: FromWorker) => take(hand, message));
+    child.on('error', () => {
+      // A channel that breaks is followed by the end of the process, unless there never was one.
+      if (child.process.pid === undefined) ended(hand, null, null);
+    });
+    child.once('exit', (code, signal) => {
+      // What it said last may still be on its way.
+      if (child.isConnected()) child.once('disconnect', () => ended(hand, code, signal));
+      else ended(hand, code, signal);
     });
   }
 
-  function after(delay: number, step: () => void): void {
+  function take(hand: Hand, message: FromWorker): void {
+    hand.silence = 0;
+    if (message.kind === 'ready') {
+      onReady(hand);
+    } else if (message.kind === 'listening') {
+      if (hand.state === 'starting') hand.state = 'serving';
+      if (places.every(({ member }) => member?.state === 'serving')) started.resolve(message.address);
+    } else if (message.kind === 'failed') {
+      logger.error({ worker: hand.number, why: message.failure.message }, 'a worker cannot listen');
+      started.reject(systemError(message.failure));
+    } else if (message.kind === 'draining') {
+      hand.state = 'draining';
+    } else if (message.kind === 'fault') {
+      atFault(hand);
+    }
+    onMessage(hand, message);
+  }
+
+  /** Its place is another one's at once, and whoever found the fault cannot keep it by what is under way. */
+  function atFault(hand: Hand): void {
+    const { place, number, pid } = hand;
+    if (hand.reason !== null) return;
+    hand.reason = 'fault';
+    hand.state = 'draining';
+    hand.deadline = setTimeout(kill, FAULT_END_MS, hand);
+    started.reject(new Error(`worker ${number} was at fault while it started`));
+    if (place.member !== hand) return;
+    const delay = replace(place, hand);
+    if (delay !== null)
+      logger.error({ worker: number, pid, delay }, 'a worker is at fault; another takes its place');
+  }
+
+  function ended(hand: Hand, code: number | null, signal: string | null): void {
+    if (!living.delete(hand)) return;
+    const { place, number, pid } = hand;
+    const replaced = place.member !== hand || hand.reason === 'fault';
+    const reason = hand.reason ?? reasonOf(code, signal, stopping);
+    if (hand.deadline !== null) clearTimeout(hand.deadline);
+    hand.pid = null;
+    hand.state = 'gone';
+    exits[reason]++;
+    place.lastExit = { reason, code, signal, when: new Date().toISOString() };
+    onEnd(hand);
+    started.reject(new Error(`worker ${number} ended while it started`));
+    const end = { worker: number, pid, reason, code, signal };
+    if (replaced) {
+      logger.info(end, 'a worker that was at fault ended');
+      return;
+    }
+    const delay = replace(place, hand);
+    if (delay === null) return;
+    logger[reason === 'stopped' ? 'info' : 'error'](
+      { ...end, delay },
+      'a worker ended; another takes its place',
+    );
+  }
+
+  /** Milliseconds until there is one, or null where there is to be none. */
+  function replace(place: Place, hand: Hand): number | null {
+    if (!running || stopping) return null;
+    place.backoff.ended(performance.now() - hand.since);
+    const alone = !places.some(({ member }) => member?.state === 'serving' || member?.state === 'starting');
+    const delay = Math.min(place.backoff.delay(), alone ? LONGEST_ALONE_MS : LONGEST_DELAY_MS);
+    if (delay === 0) takePlace(place);
+    else takePlaceIn(delay, place);
+    return delay;
+  }
+
+  function takePlaceIn(ms: number, place: Place): void {
     const timer = setTimeout(() => {
       timers.delete(timer);
-      step();
-    }, delay);
+      takePlace(place);
+    }, ms);
     timers.add(timer);
+  }
+
+  function takePlace(place: Place): void {
+    try {
+      fork(place);
+      place.restarts++;
+    } catch (error) {
+      // The system gives no more processes, or memory for one.
+      logger.error({ worker: place.number, err: error }, 'a worker cannot be started');
+      takePlaceIn(LONGEST_ALONE_MS, place);
+    }
+  }
+
+  /**
+   * Counts turns of this process, and not time: what a worker has said while this one was busy or frozen is heard
+   * before the next.
+   */
+  function missPulses(): void {
+    for (const hand of living) {
+      const { number, pid, state } = hand;
+      const most = state === 'starting' ? SILENT_PULSES_AT_START : SILENT_PULSES;
+      if (hand.reason !== null || ++hand.silence <= most) continue;
+      hand.reason = 'stuck';
+      logger.error({ worker: number, pid }, 'a worker takes no messages and is killed');
+      kill(hand);
+    }
   }
 
   function end(deadlineMs: number): Promise<unknown> {
     stopping = true;
-    if (looking !== null) clearInterval(looking);
+    clearInterval(watching);
     for (const timer of timers) clearTimeout(timer);
-    for (const { member } of places) member.send({ kind: 'stop' });
+    for (const hand of living) hand.send({ kind: 'stop' });
     const deadline = setTimeout(killAll, deadlineMs);
-    return Promise.all([...alive].map((member) => member.exited)).finally(() => clearTimeout(deadline));
+    const ends = Array.from(living, ({ process: child }) => once(child, 'exit'));
+    return Promise.all(ends).finally(() => clearTimeout(deadline));
   }
 
   return {
     get members() {
-      return places.map(({ member }) => member);
+      return places.flatMap(({ member }) => member ?? []);
+    },
+    get everybody() {
+      return [...living];
     },
     exits,
     async start() {
@@ -205,8 +245,7 @@ export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOpti
       cluster.setupPrimary({ exec: fileURLToPath(entry), args: [], serialization: 'advanced' });
       process.once('exit', killAll);
       for (const place of places) fork(place);
-      lookedAt = performance.now();
-      looking = setInterval(look, LOOK_MS);
+      watching = setInterval(missPulses, PULSE_MS).unref();
       try {
         return await started.promise;
       } catch (error) {
@@ -221,99 +260,53 @@ export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOpti
   };
 }
 
-/** Why it ended, by what was known of it before and its exit code, null where a signal ended it. */
-function reasonOf(member: WorkerProcess, code: number | null): WorkerExit['reason'] {
-  if (member.broken || code === EXIT_INTERNAL_ERROR) return 'broken';
-  if (member.stuck) return 'stuck';
-  // 0 is one that was asked to end and has drained.
-  if (code === 0) return 'stopped';
-  return code === null ? 'killed' : 'error';
-}
-
-class WorkerProcess implements Member {
-  readonly number: number;
-  readonly since = performance.now();
-  readonly exited: Promise<unknown>;
-  readonly #place: Omit<Place, 'member'>;
-  readonly #onStuck: (member: WorkerProcess) => void;
-  #process: Process | null;
-  /** Messages that its channel has not taken yet, and when it last took one. */
-  #unsent = 0;
-  #takenAt = 0;
-  state: WorkerStatus['state'];
-  /** When it last said anything. */
-  heardAt = performance.now();
-  /** It has said that it met an error of its own. */
-  broken = false;
-  /** It was killed because it hung. */
-  stuck = false;
-
-  /** `process` null is a place where nobody is yet. */
-  constructor(
-    place: Omit<Place, 'member'>,
-    process: Process | null,
-    onStuck: (member: WorkerProcess) => void,
-  ) {
-    this.#place = place;
-    this.number = place.number;
-    this.#process = process;
-    this.#onStuck = onStuck;
-    this.state = process === null ? 'gone' : 'starting';
-    this.exited =
-      process === null ? Promise.resolve() : new Promise((resolve) => process.once('exit', resolve));
-  }
-
-  get restarts(): number {
-    return this.#place.restarts;
-  }
-
-  get lastExit(): WorkerExit | null {
-    return this.#place.lastExit;
-  }
-
-  get pid(): number | null {
-    return this.#process?.process.pid ?? null;
-  }
-
-  ended(): void {
-    this.#process = null;
-    this.state = 'gone';
-  }
-
-  kill(): void {
-    this.#process?.process.kill('SIGKILL');
-  }
-
-  send(message: ToWorker): void {
-    const process = this.#process;
-    if (!process?.isConnected()) return;
-    const now = performance.now();
-    if (this.#unsent === 0) this.#takenAt = now;
-    else if (now - this.#takenAt > STUCK_MS) {
-      this.#onStuck(this);
-      return;
-    }
-    this.#unsent++;
-    process.send(message, () => {
-      this.#unsent--;
-      this.#takenAt = performance.now();
-    });
-  }
-}
-
-function createPlace(number: number, onStuck: (member: WorkerProcess) => void): Place {
-  const place: Omit<Place, 'member'> = {
+function createPlace(number: number): Place {
+  return {
     number,
     backoff: createBackoff({
-      servers: 1,
+      servers: FREE_STARTS,
       random: Math.random,
       capMs: LONGEST_DELAY_MS,
       stableMs: STABLE_MS,
     }),
     restarts: 0,
     lastExit: null,
+    member: null,
   };
-  return Object.assign(place, { member: new WorkerProcess(place, null, onStuck) });
+}
+
+function createHand(place: Place, child: Process): Hand {
+  return {
+    place,
+    number: place.number,
+    process: child,
+    pid: child.process.pid ?? null,
+    state: 'starting',
+    since: performance.now(),
+    reason: null,
+    silence: 0,
+    deadline: null,
+    get restarts() {
+      return place.restarts;
+    },
+    get lastExit() {
+      return place.lastExit;
+    },
+    send(message) {
+      if (child.isConnected()) child.send(message);
+    },
+  };
+}
+
+function kill({ process: child }: Hand): void {
+  child.process.kill('SIGKILL');
+}
+
+/** Where it is not known from before. */
+function reasonOf(code: number | null, signal: string | null, stopping: boolean): ExitReason {
+  if (code === FAULT_CODE) return 'fault';
+  if (stopping || code === 0) return 'stopped';
+  return signal === null || OWN_SIGNALS.has(signal) ? 'error' : 'killed';
 }
 
 function systemError({ message, ...details }: ListenFailure): Error {

@@ -35,7 +35,7 @@ export interface Hub {
 export function createHub(cluster: Cluster, members: () => readonly Member[], watchMs: number): Hub {
   const connections = createConnections(MAX_CONNECTIONS);
   const watchList = createWatchList(() => performance.now(), watchMs);
-  const loadsOf = new Map<number, readonly Load[]>();
+  const loadsOf = new Map<Member, readonly Load[]>();
   let counted = new Set<UpstreamNode>();
   let told: ViewParts = encodeView(cluster.view);
   let leaders = cluster.view.leaders;
@@ -111,7 +111,8 @@ export function createHub(cluster: Cluster, members: () => readonly Member[], wa
       broadcast({ kind: 'connections', entries });
     },
     loads(member, loads) {
-      loadsOf.set(member.number, loads);
+      if (loads.length > 0) loadsOf.set(member, loads);
+      else loadsOf.delete(member);
       count();
     },
     close() {

@@ -10,6 +10,9 @@ export type MetricsJson = readonly MetricObjectWithValues<MetricValue<string>>[]
 /** A JDBC connection's id and the `host:port` of its Broker. */
 export type ConnectionEntry = readonly [id: string, hostAndPort: string];
 
+/** How often a worker says that it lives, in milliseconds. */
+export const PULSE_MS = 1_000;
+
 /** What the primary process says to a worker. */
 export type ToWorker =
   | {
@@ -54,15 +57,15 @@ export type FromWorker =
   | { readonly kind: 'listening'; readonly address: AddressInfo }
   | { readonly kind: 'failed'; readonly failure: ListenFailure }
   | { readonly kind: 'draining' }
-  /** It has met an error of its own outside any request, and ends within a second. */
-  | { readonly kind: 'broken' }
+  /** It is at fault itself: it stops listening, and has ended in a moment. */
+  | { readonly kind: 'fault' }
+  /** It lives; said every `PULSE_MS`. */
   | {
-      /** Said every second. */
       readonly kind: 'pulse';
-      /** Errors of the gateway itself since the worker's start. */
+      /** Since it began. */
       readonly internalErrors: number;
-      /** The longest time that its event loop was busy with one thing since the last pulse, in milliseconds. */
-      readonly stalledMs: number;
+      /** The longest that its event loop has been stuck since the last pulse. */
+      readonly stallMs: number;
     }
   | {
       readonly kind: 'reports';
@@ -72,5 +75,5 @@ export type FromWorker =
     }
   | { readonly kind: 'connections'; readonly entries: readonly ConnectionEntry[] }
   | { readonly kind: 'answer'; readonly question: number; readonly answer: WorkerAnswer }
-  /** What it has counted when it ends in peace. */
+  /** What it has counted when it ends, unless it is killed. */
   | { readonly kind: 'last'; readonly metrics: MetricsJson };

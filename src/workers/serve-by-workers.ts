@@ -42,6 +42,8 @@ export function serveByWorkers({
   const inFlight = new Map<Member, number>();
   /** Who answered the last question. */
   const answering = new Set<Member>();
+  /** Who has said what it had counted in the end; an answer that is handed out later is older. */
+  const finished = new WeakSet<Member>();
   let retired: MetricsJson = [];
   let port = config.listen.port;
 
@@ -67,9 +69,9 @@ export function serveByWorkers({
       answering.delete(member);
     },
   });
-  const hub = createHub(cluster, () => crew.members, watchTime(config.health.outlier.maxEjection));
+  const hub = createHub(cluster, () => crew.everybody, watchTime(config.health.outlier.maxEjection));
   workerMetrics(registry, () => ({
-    answering: answering.size,
+    answering: crew.members.filter((member) => answering.has(member)).length,
     restarts: crew.members.reduce((sum, { restarts }) => sum + restarts, 0),
     exits: crew.exits,
   }));
@@ -78,14 +80,19 @@ export function serveByWorkers({
     if (message.kind === 'reports') hub.reports(member, message);
     else if (message.kind === 'connections') hub.connections(message.entries);
     else if (message.kind === 'answer') census.answered(member, message.question, message.answer);
-    else if (message.kind === 'pulse') liveness.heard(member, message);
-    else if (message.kind === 'last') counts.set(member, message.metrics);
+    else if (message.kind === 'last') {
+      counts.set(member, message.metrics);
+      finished.add(member);
+    } else if (message.kind === 'pulse') {
+      liveness.errors(member, message.internalErrors);
+      liveness.stalled(message.stallMs);
+    }
   }
 
   /** False when somebody did not answer. */
   async function ask(withMetrics: boolean): Promise<boolean> {
     hub.push();
-    const asked = crew.members.filter(({ state }) => state === 'serving' || state === 'draining');
+    const asked = crew.everybody.filter(({ state }) => state === 'serving' || state === 'draining');
     const answers = await census.ask(asked, withMetrics);
     answering.clear();
     for (const [member, answer] of answers) {
@@ -93,7 +100,7 @@ export function serveByWorkers({
       answering.add(member);
       hub.loads(member, answer.loads);
       inFlight.set(member, answer.inFlight);
-      if (answer.metrics !== null) counts.set(member, answer.metrics);
+      if (answer.metrics !== null && !finished.has(member)) counts.set(member, answer.metrics);
     }
     return asked.every((member) => answers.has(member) || member.state === 'gone');
   }
@@ -126,7 +133,7 @@ export function serveByWorkers({
           uptime: member.pid === null ? 0 : (performance.now() - member.since) / 1000,
           inFlight: inFlight.get(member) ?? 0,
           restarts: member.restarts,
-          lastExit: member.lastExit,
+          ...(member.lastExit === null ? {} : { lastExit: member.lastExit }),
         }),
       ),
   };

@@ -5,17 +5,21 @@ import { logRulesEvents } from '../admin/event-log.ts';
 import { exchangeMetrics, inFlightMetric } from '../admin/exchange-metrics.ts';
 import { internalErrorMetrics } from '../admin/internal-error-metrics.ts';
 import { onLogError } from '../admin/logger.ts';
+import { watchLoop } from '../admin/loop-watch.ts';
 import { processMetrics, recordMetrics } from '../admin/metrics.ts';
-import { watchStalls } from '../admin/stalls.ts';
+import type { Config } from '../config/schema.ts';
 import { createInternalErrors } from '../internal-errors.ts';
-import { createServing, type Drain, MAX_CONNECTIONS } from '../wiring/create-serving.ts';
-import type { FromWorker, ListenFailure, MetricsJson, ToWorker } from './messages.ts';
+import { createServing, MAX_CONNECTIONS } from '../wiring/create-serving.ts';
+import {
+  type FromWorker,
+  type ListenFailure,
+  type MetricsJson,
+  PULSE_MS,
+  type ToWorker,
+} from './messages.ts';
 import { createRemoteCluster } from './remote-cluster.ts';
 import { createSharedConnections } from './shared-connections.ts';
 import { watchTime } from './watch-list.ts';
-
-/** How often a worker says that it lives. */
-const PULSE_MS = 1_000;
 
 type Begin = Extract<ToWorker, { kind: 'begin' }>;
 
@@ -25,8 +29,10 @@ export interface Worker {
   receive(message: Exclude<ToWorker, { kind: 'begin' | 'stop' }>): void;
   /** Listens; what to tell the primary of it. */
   listen(): Promise<Extract<FromWorker, { kind: 'listening' | 'failed' }>>;
-  /** Drains; what has been counted until the end. */
-  stop(within: Drain): Promise<MetricsJson>;
+  /** Drains as configured, or in less time. */
+  stop(time?: Config['shutdown']): Promise<void>;
+  /** What has been counted so far. */
+  metrics(): Promise<MetricsJson>;
 }
 
 export interface WorkerOptions {
@@ -68,11 +74,15 @@ export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
   internalErrorMetrics(registry, errors);
   inFlightMetric(registry, () => serving.inFlight);
   processMetrics(registry, String(worker));
-
-  const stalls = watchStalls();
-  const pulse = setInterval(() => {
-    send({ kind: 'pulse', internalErrors: errors.total, stalledMs: stalls.take() });
-  }, PULSE_MS);
+  let stallMs = 0;
+  watchLoop((ms) => {
+    stallMs = Math.max(stallMs, ms);
+  });
+  // Until the process ends: one that drains lives, too.
+  setInterval(() => {
+    send({ kind: 'pulse', internalErrors: errors.total, stallMs });
+    stallMs = 0;
+  }, PULSE_MS).unref();
 
   async function answer(question: number, metrics: boolean): Promise<void> {
     const { loads } = cluster;
@@ -108,12 +118,8 @@ export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
         return { kind: 'failed', failure: failureOf(error) };
       }
     },
-    async stop(within) {
-      clearInterval(pulse);
-      stalls.stop();
-      await serving.stop(within);
-      return registry.getMetricsAsJSON();
-    },
+    stop: (time) => serving.stop(time),
+    metrics: () => registry.getMetricsAsJSON(),
   };
 }
 

@@ -33,7 +33,7 @@ beforeEach(async () => {
     discovery,
     metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', render: () => render() },
     errors,
-    liveness: { verdict: () => notLive },
+    notLive: () => notLive,
     draining: () => draining,
     workers: () => workers,
     version: '1.2.3',
@@ -46,7 +46,7 @@ beforeEach(async () => {
 afterEach(() => app.close());
 
 function worker(number: number, state: WorkerStatus['state']): WorkerStatus {
-  return { worker: number, pid: 100 + number, state, uptime: 1, inFlight: 0, restarts: 0, lastExit: null };
+  return { worker: number, pid: 100 + number, state, uptime: 1, inFlight: 0, restarts: 0 };
 }
 
 async function json(path: string): Promise<{ status: number; body: unknown }> {

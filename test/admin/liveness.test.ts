@@ -1,72 +1,121 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { createLiveness, type Liveness } from '../../src/admin/liveness.ts';
-import { watchStalls } from '../../src/admin/stalls.ts';
+import { Liveness } from '../../src/admin/liveness.ts';
+import { LOOK_MS, LoopWatch } from '../../src/admin/loop-watch.ts';
 
-let time: number;
+let now: number;
 let liveness: Liveness;
-const worker = { name: 'a worker' };
-const another = { name: 'another' };
-const quiet = { internalErrors: 0, stalledMs: 0 };
 
 beforeEach(() => {
-  time = 0;
-  liveness = createLiveness({ maxStall: 10_000, maxInternalErrors: 5 }, () => time);
+  now = 5_000;
+  liveness = create();
 });
 
-describe('errors of the gateway itself', () => {
-  test('of all processes are added up, and are too many within a minute only', () => {
-    liveness.heard(worker, { ...quiet, internalErrors: 3 });
-    liveness.heard(another, { ...quiet, internalErrors: 2 });
-    expect(liveness.verdict()).toBeNull();
-    time = 30_000;
-    liveness.heard(worker, { ...quiet, internalErrors: 4 });
-    expect(liveness.verdict()).toBe('internal_errors');
-    time = 60_000;
+function create(limits: { maxStallMs?: number; maxInternalErrors?: number } = {}): Liveness {
+  return new Liveness({ maxStallMs: 10_000, maxInternalErrors: 100, now: () => now, ...limits });
+}
+
+describe('an event loop that was stuck', () => {
+  test('counts for half a minute, when it was longer than the limit', () => {
+    liveness.stalled(10_000);
+    expect(liveness.notLive).toBeNull();
+    liveness.stalled(10_001);
+    expect(liveness.notLive).toBe('event_loop_stuck');
     liveness.serves(true);
-    expect(liveness.verdict()).toBeNull();
+    now += 29_999;
+    expect(liveness.notLive).toBe('event_loop_stuck');
+    now += 1;
+    expect(liveness.notLive).toBeNull();
   });
 
-  test('of a process count once, however often it says how many there were', () => {
-    for (let i = 0; i < 100; i++) liveness.heard(worker, { ...quiet, internalErrors: 5 });
-    expect(liveness.verdict()).toBeNull();
-  });
-
-  test('are never too many where that is 0', () => {
-    liveness = createLiveness({ maxStall: 0, maxInternalErrors: 0 }, () => time);
-    liveness.heard(worker, { internalErrors: 1_000_000, stalledMs: 1_000_000 });
-    expect(liveness.verdict()).toBeNull();
+  test('never counts with a limit of 0', () => {
+    liveness = create({ maxStallMs: 0 });
+    liveness.stalled(1e9);
+    expect(liveness.notLive).toBeNull();
   });
 });
 
-test('a stall is told for half a minute after it, a short one is not', () => {
-  liveness.heard(worker, { ...quiet, stalledMs: 9_999 });
-  expect(liveness.verdict()).toBeNull();
-  liveness.heard(worker, { ...quiet, stalledMs: 10_001 });
-  expect(liveness.verdict()).toBe('event_loop_stuck');
-  time = 29_999;
-  expect(liveness.verdict()).toBe('event_loop_stuck');
-  time = 30_001;
-  expect(liveness.verdict()).toBeNull();
+describe('internal errors', () => {
+  const [one, two] = [{}, {}];
+
+  test('are too many when there are more in a minute, of all processes together', () => {
+    liveness.errors(one, 60);
+    now += 30_000;
+    liveness.serves(true);
+    liveness.errors(two, 40);
+    expect(liveness.notLive).toBeNull();
+    liveness.errors(two, 41);
+    liveness.errors(two, 41);
+    expect(liveness.notLive).toBe('internal_errors');
+    now += 29_999;
+    expect(liveness.notLive).toBe('internal_errors');
+    // The first sixty are a minute old.
+    now += 1;
+    expect(liveness.notLive).toBeNull();
+  });
+
+  test('count since a process began, and one that takes the place of another begins anew', () => {
+    liveness.errors(one, 90);
+    liveness.errors({}, 10);
+    expect(liveness.notLive).toBeNull();
+    liveness.errors({}, 1);
+    expect(liveness.notLive).toBe('internal_errors');
+  });
+
+  test('that come slowly are never too many, and none are with a limit of 0', () => {
+    for (let minute = 1; minute < 100; minute++) {
+      now += 60_000;
+      liveness.serves(true);
+      liveness.errors(one, minute * 100);
+      expect(liveness.notLive).toBeNull();
+    }
+    liveness = create({ maxInternalErrors: 0 });
+    liveness.errors(one, 1e9);
+    expect(liveness.notLive).toBeNull();
+  });
 });
 
-test('that nobody serves is told when it has lasted for a minute', () => {
-  time = 60_000;
+test('nobody who serves for more than half a minute is as good as nobody', () => {
+  now += 30_000;
+  expect(liveness.notLive).toBeNull();
+  now += 1;
   liveness.serves(false);
-  expect(liveness.verdict()).toBeNull();
-  time = 60_001;
-  expect(liveness.verdict()).toBe('no_worker');
+  expect(liveness.notLive).toBe('no_worker');
   liveness.serves(true);
-  expect(liveness.verdict()).toBeNull();
+  expect(liveness.notLive).toBeNull();
 });
 
-test('a loop that is busy with one thing is a stall, one that is idle is none', async () => {
-  const stalls = watchStalls();
-  await sleep(1_200);
-  expect(stalls.take()).toBe(0);
-  for (const end = performance.now() + 2_500; performance.now() < end; );
-  await sleep(10);
-  expect(stalls.take()).toBeGreaterThan(1_500);
-  expect(stalls.take()).toBe(0);
-  stalls.stop();
+describe('the watch over a loop', () => {
+  let cpu: number;
+  let watch: LoopWatch;
+  beforeEach(() => {
+    cpu = 700;
+    watch = new LoopWatch({ now: () => now, cpu: () => cpu });
+  });
+
+  /** So long passes until the next look, of which the process is at work for a part. */
+  function pass(ms: number, share: number): number {
+    now += ms;
+    cpu += ms * share;
+    return watch.look();
+  }
+
+  test('sees nothing in a loop that turns, however much it has to do', () => {
+    expect(pass(LOOK_MS, 0)).toBe(0);
+    expect(pass(LOOK_MS, 1)).toBe(0);
+    expect(pass(LOOK_MS - 1, 1)).toBe(0);
+  });
+
+  test('sees how long it was stuck, also with a part of a core, or with more than one', () => {
+    expect(pass(LOOK_MS + 10_000, 1)).toBe(10_000);
+    expect(pass(LOOK_MS + 12_000, 0.2)).toBe(12_000);
+    expect(pass(LOOK_MS + 13_000, 3)).toBe(13_000);
+    expect(pass(LOOK_MS, 1)).toBe(0);
+  });
+
+  test('does not take a process for stuck that did not run, whatever it was at before', () => {
+    expect(pass(LOOK_MS + 20_000, 0)).toBe(0);
+    now += 60_000;
+    expect(pass(LOOK_MS, 1)).toBe(0);
+    expect(pass(LOOK_MS + 10_000, 1)).toBe(10_000);
+  });
 });

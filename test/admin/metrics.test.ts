@@ -210,12 +210,17 @@ test('placements are counted by service and reason, and only where there was som
   expect(await value('druid_gateway_load_rules_age_seconds')).toBe(12.5);
 });
 
+test('workers that ended are counted by why, also for reasons that there have not been', async () => {
+  const exits = { fault: 2, killed: 1, stuck: 0, stopped: 3, error: 0 };
+  workerMetrics(registry, () => ({ answering: 2, restarts: 6, exits }));
+  for (const [reason, count] of Object.entries(exits)) {
+    expect(await value(`druid_gateway_worker_exits_total{reason="${reason}"}`)).toBe(count);
+  }
+});
+
 test('docs/operations.md names every metric with its type and labels, and no other', async () => {
-  workerMetrics(registry, () => ({
-    answering: 2,
-    restarts: 0,
-    exits: { broken: 0, killed: 0, stuck: 0, stopped: 0, error: 0 },
-  }));
+  const exits = { fault: 0, killed: 0, stuck: 0, stopped: 0, error: 0 };
+  workerMetrics(registry, () => ({ answering: 2, restarts: 0, exits }));
   const text = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8');
   const rows = text.matchAll(/^\| `(druid_gateway_\w+)` \| (\w+) \| ([^|]*) \|/gm);
   const documented = Array.from(rows, ([, name, type, labels]) => ({

@@ -142,6 +142,11 @@ describe('what is wrong is named with its place, what was expected, and the near
     ['listen: 8888', ':1: listen: expected HOST:PORT, for example 0.0.0.0:8888 or [::]:8888, not 8888'],
     ['listen: { port: 70000 }', 'listen.port: expected a port from 0 to 65535, not 70000'],
     ['zookeeper:\n  sessionTimeout: soon', ':2: zookeeper.sessionTimeout: expected a duration such as'],
+    ['health: { live: { maxStall: long } }', ':1: health.live.maxStall: expected a duration such as'],
+    [
+      'health: { live: { maxInternalErrors: -1 } }',
+      'health.live.maxInternalErrors: expected a whole number from 0; 0 is no limit, not -1',
+    ],
     ['zookeeper: { connect: "a:b:c" }', 'zookeeper.connect: expected HOST:PORT[,HOST:PORT...][/chroot]'],
     ['zookeeper: { basePath: "/a//b" }', 'zookeeper.basePath: expected an absolute ZooKeeper path'],
     [

@@ -16,6 +16,8 @@ export interface RunningGateway {
   metric(name: string): Promise<number>;
   /** Waits until `/status` is so; says what it is instead when that takes two minutes. */
   until(holds: (status: GatewayStatus) => boolean): Promise<GatewayStatus>;
+  /** Resolves with the exit code when it has ended by itself. */
+  readonly ended: Promise<number | null>;
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
 }
@@ -43,13 +45,22 @@ export interface GatewayStatus {
     state: string;
     inFlight: number;
     restarts: number;
-    lastExit: { reason: string; code: number | null } | null;
+    lastExit?: { reason: string; code: number | null; signal: string | null; when: string };
   }[];
 }
 
 const BUILT = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const SOURCES = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const PATIENCE_MS = 120_000;
+const AT_FAULT = new URL('./at-fault.ts', import.meta.url);
+
+/** What a process is told to do on SIGWINCH, as the environment of the program. */
+export function atFault(
+  what: 'throws' | 'rejects' | 'busy' | 'complains' | 'stuck',
+  ms = 0,
+): Record<string, string> {
+  return { NODE_OPTIONS: `--import ${AT_FAULT.href}`, AT_FAULT: what, AT_FAULT_MS: String(ms) };
+}
 
 /** Starts the built program on free ports and waits for its line. */
 export function startGateway(...args: string[]): Promise<RunningGateway> {
@@ -72,10 +83,20 @@ export function startGatewayFromSources(
   return startProgram(SOURCES, keys, args);
 }
 
+/** From the sources, with a fault in all its processes (`atFault`). */
+export function startFaultyGateway(
+  fault: Readonly<Record<string, string>>,
+  keys: Readonly<Record<string, string>>,
+  ...args: string[]
+): Promise<RunningGateway> {
+  return startProgram(SOURCES, keys, args, fault);
+}
+
 async function startProgram(
   main: string,
   keys: Readonly<Record<string, string>>,
   args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<RunningGateway> {
   const doors = {
     DOORS__EXPRESS: String(DOOR !== 'front'),
@@ -88,7 +109,10 @@ async function startProgram(
   const child = spawn(
     process.execPath,
     [main, 'serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...args],
-    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...Object.fromEntries(settings) } },
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...environment, ...Object.fromEntries(settings) },
+    },
   );
   // Also where a test fails before it stops its gateway.
   const end = (): void => void child.kill('SIGKILL');
@@ -131,6 +155,7 @@ async function startProgram(
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     },
+    ended: exited.then(() => child.exitCode),
     async stop() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
       await exited;
