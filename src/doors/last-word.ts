@@ -88,7 +88,9 @@ function speak(socket: Socket, text: string): void {
 /** Cuts a connection so that the client cannot take what it got for a whole answer. */
 export function cut(socket: unknown): void {
   if (!(socket instanceof Socket)) return;
-  if ('encrypted' in socket) socket.destroy();
+  // libuv resets no connection whose end it is just sending (EINVAL), and Node then neither closes it nor says so.
+  const ending = socket.writableEnded && socket.writableLength === 0;
+  if ('encrypted' in socket || ending) socket.destroy();
   else socket.resetAndDestroy();
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { cut } from '../../src/doors/last-word.ts';
 import { type BareDoor, hear, reply, startBareDoor } from '../support/bare-door.ts';
 import { type FakeUpstream, json, startUpstream } from '../support/fake-upstream.ts';
 import { type Harness, startHarness } from '../support/gateway-harness.ts';
@@ -162,4 +163,46 @@ test('the program outlives CONNECT and a reset, thirty times', async () => {
   } finally {
     expect(await gateway.stop()).toBe(0);
   }
+});
+
+test('a connection is cut at whatever point of its end it is', async () => {
+  const cutAt: ((socket: net.Socket) => void)[] = [
+    (socket) => cut(socket),
+    (socket) => {
+      socket.end();
+      cut(socket);
+    },
+    (socket) => {
+      socket.end('the last word');
+      cut(socket);
+    },
+    (socket) => socket.end(() => cut(socket)),
+    (socket) => {
+      socket.end();
+      setImmediate(() => cut(socket));
+    },
+    (socket) => {
+      cut(socket);
+      cut(socket);
+    },
+  ];
+  const accepted = Promise.withResolvers<void>();
+  let closed = 0;
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', (error) => accepted.reject(error));
+    socket.on('close', () => {
+      if (++closed === cutAt.length) accepted.resolve();
+    });
+    socket.on('data', (data) => cutAt[Number(data)]?.(socket));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  for (const i of cutAt.keys())
+    net.connect(port, '127.0.0.1', function (this: net.Socket) {
+      this.on('error', () => {}).write(String(i));
+    });
+  await accepted.promise;
+  server.close();
+  await once(server, 'close');
 });
