@@ -47,6 +47,9 @@ const TARGET_MALFORMED: GatewayError = {
   message: 'The target of the request is not valid.',
 };
 
+/** Among the headers of a request for a page: the signal that its client has left. No header has a symbol for a name. */
+export const CLIENT_GONE = Symbol('client gone');
+
 /** One request for a page of the console: waits for the leading Coordinator as every other request does. */
 export class ConsolePage implements StandbyActions {
   readonly #request: FastifyRequest;
@@ -56,6 +59,7 @@ export class ConsolePage implements StandbyActions {
   readonly #account: Accounting;
   readonly #standby: Standby;
   readonly #found: () => void;
+  readonly #gone = new AbortController();
   readonly #writtenBefore: number;
   #node: UpstreamNode | null = null;
   #counted: UpstreamNode | null = null;
@@ -186,7 +190,11 @@ export class ConsolePage implements StandbyActions {
       this.#reply.from(path, {
         method: 'GET',
         getUpstream: () => node.origin,
-        rewriteRequestHeaders: (_, given) => ({ ...headerObject(flatOf(headers)), host: given.host }),
+        rewriteRequestHeaders: (_, given) => ({
+          ...headerObject(flatOf(headers)),
+          host: given.host,
+          [CLIENT_GONE]: this.#gone.signal,
+        }),
         rewriteHeaders: (given) => {
           let own: IncomingHttpHeaders = {};
           contain(
@@ -342,6 +350,9 @@ export class ConsolePage implements StandbyActions {
     const { raw } = this.#reply;
     contain(() => this.#standby.leave(), this.#report);
     contain(() => this.#count(null), this.#report);
+    contain(() => {
+      if (!raw.writableFinished) this.#gone.abort();
+    }, this.#report);
     contain(() => {
       if (raw.headersSent) this.#account.status = raw.statusCode;
       // Head included.

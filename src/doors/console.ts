@@ -1,11 +1,11 @@
 import fastifyHttpProxy from '@fastify/http-proxy';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Agent, type Dispatcher } from 'undici';
+import { Agent, type Dispatcher, errors as undiciErrors } from 'undici';
 import type { NodeTls } from '../cluster/node.ts';
 import type { RecordSink } from '../exchange/record.ts';
 import type { StandbyDeps } from '../exchange/standby.ts';
 import type { InternalErrors } from '../internal-errors.ts';
-import { ConsolePage } from './console-page.ts';
+import { CLIENT_GONE, ConsolePage } from './console-page.ts';
 import { ignore } from './last-word.ts';
 
 export interface ConsoleOptions extends StandbyDeps {
@@ -28,20 +28,33 @@ type Answered = (error: Error | null, data: Dispatcher.ResponseData) => void;
 
 /**
  * What a callback throws would be thrown once more, where nobody catches it; and a body that has come whole and is
- * destroyed unread emits an error, which without a listener would end the process.
+ * destroyed unread emits an error, which without a listener would end the process. undici's own limit for a head
+ * begins anew with every interim answer (1xx), so that a node could keep a connection for ever; and the plugin leaves
+ * a request alone whose client has left.
  */
 class PageAgent extends Agent {
   readonly #errors: InternalErrors;
+  readonly #responseTimeoutMs: number;
 
-  constructor(errors: InternalErrors, options: Agent.Options) {
+  constructor(errors: InternalErrors, responseTimeoutMs: number, options: Agent.Options) {
     super(options);
     this.#errors = errors;
+    this.#responseTimeoutMs = responseTimeoutMs;
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: one signature for the overloads of undici.
   override request(options: any, callback?: any): any {
     if (callback === undefined) return super.request(options);
+    const ends = new AbortController();
+    const end = (reason: Error): void => ends.abort(reason);
+    const timer =
+      this.#responseTimeoutMs > 0
+        ? setTimeout(end, this.#responseTimeoutMs, new undiciErrors.HeadersTimeoutError())
+        : undefined;
+    const gone: AbortSignal | undefined = options.headers?.[CLIENT_GONE];
+    gone?.addEventListener('abort', () => end(new undiciErrors.RequestAbortedError()), { once: true });
     const answered: Answered = (error, data) => {
+      clearTimeout(timer);
       try {
         data?.body?.on('error', ignore);
         (callback as Answered)(error, data);
@@ -50,7 +63,7 @@ class PageAgent extends Agent {
         data?.body?.destroy();
       }
     };
-    super.request(options, answered);
+    super.request({ ...options, signal: ends.signal }, answered);
   }
 }
 
@@ -59,7 +72,7 @@ class PageAgent extends Agent {
  * their names carry the version. What the pages call goes through the exchange.
  */
 export function registerConsole(app: FastifyInstance, options: ConsoleOptions): void {
-  const agent = new PageAgent(options.errors, {
+  const agent = new PageAgent(options.errors, options.responseTimeoutMs, {
     connections: 64,
     headersTimeout: options.responseTimeoutMs,
     keepAliveTimeout: options.keepAliveTimeoutMs,

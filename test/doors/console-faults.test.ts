@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ConsoleOptions } from '../../src/doors/console.ts';
 import { type BareDoor, startBareDoor } from '../support/bare-door.ts';
@@ -206,4 +207,53 @@ test('a Coordinator that wants its connection kept for a month has it ended at o
     void socket.write(plain('200 OK', ['Keep-Alive: timeout=2147484', 'Connection: keep-alive'], 'page'));
   expect((await get()).status).toBe(200);
   while (leader.sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+});
+
+describe('a node that never comes to its head', () => {
+  const waits = [
+    ['says nothing', () => {}],
+    [
+      'says 1xx for ever',
+      (_: unknown, socket: Socket) => {
+        const timer = setInterval(() => socket.write('HTTP/1.1 102 Processing\r\n\r\n'), 50);
+        socket.once('close', () => clearInterval(timer));
+      },
+    ],
+    [
+      'says its head byte by byte',
+      (_: unknown, socket: Socket) => {
+        socket.write('HTTP/1.1 200 OK\r\nX-Long: ');
+        const timer = setInterval(() => socket.write('x'), 50);
+        socket.once('close', () => clearInterval(timer));
+      },
+    ],
+  ] as const;
+
+  test.each(waits)(
+    'and %s has its page ended by the time limit, and its connection, too',
+    async (_, script) => {
+      await start({ responseTimeoutMs: 400 });
+      leader.script = script;
+      const began = performance.now();
+      const answer = await get();
+      expect([answer.status, answer.json().errorCode]).toEqual([504, 'upstream_timeout']);
+      expect(performance.now() - began).toBeGreaterThan(390);
+      while (leader.sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(outstanding()).toBe(0);
+      expect(gateway.errors.lines).toEqual([]);
+    },
+  );
+
+  test.each(waits)('and %s is let go when the client leaves', async (_, script) => {
+    await start({ responseTimeoutMs: 0 });
+    leader.script = script;
+    const client = await connectRaw(gateway.port);
+    client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    while (leader.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    client.close();
+    while (leader.sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect((await recorded())?.end).toBe('client_gone');
+    expect(outstanding()).toBe(0);
+    expect(gateway.errors.lines).toEqual([]);
+  });
 });
