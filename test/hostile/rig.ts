@@ -8,6 +8,7 @@ import type { Door } from '../support/door.ts';
 import { type FakeUpstream, plain, type Script, startUpstream } from '../support/fake-upstream.ts';
 import { type RunningGateway, startGatewayWith } from '../support/gateway-process.ts';
 import { pause } from './client.ts';
+import { ANSWER_HEADER } from './odd-answers.ts';
 
 export interface RigOptions {
   readonly door: Door;
@@ -89,9 +90,12 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const { door, workers = 1, tls = false, script, services = [], config = {}, keys = {} } = options;
   /** Connections that carry probes; the gateway may keep and open these as it likes. */
   const probing = new WeakSet<object>();
+  /** What was last asked on a connection to a node. */
+  const asked = new WeakMap<object, string>();
   const startNode = async (): Promise<FakeUpstream> => {
     const node = await startUpstream((request, socket) => {
       node.requests.length = Math.min(node.requests.length, 100);
+      asked.set(socket, `${request.method} ${request.target} (answer ${request.header(ANSWER_HEADER)})`);
       const probe = PROBES[request.target];
       if (probe !== undefined && request.header(REQUEST_ID) === undefined) {
         probing.add(socket);
@@ -190,7 +194,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     return [
       ...found.filter(([, , value]) => value !== '0').map(([, name, value]) => `${name} ${value}`),
       ...(shown.every((value) => value === 0) ? [] : [`/status says ${shown.join(' ')}`]),
-      ...(open.length === 0 ? [] : [`${open.length} connections to nodes`]),
+      ...open.map((socket) => `a connection to a node, last for ${asked.get(socket)}`),
     ];
   };
   // The admin listener's are compared with those of before: the helper that started the gateway keeps one.
