@@ -61,9 +61,15 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('cache-control', 'no-store');
   });
-  app.get('/metrics', async (_request, reply) =>
-    reply.type(metrics.contentType).send(await metrics.render()),
-  );
+  let rendering: Promise<string> | null = null;
+  /** One text for all who ask while it is made: a connection can ask for it a thousand times in one packet. */
+  function render(): Promise<string> {
+    rendering ??= metrics.render().finally(() => {
+      rendering = null;
+    });
+    return rendering;
+  }
+  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await render()));
   app.get('/health/live', async (_request, reply) => {
     const reason = notLive();
     return reason === null ? { status: 'live' } : reply.code(503).send({ status: 'not live', reason });

@@ -17,8 +17,10 @@ import { Standby, type StandbyActions } from '../exchange/standby.ts';
 import type { UpstreamFailureKind } from '../exchange/upstream-side.ts';
 import { contain } from '../internal-errors.ts';
 import type { ConsoleOptions } from './console.ts';
+import type { DoorState } from './door-state.ts';
 import { ignore } from './last-word.ts';
 import { requestHead } from './node-client.ts';
+import { cutUnread } from './unread.ts';
 
 type UpstreamAnswer = {
   readonly statusCode: number;
@@ -70,7 +72,14 @@ export class ConsolePage implements StandbyActions {
   /** The client is to open another connection. */
   readonly #closes: boolean;
 
-  constructor(request: FastifyRequest, reply: FastifyReply, options: ConsoleOptions, found: () => void) {
+  constructor(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    options: ConsoleOptions,
+    door: DoorState,
+    found: () => void,
+  ) {
+    cutUnread(reply.raw, door);
     this.#request = request;
     this.#reply = reply;
     this.#options = options;

@@ -6,6 +6,7 @@ import type { RecordSink } from '../exchange/record.ts';
 import type { StandbyDeps } from '../exchange/standby.ts';
 import type { InternalErrors } from '../internal-errors.ts';
 import { CLIENT_GONE, ConsolePage } from './console-page.ts';
+import type { DoorState } from './door-state.ts';
 import { ignore } from './last-word.ts';
 
 export interface ConsoleOptions extends StandbyDeps {
@@ -18,6 +19,8 @@ export interface ConsoleOptions extends StandbyDeps {
   readonly errors: InternalErrors;
   readonly connectTimeoutMs: number;
   readonly responseTimeoutMs: number;
+  /** Time between two pieces of a page. */
+  readonly idleTimeoutMs: number;
   /** How long an idle connection is kept. */
   readonly keepAliveTimeoutMs: number;
   /** For https origins; certificates are verified unless this says not to. */
@@ -71,10 +74,11 @@ class PageAgent extends Agent {
  * The web console: its pages come from the leading Coordinator, since a follower redirects even its assets and
  * their names carry the version. What the pages call goes through the exchange.
  */
-export function registerConsole(app: FastifyInstance, options: ConsoleOptions): void {
+export function registerConsole(app: FastifyInstance, options: ConsoleOptions, door: DoorState): void {
   const agent = new PageAgent(options.errors, options.responseTimeoutMs, {
     connections: 64,
     headersTimeout: options.responseTimeoutMs,
+    bodyTimeout: options.idleTimeoutMs,
     keepAliveTimeout: options.keepAliveTimeoutMs,
     // Whatever the node says.
     keepAliveMaxTimeout: options.keepAliveTimeoutMs,
@@ -99,7 +103,7 @@ export function registerConsole(app: FastifyInstance, options: ConsoleOptions): 
     preHandler(request, reply, done) {
       let page: ConsolePage;
       try {
-        page = new ConsolePage(request, reply as FastifyReply, options, done as () => void);
+        page = new ConsolePage(request, reply as FastifyReply, options, door, done as () => void);
       } catch (error) {
         options.errors.report('request', error, request.id);
         reply.raw.destroy();

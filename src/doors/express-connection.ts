@@ -37,8 +37,11 @@ export interface ExpressHouse {
 const FIRST_LOOK = 4 * 1024;
 /** A head that comes in more pieces is for `node:http`, which does not look at what it had before once more. */
 const MOST_LOOKS = 8;
-/** So much of the requests that follow is read while one is answered. */
-const READ_AHEAD = 64 * 1024;
+/**
+ * So much of the requests that follow is read while one is answered. To read no further would be not to notice that
+ * the client leaves; a connection on which more comes is cut.
+ */
+const READ_AHEAD = 256 * 1024;
 
 /**
  * A client's connection as bytes. Requests that are plain beyond doubt are answered one after the other; at the
@@ -242,7 +245,7 @@ export class ExpressConnection {
     if (this.#rest === null && this.#client === null) this.#since = this.#house.now();
     this.#rest = this.#rest === null ? rest : Buffer.concat([this.#rest, rest]);
     if (this.#client === null) this.#proceed();
-    else if (this.#rest.length > READ_AHEAD) this.#socket.pause();
+    else if (this.#rest.length > READ_AHEAD) this.reset();
   }
 
   /** Reads on behind an answer that has been given; true as long as there is more to be read. */

@@ -17,6 +17,7 @@ import { openExpressDoor } from './express.ts';
 import { endHandshakes } from './handshakes.ts';
 import { ignore, knowResponse } from './last-word.ts';
 import { NodeClient } from './node-client.ts';
+import { holdInLine } from './pipeline.ts';
 import { answerClientError, answerConnect } from './raw-errors.ts';
 import { createRequestIds } from './request-id.ts';
 
@@ -102,8 +103,10 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   function inTurn({ raw, id }: FastifyRequest, response: ServerResponse, begin: () => void): void {
     const { socket } = response;
     const step = (): void => guarded(raw.socket, begin, id);
-    if (socket === null) response.once('socket', step);
-    else if (socket.writable) step();
+    if (socket === null) {
+      holdInLine(raw, response);
+      response.once('socket', step);
+    } else if (socket.writable) step();
   }
 
   const app = Fastify({
@@ -141,7 +144,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
       }
     });
   });
-  registerConsole(app, options.console);
+  registerConsole(app, options.console, state);
 
   const { server } = app;
   // Node drops headers beyond a thousand in silence; the size of the head is bound enough.

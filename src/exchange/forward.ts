@@ -1,5 +1,5 @@
 import type { UpstreamNode } from '../cluster/node.ts';
-import { contain } from '../internal-errors.ts';
+import { contain, type InternalErrors } from '../internal-errors.ts';
 import { connectionIdOf } from '../routing/connection-id.ts';
 import { chooseConnection } from '../routing/jdbc-target.ts';
 import { Placed } from '../routing/placed.ts';
@@ -59,16 +59,32 @@ const OF_THE_BODY: ReadonlySet<string> = new Set(['content-type', 'content-encod
 
 const CANCEL_PATIENCE_MS = 5_000;
 
-/** What becomes of the cancel of a query that nobody waits for is of no interest. */
-const NOBODY_LISTENS: UpstreamHandler = {
-  onInternalError() {},
-  onHead() {},
-  onData: (_, loan) => loan.release(),
-  onRest() {},
-  onEnd() {},
-  onFailure() {},
-  onBodySent() {},
-};
+/** The cancel of a query that nobody waits for: it is over with the head of its answer, whatever that says. */
+class UnheardCancel implements UpstreamHandler {
+  readonly #errors: InternalErrors;
+  call: UpstreamCall | null = null;
+
+  constructor(errors: InternalErrors) {
+    this.#errors = errors;
+  }
+
+  onHead(): void {
+    this.call?.abort();
+  }
+
+  onData(_: Buffer, loan: Loan): void {
+    loan.release();
+  }
+
+  onRest(): void {}
+  onEnd(): void {}
+  onFailure(): void {}
+  onBodySent(): void {}
+
+  onInternalError(error: unknown): void {
+    this.#errors.report('upstream', error);
+  }
+}
 
 const NO_IDS: readonly string[] = [];
 const NO_EXCLUSIONS: ReadonlySet<UpstreamNode> = new Set();
@@ -430,7 +446,8 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
     const target = cancelTarget(route.target, id);
     if (target === null) return;
     const plain = without(headers, OF_THE_BODY);
-    this.#deps.upstreams.send(
+    const cancel = new UnheardCancel(this.#deps.errors);
+    cancel.call = this.#deps.upstreams.send(
       node,
       {
         method: 'DELETE',
@@ -441,7 +458,7 @@ export class Forward implements UpstreamHandler, ClientEvents, StandbyActions {
         fresh: true,
         patienceMs: CANCEL_PATIENCE_MS,
       },
-      NOBODY_LISTENS,
+      cancel,
     );
   }
 

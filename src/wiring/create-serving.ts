@@ -150,6 +150,7 @@ export function createServing(options: ServingOptions): Serving {
       trusts: exchangeOptions.trusts,
       connectTimeoutMs: upstream.connectTimeout,
       responseTimeoutMs: upstream.responseTimeout,
+      idleTimeoutMs: upstream.idleTimeout,
       keepAliveTimeoutMs: upstream.keepAlive,
       ...tls,
     },

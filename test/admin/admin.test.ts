@@ -292,3 +292,24 @@ test('closing does not wait for a connection that is kept alive, nor for a slow 
   await app.close();
   await closed;
 });
+
+test('metrics that are asked for a thousand times in one packet are made once', async () => {
+  let made = 0;
+  const ready = Promise.withResolvers<void>();
+  render = async () => {
+    made++;
+    await ready.promise;
+    return 'a_metric 1\n';
+  };
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1_000));
+  while (made === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  ready.resolve();
+  let answers = 0;
+  for await (const chunk of socket.setEncoding('latin1')) {
+    answers += String(chunk).split('a_metric 1').length - 1;
+    if (answers === 1_000) break;
+  }
+  expect(answers).toBe(1_000);
+  expect(made).toBeLessThan(20);
+});

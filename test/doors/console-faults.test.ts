@@ -257,3 +257,31 @@ describe('a node that never comes to its head', () => {
     expect(gateway.errors.lines).toEqual([]);
   });
 });
+
+test('a page that comes to a standstill is cut in time', async () => {
+  await start({ idleTimeoutMs: 400 });
+  leader.script = (_, socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nab');
+  const client = await connectRaw(gateway.port);
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await client.ended();
+  await recorded();
+  while (leader.sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+});
+
+test('clients that do not read their pages keep them from nobody', async () => {
+  gateway = await startBareDoor({ limits: { sendTimeoutMs: 1_000 } });
+  gateway.cluster.lead('coordinator', leader.origin);
+  const large = plain('200 OK', ['Content-Type: text/html'], Buffer.alloc(8 * 1024 * 1024, 'x'));
+  leader.script = (_, socket) => void socket.write(large);
+  const unread = await Promise.all(Array.from({ length: 64 }, () => connectRaw(gateway.port)));
+  for (const client of unread) {
+    client.socket.pause();
+    client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  }
+  while (leader.requests.length < 64) await new Promise((resolve) => setTimeout(resolve, 5));
+  leader.script = (_, socket) => void socket.write(PAGE);
+  expect((await get()).status).toBe(200);
+  while (gateway.records.length < 65) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(outstanding()).toBe(0);
+  for (const client of unread) client.close();
+});

@@ -212,3 +212,24 @@ describe('JDBC', () => {
     expect(seen.size).toBe(3);
   });
 });
+
+test('the cancel of a query whose client has left is over with the head of its answer', async () => {
+  const [broker] = brokers;
+  if (broker === undefined) throw new Error('there is no Broker');
+  gateway.cluster.brokers(broker.origin);
+  broker.script = ({ method }, socket) => {
+    if (method === 'DELETE') {
+      socket.write('HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n');
+      const timer = setInterval(() => socket.write('1\r\nx\r\n'), 20);
+      socket.once('close', () => clearInterval(timer));
+    }
+  };
+  const body = '{"query":"x","context":{"sqlQueryId":"q-1"}}';
+  const client = await connectRaw(gateway.port);
+  client.send(`POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  while (broker.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  client.close();
+  while (broker.requests.length < 2) await new Promise((resolve) => setTimeout(resolve, 2));
+  while (broker.sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  expect(gateway.cluster.node(broker.origin).outstanding).toBe(0);
+});

@@ -68,6 +68,7 @@ export async function startBareDoor(options: BareDoorOptions = {}): Promise<Bare
       trusts: () => false,
       connectTimeoutMs: 1_000,
       responseTimeoutMs: 10_000,
+      idleTimeoutMs: 10_000,
       keepAliveTimeoutMs: 4_000,
       ...options.console,
     },

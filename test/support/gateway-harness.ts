@@ -323,6 +323,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       trusts: exchangeOptions.trusts,
       connectTimeoutMs: 1_000,
       responseTimeoutMs: 10_000,
+      idleTimeoutMs: 10_000,
       keepAliveTimeoutMs: 4_000,
     },
     errors,
