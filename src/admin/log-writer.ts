@@ -68,9 +68,10 @@ export function createLogWriter(fd: number, onError: (error: unknown) => void): 
         send(chunk.subarray(written));
         return;
       }
-      if (error === null) failing = false;
-      else lose(error);
       bytes -= current?.length ?? 0;
+      if (error !== null) lose(error);
+      // Not with each write that makes a little room: a slow reader would be an error each time.
+      else if (bytes < MOST_WAITING / 2) failing = false;
       next();
     });
   }

@@ -76,7 +76,7 @@ class PageAgent extends Agent {
  */
 export function registerConsole(app: FastifyInstance, options: ConsoleOptions, door: DoorState): void {
   const agent = new PageAgent(options.errors, options.responseTimeoutMs, {
-    connections: 64,
+    // No bound: pages would wait behind those of clients that do not read.
     headersTimeout: options.responseTimeoutMs,
     bodyTimeout: options.idleTimeoutMs,
     keepAliveTimeout: options.keepAliveTimeoutMs,
