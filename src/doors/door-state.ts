@@ -13,6 +13,14 @@ export interface DoorState {
 export const LINGER_MS = 2_000;
 export const LINGER_BYTES = 8 * 1024 * 1024;
 
+/**
+ * So much of the requests that follow is read while one is answered, and what is more is left unread for so long. Then
+ * the answer under way is the last one, and the rest is read and dropped: to go on without reading would be not to
+ * notice that the client leaves.
+ */
+export const AHEAD_BYTES = 256 * 1024;
+export const AHEAD_MS = 5_000;
+
 /** A reason phrase that goes to the client as it came. */
 export const PLAIN_REASON = /^[\t\x20-\x7e]*$/;
 

@@ -4,9 +4,16 @@ import type { ClientSide } from '../exchange/client-side.ts';
 import type { HeaderBlock } from '../exchange/header-block.ts';
 import { readRequestFields } from '../exchange/request-headers.ts';
 import type { InternalErrors } from '../internal-errors.ts';
-import { type DoorState, LINGER_BYTES, LINGER_MS, plainAddress } from './door-state.ts';
+import {
+  AHEAD_BYTES,
+  AHEAD_MS,
+  type DoorState,
+  LINGER_BYTES,
+  LINGER_MS,
+  plainAddress,
+} from './door-state.ts';
 import { ExpressClient } from './express-client.ts';
-import { cut, ignore } from './last-word.ts';
+import { cut, endInOrder, ignore, readByStream } from './last-word.ts';
 import { mayBecomePlain, plainHead } from './plain-head.ts';
 import { answerMalformed, answerTimeout } from './raw-errors.ts';
 import { readShared } from './shared-read.ts';
@@ -37,11 +44,8 @@ export interface ExpressHouse {
 const FIRST_LOOK = 4 * 1024;
 /** A head that comes in more pieces is for `node:http`, which does not look at what it had before once more. */
 const MOST_LOOKS = 8;
-/**
- * So much of the requests that follow is read while one is answered. To read no further would be not to notice that
- * the client leaves; a connection on which more comes is cut.
- */
-const READ_AHEAD = 256 * 1024;
+/** What has been read is put back in pieces of so many bytes. */
+const PUT_BACK = 16 * 1024;
 
 /**
  * A client's connection as bytes. Requests that are plain beyond doubt are answered one after the other; at the
@@ -68,6 +72,10 @@ export class ExpressConnection {
   #lingersUntil = 0;
   #lingerBytes = 0;
   #closes = false;
+  /** Since when more has come behind the request under way than is kept; 0 otherwise. */
+  #fullSince = 0;
+  /** Nothing is kept any more of what comes behind the request under way: so much is still read. */
+  #dropBytes: number | null = null;
   // Everything that sockets and timers call is caught here: it ends this connection, and nothing else.
   readonly #onData = (chunk: Buffer): void => {
     try {
@@ -134,7 +142,7 @@ export class ExpressConnection {
 
   /** Its client is to open another one. */
   get closing(): boolean {
-    return this.#house.state.draining;
+    return this.#closes || this.#house.state.draining;
   }
 
   destroy(): void {
@@ -151,7 +159,7 @@ export class ExpressConnection {
   }
 
   resumeBody(): void {
-    this.#socket.resume();
+    if (this.#fullSince === 0) this.#socket.resume();
   }
 
   /** More was written than the client has taken. */
@@ -203,6 +211,7 @@ export class ExpressConnection {
     } else if (this.#client !== null) {
       const late = this.#bodyLeft > 0 && requestTimeoutMs > 0 && waited > requestTimeoutMs;
       if (late) this.#timeOut(this.#client);
+      else if (this.#fullSince > 0 && now - this.#fullSince > AHEAD_MS) this.#dropRest();
     } else if (this.#rest !== null || this.#served === 0) {
       if (waited > headersTimeoutMs) this.#timeOut(null);
     } else if (waited > keepAliveTimeoutMs) this.destroy();
@@ -232,6 +241,11 @@ export class ExpressConnection {
   }
 
   #take(chunk: Buffer): void {
+    if (this.#dropBytes !== null) {
+      this.#dropBytes -= chunk.length;
+      if (this.#dropBytes < 0) this.reset();
+      return;
+    }
     let rest: Buffer | null = chunk;
     if (this.#bodyLeft > 0) {
       const mine = Math.min(this.#bodyLeft, chunk.length);
@@ -245,7 +259,7 @@ export class ExpressConnection {
     if (this.#rest === null && this.#client === null) this.#since = this.#house.now();
     this.#rest = this.#rest === null ? rest : Buffer.concat([this.#rest, rest]);
     if (this.#client === null) this.#proceed();
-    else if (this.#rest.length > READ_AHEAD) this.reset();
+    else this.#readAhead();
   }
 
   /** Reads on behind an answer that has been given; true as long as there is more to be read. */
@@ -267,13 +281,43 @@ export class ExpressConnection {
     this.#advancing = true;
     while (this.#client === null && this.#bodyLeft === 0 && !this.#over) {
       if (this.#closes) {
-        this.#socket.destroySoon();
+        this.#close();
         return;
       }
       if (this.#rest === null || !this.#begin(this.#rest)) break;
     }
     this.#advancing = false;
     if (this.#client === null && !this.#over) this.#socket.resume();
+  }
+
+  /** Reads on while a request is answered, as long as what has come behind it can be kept. */
+  #readAhead(): void {
+    if (this.#rest !== null && this.#rest.length > AHEAD_BYTES) {
+      this.#fullSince = this.#house.now();
+      this.#socket.pause();
+      return;
+    }
+    this.#fullSince = 0;
+    if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /** The answer under way is the last one. */
+  #dropRest(): void {
+    this.#closes = true;
+    this.#rest = null;
+    this.#fullSince = 0;
+    this.#dropBytes = LINGER_BYTES;
+    this.#socket.resume();
+  }
+
+  #close(): void {
+    if (this.#dropBytes === null) {
+      this.#socket.destroySoon();
+      return;
+    }
+    // Its client may be sending still.
+    this.#leave();
+    endInOrder(this.#socket);
   }
 
   #begin(bytes: Buffer): boolean {
@@ -319,8 +363,10 @@ export class ExpressConnection {
     this.#rest = bytes.length > end ? bytes.subarray(end) : null;
     this.#bodyLeft = whole ? 0 : end - bytes.length;
     // The rest of a body is read when somebody wants it; without one, reading is how a client that leaves is noticed.
-    if (!whole) this.#socket.pause();
-    else if (this.#socket.isPaused()) this.#socket.resume();
+    if (!whole) {
+      this.#fullSince = 0;
+      this.#socket.pause();
+    } else this.#readAhead();
     if (this.#handled(client)) {
       this.#served++;
       return true;
@@ -348,8 +394,9 @@ export class ExpressConnection {
     const rest = this.#rest;
     this.#leave();
     this.#socket.pause();
-    if (rest !== null) this.#socket.unshift(rest);
+    if (rest !== null) putBack(this.#socket, rest);
     this.#house.handOver(this.#socket);
+    readByStream(this.#socket);
     this.#socket.resume();
   }
 
@@ -376,5 +423,12 @@ export class ExpressConnection {
     this.#house.errors.report('client', error, this.#client?.head.id);
     this.#socket.destroy();
     this.#client?.gone();
+  }
+}
+
+/** In pieces, since whoever takes the connection over can stop it between two of them only. */
+function putBack(socket: Socket, bytes: Buffer): void {
+  for (let end = bytes.length; end > 0; end -= PUT_BACK) {
+    socket.unshift(bytes.subarray(Math.max(0, end - PUT_BACK), end));
   }
 }

@@ -17,7 +17,7 @@ import { openExpressDoor } from './express.ts';
 import { endHandshakes } from './handshakes.ts';
 import { ignore, knowResponse } from './last-word.ts';
 import { NodeClient } from './node-client.ts';
-import { holdInLine } from './pipeline.ts';
+import { waitForTurn } from './pipeline.ts';
 import { answerClientError, answerConnect } from './raw-errors.ts';
 import { createRequestIds } from './request-id.ts';
 
@@ -89,11 +89,13 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   }
 
   /** What the door itself does for a connection: if that throws, the connection ends, and nothing else. */
-  function guarded(socket: Socket | null, step: () => void, id?: string): void {
-    contain(step, (error) => {
-      errors.report('client', error, id);
-      socket?.destroy();
-    });
+  function guarded(socket: Socket, step: () => void): void {
+    contain(step, (error) => fail(socket, error));
+  }
+
+  function fail(socket: Socket, error: unknown, id?: string): void {
+    errors.report('client', error, id);
+    socket.destroy();
   }
 
   /**
@@ -102,11 +104,9 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
    */
   function inTurn({ raw, id }: FastifyRequest, response: ServerResponse, begin: () => void): void {
     const { socket } = response;
-    const step = (): void => guarded(raw.socket, begin, id);
-    if (socket === null) {
-      holdInLine(raw, response);
-      response.once('socket', step);
-    } else if (socket.writable) step();
+    const onError = (error: unknown): void => fail(raw.socket, error, id);
+    if (socket === null) waitForTurn({ request: raw, response, begin, onError });
+    else if (socket.writable) contain(begin, onError);
   }
 
   const app = Fastify({

@@ -42,12 +42,12 @@ export function sayLast(socket: Socket, text: string): void {
 
 /** The same for a connection that nobody else reads any more. */
 export function sayLastAlone(socket: Socket, text: string): void {
-  const waits = current(socket) !== null;
+  const waits = answerOf(socket) !== null;
   sayLast(socket, text);
   if (socket.destroyed) return;
   if (waits) {
     socket.once('end', () => socket.destroy());
-    socket.on('drain', () => current(socket)?.emit('drain'));
+    socket.on('drain', () => answerOf(socket)?.emit('drain'));
   }
   // What still comes is nobody's, but that the client leaves is to be noticed.
   socket.resume();
@@ -55,7 +55,7 @@ export function sayLastAlone(socket: Socket, text: string): void {
 
 /** `mine`: the answer to the request that is at fault, which has not come whole. */
 function speakInTurn(socket: Socket, text: string, mine: ServerResponse | null): void {
-  const now = current(socket);
+  const now = answerOf(socket);
   if (mine?.headersSent === true) endBehind(socket, mine);
   else if (now === null || now === mine) speak(socket, text);
   else now.once('close', () => speakInTurn(socket, text, mine));
@@ -64,13 +64,18 @@ function speakInTurn(socket: Socket, text: string, mine: ServerResponse | null):
 /** Ends the connection behind an answer that has begun, if that is whole. */
 function endBehind(socket: Socket, answer: ServerResponse): void {
   if (answer.writableEnded) {
-    if (answer.writableFinished) speak(socket, '');
-    else answer.once('close', () => speak(socket, ''));
+    if (answer.writableFinished) endInOrder(socket);
+    else answer.once('close', () => endInOrder(socket));
     return;
   }
   const end = lingering.get(answer);
   if (end !== undefined) end();
   else cut(socket);
+}
+
+/** Ends a connection whose answers have all been given. */
+export function endInOrder(socket: Socket): void {
+  speak(socket, '');
 }
 
 /**
@@ -94,8 +99,19 @@ export function cut(socket: unknown): void {
   else socket.resetAndDestroy();
 }
 
-function current(socket: Socket): ServerResponse | null {
+/** The answer whose turn it is on a connection of `node:http`; null where there is none, or another door has it. */
+export function answerOf(socket: Socket): ServerResponse | null {
   return (socket as Inside)._httpMessage ?? null;
+}
+
+/**
+ * Has Node's server read a connection as everybody does, by its stream. By itself it reads past the stream, and then
+ * bytes that wait in there can be overtaken where the connection is stopped and read on in one turn (Node.js 24:
+ * `resume` is emitted although the stream has been paused again, and `onSocketResume` reads). A listener for `data` is
+ * what ends that.
+ */
+export function readByStream(socket: Socket): void {
+  if (!socket.listeners('data').includes(ignore)) socket.on('data', ignore);
 }
 
 export function ignore(): void {}
