@@ -21,6 +21,11 @@ export interface UpstreamOptions extends Patience {
 
 /** All times are looked at this often, in milliseconds, by one timer for all connections. */
 const TICK_MS = 50;
+/**
+ * A client may take so long, in milliseconds, to take the last pieces of an answer until its connection is given up.
+ * It counts no more for `maxRequestsPerNode`, so that readers who are slow could hold any number of them.
+ */
+const FINISHING_MS = 1_000;
 
 /**
  * Upstreams over plain sockets, with one set of connections for each origin. A request takes the connection that was
@@ -52,7 +57,10 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
     if (state === 'connecting') {
       if (quiet > connectTimeoutMs) connection.fail('connect');
     } else if (call === null) {
-      if (quiet > Math.min(keepAliveTimeoutMs, connection.idleLimitMs)) connection.destroy();
+      const kept = Math.min(keepAliveTimeoutMs, connection.idleLimitMs);
+      const limit = state === 'finishing' ? Math.min(kept, FINISHING_MS) : kept;
+      if (quiet > limit) connection.destroy();
+      // A small write that is taken whole emits no `drain`.
       else connection.settle();
     } else if (!connection.awaitsClient) {
       const limit = call.patienceMs(options);

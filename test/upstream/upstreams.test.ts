@@ -263,12 +263,18 @@ describe('a connection whose answer is whole but has not been taken', { timeout:
     await until(() => server.sockets.size === 0);
   });
 
-  test('ends after the time for which one is kept', async () => {
-    await use({ keepAliveTimeoutMs: 100 });
+  test.each([
+    ['a second, however long one is kept', 60_000, 900, 3_000],
+    ['the time for which one is kept, if that is less', 100, 90, 900],
+  ])('ends after %s', async (_, keepAliveTimeoutMs, least, most) => {
+    await use({ keepAliveTimeoutMs });
     const slow = new Keeping();
     server.script = (_, socket) => inTwo(socket, slow);
     expect(await ask({}, slow.take).result).toBe('200 ');
+    const whole = performance.now();
     await until(() => server.sockets.size === 0);
+    const lasted = performance.now() - whole;
+    expect([lasted > least, lasted < most, lasted]).toEqual([true, true, lasted]);
     slow.giveBack();
     server.script = (_, socket) => socket.write(OK);
     expect(await ask().result).toBe('200 ok');
