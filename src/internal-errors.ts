@@ -26,6 +26,9 @@ export interface ErrorLog {
 
 /** Stacks that are remembered as logged; beyond that they are logged once more. */
 const MOST_STACKS = 100;
+/** What is longer, since it quotes a request perhaps, is cut: characters of a message, and of a stack. */
+const LONGEST_MESSAGE = 1024;
+const LONGEST_STACK = 8 * 1024;
 
 /**
  * Every error is one line. The same stack is written out once a minute at the most: whoever found a request that
@@ -47,15 +50,17 @@ export function createInternalErrors(
   const written = new Map<string, number>();
   let total = 0;
 
-  /** Undefined where it has been written out in this minute. */
+  /** Undefined where it has been written out in this minute, whatever the error said then. */
   function stackOnce(error: unknown): string | undefined {
-    const stack = stackOf(error);
+    const message = messageOf(error);
+    const frames = framesOf(error, message).slice(0, LONGEST_STACK);
+    const place = frames === '' ? message : frames;
     const time = now();
-    const before = written.get(stack);
+    const before = written.get(place);
     if (before !== undefined && time - before < 60_000) return undefined;
     if (written.size >= MOST_STACKS) written.clear();
-    written.set(stack, time);
-    return stack;
+    written.set(place, time);
+    return message.slice(0, LONGEST_MESSAGE) + frames;
   }
 
   return {
@@ -72,7 +77,7 @@ export function createInternalErrors(
           {
             place,
             ...(id === undefined ? {} : { id }),
-            error: messageOf(error),
+            error: messageOf(error).slice(0, LONGEST_MESSAGE),
             ...(stack === undefined ? {} : { stack }),
           },
           'internal error',
@@ -111,6 +116,10 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? messageOf(error)) : messageOf(error);
+/** The lines of a stack that say where, without those that say what. */
+function framesOf(error: unknown, message: string): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  // Where the message was changed later, the stack has the old one.
+  const from = stack.startsWith(message) ? message.length : stack.indexOf('\n    at ');
+  return from === -1 ? '' : stack.slice(from);
 }

@@ -58,6 +58,10 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     requestTimeout: 10_000,
     bodyLimit: 1024,
   });
+  app.addHook('onListen', async () => {
+    // A connection that could not be accepted.
+    app.server.on('error', (error) => errors.report('admin', error));
+  });
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('cache-control', 'no-store');
   });

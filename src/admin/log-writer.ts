@@ -107,7 +107,8 @@ export function createLogWriter(fd: number, onError: (error: unknown) => void): 
       const deadline = performance.now() + STUCK_MS;
       for (const chunk of waiting.splice(0)) {
         bytes -= chunk.length;
-        if (!stuck) sendSync(chunk, deadline);
+        if (stuck) lose(new Error('the log is not taken as fast as it is written'));
+        else sendSync(chunk, deadline);
       }
     },
     end() {

@@ -115,7 +115,8 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
       return 'the Coordinator did not answer in time';
     }
     if (status !== 200) return `the Coordinator answered ${status}`;
-    const book = text === null ? null : await inTurns(parseRulesInSteps(parsed(text)));
+    if (text === null) return 'the load rules of the Coordinator have more than 8 MiB';
+    const book = await inTurns(parseRulesInSteps(parsed(text)));
     if (book === null) return 'the Coordinator answered with something other than load rules';
     this.#readAt = now();
     this.book = book;

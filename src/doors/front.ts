@@ -248,5 +248,6 @@ function serverOptions({ tls, limits }: FrontDoorOptions): object {
   };
   return tls === undefined
     ? { http }
-    : { https: { ...http, ...tls, handshakeTimeout: limits.headersTimeoutMs } };
+    : // By default two minutes, which may be less than what is configured.
+      { https: { ...http, ...tls, handshakeTimeout: limits.headersTimeoutMs } };
 }

@@ -8,27 +8,26 @@ import { contain, type InternalErrors } from '../internal-errors.ts';
  * to such a connection stays in it for ever. Node's own limit begins anew with every byte that comes.
  */
 export function endHandshakes(server: HttpServer, limitMs: number, errors: InternalErrors): void {
-  const late = new WeakMap<Socket, NodeJS.Timeout>();
+  /** Of connections whose handshake is not done, by both ends' addresses. */
+  const late = new Map<string, NodeJS.Timeout>();
   const report = (error: unknown): void => errors.report('client', error);
-
-  function done(socket: Socket | undefined): void {
-    if (socket !== undefined) clearTimeout(late.get(socket));
-  }
 
   // By default `https` takes it for a client's error like any other, which gets an answer.
   server.removeAllListeners('tlsClientError');
   server.on('tlsClientError', (_: Error, socket: TLSSocket) => contain(() => socket.destroy(), report));
   server.prependListener('connection', (socket: Socket) => {
-    late.set(
-      socket,
-      setTimeout(() => contain(() => socket.destroy(), report), limitMs),
-    );
-    socket.once('close', () => done(socket));
+    const ends = endsOf(socket);
+    const timer = setTimeout(() => contain(() => socket.destroy(), report), limitMs);
+    late.set(ends, timer);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      if (late.get(ends) === timer) late.delete(ends);
+    });
   });
-  server.prependListener('secureConnection', (socket: TLSSocket) => done(parentOf(socket)));
+  server.prependListener('secureConnection', (socket: TLSSocket) => clearTimeout(late.get(endsOf(socket))));
 }
 
-/** The connection that an encrypted one goes over; Node does not document where it keeps it. */
-function parentOf(socket: TLSSocket): Socket | undefined {
-  return (socket as unknown as { readonly _parent?: Socket })._parent;
+/** What an encrypted connection has in common with the one that it goes over, and with no other one that is open. */
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

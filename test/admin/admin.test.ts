@@ -54,6 +54,12 @@ async function json(path: string): Promise<{ status: number; body: unknown }> {
   return { status: response.status, body: await response.json() };
 }
 
+test('a connection that could not be accepted is an error of ours, and no more', async () => {
+  app.server.emit('error', new Error('EMFILE'));
+  expect(errors.lines).toMatchObject([{ place: 'admin', error: 'Error: EMFILE' }]);
+  expect((await json('/health/live')).status).toBe(200);
+});
+
 describe('probes', () => {
   test('it is live from the start', async () => {
     expect(await json('/health/live')).toEqual({ status: 200, body: { status: 'live' } });

@@ -1,13 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createAccessLog } from '../../src/admin/access-log.ts';
-import { createLogWriter } from '../../src/admin/log-writer.ts';
+import { createLogWriter, type LogWriter } from '../../src/admin/log-writer.ts';
 import { createLogger, onLogError } from '../../src/admin/logger.ts';
 import { recordErrors } from '../support/recorded-errors.ts';
 import { exchange } from './fakes.ts';
@@ -67,6 +67,62 @@ describe('a log writer', () => {
     writer.flushSync();
     for (let i = 0; i < 16; i++) writer.write(piece);
     expect(errors).toHaveLength(1);
+  });
+
+  describe('whose reader is slow', () => {
+    const MIB = 'x'.repeat(1024 * 1024);
+    let fd: number;
+    let errors: unknown[];
+    let writer: LogWriter;
+
+    beforeEach(() => {
+      const pipe = join(mkdtempSync(join(tmpdir(), 'druid-gateway-pipe-')), 'log');
+      execFileSync('mkfifo', [pipe]);
+      // Both ends, of which neither blocks.
+      fd = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+      fds.push(fd);
+      errors = [];
+      writer = createLogWriter(fd, (error) => errors.push(error));
+    });
+
+    /** Reads so much, or all that there is. */
+    async function read(bytes = Number.POSITIVE_INFINITY): Promise<void> {
+      const piece = Buffer.alloc(64 * 1024);
+      let since = performance.now();
+      for (let left = bytes; left > 0 && performance.now() - since < 500; ) {
+        try {
+          left -= readSync(fd, piece);
+          since = performance.now();
+        } catch {
+          await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+      }
+    }
+
+    test('loses what it cannot keep, and says so once until there is room again', async () => {
+      for (let i = 0; i < 17; i++) writer.write(MIB);
+      expect(errors).toHaveLength(1);
+      for (let i = 0; i < 3; i++) {
+        await read(2 * MIB.length);
+        for (let j = 0; j < 3; j++) writer.write(MIB);
+      }
+      expect(errors).toHaveLength(1);
+      await read();
+      for (let i = 0; i < 17; i++) writer.write(MIB);
+      expect(errors).toHaveLength(2);
+      await read();
+    });
+
+    test('loses at the end what nobody takes, and says so', async () => {
+      writer.write(MIB);
+      await new Promise((resolve) => setTimeout(resolve, 1_100));
+      writer.write('line\n');
+      const began = performance.now();
+      writer.flushSync();
+      expect(performance.now() - began).toBeLessThan(500);
+      expect(errors).toMatchObject([{ message: 'the log is not taken as fast as it is written' }]);
+      await read();
+    });
   });
 });
 

@@ -64,6 +64,7 @@ test.each<[string, Buffer | null, RegExp]>([
     Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{'),
     /something other than load rules/,
   ],
+  ['answers with too much', json('x'.repeat(9_000_000)), /more than 8 MiB/],
 ])(
   'when the leader %s, the last rules are kept, which is told once, and once when it is over',
   async (_, bad, told) => {
