@@ -9,7 +9,7 @@ import { relayedHead } from '../exchange/answer-headers.ts';
 import { afterFailure, afterHead, type NotRelayed } from '../exchange/attempts.ts';
 import type { RequestHead } from '../exchange/client-side.ts';
 import type { Target } from '../exchange/deps.ts';
-import { errorBody, type GatewayError } from '../exchange/errors.ts';
+import { errorBody, type GatewayError, INTERNAL_ERROR, TARGET_MALFORMED } from '../exchange/errors.ts';
 import { blockOf, flatOf } from '../exchange/header-block.ts';
 import { splitLocation } from '../exchange/redirect.ts';
 import { forwardedHead } from '../exchange/request-headers.ts';
@@ -37,17 +37,6 @@ interface PageStream extends Readable {
 /** What of an unwanted page is read for the sake of its connection: so many bytes, for so long. */
 const DUMPED_BYTES = 64 * 1024;
 const DUMPED_MS = 1_000;
-
-const INTERNAL_ERROR: GatewayError = {
-  status: 500,
-  reason: 'internal_error',
-  message: 'The gateway failed to answer the request.',
-};
-const TARGET_MALFORMED: GatewayError = {
-  status: 400,
-  reason: 'target_malformed',
-  message: 'The target of the request is not valid.',
-};
 
 /** Among the headers of a request for a page: the signal that its client has left. No header has a symbol for a name. */
 export const CLIENT_GONE = Symbol('client gone');

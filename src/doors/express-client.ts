@@ -70,7 +70,7 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
     } catch (error) {
       this.#onData = null;
       this.#onBodyEnd = null;
-      this.failed(error);
+      this.failRequest(error);
     }
   }
 

@@ -383,7 +383,7 @@ export class ExpressConnection {
     try {
       return this.#house.handle(client);
     } catch (error) {
-      client.failed(error);
+      client.failRequest(error);
       return true;
     }
   }

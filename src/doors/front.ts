@@ -9,7 +9,7 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import type { ClientSide } from '../exchange/client-side.ts';
-import { errorBody } from '../exchange/errors.ts';
+import { errorBody, TARGET_MALFORMED } from '../exchange/errors.ts';
 import { contain, type InternalErrors } from '../internal-errors.ts';
 import { type ConsoleOptions, registerConsole } from './console.ts';
 import type { DoorState } from './door-state.ts';
@@ -83,7 +83,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     try {
       return handle(client);
     } catch (error) {
-      client.failed(error);
+      client.failRequest(error);
       return true;
     }
   }
@@ -128,8 +128,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
       inTurn(request, reply.raw, () => {
         if (take(request.raw, reply.raw, request.id)) return;
         reply.raw.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
-        const message = 'The target of the request is not valid.';
-        reply.raw.end(errorBody({ status: 400, reason: 'target_malformed', message }, request.id));
+        reply.raw.end(errorBody(TARGET_MALFORMED, request.id));
       });
     },
     ...serverOptions(options),

@@ -29,21 +29,21 @@ export abstract class GuardedClient {
   abstract destroy(): void;
 
   /** Something that the exchange was called for threw `error`: it ends the request, as long as there is one. */
-  failed(error: unknown): void {
+  failRequest(error: unknown): void {
     const events = this.#events;
     if (events === null || this.#over) {
-      this.fault(error);
+      this.failConnection(error);
       return;
     }
     try {
       events.onInternalError(error);
     } catch (thrown) {
-      this.fault(thrown);
+      this.failConnection(thrown);
     }
   }
 
   /** Something of the door's own threw, or nobody is left who could end the request: that ends the connection. */
-  protected fault(error: unknown): void {
+  protected failConnection(error: unknown): void {
     this.#errors.report('client', error, this.head.id);
     this.destroy();
   }
@@ -56,7 +56,7 @@ export abstract class GuardedClient {
       this.#events?.onClose(finished);
       return true;
     } catch (error) {
-      this.fault(error);
+      this.failConnection(error);
       return false;
     }
   }
@@ -66,13 +66,13 @@ export abstract class GuardedClient {
     try {
       loan.release();
     } catch (error) {
-      this.failed(error);
+      this.failRequest(error);
     }
   }
 
   /** The exchange answers a second time. The first answer goes on if it is whole; if it is not, it never will be. */
   protected answeredTwice(): void {
-    this.failed(new Error('a request was answered twice'));
+    this.failRequest(new Error('a request was answered twice'));
     this.reset();
   }
 

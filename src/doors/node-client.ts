@@ -59,7 +59,7 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
         step();
       } catch (error) {
         failed = true;
-        this.failed(error);
+        this.failRequest(error);
       }
     };
     this.#request.on('data', (chunk: Buffer) => contained(() => onData(chunk)));
@@ -159,7 +159,7 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
         if (!stays) response.end();
         if (cuts) socket.destroySoon();
       } catch (error) {
-        this.fault(error);
+        this.failConnection(error);
       }
     };
     const timer = setTimeout(stop, LINGER_MS, true);

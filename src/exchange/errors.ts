@@ -27,6 +27,21 @@ export interface GatewayError {
   readonly queryId?: string;
 }
 
+/** Something of ours threw. */
+export const INTERNAL_ERROR: GatewayError = {
+  status: 500,
+  reason: 'internal_error',
+  message:
+    'The gateway failed while it worked on this request; its log has the cause under the id of the request.',
+};
+
+/** A target that cannot be taken apart. */
+export const TARGET_MALFORMED: GatewayError = {
+  status: 400,
+  reason: 'target_malformed',
+  message: 'The target of the request is not valid.',
+};
+
 /**
  * The body of one of the gateway's own answers, in the shape of Druid's `ErrorResponse` (processing/.../error),
  * so that the console, pydruid and Avatica show its message. `context` carries the reason code and request id.

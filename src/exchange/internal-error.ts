@@ -2,14 +2,7 @@ import { contain, type InternalErrors } from '../internal-errors.ts';
 import type { Accounting } from './accounting.ts';
 import { answerError } from './answer.ts';
 import type { ClientEvents, ClientSide } from './client-side.ts';
-import type { GatewayError } from './errors.ts';
-
-const INTERNAL_ERROR: GatewayError = {
-  status: 500,
-  reason: 'internal_error',
-  message:
-    'The gateway failed while it worked on this request; its log has the cause under the id of the request.',
-};
+import { INTERNAL_ERROR } from './errors.ts';
 
 /**
  * Ends one request after something of ours threw: reports the error, and answers 500, or resets the client where an
