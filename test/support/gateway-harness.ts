@@ -250,7 +250,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     trusts: () => false,
     ...options.exchange,
   };
-  const upstreams = createUpstreams({
+  const upstreamOptions: UpstreamOptions = {
     connectTimeoutMs: 1_000,
     responseTimeoutMs: 10_000,
     idleTimeoutMs: 10_000,
@@ -258,7 +258,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     maxHeaderBytes: 65_536,
     errors,
     ...options.upstreams,
-  });
+  };
+  const upstreams = createUpstreams(upstreamOptions);
   const sink = (record: ExchangeRecord): void => void records.push(record);
   const own: ExchangeDeps = {
     cluster,
@@ -313,6 +314,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       ...options.limits,
     },
     console: {
+      ...upstreamOptions,
       cluster,
       parking,
       now,
@@ -321,10 +323,6 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       errors,
       options: exchangeOptions,
       trusts: exchangeOptions.trusts,
-      connectTimeoutMs: 1_000,
-      responseTimeoutMs: 10_000,
-      idleTimeoutMs: 10_000,
-      keepAliveTimeoutMs: 4_000,
     },
     errors,
     now,
