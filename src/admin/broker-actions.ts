@@ -6,7 +6,7 @@ import { parseDuration } from '../config/units.ts';
 type Action = 'cordon' | 'drain' | 'return';
 type ActionRequest = FastifyRequest<{
   Params: { node: string; action: string };
-  Querystring: { timeout?: string };
+  Querystring: { timeout?: string | string[] };
 }>;
 
 const ACTIONS: readonly string[] = ['cordon', 'drain', 'return'];
@@ -42,7 +42,8 @@ async function act(
   if (!ACTIONS.includes(action)) {
     return reply.code(404).send({ error: `no such action: ${ACTIONS.join(', ')}` });
   }
-  const timeout = parseDuration(request.query.timeout ?? String(DEFAULT_TIMEOUT_MS));
+  // A name that is given twice has a list of values.
+  const timeout = parseDuration(String(request.query.timeout ?? DEFAULT_TIMEOUT_MS));
   if (timeout === null) {
     return reply.code(400).send({ error: 'timeout is no duration such as 500ms, 30s or 5m' });
   }

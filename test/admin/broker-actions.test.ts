@@ -69,6 +69,7 @@ test('what is wrong is said', async () => {
     body: { error: 'no such Broker', brokers: ['10.0.0.1:8082'] },
   });
   expect(await post('10.0.0.1:8082/drain?timeout=soon')).toMatchObject({ status: 400 });
+  expect(await post('10.0.0.1:8082/drain?timeout=1s&timeout=2s')).toMatchObject({ status: 400 });
   expect(await post('10.0.0.1:8082/drain', { origin: 'https://evil.example' })).toMatchObject({
     status: 403,
   });

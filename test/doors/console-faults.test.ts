@@ -1,12 +1,13 @@
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ConsoleOptions } from '../../src/doors/console.ts';
-import { type BareDoor, startBareDoor } from '../support/bare-door.ts';
+import { startBareDoor } from '../support/bare-door.ts';
 import { type FakeUpstream, plain, startUpstream } from '../support/fake-upstream.ts';
+import type { Harness } from '../support/gateway-harness.ts';
 import { connectRaw, exchangeRaw, type RawAnswer } from '../support/raw-client.ts';
 
 let leader: FakeUpstream;
-let gateway: BareDoor;
+let gateway: Harness;
 
 async function start(console: Partial<ConsoleOptions> = {}): Promise<void> {
   gateway = await startBareDoor({ console });

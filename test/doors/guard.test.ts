@@ -2,18 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ClientSide } from '../../src/exchange/client-side.ts';
-import {
-  type BareDoor,
-  type BareDoorOptions,
-  type Heard,
-  hear,
-  reply,
-  startBareDoor,
-} from '../support/bare-door.ts';
+import { type Heard, hear, reply, startBareDoor } from '../support/bare-door.ts';
 import { DOOR, OVER_TLS } from '../support/door.ts';
+import type { Harness, HarnessOptions } from '../support/gateway-harness.ts';
 import { connectRaw, exchangeRaw, type RawClient } from '../support/raw-client.ts';
 
-let gateway: BareDoor;
+let gateway: Harness;
 /** Of all requests in the order in which they came. */
 let heard: Heard[];
 /** What the request with the header `X-Odd` does in the place of being answered. */
@@ -24,7 +18,7 @@ const fail = (): never => {
   throw PURPOSE;
 };
 
-async function start(options: BareDoorOptions = {}): Promise<void> {
+async function start(options: HarnessOptions = {}): Promise<void> {
   heard = [];
   gateway = await startBareDoor({
     handle(client) {

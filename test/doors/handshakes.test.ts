@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type BareDoor, hear, reply, startBareDoor } from '../support/bare-door.ts';
+import { hear, reply, startBareDoor } from '../support/bare-door.ts';
+import type { Harness } from '../support/gateway-harness.ts';
 
-let gateway: BareDoor;
+let gateway: Harness;
 
 const LIMIT_MS = 500;
 

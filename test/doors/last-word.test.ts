@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cut } from '../../src/doors/last-word.ts';
-import { type BareDoor, hear, reply, startBareDoor } from '../support/bare-door.ts';
+import { hear, reply, startBareDoor } from '../support/bare-door.ts';
 import { type FakeUpstream, json, startUpstream } from '../support/fake-upstream.ts';
 import { type Harness, startHarness } from '../support/gateway-harness.ts';
 import { startGatewayFromSources } from '../support/gateway-process.ts';
@@ -88,7 +88,7 @@ describe('with a node', () => {
 });
 
 describe('without a node', () => {
-  let gateway: BareDoor;
+  let gateway: Harness;
 
   afterEach(async () => {
     await gateway.close();

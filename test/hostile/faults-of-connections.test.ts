@@ -8,7 +8,7 @@ import { ask } from './rig.ts';
 const { start, allIsWell } = oneGateway();
 
 describe.for([...DOORS.map((door) => [door, false] as const), ...DOORS.map((door) => [door, true] as const)])(
-  'C2, by the %s door, TLS %s',
+  'a client that asks for a tunnel and leaves, by the %s door, TLS %s',
   ([door, tls]) => {
     test('CONNECT and a reset, 50 times on each listener, end nothing', async () => {
       const { port, adminPort } = await start({ door, tls }, answersAfter(0));
@@ -25,7 +25,7 @@ describe.for([...DOORS.map((door) => [door, false] as const), ...DOORS.map((door
   },
 );
 
-describe.for(DOORS)('redesign 3.2, by the %s door', (door) => {
+describe.for(DOORS)('an answer of our own before the body has come, by the %s door', (door) => {
   test.for(['1.0', '1.1'])(
     'a parked upload by HTTP/%s whose total time passes is answered once',
     async (version) => {
@@ -79,7 +79,7 @@ const EARLY: Readonly<Record<string, [line: string, status: string]>> = {
   'the health': ['GET /status/health', '200'],
 };
 
-describe.for(DOORS)('F3, by the %s door: one request has one answer', (door) => {
+describe.for(DOORS)('one request has one answer, by the %s door', (door) => {
   test('when its body turns out malformed after it, the connection is closed without another word', async () => {
     const { port } = await start({ door }, answersAfter(0));
     await concurrently(Object.entries(EARLY), 4, async ([what, [line]]) => {
@@ -134,7 +134,7 @@ describe.for(DOORS)('F3, by the %s door: one request has one answer', (door) => 
   });
 });
 
-describe.for(DOORS)('by the %s door, TLS', (door) => {
+describe.for(DOORS)('clients that come encrypted, by the %s door', (door) => {
   test('uploads that break off with a reset leave no socket behind', async () => {
     const { port } = await start({ door, tls: true }, answersAfter(0));
     await concurrently([1_000, 1_000, 1_000, 50_000_000, 50_000_000, 50_000_000], 3, async (length) => {
@@ -149,7 +149,7 @@ describe.for(DOORS)('by the %s door, TLS', (door) => {
   });
 });
 
-describe.for(DOORS)('H1, by the %s door: TLS handshakes end', (door) => {
+describe.for(DOORS)('handshakes of TLS end, by the %s door', (door) => {
   test('connections that do not finish theirs are closed in time and take nobody’s place', async () => {
     const { port, gateway } = await start(
       { door, tls: true, keys: { LIMITS__HEADERS_TIMEOUT: '1s', LIMITS__MAX_CONNECTIONS: '10' } },

@@ -24,7 +24,7 @@ const QUERIES: Readonly<Record<string, (id: string, timeout: string) => [path: s
   ],
 };
 
-describe.for(DOORS)('C1, by the %s door: an id that is half a surrogate pair ends nothing', (door) => {
+describe.for(DOORS)('an id that is half a surrogate pair ends nothing, by the %s door', (door) => {
   test.for(Object.keys(QUERIES))('%s queries of clients that leave', async (kind) => {
     const { port } = await start({ door }, answersAfter(800));
     const cases = Object.values(IDS).flatMap((id) => [false, true].map((zipped) => ({ id, zipped })));
@@ -56,7 +56,7 @@ describe.for(DOORS)('C1, by the %s door: an id that is half a surrogate pair end
     },
   );
 
-  test('L4: an id that is a step up is not asked for in a path', async () => {
+  test('an id that is a step up is not asked for in a path', async () => {
     const { port } = await start({ door }, answersAfter(800));
     for (const id of ['..', '.']) {
       const client = await connected(port);
@@ -77,7 +77,7 @@ function query(kind: string, id: string, timeout: string, zipped: boolean): Buff
   return request(`POST ${path}`, ['Content-Type: application/json', ...coding], content);
 }
 
-describe.for(DOORS)('bug report 2, by the %s door: a timeout that no timer can hold', (door) => {
+describe.for(DOORS)('a timeout that no timer can hold, by the %s door', (door) => {
   test('is a long one and not none', async () => {
     const { gateway } = await start(
       {
@@ -125,7 +125,7 @@ const SHAPES: Readonly<Record<string, (head: string) => [now: string, later: str
 };
 const NO_STATUSES = ['600', '666', '999', '000', '099', '1000'];
 
-describe.for(DOORS)('M8, by the %s door: a status that there is not', (door) => {
+describe.for(DOORS)('a status that there is not, by the %s door', (door) => {
   test.for([
     ['page of the console', '/unified-console.html'],
     ['read of a master', '/druid/coordinator/v1/datasources'],

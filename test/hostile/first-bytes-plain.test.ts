@@ -5,3 +5,4 @@ testFirstBytes('express', 2, false);
 testFirstBytes('front', 1, false);
 testFirstBytes('front', 2, false);
 testFirstBytes('shared', 1, false);
+testFirstBytes('shared', 2, false);

@@ -105,7 +105,7 @@ const NUMBERS: readonly string[] = [
     '.5',
   ],
 ];
-const TIMEOUTS: readonly string[] = [
+export const TIMEOUTS: readonly string[] = [
   ...[
     '1',
     '1',
@@ -207,7 +207,7 @@ function garbage(random: Random, length: number): string {
   return Array.from({ length }, () => String.fromCharCode(random.below(256))).join('');
 }
 
-interface Body {
+export interface Body {
   readonly kind: string;
   readonly content: string;
   readonly type: string;
@@ -226,7 +226,7 @@ const AVATICA = ['/druid/v2/sql/avatica', '/druid/v2/sql/avatica/', '/druid/v2/s
 const TASKS = ['/druid/indexer/v1/task', '/druid/indexer/v1/supervisor', '/druid/coordinator/v1/config'];
 const JSON_TYPE = 'application/json';
 
-const BODIES: readonly ((random: Random) => Body)[] = [
+export const BODIES: readonly ((random: Random) => Body)[] = [
   (random) => ({
     kind: 'native',
     type: JSON_TYPE,
@@ -435,7 +435,7 @@ const IDS = [
   '~',
   '%E2%82%AC',
 ];
-const ODD_IDS = [
+export const ODD_IDS = [
   '%',
   '%ff',
   '%00',
@@ -469,7 +469,7 @@ const TARGETS = [
   `/${'a/'.repeat(20_000)}`,
 ];
 
-function targetOf(random: Random, paths: readonly string[]): string {
+export function targetOf(random: Random, paths: readonly string[]): string {
   if (random.chance(0.03)) return random.pick(TARGETS);
   return random.pick(paths) + random.pick(random.chance(0.04) ? ODD_QUERIES : QUERIES);
 }
@@ -587,12 +587,21 @@ function framed(sent: string, random: Random): { headers: string; wire: string; 
   }
 }
 
+/** What a request is meant to be, before anything is done to it. */
+export interface Plan {
+  readonly kind: string;
+  readonly method: string;
+  readonly target: string;
+  readonly body: Body | null;
+  /** Header lines that say to nodes how they are to answer, and what that is. */
+  readonly asks?: { readonly lines: string; readonly answer: string };
+}
+
 export function generateRequest(random: Random): GeneratedRequest {
-  const withBody = random.chance(0.6);
-  const made = withBody ? random.pick(BODIES)(random) : null;
-  const kind = made?.kind ?? random.pick(['read', 'read', 'page', 'cancel', 'local', 'lookup']);
+  const body = random.chance(0.6) ? random.pick(BODIES)(random) : null;
+  const kind = body?.kind ?? random.pick(['read', 'read', 'page', 'cancel', 'local', 'lookup']);
   const paths: readonly string[] =
-    made?.paths ??
+    body?.paths ??
     (kind === 'page'
       ? PAGES
       : kind === 'cancel'
@@ -604,27 +613,40 @@ export function generateRequest(random: Random): GeneratedRequest {
         : kind === 'local'
           ? [...LOCAL_PATHS.keys()]
           : READS);
-  const usual = made !== null ? 'POST' : kind === 'cancel' ? 'DELETE' : 'GET';
-  const method = random.chance(0.94) ? usual : random.pick(ODD_METHODS);
-  const target = targetOf(random, paths);
-  const version = random.chance(0.97) ? 'HTTP/1.1' : random.pick(VERSIONS);
+  const usual = body !== null ? 'POST' : kind === 'cancel' ? 'DELETE' : 'GET';
   const answer = random.chance(0.3) ? random.below(SOUND_ANSWERS.length) : random.below(ANSWERS.length);
+  const asks = { lines: `${ANSWER_HEADER}: ${answer}\r\n`, answer: ANSWERS[answer]?.name ?? '' };
+  return written(
+    { kind, method: methodOf(random, usual), target: targetOf(random, paths), body, asks },
+    random,
+  );
+}
+
+/** The usual one, or seldom any other. */
+export function methodOf(random: Random, usual: string): string {
+  return random.chance(0.94) ? usual : random.pick(ODD_METHODS);
+}
+
+/** A plan as it goes over the wire: with more headers, in a version, coded, framed, cut off, and in pieces. */
+export function written({ kind, method, target, body, asks }: Plan, random: Random): GeneratedRequest {
+  const version = random.chance(0.97) ? 'HTTP/1.1' : random.pick(VERSIONS);
   const extra = Array.from(
     { length: random.pick([0, 0, 0, 1, 1, 2, 4]) },
     () => `${random.pick(random.chance(0.03) ? ILLEGAL_HEADERS : HEADERS)(random)}\r\n`,
   );
-  const { coding, sent } = made === null ? { coding: null, sent: '' } : encoded(made.content, random);
+  const { coding, sent } = body === null ? { coding: null, sent: '' } : encoded(body.content, random);
   const { headers, wire, single } =
-    made === null && random.chance(0.95) ? { headers: '', wire: '', single: true } : framed(sent, random);
+    body === null && random.chance(0.95) ? { headers: '', wire: '', single: true } : framed(sent, random);
   const whole =
-    `${method} ${target} ${version}\r\n${random.chance(0.96) ? 'Host: a\r\n' : random.pick(ODD_HOSTS)}${ANSWER_HEADER}: ${answer}\r\n` +
-    (made === null ? '' : `Content-Type: ${made.type}\r\n`) +
+    `${method} ${target} ${version}\r\n${random.chance(0.96) ? 'Host: a\r\n' : random.pick(ODD_HOSTS)}${asks?.lines ?? ''}` +
+    (body === null ? '' : `Content-Type: ${body.type}\r\n`) +
     (coding === null ? '' : `Content-Encoding: ${coding}\r\n`) +
     `${extra.join('')}${headers}\r\n${wire}`;
   const cut = random.chance(0.04) ? random.below(whole.length) : whole.length;
   const leaves = random.chance(0.3);
+  const meant = `${kind} ${method.slice(0, 20)} ${JSON.stringify(target.slice(0, 60))}`;
   return {
-    name: `${kind} ${method.slice(0, 20)} ${JSON.stringify(target.slice(0, 60))} ${coding ?? ''} for ${ANSWERS[answer]?.name}`,
+    name: `${meant} ${coding ?? ''}${asks === undefined ? '' : ` for ${asks.answer}`}`,
     method,
     pieces: pieces(whole.slice(0, cut), random),
     departure: leaves ? random.pick(['reset', 'half-close'] as const) : null,

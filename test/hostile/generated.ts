@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Door } from '../support/door.ts';
 import { answersIn, concurrently, connect, pause } from './client.ts';
 import { type GeneratedRequest, generateRequest } from './generate.ts';
+import { generateAdminRequest } from './generate-admin.ts';
 import { ANSWER_HEADER, ANSWERS } from './odd-answers.ts';
 import { type Random, SEED, seeded } from './random.ts';
-import { type Rig, startRig } from './rig.ts';
+import { ask, type Rig, startRig } from './rig.ts';
 
 const REQUESTS = 2_000;
 const WIDTH = 64;
@@ -14,9 +15,26 @@ const PATIENCE_MS = 2_500;
 const AFTER_ANSWER_MS = 30;
 /** Far above what requests of 1 MB need, and below what a leak of 2,000 of them comes to. */
 const MOST_GROWTH = 500 * 1024 ** 2;
+/** What clients may be told, whatever nodes say. */
+const STATUS = /^[1-5]\d\d$/;
+/** Nothing that is asked of the admin listener makes it fail. */
+const ADMIN_STATUS = /^[1-4]\d\d$/;
+const SLOW_QUERY = {
+  method: 'POST',
+  headers: {
+    'content-type': 'application/json',
+    [ANSWER_HEADER]: String(ANSWERS.findIndex(({ name }) => name === '200 after 900 ms')),
+  },
+  body: '{"query":"SELECT 1"}',
+};
 
 /** Sends one request and looks at what comes; what is wrong with that, if anything. */
-async function send(request: GeneratedRequest, port: number, tls: boolean): Promise<string | null> {
+async function send(
+  request: GeneratedRequest,
+  port: number,
+  tls: boolean,
+  mayBe: RegExp,
+): Promise<string | null> {
   const client = await connect(port, tls);
   if (client === null) return 'no connection';
   const { method, pieces, departure, leavesAfterMs, single } = request;
@@ -33,8 +51,8 @@ async function send(request: GeneratedRequest, port: number, tls: boolean): Prom
   if (!client.closed && isThere(client.received())) await client.closedWithin(AFTER_ANSWER_MS);
   const { statuses } = answersIn(client.received(), method, client.closed);
   client.destroy();
-  const odd = statuses.find((status) => !/^[1-5]\d\d$/.test(status));
-  if (odd !== undefined) return `status ${odd} was handed on`;
+  const odd = statuses.find((status) => !mayBe.test(status));
+  if (odd !== undefined) return `answered ${odd}`;
   return single && statuses.length > 1 ? `answered ${statuses.join(' and ')}` : null;
 }
 
@@ -43,7 +61,7 @@ export function testGenerated(door: Door, workers: number, tls: boolean): void {
   const name = `${door} door, ${workers === 1 ? 'one process' : `${workers} workers`}${tls ? ', TLS' : ''}`;
   describe(name, () => {
     // Each gateway has other requests, which are the same again with the same seed.
-    const ofClients: Random = seeded(SEED + name.length * 1_000 + workers);
+    const random: Random = seeded(SEED + name.length * 1_000 + workers);
     const ofNodes: Random = seeded(SEED + 1);
     let rig: Rig;
     beforeAll(async () => {
@@ -83,25 +101,56 @@ export function testGenerated(door: Door, workers: number, tls: boolean): void {
       await rig.close();
     });
 
-    test(`${REQUESTS} generated requests and the odd answers to them harm nobody`, async () => {
+    /** Sends all of them to a listener, looks at what comes, and then for what is left. */
+    async function sendAll(
+      make: () => GeneratedRequest,
+      port: number,
+      overTls: boolean,
+      mayBe = STATUS,
+      afterwards = async (): Promise<void> => {},
+    ): Promise<void> {
       const before = await rig.memory();
       const wrong = new Map<string, string>();
       const underWay = new Set<string>();
       let refused: string[] | null = null;
       await concurrently(Array(REQUESTS).keys(), WIDTH, async () => {
-        const request = generateRequest(ofClients);
+        const request = make();
         underWay.add(request.name);
-        const fault = await send(request, rig.port, tls);
+        const fault = await send(request, port, overTls, mayBe);
         // Whoever ended the process is among these.
         if (fault === 'no connection') refused ??= [...underWay];
         if (fault !== null) wrong.set(fault, request.name);
         underWay.delete(request.name);
       });
+      await afterwards();
       const faults = await rig.faults();
       const seen = [...wrong].map(([fault, of]) => `${fault}: ${of}`).slice(0, 10);
       expect.soft([...faults, ...seen, ...(refused ?? []).slice(0, 10)], `HOSTILE_SEED=${SEED}`).toEqual([]);
       expect.soft(await rig.leftovers(), `HOSTILE_SEED=${SEED}`).toEqual([]);
       expect((await rig.memory()) - before).toBeLessThan(MOST_GROWTH);
+    }
+
+    test(`${REQUESTS} generated requests and the odd answers to them harm nobody`, () =>
+      sendAll(() => generateRequest(random), rig.port, tls));
+
+    // The admin listener is the same whatever clients come through.
+    if (tls || door === 'shared') return;
+    test(`${REQUESTS} generated requests to the admin listener harm nobody`, async () => {
+      const brokers = rig.brokers.map((node) => `127.0.0.1:${node.port}`);
+      // Brokers have something to do that drains wait for.
+      let over = false;
+      const busy = Array.from({ length: 8 }, async () => {
+        while (!over) await ask(`${rig.gateway.url}/druid/v2/sql`, SLOW_QUERY);
+      });
+      const make = (): GeneratedRequest => generateAdminRequest(random, brokers);
+      await sendAll(make, rig.adminPort, false, ADMIN_STATUS, async () => {
+        over = true;
+        await Promise.all(busy);
+        for (const broker of brokers) {
+          await ask(`${rig.gateway.admin}/brokers/${broker}/return`, { method: 'POST' });
+        }
+        await rig.gateway.until((status) => status.brokers.every(({ ready }) => ready));
+      });
     });
   });
 }

@@ -181,6 +181,8 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       /^(druid_gateway_(?:requests_in_flight|running_requests|parked_requests|queued_requests|upstream_outstanding)\S*) (.+)$/gm;
     const found = [...body.matchAll(named)];
     if (found.length < 10) return [`only ${found.length} counts are exposed`];
+    if (workers > 1 && !body.includes(`\ndruid_gateway_workers ${workers}\n`))
+      return ['a worker says nothing'];
     const status = JSON.parse((await ask(`${gateway.admin}/status`)).body) as {
       leaders: Record<string, { outstanding: number }>;
       brokers: { outstanding: number }[];

@@ -9,7 +9,9 @@ import type { Cluster, ClusterEvents } from '../../src/cluster/contract.ts';
 import type { NodeOutcome, UpstreamNode } from '../../src/cluster/node.ts';
 import type { ClusterView, LeaderView, WaitReason } from '../../src/cluster/view.ts';
 import type { MasterRole } from '../../src/discovery/discovery.ts';
+import type { ConsoleOptions } from '../../src/doors/console.ts';
 import { createFrontDoor, type DoorLimits, type FrontDoor } from '../../src/doors/front.ts';
+import type { ClientSide } from '../../src/exchange/client-side.ts';
 import {
   type Concurrency,
   type ConcurrencyLimits,
@@ -162,7 +164,7 @@ const LOCAL: Readonly<Record<string, Extract<Route, { kind: 'local' }>['name']>>
 let pem: Promise<Buffer> | null = null;
 
 /** Key and certificate of a listener, made once for all tests of a file. */
-export async function listenerTls(): Promise<SecureContextOptions> {
+async function listenerTls(): Promise<SecureContextOptions> {
   pem ??= mkdtemp(join(tmpdir(), 'listener-tls-'))
     .then(makeCertificates)
     .then(({ server }) => readFile(server));
@@ -171,8 +173,13 @@ export async function listenerTls(): Promise<SecureContextOptions> {
 }
 
 export interface HarnessOptions {
-  /** That of the suite unless it is said. */
+  /** That of the suite unless it is said; so is whether clients come encrypted. */
   readonly door?: Door;
+  readonly tls?: boolean;
+  /** What stands in for the exchange. */
+  readonly handle?: (client: ClientSide) => boolean;
+  readonly console?: Partial<ConsoleOptions>;
+  readonly now?: () => number;
   readonly exchange?: Partial<ExchangeOptions>;
   readonly upstreams?: Partial<UpstreamOptions>;
   readonly limits?: Partial<DoorLimits>;
@@ -211,7 +218,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const cluster = new FakeCluster();
   const records: ExchangeRecord[] = [];
   const errors = recordErrors();
-  const now = (): number => performance.now();
+  const now = options.now ?? ((): number => performance.now());
   const parking = createParking({
     cluster,
     errors,
@@ -250,7 +257,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     trusts: () => false,
     ...options.exchange,
   };
-  const upstreams = createUpstreams({
+  const upstreamOptions: UpstreamOptions = {
     connectTimeoutMs: 1_000,
     responseTimeoutMs: 10_000,
     idleTimeoutMs: 10_000,
@@ -258,7 +265,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     maxHeaderBytes: 65_536,
     errors,
     ...options.upstreams,
-  });
+  };
+  const upstreams = createUpstreams(upstreamOptions);
   const sink = (record: ExchangeRecord): void => void records.push(record);
   const own: ExchangeDeps = {
     cluster,
@@ -298,10 +306,10 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const { deps } = options;
   const exchange = createExchange(typeof deps === 'function' ? deps(own) : { ...own, ...deps });
   const door = createFrontDoor({
-    handle: (client) => exchange.handle(client),
+    handle: options.handle ?? ((client) => exchange.handle(client)),
     express: (options.door ?? DOOR) !== 'front',
     sharedReadBuffer: (options.door ?? DOOR) === 'shared',
-    ...(OVER_TLS ? { tls: await listenerTls() } : {}),
+    ...((options.tls ?? OVER_TLS) ? { tls: await listenerTls() } : {}),
     logger: pino({ level: 'silent' }),
     limits: {
       maxHeaderBytes: 16_384,
@@ -313,6 +321,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       ...options.limits,
     },
     console: {
+      ...upstreamOptions,
       cluster,
       parking,
       now,
@@ -321,10 +330,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       errors,
       options: exchangeOptions,
       trusts: exchangeOptions.trusts,
-      connectTimeoutMs: 1_000,
-      responseTimeoutMs: 10_000,
-      idleTimeoutMs: 10_000,
-      keepAliveTimeoutMs: 4_000,
+      ...options.console,
     },
     errors,
     now,

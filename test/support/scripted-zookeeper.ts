@@ -25,6 +25,8 @@ export interface Reply {
   error(code: number): void;
   /** A list of children. */
   children(names: readonly string[]): void;
+  /** What a node holds. */
+  data(bytes: Buffer): void;
 }
 
 /** As much of a ZooKeeper server as it takes to misbehave like one. */
@@ -48,6 +50,8 @@ export interface ScriptedZooKeeper {
 }
 
 const NO_NODE = -101;
+/** What else there is to know about a node, which nobody looks at. */
+const STAT = Buffer.alloc(68);
 export const noNode: Script = (_, reply) => reply.error(NO_NODE);
 
 export async function startScriptedZooKeeper(host = '127.0.0.1'): Promise<ScriptedZooKeeper> {
@@ -91,7 +95,11 @@ export async function startScriptedZooKeeper(host = '127.0.0.1'): Promise<Script
     }
     scripted.script(
       request,
-      { error: (code) => send(code), children: (names) => send(0, childList(names)) },
+      {
+        error: (code) => send(code),
+        children: (names) => send(0, childList(names)),
+        data: (bytes) => send(0, Buffer.concat([framed(bytes), STAT])),
+      },
       socket,
     );
   }
@@ -162,6 +170,5 @@ function childList(names: readonly string[]): Buffer {
   count.writeInt32BE(names.length);
   const parts: Buffer[] = [count];
   for (const name of names) parts.push(framed(Buffer.from(name)));
-  // The node's stat, which nobody looks at.
-  return Buffer.concat([...parts, Buffer.alloc(68)]);
+  return Buffer.concat([...parts, STAT]);
 }
