@@ -1,7 +1,11 @@
+import type { Socket } from 'node:net';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { Cluster } from '../cluster/contract.ts';
 import type { Discovery } from '../discovery/discovery.ts';
-import type { InternalErrors } from '../internal-errors.ts';
+import { knowResponse } from '../doors/last-word.ts';
+import { answerClientError } from '../doors/raw-errors.ts';
+import { createRequestIds } from '../doors/request-id.ts';
+import { contain, type InternalErrors } from '../internal-errors.ts';
 import { registerBrokerActions } from './broker-actions.ts';
 import type { NotLive } from './liveness.ts';
 import type { Metrics } from './metrics.ts';
@@ -52,12 +56,23 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     now = Date.now,
   } = options;
   const started = now();
+  const nextId = createRequestIds();
   const app = fastify({
     logger: false,
     forceCloseConnections: true,
     requestTimeout: 10_000,
     bodyLimit: 1024,
-  });
+    // Fastify's own does not know whether the request has been answered already, or which one has its turn.
+    clientErrorHandler: (error: Error, socket: Socket) =>
+      contain(
+        () => answerClientError(error, socket, nextId(undefined)),
+        (thrown) => {
+          errors.report('admin', thrown);
+          socket.destroy();
+        },
+      ),
+  }) as unknown as FastifyInstance;
+  app.server.prependListener('request', knowResponse);
   app.addHook('onListen', async () => {
     // A connection that could not be accepted.
     app.server.on('error', (error) => errors.report('admin', error));

@@ -60,6 +60,36 @@ test('a connection that could not be accepted is an error of ours, and no more',
   expect((await json('/health/live')).status).toBe(200);
 });
 
+describe('of what is no request', () => {
+  async function told(...pieces: string[]): Promise<string> {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    let text = '';
+    socket.on('data', (data: Buffer) => {
+      text += data.toString();
+      const piece = pieces.shift();
+      if (piece !== undefined) socket.write(piece);
+    });
+    socket.write(pieces.shift() ?? '');
+    await once(socket, 'close');
+    return text;
+  }
+  const statuses = (text: string): string[] =>
+    [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, code]) => code ?? '');
+
+  test('nothing is said behind the answer of its request', async () => {
+    const upload = 'GET /nothing HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
+    expect(statuses(await told(upload, 'zz\r\n'))).toEqual(['404']);
+  });
+
+  test('it is said in its turn', async () => {
+    render = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return 'a_metric 1\n';
+    };
+    expect(statuses(await told('GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n?? ??\r\n'))).toEqual(['200', '400']);
+  });
+});
+
 describe('probes', () => {
   test('it is live from the start', async () => {
     expect(await json('/health/live')).toEqual({ status: 200, body: { status: 'live' } });
