@@ -54,11 +54,11 @@ interface Place {
   readonly backoff: Backoff;
   restarts: number;
   lastExit: WorkerExit | null;
-  member: Hand | null;
+  member: WorkerProcess | null;
 }
 
-/** A member as the crew itself knows it. */
-interface Hand extends Writable<Member> {
+/** A member as the crew itself knows it: with its process, and what is to become of it. */
+interface WorkerProcess extends Writable<Member> {
   readonly place: Place;
   readonly process: Process;
   /** Why it ends, where that is known before it has. */
@@ -87,7 +87,7 @@ const OWN_SIGNALS = new Set(['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV',
 
 export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOptions): Crew {
   const places = Array.from({ length: size }, (_, i) => createPlace(i + 1));
-  const living = new Set<Hand>();
+  const living = new Set<WorkerProcess>();
   const exits: Record<ExitReason, number> = { fault: 0, killed: 0, stuck: 0, stopped: 0, error: 0 };
   const timers = new Set<NodeJS.Timeout>();
   const started = Promise.withResolvers<AddressInfo>();
@@ -97,76 +97,76 @@ export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOpti
 
   // Whatever ends this process ends the workers: at once where it is not a shutdown that waits for them.
   const killAll = (): void => {
-    for (const hand of living) kill(hand);
+    for (const worker of living) kill(worker);
   };
 
   function fork(place: Place): void {
-    const hand = createHand(place, cluster.fork());
-    const child = hand.process;
-    place.member = hand;
-    living.add(hand);
-    child.on('message', (message: FromWorker) => take(hand, message));
+    const worker = createWorkerProcess(place, cluster.fork());
+    const child = worker.process;
+    place.member = worker;
+    living.add(worker);
+    child.on('message', (message: FromWorker) => take(worker, message));
     child.on('error', () => {
       // A channel that breaks is followed by the end of the process, unless there never was one.
-      if (child.process.pid === undefined) ended(hand, null, null);
+      if (child.process.pid === undefined) ended(worker, null, null);
     });
     child.once('exit', (code, signal) => {
       // What it said last may still be on its way.
-      if (child.isConnected()) child.once('disconnect', () => ended(hand, code, signal));
-      else ended(hand, code, signal);
+      if (child.isConnected()) child.once('disconnect', () => ended(worker, code, signal));
+      else ended(worker, code, signal);
     });
   }
 
-  function take(hand: Hand, message: FromWorker): void {
-    hand.silence = 0;
+  function take(worker: WorkerProcess, message: FromWorker): void {
+    worker.silence = 0;
     if (message.kind === 'ready') {
-      onReady(hand);
+      onReady(worker);
     } else if (message.kind === 'listening') {
-      if (hand.state === 'starting') hand.state = 'serving';
+      if (worker.state === 'starting') worker.state = 'serving';
       if (places.every(({ member }) => member?.state === 'serving')) started.resolve(message.address);
     } else if (message.kind === 'failed') {
-      logger.error({ worker: hand.number, why: message.failure.message }, 'a worker cannot listen');
+      logger.error({ worker: worker.number, why: message.failure.message }, 'a worker cannot listen');
       started.reject(systemError(message.failure));
     } else if (message.kind === 'draining') {
-      hand.state = 'draining';
+      worker.state = 'draining';
     } else if (message.kind === 'fault') {
-      atFault(hand);
+      atFault(worker);
     }
-    onMessage(hand, message);
+    onMessage(worker, message);
   }
 
   /** Its place is another one's at once, and whoever found the fault cannot keep it by what is under way. */
-  function atFault(hand: Hand): void {
-    const { place, number, pid } = hand;
-    if (hand.reason !== null) return;
-    hand.reason = 'fault';
-    hand.state = 'draining';
-    hand.deadline = setTimeout(kill, FAULT_END_MS, hand);
+  function atFault(worker: WorkerProcess): void {
+    const { place, number, pid } = worker;
+    if (worker.reason !== null) return;
+    worker.reason = 'fault';
+    worker.state = 'draining';
+    worker.deadline = setTimeout(kill, FAULT_END_MS, worker);
     started.reject(new Error(`worker ${number} was at fault while it started`));
-    if (place.member !== hand) return;
-    const delay = replace(place, hand);
+    if (place.member !== worker) return;
+    const delay = replace(place, worker);
     if (delay !== null)
       logger.error({ worker: number, pid, delay }, 'a worker is at fault; another takes its place');
   }
 
-  function ended(hand: Hand, code: number | null, signal: string | null): void {
-    if (!living.delete(hand)) return;
-    const { place, number, pid } = hand;
-    const replaced = place.member !== hand || hand.reason === 'fault';
-    const reason = hand.reason ?? reasonOf(code, signal, stopping);
-    if (hand.deadline !== null) clearTimeout(hand.deadline);
-    hand.pid = null;
-    hand.state = 'gone';
+  function ended(worker: WorkerProcess, code: number | null, signal: string | null): void {
+    if (!living.delete(worker)) return;
+    const { place, number, pid } = worker;
+    const replaced = place.member !== worker || worker.reason === 'fault';
+    const reason = worker.reason ?? reasonOf(code, signal, stopping);
+    if (worker.deadline !== null) clearTimeout(worker.deadline);
+    worker.pid = null;
+    worker.state = 'gone';
     exits[reason]++;
     place.lastExit = { reason, code, signal, when: new Date().toISOString() };
-    onEnd(hand);
+    onEnd(worker);
     started.reject(new Error(`worker ${number} ended while it started`));
     const end = { worker: number, pid, reason, code, signal };
     if (replaced) {
       logger.info(end, 'a worker that was at fault ended');
       return;
     }
-    const delay = replace(place, hand);
+    const delay = replace(place, worker);
     if (delay === null) return;
     logger[reason === 'stopped' ? 'info' : 'error'](
       { ...end, delay },
@@ -175,9 +175,9 @@ export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOpti
   }
 
   /** Milliseconds until there is one, or null where there is to be none. */
-  function replace(place: Place, hand: Hand): number | null {
+  function replace(place: Place, worker: WorkerProcess): number | null {
     if (!running || stopping) return null;
-    place.backoff.ended(performance.now() - hand.since);
+    place.backoff.ended(performance.now() - worker.since);
     const alone = !places.some(({ member }) => member?.state === 'serving' || member?.state === 'starting');
     const delay = Math.min(place.backoff.delay(), alone ? LONGEST_ALONE_MS : LONGEST_DELAY_MS);
     if (delay === 0) takePlace(place);
@@ -209,13 +209,13 @@ export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOpti
    * before the next.
    */
   function missPulses(): void {
-    for (const hand of living) {
-      const { number, pid, state } = hand;
+    for (const worker of living) {
+      const { number, pid, state } = worker;
       const most = state === 'starting' ? SILENT_PULSES_AT_START : SILENT_PULSES;
-      if (hand.reason !== null || ++hand.silence <= most) continue;
-      hand.reason = 'stuck';
+      if (worker.reason !== null || ++worker.silence <= most) continue;
+      worker.reason = 'stuck';
       logger.error({ worker: number, pid }, 'a worker takes no messages and is killed');
-      kill(hand);
+      kill(worker);
     }
   }
 
@@ -223,7 +223,7 @@ export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOpti
     stopping = true;
     clearInterval(watching);
     for (const timer of timers) clearTimeout(timer);
-    for (const hand of living) hand.send({ kind: 'stop' });
+    for (const worker of living) worker.send({ kind: 'stop' });
     const deadline = setTimeout(killAll, deadlineMs);
     const ends = Array.from(living, ({ process: child }) => once(child, 'exit'));
     return Promise.all(ends).finally(() => clearTimeout(deadline));
@@ -275,7 +275,7 @@ function createPlace(number: number): Place {
   };
 }
 
-function createHand(place: Place, child: Process): Hand {
+function createWorkerProcess(place: Place, child: Process): WorkerProcess {
   return {
     place,
     number: place.number,
@@ -298,7 +298,7 @@ function createHand(place: Place, child: Process): Hand {
   };
 }
 
-function kill({ process: child }: Hand): void {
+function kill({ process: child }: WorkerProcess): void {
   child.process.kill('SIGKILL');
 }
 
