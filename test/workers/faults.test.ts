@@ -167,3 +167,34 @@ test('internal errors of all workers together are told by /health/live', async (
   fails(two);
   while (JSON.stringify(await live()) !== '[503,{"status":"not live","reason":"internal_errors"}]');
 });
+
+const ERRORS = 'druid_gateway_internal_errors_total{place="worker"}';
+
+test('messages between a worker and the primary that neither can read end nothing but themselves', async () => {
+  await start(atFault('garbles'));
+  const both = await pids();
+  fails(both[0] ?? 0);
+  // Four of the primary, two of the worker.
+  while ((await setup.gateway.metric(ERRORS)) < 6);
+  expect(await setup.gateway.metric(ERRORS)).toBe(6);
+  for (let i = 0; i < 20; i++) expect(await request()).toBe('"now"');
+  expect(await setup.gateway.metric(COUNT)).toBe(20);
+  expect(await setup.gateway.metric('druid_gateway_workers')).toBe(2);
+  expect(await pids()).toEqual(both);
+});
+
+test('a worker that cannot say something goes on, and says the next', async () => {
+  await start(atFault('mute'));
+  const both = await pids();
+  fails(both[0] ?? 0);
+  expect(await lines('internal error', 1)).toMatchObject([{ place: 'worker' }]);
+  // The first question is not answered for the error, the next one is.
+  while ((await setup.gateway.metric(ERRORS)) < 2);
+  const said = await lines('internal error', 2);
+  expect(new Set(said.map(({ error }) => error))).toEqual(
+    new Set(['Error: mute on purpose: pulse', 'Error: mute on purpose: answer']),
+  );
+  expect(await setup.gateway.metric('druid_gateway_workers')).toBe(2);
+  for (let i = 0; i < 20; i++) expect(await request()).toBe('"now"');
+  expect(await pids()).toEqual(both);
+});
