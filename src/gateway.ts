@@ -8,7 +8,7 @@ import { watchLoop } from './admin/loop-watch.ts';
 import { formatHostPort } from './config/host-port.ts';
 import { redact } from './config/redact.ts';
 import type { Config } from './config/schema.ts';
-import { createInternalErrors } from './internal-errors.ts';
+import { contain, createInternalErrors } from './internal-errors.ts';
 import { createDiscovery } from './wiring/create-discovery.ts';
 import { createDiscoveredCluster } from './wiring/discovered-cluster.ts';
 import { serveHere } from './wiring/serve-here.ts';
@@ -57,8 +57,9 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     liveness.serves(servers.workers()?.some(({ state }) => state === 'serving') ?? true);
   }
 
-  const looking = setInterval(look, LIVENESS_MS).unref();
-  const stopWatching = watchLoop((ms) => liveness.stalled(ms));
+  const onLookError = (error: unknown): void => errors.report('admin', error);
+  const looking = setInterval(() => contain(look, onLookError), LIVENESS_MS).unref();
+  const stopWatching = watchLoop((ms) => liveness.stalled(ms), onLookError);
   const admin = createAdmin({
     cluster,
     discovery,

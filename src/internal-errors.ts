@@ -2,9 +2,19 @@ import { EventEmitter } from 'node:events';
 
 /**
  * What of the gateway threw: a `request`, a `client`'s connection, the connection to an `upstream`, a `probe`, an
- * event of `discovery` (or a listener of the view made from it), an `admin` request, or a `log` write.
+ * event of `discovery` (or a listener of the view made from it), an `admin` request, a `log` write, or a message or a
+ * timer between the primary and a `worker`.
  */
-export const ERROR_PLACES = ['request', 'client', 'upstream', 'probe', 'discovery', 'admin', 'log'] as const;
+export const ERROR_PLACES = [
+  'request',
+  'client',
+  'upstream',
+  'probe',
+  'discovery',
+  'admin',
+  'log',
+  'worker',
+] as const;
 export type ErrorPlace = (typeof ERROR_PLACES)[number];
 
 /**
@@ -46,6 +56,7 @@ export function createInternalErrors(
     discovery: 0,
     admin: 0,
     log: 0,
+    worker: 0,
   };
   const written = new Map<string, number>();
   let total = 0;

@@ -1,3 +1,5 @@
+import { contain } from '../internal-errors.ts';
+
 export interface LoopClocks {
   /** Monotonic, in milliseconds. */
   readonly now: () => number;
@@ -38,13 +40,19 @@ export class LoopWatch {
   }
 }
 
-/** Calls with how long the loop of this process has been stuck each time that it has been; the function ends it. */
-export function watchLoop(onStall: (ms: number) => void): () => void {
+/**
+ * Calls with how long the loop of this process has been stuck each time that it has been; the function ends it.
+ * `onError` gets what is thrown in this, which goes on.
+ */
+export function watchLoop(onStall: (ms: number) => void, onError: (error: unknown) => void): () => void {
   const watch = new LoopWatch();
-  const timer = setInterval(() => {
+
+  function look(): void {
     const stalled = watch.look();
     if (stalled > 0) onStall(stalled);
-  }, LOOK_MS).unref();
+  }
+
+  const timer = setInterval(() => contain(look, onError), LOOK_MS).unref();
   return () => clearInterval(timer);
 }
 

@@ -86,7 +86,8 @@ export function createBrokers(options: BrokersOptions): Brokers {
   const { outlier, maxEjectedShare } = health;
   const brokers = new Map<UpstreamNode, Broker>();
   const cordoned = new Set<string>();
-  const warmUp = createWarmUp(health.slowStartMs, now);
+  const onError = (error: unknown): void => errors.report('probe', error);
+  const warmUp = createWarmUp(health.slowStartMs, now, onError);
   let views: readonly BrokerView[] = [];
   let pools: ReadonlyMap<string, readonly UpstreamNode[]> = new Map();
   let active = new Set<UpstreamNode>();
@@ -94,7 +95,6 @@ export function createBrokers(options: BrokersOptions): Brokers {
   let farewell: NodeJS.Timeout | null = null;
   let gathering: NodeJS.Timeout | null = null;
 
-  const onError = (error: unknown): void => errors.report('probe', error);
   const isOut = (broker: Broker): boolean => broker.pardon !== null;
   const isCordoned = ({ node }: Broker): boolean => cordoned.has(node.hostAndPort);
 

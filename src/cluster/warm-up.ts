@@ -1,3 +1,4 @@
+import { contain } from '../internal-errors.ts';
 import type { UpstreamNode } from './node.ts';
 
 /** A Broker that has just come gets at least this part of its share, or it would never warm up. */
@@ -12,8 +13,15 @@ export interface WarmUp {
   stop(): void;
 }
 
-/** `durationMs` 0 gives everybody their whole share at once. `now` is in milliseconds. */
-export function createWarmUp(durationMs: number, now: () => number): WarmUp {
+/**
+ * `durationMs` 0 gives everybody their whole share at once. `now` is in milliseconds. What a step throws goes to
+ * `onError`, and the next one is taken all the same.
+ */
+export function createWarmUp(
+  durationMs: number,
+  now: () => number,
+  onError: (error: unknown) => void,
+): WarmUp {
   const since = new Map<UpstreamNode, number>();
   let timer: NodeJS.Timeout | null = null;
 
@@ -35,7 +43,7 @@ export function createWarmUp(durationMs: number, now: () => number): WarmUp {
       if (durationMs === 0) return;
       node.share = FIRST_SHARE;
       since.set(node, now());
-      timer ??= setInterval(step, durationMs / STEPS);
+      timer ??= setInterval(() => contain(step, onError), durationMs / STEPS);
     },
     end(node) {
       node.share = 1;

@@ -4,7 +4,7 @@ import type { BodySource } from '../exchange/body.ts';
 import type { ClientEvents, ClientSide, Loan, RequestHead } from '../exchange/client-side.ts';
 import { blockOf, flatOf, type HeaderBlock } from '../exchange/header-block.ts';
 import { readRequestFields } from '../exchange/request-headers.ts';
-import type { InternalErrors } from '../internal-errors.ts';
+import { contain, type InternalErrors } from '../internal-errors.ts';
 import { type DoorState, LINGER_BYTES, LINGER_MS, PLAIN_REASON, plainAddress } from './door-state.ts';
 import { GuardedClient } from './guarded-client.ts';
 import { cut, knowWhole } from './last-word.ts';
@@ -126,7 +126,14 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
   #beImpatient(): void {
     const { sendTimeoutMs } = this.#door;
     if (sendTimeoutMs === 0 || this.over) return;
-    this.#patience ??= setTimeout(() => cut(this.#request.socket), sendTimeoutMs);
+    this.#patience ??= setTimeout(
+      () =>
+        contain(
+          () => cut(this.#request.socket),
+          (error) => this.fault(error),
+        ),
+      sendTimeoutMs,
+    );
   }
 
   #calm(): void {

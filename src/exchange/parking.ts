@@ -113,13 +113,12 @@ export function createParking(options: ParkingOptions): Parking {
     return true;
   }
 
+  const onError = (error: unknown): void => errors.report('request', error);
+
   /** What a waiter throws ends its own waiting and nobody else's. */
   function failed(waiter: Waiter, error: unknown): void {
     remove(waiter);
-    contain(
-      () => waiter.onInternalError(error),
-      (again) => errors.report('request', again),
-    );
+    contain(() => waiter.onInternalError(error), onError);
   }
 
   function canGo(waiter: Waiter, time: number): boolean {
@@ -194,7 +193,7 @@ export function createParking(options: ParkingOptions): Parking {
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
-      look();
+      contain(look, onError);
     });
   }
 
@@ -242,7 +241,7 @@ export function createParking(options: ParkingOptions): Parking {
         queue.queued++;
         queue.crowded.set(lane, (queue.crowded.get(lane) ?? 0) + 1);
       }
-      timer ??= setInterval(tick, TICK_MS);
+      timer ??= setInterval(() => contain(tick, onError), TICK_MS);
       return null;
     },
     leave: (waiter) => void remove(waiter),

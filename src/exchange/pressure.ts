@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { contain, type InternalErrors } from '../internal-errors.ts';
 
 /** Whether this process has more to do than it can. */
 export interface Pressure {
@@ -10,20 +11,29 @@ export interface Pressure {
 const RESOLUTION_MS = 20;
 const WINDOW_MS = 1_000;
 
-/** `maxDelayMs` 0 never calls it high. */
-export function watchPressure(maxDelayMs: number): Pressure {
+/** `maxDelayMs` 0 never calls it high; nor is it high where it cannot be measured. */
+export function watchPressure(maxDelayMs: number, errors: InternalErrors): Pressure {
   if (maxDelayMs === 0) return { high: false, stop() {} };
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   histogram.enable();
   let high = false;
   let before = false;
-  const timer = setInterval(() => {
+
+  function look(): void {
     // The histogram measures from one tick of its own timer to the next, so that an idle loop shows its resolution.
     // A process that was frozen once is late once: that is no pressure.
     const late = histogram.percentile(50) / 1e6 - RESOLUTION_MS > maxDelayMs;
     high = late && before;
     before = late;
     histogram.reset();
+  }
+
+  const timer = setInterval(() => {
+    contain(look, (error) => {
+      high = false;
+      before = false;
+      errors.report('request', error);
+    });
   }, WINDOW_MS);
   timer.unref();
   return {

@@ -89,7 +89,7 @@ export function createServing(options: ServingOptions): Serving {
     parking.room(role),
   );
   const retryBudget = createRetryBudget(retries);
-  const pressure = watchPressure(limits.maxEventLoopDelay);
+  const pressure = watchPressure(limits.maxEventLoopDelay, errors);
   const upstreams = createUpstreams({
     connectTimeoutMs: upstream.connectTimeout,
     responseTimeoutMs: upstream.responseTimeout,
@@ -172,7 +172,14 @@ export function createServing(options: ServingOptions): Serving {
     async stop({ delay, drain } = config.shutdown) {
       door.drain();
       await sleep(delay);
-      const lastCall = setTimeout(() => parking.close(), Math.max(0, drain - LAST_CALL_MS));
+      const lastCall = setTimeout(
+        () =>
+          contain(
+            () => parking.close(),
+            (error) => errors.report('request', error),
+          ),
+        Math.max(0, drain - LAST_CALL_MS),
+      );
       await door.close(drain);
       clearTimeout(lastCall);
       parking.close();

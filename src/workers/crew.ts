@@ -1,5 +1,4 @@
 import cluster, { type Worker as Process } from 'node:cluster';
-import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +6,7 @@ import type { Logger } from 'pino';
 import type { ExitReason, WorkerExit, WorkerStatus } from '../admin/status.ts';
 import { type Backoff, createBackoff } from '../discovery/zookeeper/backoff.ts';
 import { FAULT_CODE } from '../fault.ts';
+import { contain, type InternalErrors } from '../internal-errors.ts';
 import { type FromWorker, type ListenFailure, PULSE_MS, type ToWorker } from './messages.ts';
 
 /** A worker's process, from when it is started until it has ended; another one takes its place. */
@@ -21,27 +21,29 @@ export interface Member {
   readonly restarts: number;
   /** How the last of this place that has ended did. */
   readonly lastExit: WorkerExit | null;
-  /** Lost where nobody takes it. */
+  /** Does nothing where the process has closed its channel. */
   send(message: ToWorker): void;
 }
 
 export interface CrewOptions {
   readonly size: number;
   readonly logger: Logger;
-  /** The process is there: what it is told first. */
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
+  /** The process takes messages: what it is told first. Where this throws the process is replaced. */
   readonly onReady: (member: Member) => void;
   readonly onMessage: (member: Member, message: FromWorker) => void;
-  /** Whatever it was doing is over, and all that it said has been heard. */
+  /** The process has ended, and all that it said has been heard. */
   readonly onEnd: (member: Member) => void;
 }
 
 /** The worker processes: started, replaced when they die, and ended. */
 export interface Crew {
-  /** One for each place: who is there last, also when it has ended and the next one is still to come. */
+  /** The newest process of each place, also when it has ended and the next one has not been started. */
   readonly members: readonly Member[];
-  /** Who lives: also those whose place another one has already. */
+  /** All processes that have not ended, also those that have been replaced. */
   readonly everybody: readonly Member[];
-  /** How many have ended, by why. */
+  /** How many have ended, by reason. */
   readonly exits: Readonly<Record<ExitReason, number>>;
   /** Resolves when all of them listen; rejects, with all of them ended, when one cannot. */
   start(): Promise<AddressInfo>;
@@ -54,30 +56,30 @@ interface Place {
   readonly backoff: Backoff;
   restarts: number;
   lastExit: WorkerExit | null;
-  member: Hand | null;
+  member: WorkerProcess | null;
 }
 
-/** A member as the crew itself knows it. */
-interface Hand extends Writable<Member> {
+/** A member as the crew itself knows it: with its process, and what is to become of it. */
+interface WorkerProcess extends Writable<Member> {
   readonly place: Place;
   readonly process: Process;
-  /** Why it ends, where that is known before it has. */
+  /** Why it is about to end, where that is known. */
   reason: ExitReason | null;
-  /** Pulses that it has left out since it was last heard. */
+  /** Pulses that were due since it was last heard. */
   silence: number;
   deadline: NodeJS.Timeout | null;
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** A worker that lived for so long had a good start: the next one comes without delay. */
+/** A worker that lived for so long is replaced without delay. */
 const STABLE_MS = 10_000;
 /** So many that did not live for so long in a row are replaced without delay, too. */
 const FREE_STARTS = 2;
 const LONGEST_DELAY_MS = 10_000;
 /** The longest delay where nobody else serves. */
 const LONGEST_ALONE_MS = 500;
-/** A worker that leaves out so many pulses is stuck: ten seconds. Of one that starts more is needed. */
+/** A worker that misses so many pulses is stuck: ten seconds, or a minute while it starts. */
 const SILENT_PULSES = 10_000 / PULSE_MS;
 const SILENT_PULSES_AT_START = 60_000 / PULSE_MS;
 /** A worker at fault ends by itself before this. */
@@ -85,9 +87,13 @@ const FAULT_END_MS = 3_000;
 /** Signals by which a process ends itself: out of memory, an assertion, a fault of native code. */
 const OWN_SIGNALS = new Set(['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGSYS', 'SIGTRAP']);
 
-export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOptions): Crew {
+/**
+ * What is thrown at a message, a timer or the end of one worker is told, and harms neither what comes next nor the
+ * others: each step that others depend on is taken by itself, or before those that may fail.
+ */
+export function createCrew({ size, logger, errors, onReady, onMessage, onEnd }: CrewOptions): Crew {
   const places = Array.from({ length: size }, (_, i) => createPlace(i + 1));
-  const living = new Set<Hand>();
+  const living = new Set<WorkerProcess>();
   const exits: Record<ExitReason, number> = { fault: 0, killed: 0, stuck: 0, stopped: 0, error: 0 };
   const timers = new Set<NodeJS.Timeout>();
   const started = Promise.withResolvers<AddressInfo>();
@@ -95,78 +101,90 @@ export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOpti
   let running = false;
   let stopping = false;
 
+  const report = (error: unknown): void => errors.report('worker', error);
+  const guarded = (step: () => void): void => contain(step, report);
+
   // Whatever ends this process ends the workers: at once where it is not a shutdown that waits for them.
   const killAll = (): void => {
-    for (const hand of living) kill(hand);
+    for (const worker of living) guarded(() => kill(worker));
   };
 
   function fork(place: Place): void {
-    const hand = createHand(place, cluster.fork());
-    const child = hand.process;
-    place.member = hand;
-    living.add(hand);
-    child.on('message', (message: FromWorker) => take(hand, message));
+    const worker = createWorkerProcess(place, cluster.fork());
+    const child = worker.process;
+    place.member = worker;
+    living.add(worker);
+    const end = (code: number | null, signal: string | null): void =>
+      guarded(() => ended(worker, code, signal));
+    child.on('message', (message: FromWorker) => guarded(() => take(worker, message)));
     child.on('error', () => {
       // A channel that breaks is followed by the end of the process, unless there never was one.
-      if (child.process.pid === undefined) ended(hand, null, null);
+      if (child.process.pid === undefined) end(null, null);
     });
     child.once('exit', (code, signal) => {
       // What it said last may still be on its way.
-      if (child.isConnected()) child.once('disconnect', () => ended(hand, code, signal));
-      else ended(hand, code, signal);
+      if (child.isConnected()) child.once('disconnect', () => end(code, signal));
+      else end(code, signal);
     });
   }
 
-  function take(hand: Hand, message: FromWorker): void {
-    hand.silence = 0;
+  function take(worker: WorkerProcess, message: FromWorker): void {
+    worker.silence = 0;
     if (message.kind === 'ready') {
-      onReady(hand);
+      contain(
+        () => onReady(worker),
+        (error) => cannotBegin(worker, error),
+      );
     } else if (message.kind === 'listening') {
-      if (hand.state === 'starting') hand.state = 'serving';
+      if (worker.state === 'starting') worker.state = 'serving';
       if (places.every(({ member }) => member?.state === 'serving')) started.resolve(message.address);
     } else if (message.kind === 'failed') {
-      logger.error({ worker: hand.number, why: message.failure.message }, 'a worker cannot listen');
       started.reject(systemError(message.failure));
+      logger.error({ worker: worker.number, why: message.failure.message }, 'a worker cannot listen');
     } else if (message.kind === 'draining') {
-      hand.state = 'draining';
+      worker.state = 'draining';
     } else if (message.kind === 'fault') {
-      atFault(hand);
+      atFault(worker);
     }
-    onMessage(hand, message);
+    onMessage(worker, message);
   }
 
-  /** Its place is another one's at once, and whoever found the fault cannot keep it by what is under way. */
-  function atFault(hand: Hand): void {
-    const { place, number, pid } = hand;
-    if (hand.reason !== null) return;
-    hand.reason = 'fault';
-    hand.state = 'draining';
-    hand.deadline = setTimeout(kill, FAULT_END_MS, hand);
+  /** It was not told what it needs to serve, and would wait for it: another one is tried. */
+  function cannotBegin(worker: WorkerProcess, error: unknown): void {
+    report(error);
+    kill(worker);
+    worker.reason = 'error';
+  }
+
+  /** It is replaced at once, and killed soon: whoever found the fault cannot keep it alive by an open request. */
+  function atFault(worker: WorkerProcess): void {
+    const { place, number, pid } = worker;
+    if (worker.reason !== null) return;
+    worker.reason = 'fault';
+    worker.state = 'draining';
+    worker.deadline = setTimeout(() => guarded(() => kill(worker)), FAULT_END_MS);
     started.reject(new Error(`worker ${number} was at fault while it started`));
-    if (place.member !== hand) return;
-    const delay = replace(place, hand);
+    const delay = replace(place, worker);
     if (delay !== null)
       logger.error({ worker: number, pid, delay }, 'a worker is at fault; another takes its place');
   }
 
-  function ended(hand: Hand, code: number | null, signal: string | null): void {
-    if (!living.delete(hand)) return;
-    const { place, number, pid } = hand;
-    const replaced = place.member !== hand || hand.reason === 'fault';
-    const reason = hand.reason ?? reasonOf(code, signal, stopping);
-    if (hand.deadline !== null) clearTimeout(hand.deadline);
-    hand.pid = null;
-    hand.state = 'gone';
+  function ended(worker: WorkerProcess, code: number | null, signal: string | null): void {
+    if (!living.delete(worker)) return;
+    const { place, number, pid } = worker;
+    // One that said that it is at fault was replaced then.
+    const replaced = worker.reason === 'fault';
+    const reason = worker.reason ?? reasonOf(code, signal, stopping);
+    if (worker.deadline !== null) clearTimeout(worker.deadline);
+    worker.pid = null;
+    worker.state = 'gone';
     exits[reason]++;
     place.lastExit = { reason, code, signal, when: new Date().toISOString() };
-    onEnd(hand);
     started.reject(new Error(`worker ${number} ended while it started`));
+    const delay = replaced ? null : replace(place, worker);
+    guarded(() => onEnd(worker));
     const end = { worker: number, pid, reason, code, signal };
-    if (replaced) {
-      logger.info(end, 'a worker that was at fault ended');
-      return;
-    }
-    const delay = replace(place, hand);
+    if (replaced) logger.info(end, 'a worker that was at fault ended');
     if (delay === null) return;
     logger[reason === 'stopped' ? 'info' : 'error'](
       { ...end, delay },
@@ -175,20 +193,27 @@ export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOpti
   }
 
   /** Milliseconds until there is one, or null where there is to be none. */
-  function replace(place: Place, hand: Hand): number | null {
+  function replace(place: Place, worker: WorkerProcess): number | null {
     if (!running || stopping) return null;
-    place.backoff.ended(performance.now() - hand.since);
-    const alone = !places.some(({ member }) => member?.state === 'serving' || member?.state === 'starting');
-    const delay = Math.min(place.backoff.delay(), alone ? LONGEST_ALONE_MS : LONGEST_DELAY_MS);
+    let delay = LONGEST_ALONE_MS;
+    guarded(() => {
+      delay = delayOf(place, worker);
+    });
     if (delay === 0) takePlace(place);
     else takePlaceIn(delay, place);
     return delay;
   }
 
+  function delayOf(place: Place, worker: WorkerProcess): number {
+    place.backoff.ended(performance.now() - worker.since);
+    const alone = !places.some(({ member }) => member?.state === 'serving' || member?.state === 'starting');
+    return Math.min(place.backoff.delay(), alone ? LONGEST_ALONE_MS : LONGEST_DELAY_MS);
+  }
+
   function takePlaceIn(ms: number, place: Place): void {
     const timer = setTimeout(() => {
       timers.delete(timer);
-      takePlace(place);
+      guarded(() => takePlace(place));
     }, ms);
     timers.add(timer);
   }
@@ -199,8 +224,8 @@ export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOpti
       place.restarts++;
     } catch (error) {
       // The system gives no more processes, or memory for one.
-      logger.error({ worker: place.number, err: error }, 'a worker cannot be started');
       takePlaceIn(LONGEST_ALONE_MS, place);
+      logger.error({ worker: place.number, err: error }, 'a worker cannot be started');
     }
   }
 
@@ -209,23 +234,26 @@ export function createCrew({ size, logger, onReady, onMessage, onEnd }: CrewOpti
    * before the next.
    */
   function missPulses(): void {
-    for (const hand of living) {
-      const { number, pid, state } = hand;
-      const most = state === 'starting' ? SILENT_PULSES_AT_START : SILENT_PULSES;
-      if (hand.reason !== null || ++hand.silence <= most) continue;
-      hand.reason = 'stuck';
-      logger.error({ worker: number, pid }, 'a worker takes no messages and is killed');
-      kill(hand);
-    }
+    for (const worker of living) guarded(() => missPulse(worker));
+  }
+
+  function missPulse(worker: WorkerProcess): void {
+    const { number, pid, state } = worker;
+    const most = state === 'starting' ? SILENT_PULSES_AT_START : SILENT_PULSES;
+    if (worker.reason !== null || ++worker.silence <= most) return;
+    kill(worker);
+    worker.reason = 'stuck';
+    const silentSeconds = (most * PULSE_MS) / 1_000;
+    logger.error({ worker: number, pid, silentSeconds }, 'a worker takes no messages and is killed');
   }
 
   function end(deadlineMs: number): Promise<unknown> {
     stopping = true;
     clearInterval(watching);
     for (const timer of timers) clearTimeout(timer);
-    for (const hand of living) hand.send({ kind: 'stop' });
+    for (const worker of living) guarded(() => worker.send({ kind: 'stop' }));
     const deadline = setTimeout(killAll, deadlineMs);
-    const ends = Array.from(living, ({ process: child }) => once(child, 'exit'));
+    const ends = Array.from(living, gone);
     return Promise.all(ends).finally(() => clearTimeout(deadline));
   }
 
@@ -275,7 +303,7 @@ function createPlace(number: number): Place {
   };
 }
 
-function createHand(place: Place, child: Process): Hand {
+function createWorkerProcess(place: Place, child: Process): WorkerProcess {
   return {
     place,
     number: place.number,
@@ -298,7 +326,15 @@ function createHand(place: Place, child: Process): Hand {
   };
 }
 
-function kill({ process: child }: Hand): void {
+/** Resolves when the process has ended; unlike `once`, also where its channel breaks before. */
+function gone({ process: child }: WorkerProcess): Promise<void> {
+  if (child.process.pid === undefined) return Promise.resolve();
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve());
+  });
+}
+
+function kill({ process: child }: WorkerProcess): void {
   child.process.kill('SIGKILL');
 }
 

@@ -2,8 +2,9 @@ import cluster from 'node:cluster';
 import { setTimeout as sleep } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
-import { createLogger, endLogger } from '../admin/logger.ts';
+import { createLogger, endLogger, onLogError } from '../admin/logger.ts';
 import { FAULT_CODE, lastLog, logFault, onFault } from '../fault.ts';
+import { contain, createInternalErrors, type InternalErrors } from '../internal-errors.ts';
 import { forTimer } from '../timer.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 import { createWorker, type Worker } from './worker.ts';
@@ -18,11 +19,22 @@ const CUT_MS = 200;
 /** Whatever else that takes, the process ends after so long. */
 const FAULT_END_MS = 2_500;
 
-/** Resolves when it has been written. What is still said after the primary has ended is for nobody. */
+/** `sent` is called when it has been written, or cannot be any more since the primary has ended. */
+function tell(message: FromWorker, sent: () => void): void {
+  if (process.connected) process.send?.(message, undefined, undefined, () => sent());
+  else sent();
+}
+
+/** Resolves when that has been said, and also where it throws, which is reported. */
 function send(message: FromWorker): Promise<void> {
   return new Promise((resolve) => {
-    if (process.connected) process.send?.(message, undefined, undefined, () => resolve());
-    else resolve();
+    contain(
+      () => tell(message, resolve),
+      (error) => {
+        report(error);
+        resolve();
+      },
+    );
   });
 }
 
@@ -30,6 +42,7 @@ interface Running {
   readonly number: number;
   readonly worker: Worker;
   readonly logger: Logger;
+  readonly errors: InternalErrors;
   /** Where it drains already: resolves when it has. */
   drained: Promise<void> | null;
   /** Drains and ends the process; again, does nothing. */
@@ -39,10 +52,18 @@ interface Running {
 let running: Running | null = null;
 let faulty = false;
 
+/** A worker that has not begun ends: there is nothing else in it that could go on. */
+function report(error: unknown): void {
+  if (running === null) endOfFault(error);
+  else running.errors.report('worker', error);
+}
+
 function begin(message: Extract<ToWorker, { kind: 'begin' }>): Running {
   const { log, shutdown } = message.config;
   const logger = createLogger({ level: log.level, shared: true });
-  const worker = createWorker({ begin: message, logger, send: (said) => void send(said) });
+  const errors = createInternalErrors(logger);
+  onLogError(logger, (error) => errors.report('log', error));
+  const worker = createWorker({ begin: message, logger, errors, send: (said) => tell(said, () => {}) });
   const grace = closeWithGrace(
     {
       delay: forTimer(shutdown.delay + shutdown.drain + CLOSE_SLACK_MS),
@@ -67,6 +88,7 @@ function begin(message: Extract<ToWorker, { kind: 'begin' }>): Running {
     number: message.worker,
     worker,
     logger,
+    errors,
     drained: null,
     end() {
       if (began.drained === null && !faulty) void grace.close();
@@ -80,8 +102,15 @@ function end(): void {
   running.end();
 }
 
+function receive(message: ToWorker): void {
+  if (message.kind === 'begin') running = begin(message);
+  else if (message.kind === 'stop') end();
+  else running?.worker.receive(message);
+}
+
 /** Nothing of this process can be trusted any more; another one takes its place meanwhile. */
 function endOfFault(error: unknown): void {
+  if (faulty) return;
   faulty = true;
   void send({ kind: 'fault' });
   const exit = (): void => process.exit(FAULT_CODE);
@@ -104,12 +133,8 @@ async function bow(logger: Logger): Promise<void> {
 }
 
 onFault(endOfFault);
-process.on('message', (message: ToWorker) => {
-  if (message.kind === 'begin') running = begin(message);
-  else if (message.kind === 'stop') end();
-  else running?.worker.receive(message);
-});
-process.once('disconnect', end);
+process.on('message', (message: ToWorker) => contain(() => receive(message), report));
+process.once('disconnect', () => contain(end, report));
 // Otherwise Node ends a worker the moment that its primary is gone, with the requests that it has.
 if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
 void send({ kind: 'ready' });

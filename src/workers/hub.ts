@@ -2,6 +2,7 @@ import type { Cluster } from '../cluster/contract.ts';
 import type { UpstreamNode } from '../cluster/node.ts';
 import type { ClusterView } from '../cluster/view.ts';
 import { createConnections } from '../exchange/connections.ts';
+import { contain, type InternalErrors } from '../internal-errors.ts';
 import { MAX_CONNECTIONS } from '../wiring/create-serving.ts';
 import type { Member } from './crew.ts';
 import type { ConnectionEntry, FromWorker, Load, ToWorker } from './messages.ts';
@@ -12,6 +13,8 @@ import { createWatchList } from './watch-list.ts';
 const GATHER_MS = 5;
 /** How often the shares of Brokers that start slowly are told. */
 const SHARES_MS = 250;
+/** A view that could not be told is tried again after so long: what threw once will throw again. */
+const AFTER_ERROR_MS = 1_000;
 /** Connections told to a new worker in one message. */
 const ENTRIES = 5_000;
 
@@ -31,8 +34,17 @@ export interface Hub {
   close(): void;
 }
 
-/** `watchMs`: see `WatchList`. */
-export function createHub(cluster: Cluster, members: () => readonly Member[], watchMs: number): Hub {
+export interface HubOptions {
+  readonly cluster: Cluster;
+  /** Who is told. */
+  readonly members: () => readonly Member[];
+  /** See `WatchList`. */
+  readonly watchMs: number;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
+}
+
+export function createHub({ cluster, members, watchMs, errors }: HubOptions): Hub {
   const connections = createConnections(MAX_CONNECTIONS);
   const watchList = createWatchList(() => performance.now(), watchMs);
   const loadsOf = new Map<Member, readonly Load[]>();
@@ -41,8 +53,11 @@ export function createHub(cluster: Cluster, members: () => readonly Member[], wa
   let leaders = cluster.view.leaders;
   let gathering: NodeJS.Timeout | null = null;
 
+  const onError = (error: unknown): void => errors.report('worker', error);
+
+  /** A member that cannot be told keeps nothing from the others. */
   function broadcast(message: ToWorker): void {
-    for (const member of members()) member.send(message);
+    for (const member of members()) contain(() => member.send(message), onError);
   }
 
   function tell(next: ViewParts): void {
@@ -57,14 +72,25 @@ export function createHub(cluster: Cluster, members: () => readonly Member[], wa
     tell(encodeView(cluster.view));
   }
 
+  /** Otherwise the workers would keep an old view until the next change. */
+  function pushUntilTold(): void {
+    contain(push, (error) => {
+      onError(error);
+      gathering ??= setTimeout(pushUntilTold, AFTER_ERROR_MS);
+    });
+  }
+
   const onView = (view: ClusterView): void => {
     const moved =
       view.leaders.coordinator !== leaders.coordinator || view.leaders.overlord !== leaders.overlord;
     leaders = view.leaders;
-    if (moved) push();
-    else gathering ??= setTimeout(push, GATHER_MS);
+    if (moved) pushUntilTold();
+    else gathering ??= setTimeout(pushUntilTold, GATHER_MS);
   };
-  const warming = setInterval(() => tell({ ...told, shares: encodeShares(cluster.view) }), SHARES_MS);
+  const warming = setInterval(
+    () => contain(() => tell({ ...told, shares: encodeShares(cluster.view) }), onError),
+    SHARES_MS,
+  );
   cluster.on('view', onView);
 
   /** The nodes of this process count what all workers have under way. */
@@ -96,11 +122,12 @@ export function createHub(cluster: Cluster, members: () => readonly Member[], wa
       for (const [origin, outcome] of outcomes) {
         if (outcome !== 'ok') failed.add(origin);
         const node = cluster.view.nodes.get(origin);
-        if (node !== undefined) cluster.report(node, outcome);
+        if (node !== undefined) contain(() => cluster.report(node, outcome), onError);
       }
       if (failed.size === 0) return;
-      // In this order: by the time the worker hears that it was heard, it has the view that came of it.
-      push();
+      // In this order: by the time the worker hears that it was heard, it has the view that came of it. It must hear
+      // so in any case, or it would doubt these nodes for ever.
+      pushUntilTold();
       member.send({ kind: 'heard', report });
       for (const origin of failed) watchList.add(origin);
       broadcast({ kind: 'watch', origins: [...failed] });
@@ -111,7 +138,9 @@ export function createHub(cluster: Cluster, members: () => readonly Member[], wa
       broadcast({ kind: 'connections', entries });
     },
     loads(member, loads) {
-      if (loads.length > 0) loadsOf.set(member, loads);
+      // A copy, since what cannot be read must throw here, and not with each count of the others.
+      const own = loads.map(([origin, count]): Load => [origin, count]);
+      if (own.length > 0) loadsOf.set(member, own);
       else loadsOf.delete(member);
       count();
     },

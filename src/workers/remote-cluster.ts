@@ -1,7 +1,7 @@
 import type { Cluster, ClusterEvents } from '../cluster/contract.ts';
 import type { NodeOutcome, UpstreamNode } from '../cluster/node.ts';
 import type { ClusterView } from '../cluster/view.ts';
-import { ContainedEmitter, type InternalErrors } from '../internal-errors.ts';
+import { ContainedEmitter, contain, type InternalErrors } from '../internal-errors.ts';
 import { addDoubt, concerns, type Doubt, withDoubts } from './doubts.ts';
 import type { FromWorker, Load } from './messages.ts';
 import { createViewReader, type ViewParts } from './view-wire.ts';
@@ -36,6 +36,7 @@ export function createRemoteCluster(options: RemoteClusterOptions): RemoteCluste
 
 class WorkerCluster extends ContainedEmitter<ClusterEvents> implements RemoteCluster {
   readonly #send: (message: FromWorker) => void;
+  readonly #errors: InternalErrors;
   readonly #now: () => number;
   readonly #reader = createViewReader();
   readonly #watchList: WatchList;
@@ -54,6 +55,7 @@ class WorkerCluster extends ContainedEmitter<ClusterEvents> implements RemoteClu
     super((error) => errors.report('discovery', error));
     this.setMaxListeners(0);
     this.#send = send;
+    this.#errors = errors;
     this.#now = now;
     this.#watchList = createWatchList(() => performance.now(), watchMs);
     this.#shown = this.#reader.read(view);
@@ -110,8 +112,16 @@ class WorkerCluster extends ContainedEmitter<ClusterEvents> implements RemoteClu
     if (this.#outcomes.length > 1) return;
     setImmediate(() => {
       const outcomes = this.#outcomes;
+      const report = this.#report++;
       this.#outcomes = [];
-      this.#send({ kind: 'reports', report: this.#report++, outcomes });
+      contain(
+        () => this.#send({ kind: 'reports', report, outcomes }),
+        (error) => {
+          this.#errors.report('worker', error);
+          // The primary will never say so: what it was not told is not to be in doubt for ever.
+          this.heard(report);
+        },
+      );
     });
   }
 

@@ -5,6 +5,7 @@ import { createMetrics } from '../admin/metrics.ts';
 import type { WorkerStatus } from '../admin/status.ts';
 import { workerMetrics } from '../admin/worker-metrics.ts';
 import type { Config } from '../config/schema.ts';
+import { contain } from '../internal-errors.ts';
 import { forTimer } from '../timer.ts';
 import type { ServeOptions } from '../wiring/serve-here.ts';
 import type { Servers } from '../wiring/servers.ts';
@@ -13,7 +14,7 @@ import { createCensus } from './census.ts';
 import { createCrew, type Member } from './crew.ts';
 import { createHub } from './hub.ts';
 import { lasting, mergeMetrics, renderMetrics } from './merge-metrics.ts';
-import type { FromWorker, MetricsJson } from './messages.ts';
+import type { FromWorker, MetricsJson, WorkerAnswer } from './messages.ts';
 import { watchTime } from './watch-list.ts';
 import { workerConfig } from './worker-config.ts';
 
@@ -47,9 +48,12 @@ export function serveByWorkers({
   let retired: MetricsJson = [];
   let port = config.listen.port;
 
+  const guarded = (step: () => void): void => contain(step, (error) => errors.report('worker', error));
+
   const crew = createCrew({
     size: config.workers,
     logger,
+    errors,
     onReady(member) {
       member.send({
         kind: 'begin',
@@ -61,15 +65,23 @@ export function serveByWorkers({
     },
     onMessage: take,
     onEnd(member) {
-      census.gone(member);
-      hub.loads(member, []);
-      inFlight.delete(member);
-      retired = mergeMetrics([retired, lasting(counts.get(member) ?? [])]);
+      const counted = counts.get(member) ?? [];
       counts.delete(member);
+      inFlight.delete(member);
       answering.delete(member);
+      guarded(() => census.gone(member));
+      guarded(() => hub.loads(member, []));
+      guarded(() => {
+        retired = mergeMetrics([retired, lasting(counted)]);
+      });
     },
   });
-  const hub = createHub(cluster, () => crew.everybody, watchTime(config.health.outlier.maxEjection));
+  const hub = createHub({
+    cluster,
+    members: () => crew.everybody,
+    watchMs: watchTime(config.health.outlier.maxEjection),
+    errors,
+  });
   workerMetrics(registry, () => ({
     answering: crew.members.filter((member) => answering.has(member)).length,
     restarts: crew.members.reduce((sum, { restarts }) => sum + restarts, 0),
@@ -81,12 +93,25 @@ export function serveByWorkers({
     else if (message.kind === 'connections') hub.connections(message.entries);
     else if (message.kind === 'answer') census.answered(member, message.question, message.answer);
     else if (message.kind === 'last') {
-      counts.set(member, message.metrics);
+      keep(member, message.metrics);
       finished.add(member);
     } else if (message.kind === 'pulse') {
       liveness.errors(member, message.internalErrors);
       liveness.stalled(message.stallMs);
     }
+  }
+
+  /** What cannot be added up throws here, or each scrape would fail by it. */
+  function keep(member: Member, metrics: MetricsJson): void {
+    mergeMetrics([metrics]);
+    counts.set(member, metrics);
+  }
+
+  function takeAnswer(member: Member, answer: WorkerAnswer): void {
+    if (answer.metrics !== null && !finished.has(member)) keep(member, answer.metrics);
+    hub.loads(member, answer.loads);
+    inFlight.set(member, answer.inFlight);
+    answering.add(member);
   }
 
   /** False when somebody did not answer. */
@@ -96,11 +121,7 @@ export function serveByWorkers({
     const answers = await census.ask(asked, withMetrics);
     answering.clear();
     for (const [member, answer] of answers) {
-      if (member.state === 'gone') continue;
-      answering.add(member);
-      hub.loads(member, answer.loads);
-      inFlight.set(member, answer.inFlight);
-      if (answer.metrics !== null && !finished.has(member)) counts.set(member, answer.metrics);
+      if (member.state !== 'gone') guarded(() => takeAnswer(member, answer));
     }
     return asked.every((member) => answers.has(member) || member.state === 'gone');
   }

@@ -1,4 +1,5 @@
 import { type Connections, createConnections } from '../exchange/connections.ts';
+import { contain, type InternalErrors } from '../internal-errors.ts';
 import type { ConnectionEntry } from './messages.ts';
 
 /** JDBC connections that all workers know, whichever of them saw the first request. */
@@ -7,10 +8,14 @@ export interface SharedConnections extends Connections {
   learn(entries: readonly ConnectionEntry[]): void;
 }
 
-/** `share` gets what is new here, once for each turn of the event loop in which something is. */
+/**
+ * `share` gets what is new here, once for each turn of the event loop in which something is. Where it throws the
+ * others do not learn of these, and of the next ones they do.
+ */
 export function createSharedConnections(
   capacity: number,
   share: (entries: readonly ConnectionEntry[]) => void,
+  errors: InternalErrors,
 ): SharedConnections {
   const known = createConnections(capacity);
   let fresh: ConnectionEntry[] = [];
@@ -18,7 +23,10 @@ export function createSharedConnections(
   function announce(): void {
     const entries = fresh;
     fresh = [];
-    share(entries);
+    contain(
+      () => share(entries),
+      (error) => errors.report('worker', error),
+    );
   }
 
   return {

@@ -4,11 +4,10 @@ import { createAccessLog } from '../admin/access-log.ts';
 import { logRulesEvents } from '../admin/event-log.ts';
 import { exchangeMetrics, inFlightMetric } from '../admin/exchange-metrics.ts';
 import { internalErrorMetrics } from '../admin/internal-error-metrics.ts';
-import { onLogError } from '../admin/logger.ts';
 import { watchLoop } from '../admin/loop-watch.ts';
 import { processMetrics, recordMetrics } from '../admin/metrics.ts';
 import type { Config } from '../config/schema.ts';
-import { createInternalErrors } from '../internal-errors.ts';
+import { contain, type InternalErrors } from '../internal-errors.ts';
 import { createServing, MAX_CONNECTIONS } from '../wiring/create-serving.ts';
 import {
   type FromWorker,
@@ -38,14 +37,16 @@ export interface Worker {
 export interface WorkerOptions {
   readonly begin: Begin;
   readonly logger: Logger;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
+  /** What it throws is told, and ends what was to be sent. */
   readonly send: (message: FromWorker) => void;
 }
 
-export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
+export function createWorker({ begin, logger, errors, send }: WorkerOptions): Worker {
   const { config, worker, view, watched } = begin;
   const registry = new Registry();
-  const errors = createInternalErrors(logger);
-  onLogError(logger, (error) => errors.report('log', error));
+  const report = (error: unknown): void => errors.report('worker', error);
   const cluster = createRemoteCluster({
     view,
     watched,
@@ -53,8 +54,10 @@ export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
     errors,
     send,
   });
-  const connections = createSharedConnections(MAX_CONNECTIONS, (entries) =>
-    send({ kind: 'connections', entries }),
+  const connections = createSharedConnections(
+    MAX_CONNECTIONS,
+    (entries) => send({ kind: 'connections', entries }),
+    errors,
   );
   const accessLog = createAccessLog(logger, config.log.access);
   const serving = createServing({
@@ -77,12 +80,15 @@ export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
   let stallMs = 0;
   watchLoop((ms) => {
     stallMs = Math.max(stallMs, ms);
-  });
-  // Until the process ends: one that drains lives, too.
-  setInterval(() => {
+  }, report);
+
+  function pulse(): void {
     send({ kind: 'pulse', internalErrors: errors.total, stallMs });
     stallMs = 0;
-  }, PULSE_MS).unref();
+  }
+
+  // Until the process ends: one that drains lives, too.
+  setInterval(() => contain(pulse, report), PULSE_MS).unref();
 
   async function answer(question: number, metrics: boolean): Promise<void> {
     const { loads } = cluster;
@@ -107,7 +113,7 @@ export function createWorker({ begin, logger, send }: WorkerOptions): Worker {
           connections.learn(message.entries);
           break;
         case 'ask':
-          void answer(message.question, message.metrics);
+          answer(message.question, message.metrics).catch(report);
           break;
       }
     },

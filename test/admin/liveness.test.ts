@@ -1,6 +1,6 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { Liveness } from '../../src/admin/liveness.ts';
-import { LOOK_MS, LoopWatch } from '../../src/admin/loop-watch.ts';
+import { LOOK_MS, LoopWatch, watchLoop } from '../../src/admin/loop-watch.ts';
 
 let now: number;
 let liveness: Liveness;
@@ -118,4 +118,24 @@ describe('the watch over a loop', () => {
     expect(pass(LOOK_MS, 1)).toBe(0);
     expect(pass(LOOK_MS + 10_000, 1)).toBe(10_000);
   });
+});
+
+test('an error while a loop is watched is told, and it is watched on', () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const look = vi.spyOn(LoopWatch.prototype, 'look').mockReturnValue(7);
+  const stalls: number[] = [];
+  const told: unknown[] = [];
+  const stop = watchLoop(
+    (ms) => stalls.push(ms),
+    (error) => told.push(error),
+  );
+  look.mockImplementationOnce(() => {
+    throw new Error('at the look');
+  });
+  vi.advanceTimersByTime(3 * LOOK_MS);
+  expect(told).toEqual([new Error('at the look')]);
+  expect(stalls).toEqual([7, 7]);
+  stop();
+  vi.useRealTimers();
+  vi.restoreAllMocks();
 });

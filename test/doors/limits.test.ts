@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Socket } from 'node:net';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type FakeUpstream, startUpstream } from '../support/fake-upstream.ts';
 import { type Harness, startHarness } from '../support/gateway-harness.ts';
 import { connectRaw } from '../support/raw-client.ts';
@@ -76,6 +76,20 @@ test('a client that reads nothing is cut, and the node is let go within a second
     expect(performance.now()).toBeLessThan(deadline);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+  client.close();
+});
+
+test('an error when such a client is to be cut is told, and it is cut all the same', async () => {
+  const cut = vi.spyOn(Socket.prototype, 'resetAndDestroy').mockImplementationOnce(() => {
+    throw new Error('at the cut');
+  });
+  const client = await connectRaw(gateway.port);
+  client.socket.pause();
+  client.send('POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}');
+  const [record] = await gateway.recorded(1);
+  cut.mockRestore();
+  expect(record).toMatchObject({ end: 'client_gone', status: 200 });
+  expect(gateway.errors.lines).toMatchObject([{ place: 'client', error: 'Error: at the cut' }]);
   client.close();
 });
 

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Role } from '../../src/discovery/discovery.ts';
 import { createConcurrency } from '../../src/exchange/concurrency.ts';
 import { createParking, type Parking, type ParkingOptions, type Waiter } from '../../src/exchange/parking.ts';
@@ -259,5 +259,62 @@ describe('the retry budget', () => {
         }
       }),
     );
+  });
+});
+
+describe('an error of its own', () => {
+  let fails = false;
+  const errors = recordErrors();
+  beforeEach(() => {
+    parking.close();
+    begin({
+      errors,
+      now: () => {
+        if (fails) throw new Error('no time');
+        return time;
+      },
+    });
+    Guest.mayGo = () => false;
+    parking.park(new Guest('one'));
+  });
+  afterEach(() => {
+    fails = false;
+    vi.useRealTimers();
+  });
+
+  test('when it looks who may go is told, and it looks again when it is to', async () => {
+    const before = errors.total;
+    Guest.mayGo = () => true;
+    fails = true;
+    cluster.emit('view');
+    while (errors.total === before) await turn();
+    fails = false;
+    expect(errors.lines.at(-1)).toMatchObject({ place: 'request', error: 'Error: no time' });
+    expect(gone).toEqual([]);
+    cluster.emit('view');
+    await allGone(1);
+    expect(gone).toEqual(['one']);
+  });
+
+  test('when it looks whose time is up is told, and the next look finds them', () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    parking.close();
+    begin({
+      errors,
+      now: () => {
+        if (fails) throw new Error('no time');
+        return time;
+      },
+    });
+    parking.park(new Guest('two'));
+    const before = errors.total;
+    time = 100;
+    fails = true;
+    while (errors.total === before) vi.advanceTimersToNextTimer();
+    fails = false;
+    expect(errors.lines.at(-1)).toMatchObject({ place: 'request', error: 'Error: no time' });
+    expect(gone).toEqual([]);
+    vi.advanceTimersToNextTimer();
+    expect(gone).toEqual(['two expired']);
   });
 });

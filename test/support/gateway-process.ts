@@ -56,7 +56,7 @@ const AT_FAULT = new URL('./at-fault.ts', import.meta.url);
 
 /** What a process is told to do on SIGWINCH, as the environment of the program. */
 export function atFault(
-  what: 'throws' | 'rejects' | 'busy' | 'complains' | 'stuck',
+  what: 'throws' | 'rejects' | 'busy' | 'complains' | 'garbles' | 'mute' | 'stuck',
   ms = 0,
 ): Record<string, string> {
   return { NODE_OPTIONS: `--import ${AT_FAULT.href}`, AT_FAULT: what, AT_FAULT_MS: String(ms) };

@@ -1,100 +1,19 @@
-import { get, type IncomingMessage } from 'node:http';
-import { text } from 'node:stream/consumers';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type FakeUpstream, json, plain, startUpstream } from '../support/fake-upstream.ts';
-import {
-  atFault,
-  type GatewayStatus,
-  type RunningGateway,
-  startFaultyGateway,
-} from '../support/gateway-process.ts';
+import { expect, test, vi } from 'vitest';
+import { atFault } from '../support/gateway-process.ts';
+import { COUNT, lives, until, useTwoWorkers } from '../support/two-workers.ts';
 
 // Processes that start on a machine with other work to do.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
-const SLOW = '/druid/v2/datasources/slow';
-const COUNT = 'druid_gateway_requests_total{role="broker",class="read",status="200"}';
-
-let druid: FakeUpstream;
-let gateway: RunningGateway;
-/** Requests that the Broker has and does not answer. */
-let unanswered: (() => void)[];
-
-beforeEach(async () => {
-  unanswered = [];
-  druid = await startUpstream(({ target }, socket) => {
-    if (target.endsWith('/readiness')) socket.write(json(true));
-    else if (target === '/status/ready') socket.write(plain('404 Not Found', [], ''));
-    else if (target === SLOW) unanswered.push(() => socket.write(json('late')));
-    else socket.write(json('now'));
-  });
-});
-afterEach(async () => {
-  for (const answer of unanswered) answer();
-  await gateway.stop();
-  await druid.close();
-});
-
-async function start(fault: Record<string, string>, keys: Record<string, string> = {}): Promise<void> {
-  const settings = { WORKERS: '2', STATIC__BROKERS: druid.origin, LOG__ACCESS: 'false', ...keys };
-  gateway = await startFaultyGateway(fault, settings, '--discovery', 'static');
-  await gateway.until(({ brokers }) => brokers.some(({ ready }) => ready));
-}
-
-/** On a connection of its own: what was answered, or that it was cut. */
-function request(path = '/druid/v2/datasources'): Promise<string> {
-  return new Promise((resolve) => {
-    const sent = get(gateway.url + path, { agent: false });
-    sent.once('error', () => resolve('cut'));
-    sent.once('response', (response: IncomingMessage) => text(response).then(resolve, () => resolve('cut')));
-  });
-}
-
-/** Sends requests that are not answered until each worker has one; the answers to come. */
-async function holdAll(): Promise<Promise<string>[]> {
-  const held: Promise<string>[] = [];
-  while (!(await workers()).every(({ inFlight }) => inFlight > 0)) {
-    held.push(request(SLOW));
-    await until(() => unanswered.length === held.length);
-  }
-  return held;
-}
-
-async function workers(): Promise<NonNullable<GatewayStatus['workers']>> {
-  return (await gateway.status()).workers ?? [];
-}
-
-async function pids(): Promise<number[]> {
-  return (await workers()).map(({ pid }) => pid ?? 0);
-}
+const setup = useTwoWorkers();
+const { request, holdAll, workers, pids, lines } = setup;
+const start = (fault: Record<string, string>, keys: Record<string, string> = {}): Promise<void> =>
+  setup.start(keys, fault);
 
 const fails = (pid: number): boolean => process.kill(pid, 'SIGWINCH');
 
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
-function lives(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
-/** The lines of the log with this message, once there are so many: they are written a moment later. */
-async function lines(message: string, count = 1): Promise<Record<string, unknown>[]> {
-  const all = (): string[] =>
-    gateway
-      .log()
-      .split('\n')
-      .filter((line) => line.endsWith(`"msg":"${message}"}`));
-  await until(() => all().length >= count);
-  return all().map((line) => JSON.parse(line) as Record<string, unknown>);
-}
-
 async function live(): Promise<unknown> {
-  const answer = await fetch(`${gateway.admin}/health/live`);
+  const answer = await fetch(`${setup.gateway.admin}/health/live`);
   return [answer.status, await answer.json()];
 }
 
@@ -111,12 +30,13 @@ test.each(['throws', 'rejects'] as const)(
     for (let i = 0; i < served; i++) expect(await request()).toBe('"now"');
     const began = performance.now();
     fails(dying);
-    const [next] = (await gateway.until(({ workers: now = [] }) => now[0]?.pid !== dying)).workers ?? [];
+    const [next] =
+      (await setup.gateway.until(({ workers: now = [] }) => now[0]?.pid !== dying)).workers ?? [];
     expect(next?.pid).not.toBeNull();
     const cut = held.map((answer) => answer.then((body) => body === 'cut'));
     await until(() => !lives(dying));
     expect(performance.now() - began).toBeLessThan(10_000);
-    const after = await gateway.until(
+    const after = await setup.gateway.until(
       ({ workers: now = [] }) => now[0]?.state === 'serving' && now[0].lastExit !== undefined,
     );
     expect(after.workers?.[0]).toMatchObject({
@@ -124,14 +44,14 @@ test.each(['throws', 'rejects'] as const)(
       lastExit: { reason: 'fault', code: 70, signal: null, when: expect.stringMatching(/^\d{4}-.*Z$/) },
     });
     expect(after.workers?.[1]).toMatchObject({ pid: two.pid, restarts: 0, inFlight: two.inFlight });
-    for (const answer of unanswered) answer();
+    for (const answer of setup.unanswered) answer();
     expect((await Promise.all(cut)).filter(Boolean)).toHaveLength(one.inFlight);
-    expect(await gateway.metric(COUNT)).toBe(served + two.inFlight);
-    expect(await gateway.metric('druid_gateway_worker_exits_total{reason="fault"}')).toBe(1);
-    expect(await gateway.metric('druid_gateway_worker_exits_total{reason="killed"}')).toBe(0);
-    expect(await gateway.metric('druid_gateway_worker_restarts_total')).toBe(1);
-    expect(await gateway.metric('druid_gateway_workers')).toBe(2);
-    expect(await gateway.metric('druid_gateway_requests_in_flight')).toBe(0);
+    expect(await setup.gateway.metric(COUNT)).toBe(served + two.inFlight);
+    expect(await setup.gateway.metric('druid_gateway_worker_exits_total{reason="fault"}')).toBe(1);
+    expect(await setup.gateway.metric('druid_gateway_worker_exits_total{reason="killed"}')).toBe(0);
+    expect(await setup.gateway.metric('druid_gateway_worker_restarts_total')).toBe(1);
+    expect(await setup.gateway.metric('druid_gateway_workers')).toBe(2);
+    expect(await setup.gateway.metric('druid_gateway_requests_in_flight')).toBe(0);
     expect(await lines('a fault of the gateway itself')).toMatchObject([
       { level: 'fatal', worker: 1, err: { stack: expect.stringContaining('at-fault.ts') } },
     ]);
@@ -149,7 +69,7 @@ test('two workers that fail at the same time are both replaced at once', async (
   const both = await pids();
   for (const pid of both) fails(pid);
   const isNew = (pid: number | null): boolean => pid !== null && !both.includes(pid);
-  await gateway.until(({ workers: now = [] }) =>
+  await setup.gateway.until(({ workers: now = [] }) =>
     now.every(({ state, pid }) => state === 'serving' && isNew(pid)),
   );
   expect(await request()).toBe('"now"');
@@ -166,10 +86,10 @@ test('a fault while a worker drains ends it within the second all the same', asy
   const [one] = await workers();
   const dying = one?.pid ?? 0;
   process.kill(dying, 'SIGTERM');
-  await gateway.until(({ workers: now = [] }) => now[0]?.state === 'draining');
+  await setup.gateway.until(({ workers: now = [] }) => now[0]?.state === 'draining');
   fails(dying);
-  await gateway.until(({ workers: now = [] }) => now[0]?.lastExit?.reason === 'fault');
-  expect(unanswered).toHaveLength(held.length);
+  await setup.gateway.until(({ workers: now = [] }) => now[0]?.lastExit?.reason === 'fault');
+  expect(setup.unanswered).toHaveLength(held.length);
   expect((await workers())[0]?.lastExit).toMatchObject({ code: 70, signal: null });
 });
 
@@ -177,11 +97,11 @@ test('workers that die again and again are waited for, but not all of them at on
   await start(atFault('throws'));
   const gaps: number[] = [];
   for (let round = 0; round < 10; round++) {
-    await gateway.until(({ workers: all = [] }) => all.some(({ state }) => state === 'serving'));
+    await setup.gateway.until(({ workers: all = [] }) => all.some(({ state }) => state === 'serving'));
     const killed = (await pids()).filter((pid) => pid !== 0 && lives(pid));
     for (const pid of killed) process.kill(pid, 'SIGKILL');
     const began = performance.now();
-    await gateway.until(({ workers: all = [] }) =>
+    await setup.gateway.until(({ workers: all = [] }) =>
       all.some(({ pid }) => pid !== null && !killed.includes(pid)),
     );
     gaps.push(performance.now() - began);
@@ -195,11 +115,13 @@ test('a worker that is stuck in a loop is killed and replaced, although little i
   const [stuck = 0, other] = await pids();
   fails(stuck);
   await until(() => !lives(stuck));
-  const { workers: now = [] } = await gateway.until(({ workers: all = [] }) => all[0]?.state === 'serving');
+  const { workers: now = [] } = await setup.gateway.until(
+    ({ workers: all = [] }) => all[0]?.state === 'serving',
+  );
   expect(now.map(({ restarts }) => restarts)).toEqual([1, 0]);
   expect(now[0]?.lastExit).toMatchObject({ reason: 'stuck', code: null, signal: 'SIGKILL' });
   expect(now[1]?.pid).toBe(other);
-  expect(await gateway.metric('druid_gateway_worker_exits_total{reason="stuck"}')).toBe(1);
+  expect(await setup.gateway.metric('druid_gateway_worker_exits_total{reason="stuck"}')).toBe(1);
 });
 
 test('how a worker ended is told of those that somebody ended, too', async () => {
@@ -207,15 +129,15 @@ test('how a worker ended is told of those that somebody ended, too', async () =>
   const [one = 0, two = 0] = await pids();
   process.kill(one, 'SIGKILL');
   process.kill(two, 'SIGTERM');
-  const { workers: now = [] } = await gateway.until(({ workers: all = [] }) =>
+  const { workers: now = [] } = await setup.gateway.until(({ workers: all = [] }) =>
     all.every(({ lastExit }) => lastExit !== undefined),
   );
   expect(now.map(({ lastExit }) => lastExit)).toMatchObject([
     { reason: 'killed', code: null, signal: 'SIGKILL' },
     { reason: 'stopped', code: 0, signal: null },
   ]);
-  expect(await gateway.metric('druid_gateway_worker_exits_total{reason="killed"}')).toBe(1);
-  expect(await gateway.metric('druid_gateway_worker_exits_total{reason="stopped"}')).toBe(1);
+  expect(await setup.gateway.metric('druid_gateway_worker_exits_total{reason="killed"}')).toBe(1);
+  expect(await setup.gateway.metric('druid_gateway_worker_exits_total{reason="stopped"}')).toBe(1);
 });
 
 test('a worker whose event loop was stuck for too long is told by /health/live, one that was frozen is not', async () => {
@@ -227,7 +149,7 @@ test('a worker whose event loop was stuck for too long is told by /health/live, 
   process.kill(frozen, 'SIGCONT');
   // Its next pulse says how it has been: by then it answers again.
   await until(() => lives(frozen));
-  await gateway.metric('druid_gateway_workers');
+  await setup.gateway.metric('druid_gateway_workers');
   await new Promise((resolve) => setTimeout(resolve, 2_000));
   expect(await live()).toEqual([200, { status: 'live' }]);
   fails(busy);
@@ -244,4 +166,35 @@ test('internal errors of all workers together are told by /health/live', async (
   expect(await live()).toEqual([200, { status: 'live' }]);
   fails(two);
   while (JSON.stringify(await live()) !== '[503,{"status":"not live","reason":"internal_errors"}]');
+});
+
+const ERRORS = 'druid_gateway_internal_errors_total{place="worker"}';
+
+test('messages between a worker and the primary that neither can read end nothing but themselves', async () => {
+  await start(atFault('garbles'));
+  const both = await pids();
+  fails(both[0] ?? 0);
+  // Four of the primary, two of the worker.
+  while ((await setup.gateway.metric(ERRORS)) < 6);
+  expect(await setup.gateway.metric(ERRORS)).toBe(6);
+  for (let i = 0; i < 20; i++) expect(await request()).toBe('"now"');
+  expect(await setup.gateway.metric(COUNT)).toBe(20);
+  expect(await setup.gateway.metric('druid_gateway_workers')).toBe(2);
+  expect(await pids()).toEqual(both);
+});
+
+test('a worker that cannot say something goes on, and says the next', async () => {
+  await start(atFault('mute'));
+  const both = await pids();
+  fails(both[0] ?? 0);
+  expect(await lines('internal error', 1)).toMatchObject([{ place: 'worker' }]);
+  // The first question is not answered for the error, the next one is.
+  while ((await setup.gateway.metric(ERRORS)) < 2);
+  const said = await lines('internal error', 2);
+  expect(new Set(said.map(({ error }) => error))).toEqual(
+    new Set(['Error: mute on purpose: pulse', 'Error: mute on purpose: answer']),
+  );
+  expect(await setup.gateway.metric('druid_gateway_workers')).toBe(2);
+  for (let i = 0; i < 20; i++) expect(await request()).toBe('"now"');
+  expect(await pids()).toEqual(both);
 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createCluster } from '../../src/cluster/create-cluster.ts';
 import type { NodeOutcome, UpstreamNode } from '../../src/cluster/node.ts';
 import type { Member } from '../../src/workers/crew.ts';
@@ -7,7 +7,7 @@ import type { FromWorker, ToWorker } from '../../src/workers/messages.ts';
 import { createRemoteCluster, type RemoteCluster } from '../../src/workers/remote-cluster.ts';
 import { createSharedConnections, type SharedConnections } from '../../src/workers/shared-connections.ts';
 import { FakeDiscovery, FakeProbes, OK, REFUSED } from '../cluster/fakes.ts';
-import { recordErrors } from '../support/recorded-errors.ts';
+import { type RecordedErrors, recordErrors } from '../support/recorded-errors.ts';
 
 /** Two workers in this process, on a channel that delivers in the next turn, as a pipe does. */
 interface FakeWorker {
@@ -24,6 +24,7 @@ let discovery: FakeDiscovery;
 let probes: FakeProbes;
 let primary: ReturnType<typeof createCluster>;
 let hub: Hub;
+let errors: RecordedErrors;
 let workers: FakeWorker[];
 /** What has reached the primary. */
 let reported: NodeOutcome[];
@@ -56,7 +57,11 @@ function startWorker(number: number): FakeWorker {
       if (message.kind === 'connections') hub.connections(message.entries);
     });
   const cluster = createRemoteCluster({ errors: recordErrors(), ...hub.beginning, watchMs: 60_000, send });
-  const connections = createSharedConnections(100, (entries) => send({ kind: 'connections', entries }));
+  const connections = createSharedConnections(
+    100,
+    (entries) => send({ kind: 'connections', entries }),
+    recordErrors(),
+  );
   const worker = { member, heard, cluster, connections };
   workers.push(worker);
   hub.welcome(member);
@@ -96,7 +101,13 @@ beforeEach(async () => {
   });
   workers = [];
   reported = [];
-  hub = createHub(primary, () => workers.map(({ member }) => member), 60_000);
+  errors = recordErrors();
+  hub = createHub({
+    cluster: primary,
+    members: () => workers.map(({ member }) => member),
+    watchMs: 60_000,
+    errors,
+  });
   probes.master('coordinator', MASTER, OK);
   for (const origin of BROKERS) probes.broker(origin, OK);
   startWorker(1);
@@ -169,6 +180,69 @@ test('all workers know a JDBC connection, the one that comes later too, and agre
   first().connections.remember('c', '10.0.0.1:8082');
   await until(() => told(second(), 'c') === 1);
   expect(told(second(), 'a')).toBe(1);
+});
+
+describe('an error', () => {
+  /** Whatever of the cluster's view is looked at next throws; the function ends that. */
+  function breakView(): () => void {
+    const view = vi.spyOn(primary, 'view', 'get').mockImplementation(() => {
+      throw new Error('no view');
+    });
+    return () => view.mockRestore();
+  }
+
+  test('when a view is to be told is reported, and the view is told a second later', async () => {
+    const mend = breakView();
+    primary.cordon(BROKERS[0].replace('http://', ''), true);
+    await until(() => errors.lines.some(({ stack }) => stack?.includes('at push') === true));
+    mend();
+    expect(new Set(errors.lines.map(({ place, error }) => `${place} ${error}`))).toEqual(
+      new Set(['worker Error: no view']),
+    );
+    expect(workers.map(ready)).toEqual([2, 2]);
+    await until(() => workers.every((worker) => ready(worker) === 1));
+  });
+
+  test('when the shares are told is reported, and they are told the next time', async () => {
+    const mend = breakView();
+    await until(() => errors.counts.worker > 1);
+    mend();
+    const node = primary.view.nodes.get(BROKERS[0]) as UpstreamNode;
+    node.share = 0.5;
+    await until(() => workers.every((worker) => nodeIn(worker, BROKERS[0]).share === 0.5));
+  });
+
+  test('when one worker is told is reported, and the others are told', async () => {
+    const { member } = first();
+    Object.assign(member, {
+      send: () => {
+        throw new Error('no channel');
+      },
+    });
+    hub.connections([['a', '10.0.0.1:8082']]);
+    await until(() => second().connections.brokerOf('a') === '10.0.0.1:8082');
+    expect(errors.lines).toMatchObject([{ place: 'worker', error: 'Error: no channel' }]);
+  });
+
+  test('at what a worker reports of one node ends nothing else of the report, which counts as heard', async () => {
+    vi.spyOn(primary, 'report').mockImplementationOnce(() => {
+      throw new Error('no report');
+    });
+    probes.broker(BROKERS[1], REFUSED);
+    first().cluster.report(nodeIn(first(), BROKERS[0]), 'connect_failed');
+    first().cluster.report(nodeIn(first(), BROKERS[1]), 'connect_failed');
+    expect(ready(first())).toBe(0);
+    await until(() => ready(second()) === 1);
+    await until(() => ready(first()) === 1);
+    expect(errors.lines).toMatchObject([{ place: 'worker', error: 'Error: no report' }]);
+  });
+
+  test('of loads that cannot be read leaves those of the others as they were', () => {
+    hub.loads(second().member, [[BROKERS[0], 3]]);
+    expect(() => hub.loads(first().member, [null] as never)).toThrow(TypeError);
+    hub.loads(second().member, [[BROKERS[0], 2]]);
+    expect(primary.view.nodes.get(BROKERS[0])?.outstanding).toBe(2);
+  });
 });
 
 /** How often this worker was told of a connection. */

@@ -1,100 +1,28 @@
-import { get, type IncomingMessage } from 'node:http';
-import { text } from 'node:stream/consumers';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type FakeUpstream, json, plain, startUpstream } from '../support/fake-upstream.ts';
-import {
-  type GatewayStatus,
-  type RunningGateway,
-  startGatewayFromSources,
-} from '../support/gateway-process.ts';
+import { expect, test, vi } from 'vitest';
+import { startGatewayFromSources } from '../support/gateway-process.ts';
+import { COUNT, lives, until, useTwoWorkers } from '../support/two-workers.ts';
 
 // Processes that start on a machine with other work to do.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
-const SLOW = '/druid/v2/datasources/slow';
-const COUNT = 'druid_gateway_requests_total{role="broker",class="read",status="200"}';
-
-let druid: FakeUpstream;
-let gateway: RunningGateway;
-/** Requests that the Broker has and does not answer. */
-let unanswered: (() => void)[];
-
-beforeEach(async () => {
-  unanswered = [];
-  druid = await startUpstream(({ target }, socket) => {
-    if (target.endsWith('/readiness')) socket.write(json(true));
-    else if (target === '/status/ready') socket.write(plain('404 Not Found', [], ''));
-    else if (target === SLOW) unanswered.push(() => socket.write(json('late')));
-    else socket.write(json('now'));
-  });
-});
-afterEach(async () => {
-  for (const answer of unanswered) answer();
-  await gateway.stop();
-  await druid.close();
-});
-
-async function start(keys: Readonly<Record<string, string>> = {}): Promise<void> {
-  const settings = { WORKERS: '2', STATIC__BROKERS: druid.origin, LOG__ACCESS: 'false', ...keys };
-  gateway = await startGatewayFromSources(settings, '--discovery', 'static');
-  await gateway.until(({ brokers }) => brokers.some(({ ready }) => ready));
-}
-
-/** On a connection of its own: what was answered, or that it was cut. */
-function request(path: string): Promise<string> {
-  return new Promise((resolve) => {
-    const sent = get(gateway.url + path, { agent: false });
-    sent.once('error', () => resolve('cut'));
-    sent.once('response', (response: IncomingMessage) => text(response).then(resolve, () => resolve('cut')));
-  });
-}
-
-/** Sends requests that are not answered until each worker has one; the answers to come. */
-async function holdAll(): Promise<Promise<string>[]> {
-  const held: Promise<string>[] = [];
-  const before = unanswered.length;
-  while (!(await workers()).every(({ inFlight }) => inFlight > 0)) {
-    held.push(request(SLOW));
-    await until(() => unanswered.length === before + held.length);
-  }
-  return held;
-}
-
-async function workers(): Promise<NonNullable<GatewayStatus['workers']>> {
-  return (await gateway.status()).workers ?? [];
-}
-
-async function pids(): Promise<number[]> {
-  return (await workers()).map(({ pid }) => pid ?? 0);
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
-function lives(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
+const setup = useTwoWorkers();
+const { start, request, holdAll, workers, pids } = setup;
 
 test('each worker serves, and what they count adds up', async () => {
   await start();
   const held = await holdAll();
-  expect(await gateway.metric('druid_gateway_requests_in_flight')).toBe(held.length);
-  expect(await gateway.metric(`druid_gateway_upstream_outstanding{node="${druid.hostAndPort}"}`)).toBe(
-    held.length,
-  );
-  for (const answer of unanswered) answer();
+  expect(await setup.gateway.metric('druid_gateway_requests_in_flight')).toBe(held.length);
+  expect(
+    await setup.gateway.metric(`druid_gateway_upstream_outstanding{node="${setup.druid.hostAndPort}"}`),
+  ).toBe(held.length);
+  for (const answer of setup.unanswered) answer();
   expect(new Set(await Promise.all(held))).toEqual(new Set(['"late"']));
   const more = await Promise.all(Array.from({ length: 50 }, () => request('/druid/v2/datasources')));
   expect(new Set(more)).toEqual(new Set(['"now"']));
-  expect(await gateway.metric(COUNT)).toBe(held.length + 50);
-  expect(await gateway.metric('druid_gateway_requests_in_flight')).toBe(0);
-  expect(await gateway.metric('druid_gateway_view_complete')).toBe(1);
-  expect(await gateway.metric('druid_gateway_workers')).toBe(2);
+  expect(await setup.gateway.metric(COUNT)).toBe(held.length + 50);
+  expect(await setup.gateway.metric('druid_gateway_requests_in_flight')).toBe(0);
+  expect(await setup.gateway.metric('druid_gateway_view_complete')).toBe(1);
+  expect(await setup.gateway.metric('druid_gateway_workers')).toBe(2);
 });
 
 test('a worker that is killed is replaced: only its own connections are cut, and no count falls', async () => {
@@ -103,20 +31,20 @@ test('a worker that is killed is replaced: only its own connections are cut, and
   const [one, two] = await workers();
   if (one?.pid == null || two === undefined) throw new Error('there are no workers');
   await request('/druid/v2/datasources');
-  expect(await gateway.metric(COUNT)).toBe(1);
+  expect(await setup.gateway.metric(COUNT)).toBe(1);
   process.kill(one.pid, 'SIGKILL');
   const cut = held.map((answer) => answer.then((body) => body === 'cut'));
   await until(() => !lives(one.pid ?? 0));
   for (let i = 0; i < 50; i++) expect(await request('/druid/v2/datasources')).toBe('"now"');
-  await gateway.until(({ workers: now = [] }) => now[0]?.state === 'serving' && now[0].restarts === 1);
-  for (const answer of unanswered) answer();
+  await setup.gateway.until(({ workers: now = [] }) => now[0]?.state === 'serving' && now[0].restarts === 1);
+  for (const answer of setup.unanswered) answer();
   expect((await Promise.all(cut)).filter(Boolean)).toHaveLength(one.inFlight);
   expect(await pids()).toEqual([expect.not.toBeOneOf([one.pid]), two.pid]);
-  expect(await gateway.metric('druid_gateway_worker_restarts_total')).toBe(1);
-  expect(await gateway.metric(COUNT)).toBe(1 + 50 + two.inFlight);
+  expect(await setup.gateway.metric('druid_gateway_worker_restarts_total')).toBe(1);
+  expect(await setup.gateway.metric(COUNT)).toBe(1 + 50 + two.inFlight);
   // The new one knows the cluster and takes connections.
   expect((await holdAll()).length).toBeGreaterThan(1);
-  expect(gateway.log()).toContain('a worker ended; another takes its place');
+  expect(setup.gateway.log()).toContain('a worker ended; another takes its place');
 });
 
 test('a worker that gets SIGTERM drains and is replaced, and nothing is cut', async () => {
@@ -124,22 +52,24 @@ test('a worker that gets SIGTERM drains and is replaced, and nothing is cut', as
   const held = await holdAll();
   const [one] = await pids();
   process.kill(one ?? 0, 'SIGTERM');
-  await gateway.until(({ workers: now = [] }) => now[0]?.state === 'draining');
-  for (const answer of unanswered) answer();
+  await setup.gateway.until(({ workers: now = [] }) => now[0]?.state === 'draining');
+  for (const answer of setup.unanswered) answer();
   expect(new Set(await Promise.all(held))).toEqual(new Set(['"late"']));
-  await gateway.until(({ workers: now = [] }) => now[0]?.state === 'serving' && now[0].restarts === 1);
-  expect(await gateway.metric(COUNT)).toBe(held.length);
+  await setup.gateway.until(({ workers: now = [] }) => now[0]?.state === 'serving' && now[0].restarts === 1);
+  expect(await setup.gateway.metric(COUNT)).toBe(held.length);
 });
 
 test('SIGTERM drains all workers and ends with 0', async () => {
   await start();
   const held = await holdAll();
   const all = await pids();
-  const stopped = gateway.stop();
-  await gateway.until(({ workers: now = [] }) => now.every(({ state }) => state === 'draining'));
-  expect(await (await fetch(`${gateway.admin}/health/ready`)).json()).toMatchObject({ reason: 'draining' });
-  await until(() => gateway.log().includes('"draining"'));
-  for (const answer of unanswered) answer();
+  const stopped = setup.gateway.stop();
+  await setup.gateway.until(({ workers: now = [] }) => now.every(({ state }) => state === 'draining'));
+  expect(await (await fetch(`${setup.gateway.admin}/health/ready`)).json()).toMatchObject({
+    reason: 'draining',
+  });
+  await until(() => setup.gateway.log().includes('"draining"'));
+  for (const answer of setup.unanswered) answer();
   expect(new Set(await Promise.all(held))).toEqual(new Set(['"late"']));
   expect(await stopped).toBe(0);
   expect(all.filter(lives)).toEqual([]);
@@ -149,9 +79,9 @@ test('SIGTERM drains all workers and ends with 0', async () => {
 test('a second signal ends all of it at once with 1', async () => {
   await start({ SHUTDOWN__DELAY: '10m' });
   const all = await pids();
-  process.kill(gateway.pid, 'SIGTERM');
-  await until(() => gateway.log().includes('"draining"'));
-  expect(await gateway.stop()).toBe(1);
+  process.kill(setup.gateway.pid, 'SIGTERM');
+  await until(() => setup.gateway.log().includes('"draining"'));
+  expect(await setup.gateway.stop()).toBe(1);
   await until(() => !all.some(lives));
 });
 
@@ -159,9 +89,9 @@ test('when the primary is killed its workers end what they have, and then themse
   await start();
   const held = await holdAll();
   const all = await pids();
-  process.kill(gateway.pid, 'SIGKILL');
-  await gateway.stop();
-  for (const answer of unanswered) answer();
+  process.kill(setup.gateway.pid, 'SIGKILL');
+  await setup.gateway.stop();
+  for (const answer of setup.unanswered) answer();
   expect(new Set(await Promise.all(held))).toEqual(new Set(['"late"']));
   await until(() => !all.some(lives));
 });
@@ -170,12 +100,12 @@ test('a worker that hangs keeps no scrape waiting and takes no new connection', 
   await start();
   const [frozen = 0] = await pids();
   await request('/druid/v2/datasources');
-  expect(await gateway.metric(COUNT)).toBe(1);
+  expect(await setup.gateway.metric(COUNT)).toBe(1);
   process.kill(frozen, 'SIGSTOP');
   try {
     for (let i = 0; i < 30; i++) expect(await request('/druid/v2/datasources')).toBe('"now"');
-    expect(await gateway.metric(COUNT)).toBe(31);
-    expect(await gateway.metric('druid_gateway_workers')).toBe(1);
+    expect(await setup.gateway.metric(COUNT)).toBe(31);
+    expect(await setup.gateway.metric('druid_gateway_workers')).toBe(1);
   } finally {
     process.kill(frozen, 'SIGCONT');
   }
@@ -185,12 +115,14 @@ test('a Broker is drained when no worker has anything at it', async () => {
   await start();
   const held = await holdAll();
   const post = async (path: string): Promise<unknown> =>
-    (await fetch(`${gateway.admin}/brokers/${druid.hostAndPort}/${path}`, { method: 'POST' })).json();
+    (
+      await fetch(`${setup.gateway.admin}/brokers/${setup.druid.hostAndPort}/${path}`, { method: 'POST' })
+    ).json();
   expect(await post('drain?timeout=0')).toMatchObject({ drained: false, outstanding: held.length });
   const drained = post('drain?timeout=60s');
-  for (const answer of unanswered.splice(1)) answer();
+  for (const answer of setup.unanswered.splice(1)) answer();
   expect(await post('drain?timeout=0')).toMatchObject({ drained: false });
-  unanswered[0]?.();
+  setup.unanswered[0]?.();
   expect(await drained).toMatchObject({ drained: true, outstanding: 0 });
   await Promise.all(held);
 });
@@ -199,15 +131,15 @@ test('lines of the access log are whole, whoever wrote them', async () => {
   await start({ LOG__ACCESS: 'true' });
   const path = `/druid/v2/datasources/${'x'.repeat(900)}`;
   await Promise.all(Array.from({ length: 300 }, () => request(path)));
-  expect(await gateway.stop()).toBe(0);
-  await until(() => gateway.log().split('"msg":"request"}\n').length === 301);
-  const lines = gateway.log().trimEnd().split('\n');
+  expect(await setup.gateway.stop()).toBe(0);
+  await until(() => setup.gateway.log().split('"msg":"request"}\n').length === 301);
+  const lines = setup.gateway.log().trimEnd().split('\n');
   expect(lines.map((line) => JSON.parse(line) as unknown)).toHaveLength(lines.length);
 });
 
 test('a port that is taken is one sentence, with code 1', async () => {
   await start();
-  const taken = new URL(gateway.url).host;
+  const taken = new URL(setup.gateway.url).host;
   await expect(
     startGatewayFromSources({ WORKERS: '2', LOG__LEVEL: 'silent' }, '--listen', taken),
   ).rejects.toThrow(
@@ -222,10 +154,10 @@ test('a worker that takes no messages is killed and replaced', async () => {
   // Each changes the view, so that all workers are told.
   const act = (_: unknown, i: number): Promise<unknown> => {
     const action = i % 2 === 0 ? 'cordon' : 'return';
-    return fetch(`${gateway.admin}/brokers/${druid.hostAndPort}/${action}`, { method: 'POST' });
+    return fetch(`${setup.gateway.admin}/brokers/${setup.druid.hostAndPort}/${action}`, { method: 'POST' });
   };
   while (lives(frozen)) await Promise.all(Array.from({ length: 100 }, act));
-  await gateway.until(({ workers: now = [] }) => now[0]?.state === 'serving' && now[0].restarts === 1);
+  await setup.gateway.until(({ workers: now = [] }) => now[0]?.state === 'serving' && now[0].restarts === 1);
   expect((await pids())[1]).toBe(other);
-  expect(gateway.log()).toContain('a worker takes no messages and is killed');
+  expect(setup.gateway.log()).toContain('a worker takes no messages and is killed');
 });

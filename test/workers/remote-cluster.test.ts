@@ -3,6 +3,7 @@ import type { UpstreamNode } from '../../src/cluster/node.ts';
 import type { ClusterView } from '../../src/cluster/view.ts';
 import type { FromWorker } from '../../src/workers/messages.ts';
 import { createRemoteCluster, type RemoteCluster } from '../../src/workers/remote-cluster.ts';
+import { createSharedConnections } from '../../src/workers/shared-connections.ts';
 import { encodeView } from '../../src/workers/view-wire.ts';
 import { EMPTY_VIEW, serving } from '../admin/fakes.ts';
 import { recordErrors } from '../support/recorded-errors.ts';
@@ -146,4 +147,54 @@ describe('doubts', () => {
 test('loads name the nodes that have something', () => {
   here(one).outstanding = 2;
   expect(cluster.loads).toEqual([[one.origin, 2]]);
+});
+
+describe('an error when something is sent', () => {
+  const fail = (): never => {
+    throw new Error('no channel');
+  };
+
+  test('is told; what the primary was not told is in doubt no more, and the next report is sent', async () => {
+    const errors = recordErrors();
+    const told: FromWorker[] = [];
+    let send: (message: FromWorker) => void = fail;
+    cluster = createRemoteCluster({
+      view: encodeView(VIEW),
+      watched: [],
+      errors,
+      watchMs: 60_000,
+      send: (message) => send(message),
+    });
+    cluster.report(here(master), 'connect_failed');
+    expect(cluster.view.leaders.coordinator.state).toBe('elected');
+    await turn();
+    expect(errors.lines).toMatchObject([{ place: 'worker', error: 'Error: no channel' }]);
+    expect(cluster.view.leaders.coordinator.state).toBe('serving');
+    send = (message) => told.push(message);
+    cluster.report(here(one), 'reset');
+    await turn();
+    expect(told).toEqual([{ kind: 'reports', report: 2, outcomes: [[one.origin, 'reset']] }]);
+  });
+
+  test('is told; the next JDBC connections are told to the others', async () => {
+    const errors = recordErrors();
+    const shared: unknown[] = [];
+    let fails = true;
+    const connections = createSharedConnections(
+      10,
+      (entries) => {
+        if (fails) fail();
+        shared.push(...entries);
+      },
+      errors,
+    );
+    connections.remember('a', '10.0.0.1:8082');
+    await turn();
+    expect(errors.lines).toMatchObject([{ place: 'worker', error: 'Error: no channel' }]);
+    fails = false;
+    connections.remember('b', '10.0.0.1:8082');
+    await turn();
+    expect(shared).toEqual([['b', '10.0.0.1:8082']]);
+    expect(connections.brokerOf('a')).toBe('10.0.0.1:8082');
+  });
 });

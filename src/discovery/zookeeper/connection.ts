@@ -145,9 +145,9 @@ class GuardedConnection implements Connection {
   abandon(): void {
     this.#over = true;
     this.#clearTimers();
+    this.#closed?.();
     this.client.removeAllListeners();
     this.#manager.socket?.destroy();
-    this.#closed?.();
   }
 
   async close(deadlineMs: number): Promise<void> {
@@ -158,7 +158,7 @@ class GuardedConnection implements Connection {
     const closed = new Promise<void>((resolve) => {
       this.#closed = resolve;
     });
-    const deadline = setTimeout(() => this.abandon(), deadlineMs);
+    const deadline = setTimeout(() => this.#guarded(() => this.abandon()), deadlineMs);
     this.client.close();
     await closed;
     clearTimeout(deadline);
@@ -184,7 +184,10 @@ class GuardedConnection implements Connection {
       Math.max(MIN_HANDSHAKE_MS, sessionTimeoutMs / servers.length),
     );
     // For TCP, TLS and ZooKeeper's own handshake together: a frozen server still accepts connections.
-    this.#timer = setTimeout(() => this.drop(`${name} did not complete the handshake in time`), patience);
+    this.#timer = setTimeout(
+      () => this.#guarded(() => this.drop(`${name} did not complete the handshake in time`)),
+      patience,
+    );
     const socket = this.#socket(server);
     this.#manager.socket = socket;
     const reader = new PacketReader();
@@ -269,9 +272,10 @@ class GuardedConnection implements Connection {
     // the server would soon give up the session of a client that does not go elsewhere.
     const patience = (this.sessionTimeoutMs * 2) / 3;
     this.#watchdog = setInterval(
-      () => {
-        if (performance.now() - this.#lastHeard > patience) this.drop('the server fell silent');
-      },
+      () =>
+        this.#guarded(() => {
+          if (performance.now() - this.#lastHeard > patience) this.drop('the server fell silent');
+        }),
       Math.max(50, this.sessionTimeoutMs / 20),
     );
     this.#guarded(this.#options.onConnected);

@@ -129,7 +129,10 @@ export class Session extends ContainedEmitter<SessionEvents> {
       const timer = setTimeout(() => {
         fail(new ReadError('timeout', 'ZooKeeper did not answer in time'));
         // Pings are answered and requests are not: another server may do better.
-        connection.drop('a request was not answered in time');
+        contain(
+          () => connection.drop('a request was not answered in time'),
+          (error) => this.#onBroken(connection, error),
+        );
       }, OPERATION_TIMEOUT_MS);
       this.#pending.add(fail);
       const done = (error: unknown, value: T): void => {
@@ -163,7 +166,7 @@ export class Session extends ContainedEmitter<SessionEvents> {
       onExpired: () => mine(() => this.#renew('the session expired')),
       onAuthenticationFailed: () =>
         mine(() => this.#renew('the server refused the authentication', AFTER_REFUSED_AUTH_MS)),
-      onBroken: (error) => mine(() => this.#onBroken(error)),
+      onBroken: (error) => this.#onBroken(connection, error),
     });
     this.#connection = connection;
   }
@@ -172,13 +175,22 @@ export class Session extends ContainedEmitter<SessionEvents> {
   #openGuarded(): void {
     contain(
       () => this.#open(),
-      (error) => this.#onBroken(error),
+      (error) => this.#onBroken(null, error),
     );
   }
 
-  #onBroken(error: unknown): void {
+  /** It is replaced, unless another connection has taken its place already. */
+  #onBroken(connection: Connection | null, error: unknown): void {
+    this.#report(error);
+    if (this.#connection === connection) this.#renew('an error of the gateway itself', AFTER_ERROR_MS);
+  }
+
+  #report(error: unknown): void {
     this.#options.errors.report('discovery', error);
-    this.#renew('an error of the gateway itself', AFTER_ERROR_MS);
+  }
+
+  #guarded(step: () => void): void {
+    contain(step, (error) => this.#report(error));
   }
 
   #onConnected(): void {
@@ -204,15 +216,17 @@ export class Session extends ContainedEmitter<SessionEvents> {
     this.#turn(state, detail);
   }
 
+  /** Never throws: errors are told, and the next connection comes in any case: nobody else would open one. */
   #renew(detail: string, delayMs = 0): void {
     if (this.#status.state === 'closed') return;
     this.#clearTimers();
-    this.#failPending(detail);
-    this.#connection?.abandon();
-    this.#connection = null;
-    // Before the first connection there was nothing to lose.
-    this.#turn(this.#connections === 0 ? 'connecting' : 'lost', detail);
     this.#renewTimer = setTimeout(() => this.#openGuarded(), delayMs);
+    const connection = this.#connection;
+    this.#connection = null;
+    this.#guarded(() => this.#failPending(detail));
+    this.#guarded(() => connection?.abandon());
+    // Before the first connection there was nothing to lose.
+    this.#guarded(() => this.#turn(this.#connections === 0 ? 'connecting' : 'lost', detail));
   }
 
   #failPending(detail: string): void {

@@ -1,6 +1,7 @@
+import { Socket } from 'node:net';
 import { getActiveResourcesInfo } from 'node:process';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   createZooKeeperDiscovery,
   type ZooKeeperDiscovery,
@@ -27,6 +28,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  vi.restoreAllMocks();
   await Promise.all(open.splice(0).map((discovery) => discovery.close()));
   await zookeeper.close();
 });
@@ -329,6 +331,49 @@ describe('an error of our own', () => {
     await until(discovery, () => discovery.status.state === 'connected');
     expect(errors.lines.map(({ place }) => place)).toEqual(['discovery', 'discovery']);
   });
+
+  test('when a session is given up does not keep the next one from being opened', async () => {
+    const errors = recordErrors();
+    const clock = faulty();
+    const discovery = discover({ errors, now: clock.now });
+    await until(discovery, () => discovery.snapshot.complete);
+    zookeeper.onHandshake = (socket) => socket.destroy();
+    zookeeper.cut();
+    await until(discovery, () => discovery.status.state === 'suspended');
+    // The next who asks is the end of the session.
+    clock.fail(1);
+    while (errors.total === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    zookeeper.onHandshake = null;
+    await until(discovery, () => discovery.status.state === 'connected');
+    expect(errors.lines).toMatchObject([{ place: 'discovery', stack: expect.stringContaining('#renew') }]);
+  });
+
+  test.each([
+    ['a handshake', 'does not come', 1_000],
+    ['a request', 'is not answered', 10_000],
+  ])(
+    'when %s that %s costs the connection costs no more: another one is opened',
+    async (what, _, patience) => {
+      const errors = recordErrors();
+      const timers = vi.spyOn(globalThis, 'setTimeout');
+      if (what === 'a handshake') zookeeper.onHandshake = () => {};
+      else zookeeper.script = () => {};
+      const discovery = discover({ errors });
+      const due = (): (() => void) | undefined => timers.mock.calls.find(([, ms]) => ms === patience)?.[0];
+      while (due() === undefined) await new Promise((resolve) => setImmediate(resolve));
+      if (what === 'a request') await received(1);
+      else while (zookeeper.connections === 0) await new Promise((resolve) => setImmediate(resolve));
+      vi.spyOn(Socket.prototype, 'destroy').mockImplementationOnce(() => {
+        throw new Error('no end');
+      });
+      // At once what would come in seconds.
+      due()?.();
+      zookeeper.onHandshake = null;
+      zookeeper.script = noNode;
+      expect(errors.lines).toMatchObject([{ place: 'discovery', error: 'Error: no end' }]);
+      await until(discovery, () => discovery.snapshot.complete);
+    },
+  );
 
   test('when there is something new to read costs that read: it is read again', async () => {
     const errors = recordErrors();
