@@ -68,7 +68,10 @@ export class ConsolePage implements StandbyActions {
     door: DoorState,
     found: () => void,
   ) {
-    cutUnread(reply.raw, door);
+    cutUnread(reply.raw, door, (error) => {
+      options.errors.report('client', error, request.id);
+      request.raw.socket.destroy();
+    });
     this.#request = request;
     this.#reply = reply;
     this.#options = options;

@@ -130,7 +130,7 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
       () =>
         contain(
           () => cut(this.#request.socket),
-          (error) => this.fault(error),
+          (error) => this.failConnection(error),
         ),
       sendTimeoutMs,
     );

@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ConsoleOptions } from '../../src/doors/console.ts';
 import { startBareDoor } from '../support/bare-door.ts';
 import { type FakeUpstream, plain, startUpstream } from '../support/fake-upstream.ts';
@@ -288,4 +288,21 @@ test('clients that do not read their pages keep them from nobody', async () => {
   while (gateway.records.length < 65) await new Promise((resolve) => setTimeout(resolve, 5));
   expect(outstanding()).toBe(0);
   for (const client of unread) client.close();
+});
+
+test('an error when a client that does not read its page is to be cut is told, and it is cut all the same', async () => {
+  gateway = await startBareDoor({ console: {}, limits: { sendTimeoutMs: 300 } });
+  gateway.cluster.lead('coordinator', leader.origin);
+  leader.script = (_request, socket) => void socket.write(plain('200 OK', [], 'x'.repeat(20_000_000)));
+  const cut = vi.spyOn(Socket.prototype, 'resetAndDestroy').mockImplementationOnce(() => {
+    throw new Error('at the cut');
+  });
+  const client = await connectRaw(gateway.port);
+  client.socket.pause();
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  expect(await recorded()).toMatchObject({ end: 'client_gone', status: 200 });
+  cut.mockRestore();
+  expect(gateway.errors.lines).toMatchObject([{ place: 'client', error: 'Error: at the cut' }]);
+  expect(outstanding()).toBe(0);
+  client.close();
 });
