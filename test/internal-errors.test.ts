@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createInternalErrors } from '../src/internal-errors.ts';
+import { createInternalErrors } from '../src/faults/internal-errors.ts';
 import type { ReportedError } from './support/recorded-errors.ts';
 
 /** All thrown in one place. */

@@ -1,15 +1,16 @@
 import type { Socket } from 'node:net';
 import { type FastifyInstance, fastify } from 'fastify';
-import type { Cluster } from '../cluster/contract.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { knowResponse } from '../doors/last-word.ts';
 import { answerClientError } from '../doors/raw-errors.ts';
 import { createRequestIds } from '../doors/request-id.ts';
-import { contain, type InternalErrors } from '../internal-errors.ts';
+import { contain, type InternalErrors } from '../faults/internal-errors.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { WorkerStatus } from '../workers/worker-status.ts';
 import { registerBrokerActions } from './broker-actions.ts';
 import type { NotLive } from './liveness.ts';
-import type { Metrics } from './metrics.ts';
-import { describeStatus, type WorkerStatus } from './status.ts';
+import { describeStatus } from './status.ts';
 
 export interface AdminOptions {
   readonly cluster: Cluster;

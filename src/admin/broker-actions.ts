@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Cluster } from '../cluster/contract.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import { parseDuration } from '../config/units.ts';
 
 type Action = 'cordon' | 'drain' | 'return';

@@ -1,4 +1,4 @@
-import { contain } from '../internal-errors.ts';
+import { contain } from '../faults/internal-errors.ts';
 
 export interface LoopClocks {
   /** Monotonic, in milliseconds. */

@@ -1,9 +1,9 @@
 import closeWithGrace from 'close-with-grace';
-import { createLogger, endLogger } from '../admin/logger.ts';
 import { loadConfig } from '../config/load.ts';
-import { FAULT_CODE, lastLog, logFault, onFault } from '../fault.ts';
-import { createGateway } from '../gateway.ts';
-import { forTimer } from '../timer.ts';
+import { FAULT_CODE, logFault, onFault } from '../faults/process-fault.ts';
+import { createGateway } from '../gateway/gateway.ts';
+import { createLogger, endLogger, lastLog } from '../logs/logger.ts';
+import { forTimer } from '../time/timer.ts';
 import { version } from '../version.ts';
 import type { SourceArguments } from './arguments.ts';
 

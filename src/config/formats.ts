@@ -1,6 +1,6 @@
 import { isIP, isIPv6 } from 'node:net';
-import { parseConnectString, pathProblem } from '../discovery/zookeeper/connect-string.ts';
-import { isHost } from './host-port.ts';
+import { parseConnectString, pathProblem } from '../net/connect-string.ts';
+import { isHost } from '../net/host-port.ts';
 
 /** Checks behind the `format` keywords of the schema. */
 export const FORMATS: Readonly<Record<string, (text: string) => boolean>> = {

@@ -1,5 +1,5 @@
 import { type TSchema, Type } from 'typebox';
-import { LONGEST_TIMER_MS } from '../timer.ts';
+import { LONGEST_TIMER_MS } from '../time/timer.ts';
 
 /**
  * How a value may be written besides its resolved form; `shorthand.ts` turns the one into the other.

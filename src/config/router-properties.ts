@@ -1,4 +1,4 @@
-import { parsePeriod } from '../cluster/intervals.ts';
+import { parsePeriod } from '../time/intervals.ts';
 import type { Path } from './tree.ts';
 
 /** Where the settings of Druid's Router go. */

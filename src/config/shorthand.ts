@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { parse } from 'yaml';
-import { parseHostPort } from './host-port.ts';
+import { parseHostPort } from '../net/host-port.ts';
 import { childOf, isTree, ROOT, type SchemaNode } from './tree.ts';
 import { parseDuration, parseSize } from './units.ts';
 

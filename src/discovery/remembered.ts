@@ -1,4 +1,4 @@
-import { ContainedEmitter, contain, type InternalErrors } from '../internal-errors.ts';
+import { ContainedEmitter, contain, type InternalErrors } from '../faults/internal-errors.ts';
 import type { DiscoveryEvents, DiscoverySnapshot, SourceStatus } from './discovery.ts';
 import { readSnapshot, writeSnapshot } from './snapshot-file.ts';
 import type { ZooKeeperDiscovery } from './zookeeper/discovery.ts';

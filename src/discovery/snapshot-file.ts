@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
+import { parseOrigin } from '../net/origin.ts';
 import { type DiscoverySnapshot, MASTER_ROLES, ROLES, type Role } from './discovery.ts';
-import { parseOrigin } from './zookeeper/origin.ts';
 
 const FORMAT = 'druid-gateway snapshot';
 /** Grows when an older gateway could misread the content. */

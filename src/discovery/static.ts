@@ -1,4 +1,4 @@
-import { ContainedEmitter, type InternalErrors } from '../internal-errors.ts';
+import { ContainedEmitter, type InternalErrors } from '../faults/internal-errors.ts';
 import {
   type Announcement,
   type Discovery,

@@ -1,5 +1,6 @@
-import type { ClientEvents, Loan, RequestHead } from '../exchange/client-side.ts';
-import type { InternalErrors } from '../internal-errors.ts';
+import type { ClientEvents, RequestHead } from '../exchange/ports/client.ts';
+import type { InternalErrors } from '../faults/internal-errors.ts';
+import type { Loan } from '../http/buffer-lease.ts';
 
 /**
  * What the requests of both doors have in common: whatever a door calls of the exchange may throw, and then it is the

@@ -1,7 +1,7 @@
-import type { Placed } from '../routing/placed.ts';
 import type { RouteClass } from '../routing/route.ts';
-import type { RequestHead } from './client-side.ts';
-import type { ExchangeRecord, RecordEnd, RecordRole, RecordSink } from './record.ts';
+import type { Placed } from '../routing/tiers/placed.ts';
+import type { RequestHead } from './ports/client.ts';
+import type { ExchangeRecord, RecordEnd, RecordRole, RecordSink } from './ports/record.ts';
 
 /** Status of a request whose client left before it was answered, as nginx counts it. */
 const CLIENT_CLOSED_REQUEST = 499;

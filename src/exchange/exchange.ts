@@ -1,20 +1,20 @@
 import { cancelledId } from '../routing/query-facts.ts';
 import type { Route } from '../routing/route.ts';
 import { Accounting } from './accounting.ts';
-import { answer, answerError } from './answer.ts';
-import { askDruid } from './asked.ts';
-import { Cancel } from './cancel.ts';
-import type { ClientSide } from './client-side.ts';
-import type { ExchangeDeps } from './deps.ts';
+import { Cancel } from './druid/cancel.ts';
+import { askDruid } from './druid/status-pages.ts';
 import type { GatewayError } from './errors.ts';
-import { Forward } from './forward.ts';
+import { Forward } from './forward/forward.ts';
+import { RequestBody } from './forward/request-body.ts';
+import { waitError } from './forward/wait-error.ts';
+import { forwardedHead, requestFault } from './forwarded-head.ts';
 import { AnsweredRequest } from './internal-error.ts';
-import { isAsked, localAnswer } from './local.ts';
-import type { RecordRole } from './record.ts';
-import { RequestBody } from './request-body.ts';
-import { forwardedHead, requestFault } from './request-headers.ts';
-import { describeView, ViewingClient } from './view-header.ts';
-import { waitError } from './wait-error.ts';
+import { answer, answerError } from './own-answers/answer.ts';
+import { isAsked, localAnswer } from './own-answers/local.ts';
+import { describeView, ViewingClient } from './own-answers/view-header.ts';
+import type { ClientSide } from './ports/client.ts';
+import type { RecordRole } from './ports/record.ts';
+import type { ExchangeDeps } from './ports/services.ts';
 
 export interface Exchange {
   /** Answers the request; false, with nothing touched, when it belongs to the web console. */

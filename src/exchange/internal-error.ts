@@ -1,8 +1,8 @@
-import { contain, type InternalErrors } from '../internal-errors.ts';
+import { contain, type InternalErrors } from '../faults/internal-errors.ts';
 import type { Accounting } from './accounting.ts';
-import { answerError } from './answer.ts';
-import type { ClientEvents, ClientSide } from './client-side.ts';
 import { INTERNAL_ERROR } from './errors.ts';
+import { answerError } from './own-answers/answer.ts';
+import type { ClientEvents, ClientSide } from './ports/client.ts';
 
 /**
  * Ends one request after something of ours threw: reports the error, and answers 500, or resets the client where an

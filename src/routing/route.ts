@@ -48,3 +48,5 @@ export type Route =
       /** For 405: the value of `Allow`. */
       readonly allow?: string;
     };
+
+export type ForwardRoute = Extract<Route, { kind: 'forward' }>;

@@ -1,5 +1,5 @@
-import { type AnswerHead, readAnswerHead } from '../exchange/answer-head.ts';
-import type { HeaderBlock } from '../exchange/header-block.ts';
+import type { HeaderBlock } from '../http/header-block.ts';
+import { type AnswerHead, readAnswerHead } from '../http/response-head.ts';
 
 /** What the parser reads out of the bytes, in order. */
 export interface AnswerSink {

@@ -1,16 +1,15 @@
 import type { UpstreamNode } from '../cluster/node.ts';
-import type { AnswerHead } from '../exchange/answer-head.ts';
-import type { BodySink, BodyStream } from '../exchange/body.ts';
-import type { Loan } from '../exchange/client-side.ts';
-import type { HeaderBlock } from '../exchange/header-block.ts';
 import type {
   UpstreamCall,
   UpstreamFailureKind,
   UpstreamHandler,
   UpstreamRequest,
-} from '../exchange/upstream-side.ts';
-import type { InternalErrors } from '../internal-errors.ts';
-import type { UpstreamConnection } from './connection.ts';
+} from '../exchange/ports/upstream.ts';
+import type { InternalErrors } from '../faults/internal-errors.ts';
+import type { BodySink, BodyStream } from '../http/body.ts';
+import type { Loan } from '../http/buffer-lease.ts';
+import type { HeaderBlock } from '../http/header-block.ts';
+import type { AnswerHead } from '../http/response-head.ts';
 
 /** A body up to this many bytes goes out in one write with its head. */
 const ONE_WRITE = 16 * 1024;
@@ -23,6 +22,20 @@ export interface Patience {
   readonly idleTimeoutMs: number;
 }
 
+/** The connection that a call goes out on. */
+export interface Wire {
+  /** Carries the call, at once or as soon as there is a connection. */
+  carry(call: Call): void;
+  /** False while the node takes nothing more. */
+  write(data: string | Buffer): boolean;
+  /** What is written until `uncork` goes out together. */
+  cork(): void;
+  uncork(): void;
+  /** Either side has got on. */
+  touch(): void;
+  destroy(): void;
+}
+
 /**
  * One attempt: a connection on one side, the exchange on the other, and `outstanding` counted exactly once. What the
  * exchange throws when it is told something ends the attempt, and is told to the exchange.
@@ -32,7 +45,7 @@ export class Call implements UpstreamCall, BodySink {
   readonly #request: UpstreamRequest;
   readonly #handler: UpstreamHandler;
   readonly #errors: InternalErrors;
-  #connection: UpstreamConnection | null = null;
+  #connection: Wire | null = null;
   #over = false;
   /** The node takes nothing more at the moment. */
   #blocked = false;
@@ -79,7 +92,7 @@ export class Call implements UpstreamCall, BodySink {
   }
 
   /** Goes out on this connection. Throws what is thrown meanwhile; then it is over, and the handler hears nothing. */
-  ride(connection: UpstreamConnection): this {
+  ride(connection: Wire): this {
     this.#connection = connection;
     try {
       connection.carry(this);
@@ -98,7 +111,7 @@ export class Call implements UpstreamCall, BodySink {
   }
 
   /** The connection is there. */
-  begin(connection: UpstreamConnection): void {
+  begin(connection: Wire): void {
     const { method, target, headers, body, bodyLength } = this.#request;
     const { hostAndPort } = this.#node;
     const last = this.last ? 'Connection: close\r\n' : '';
@@ -141,7 +154,7 @@ export class Call implements UpstreamCall, BodySink {
     }
   }
 
-  #framed(connection: UpstreamConnection, chunk: Buffer): boolean {
+  #framed(connection: Wire, chunk: Buffer): boolean {
     if (this.#request.bodyLength !== null) return connection.write(chunk);
     connection.cork();
     connection.write(`${chunk.length.toString(16)}\r\n`);

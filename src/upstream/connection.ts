@@ -1,11 +1,11 @@
 import net from 'node:net';
 import tls from 'node:tls';
-import type { AnswerHead } from '../exchange/answer-head.ts';
-import type { HeaderBlock } from '../exchange/header-block.ts';
-import type { UpstreamFailureKind } from '../exchange/upstream-side.ts';
-import type { InternalErrors } from '../internal-errors.ts';
+import type { UpstreamFailureKind } from '../exchange/ports/upstream.ts';
+import type { InternalErrors } from '../faults/internal-errors.ts';
+import type { HeaderBlock } from '../http/header-block.ts';
+import type { AnswerHead } from '../http/response-head.ts';
 import { AnswerParser, type AnswerSink } from './answer-parser.ts';
-import type { Call } from './call.ts';
+import type { Call, Wire } from './call.ts';
 import { type BufferOwner, ReadBuffer, type ReadBuffers } from './read-buffers.ts';
 
 /** Where a connection goes. */
@@ -52,7 +52,7 @@ const ADDRESS_ATTEMPT_MS = 1_000;
  * One connection to a node: carries one request at a time, and is used again as long as nothing is in doubt. What of
  * ours throws while the socket, or a loan that comes back, is at work here ends this connection and nothing else.
  */
-export class UpstreamConnection implements AnswerSink, BufferOwner {
+export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   readonly #socket: net.Socket;
   readonly #keeper: ConnectionKeeper;
   readonly #buffers: ReadBuffers;

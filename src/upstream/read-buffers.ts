@@ -1,4 +1,4 @@
-import type { Loan } from '../exchange/client-side.ts';
+import type { Loan } from '../http/buffer-lease.ts';
 
 /** What ordinary answers are read into; each connection has one of its own. */
 const SMALL_BYTES = 16 * 1024;

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createAdmin } from '../../src/admin/admin.ts';
 import type { NotLive } from '../../src/admin/liveness.ts';
-import type { WorkerStatus } from '../../src/admin/status.ts';
+import type { WorkerStatus } from '../../src/workers/worker-status.ts';
 import { type RecordedErrors, recordErrors } from '../support/recorded-errors.ts';
 import { FakeCluster, FakeDiscovery, node, serving } from './fakes.ts';
 

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import type { Cluster, ClusterEvents } from '../../src/cluster/contract.ts';
+import type { Cluster, ClusterEvents } from '../../src/cluster/cluster.ts';
 import type { UpstreamNode } from '../../src/cluster/node.ts';
 import type { ClusterView, LeaderView } from '../../src/cluster/view.ts';
 import {
@@ -10,7 +10,7 @@ import {
   type MasterRole,
   type SourceStatus,
 } from '../../src/discovery/discovery.ts';
-import type { ExchangeRecord } from '../../src/exchange/record.ts';
+import type { ExchangeRecord } from '../../src/exchange/ports/record.ts';
 
 export function node(hostAndPort: string, outstanding = 0): UpstreamNode {
   return { origin: `http://${hostAndPort}`, hostAndPort, outstanding, share: 1 };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { createLineBatch } from '../../src/admin/line-batch.ts';
+import { createLineBatch } from '../../src/logs/line-batch.ts';
 
 function capture(bytes: number) {
   const written: string[] = [];

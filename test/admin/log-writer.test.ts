@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createAccessLog } from '../../src/admin/access-log.ts';
-import { createLogWriter, type LogWriter } from '../../src/admin/log-writer.ts';
-import { createLogger, onLogError } from '../../src/admin/logger.ts';
+import { createAccessLog } from '../../src/logs/access-log.ts';
+import { createLogWriter, type LogWriter } from '../../src/logs/log-writer.ts';
+import { createLogger, onLogError } from '../../src/logs/logger.ts';
 import { recordErrors } from '../support/recorded-errors.ts';
 import { exchange } from './fakes.ts';
 

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { createAccessLog } from '../../src/admin/access-log.ts';
-import { logClusterEvents } from '../../src/admin/event-log.ts';
-import { createLogger } from '../../src/admin/logger.ts';
+import { createAccessLog } from '../../src/logs/access-log.ts';
+import { logClusterEvents } from '../../src/logs/event-log.ts';
+import { createLogger } from '../../src/logs/logger.ts';
 import { exchange, FakeCluster, FakeDiscovery, node, serving } from './fakes.ts';
 
 type Line = Record<string, unknown>;
@@ -139,7 +139,7 @@ describe('the logger', () => {
   });
 
   test('lines go to standard error, and the last one survives process.exit', async () => {
-    const module = new URL('../../src/admin/logger.ts', import.meta.url).href;
+    const module = new URL('../../src/logs/logger.ts', import.meta.url).href;
     const script = `
       const { createLogger } = await import(${JSON.stringify(module)});
       const logger = createLogger({ level: 'info' });

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createMetrics, type Metrics } from '../../src/admin/metrics.ts';
-import { workerMetrics } from '../../src/admin/worker-metrics.ts';
+import { createMetrics, type Metrics } from '../../src/metrics/metrics.ts';
+import { workerMetrics } from '../../src/metrics/worker-metrics.ts';
 import { recordErrors } from '../support/recorded-errors.ts';
 import { exchange, FakeCluster, FakeDiscovery, node, serving } from './fakes.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { pickBroker } from '../../src/cluster/balancer.ts';
+import { pickBroker } from '../../src/cluster/brokers/balancer.ts';
 import type { UpstreamNode } from '../../src/cluster/node.ts';
 
 const node = (outstanding: number, i = 0): UpstreamNode => ({

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Cluster } from '../../src/cluster/contract.ts';
-import { createCluster } from '../../src/cluster/create-cluster.ts';
+import type { Cluster } from '../../src/cluster/cluster.ts';
+import { createCluster } from '../../src/cluster/discovered-cluster.ts';
 import type { UpstreamNode } from '../../src/cluster/node.ts';
 import type { ProbeAnswer } from '../../src/cluster/probe.ts';
 import type { ClusterView } from '../../src/cluster/view.ts';

@@ -8,8 +8,8 @@ import {
   ejected,
   ejectionMs,
   GOOD_CONDUCT,
-} from '../../src/cluster/conduct.ts';
-import { composePools, floorOf } from '../../src/cluster/pools.ts';
+} from '../../src/cluster/brokers/outlier.ts';
+import { composePools, floorOf } from '../../src/cluster/brokers/pools.ts';
 
 const LIMITS = { failures: 5, ejectionMs: 10_000, maxEjectionMs: 300_000 };
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { parseRules, parseRulesInSteps, tiersFor } from '../../src/routing/tiers/load-rules.ts';
 import {
   ETERNITY,
   intervalsOf,
@@ -7,8 +8,7 @@ import {
   parseInterval,
   parsePeriod,
   shifted,
-} from '../../src/cluster/intervals.ts';
-import { parseRules, parseRulesInSteps, tiersFor } from '../../src/cluster/load-rules.ts';
+} from '../../src/time/intervals.ts';
 
 const at = (text: string): number => Date.parse(text);
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { createMasters } from '../../src/cluster/masters.ts';
-import { createPoller, type Poller, type PollerOptions } from '../../src/cluster/poller.ts';
-import { LONGEST_TIMER_MS } from '../../src/timer.ts';
+import { createMasters } from '../../src/cluster/leadership/masters.ts';
+import { createPoller, type Poller, type PollerOptions } from '../../src/time/poller.ts';
+import { LONGEST_TIMER_MS } from '../../src/time/timer.ts';
 import { type RecordedErrors, recordErrors } from '../support/recorded-errors.ts';
 
 let poller: Poller | null = null;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { murmur3, rendezvous } from '../../src/cluster/rendezvous.ts';
+import { murmur3, rendezvous } from '../../src/routing/jdbc/rendezvous.ts';
 
 const [A, B] = ['broker-a:8082', 'broker-b:8082'];
 

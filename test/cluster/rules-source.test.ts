@@ -4,7 +4,7 @@ import {
   createRulesSource,
   type RulesSource,
   type RulesSourceOptions,
-} from '../../src/cluster/rules-source.ts';
+} from '../../src/routing/tiers/load-rules-source.ts';
 import { type FakeUpstream, json, startUpstream } from '../support/fake-upstream.ts';
 import { FakeCluster } from '../support/gateway-harness.ts';
 import { recordErrors } from '../support/recorded-errors.ts';

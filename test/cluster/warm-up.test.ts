@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createWarmUp } from '../../src/cluster/brokers/slow-start.ts';
 import type { UpstreamNode } from '../../src/cluster/node.ts';
-import { createWarmUp } from '../../src/cluster/warm-up.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

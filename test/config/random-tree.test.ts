@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { formatHostPort } from '../../src/config/host-port.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { isTree, ROOT, type SchemaNode, type Tree } from '../../src/config/tree.ts';
 import { formatDuration, formatSize } from '../../src/config/units.ts';
+import { formatHostPort } from '../../src/net/host-port.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'druid-gateway-random-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { ConsoleOptions } from '../../src/doors/console.ts';
+import type { ConsoleOptions } from '../../src/doors/console/console-page.ts';
 import { startBareDoor } from '../support/bare-door.ts';
 import { type FakeUpstream, plain, startUpstream } from '../support/fake-upstream.ts';
 import type { Harness } from '../support/gateway-harness.ts';

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { ClientSide } from '../../src/exchange/client-side.ts';
+import type { ClientSide } from '../../src/exchange/ports/client.ts';
 import { type Heard, hear, reply, startBareDoor } from '../support/bare-door.ts';
 import { DOOR, OVER_TLS } from '../support/door.ts';
 import type { Harness, HarnessOptions } from '../support/gateway-harness.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type CancelAnswer, mergeCancels } from '../../src/exchange/cancel.ts';
+import { type CancelAnswer, mergeCancels } from '../../src/exchange/druid/cancel.ts';
 import { type FakeUpstream, plain, startUpstream } from '../support/fake-upstream.ts';
 import { type Harness, startHarness } from '../support/gateway-harness.ts';
 import { connectRaw, exchangeRaw, type RawAnswer } from '../support/raw-client.ts';

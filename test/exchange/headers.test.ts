@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type AnswerHead, readAnswerHead } from '../../src/exchange/answer-head.ts';
-import { answerTrailers, relayedHead } from '../../src/exchange/answer-headers.ts';
-import type { RequestHead } from '../../src/exchange/client-side.ts';
-import { blockOf, flatOf, headerValue, without } from '../../src/exchange/header-block.ts';
-import { forwardedHead, readRequestFields, requestFault } from '../../src/exchange/request-headers.ts';
+import { forwardedHead, requestFault } from '../../src/exchange/forwarded-head.ts';
+import type { RequestHead } from '../../src/exchange/ports/client.ts';
+import { blockOf, flatOf, headerValue, without } from '../../src/http/header-block.ts';
+import { readRequestFields } from '../../src/http/request-fields.ts';
+import { answerTrailers, relayedHead } from '../../src/http/response-framing.ts';
+import { type AnswerHead, readAnswerHead } from '../../src/http/response-head.ts';
 
 function head(rawHeaders: readonly string[], httpMinor = 1): RequestHead {
   const block = blockOf(['Host', 'gw', ...rawHeaders]);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ExchangeDeps } from '../../src/exchange/deps.ts';
+import type { ExchangeDeps } from '../../src/exchange/ports/services.ts';
 import { type FakeUpstream, json, plain, startUpstream } from '../support/fake-upstream.ts';
 import { type Harness, type HarnessOptions, startHarness } from '../support/gateway-harness.ts';
 import { connectRaw, exchangeRaw, type RawAnswer } from '../support/raw-client.ts';

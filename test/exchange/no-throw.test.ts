@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
-import { mayBecomePlain, plainHead } from '../../src/doors/plain-head.ts';
-import { readAnswerHead } from '../../src/exchange/answer-head.ts';
-import { answerTrailers, relayedHead } from '../../src/exchange/answer-headers.ts';
-import { flatOf, headerValue, without } from '../../src/exchange/header-block.ts';
-import { namedInConnection } from '../../src/exchange/hop-by-hop.ts';
-import { splitLocation } from '../../src/exchange/redirect.ts';
-import { forwardedHead, readRequestFields, requestFault } from '../../src/exchange/request-headers.ts';
+import { mayBecomePlain, plainHead } from '../../src/doors/express/plain-head.ts';
+import { forwardedHead, requestFault } from '../../src/exchange/forwarded-head.ts';
+import { splitLocation } from '../../src/exchange/own-answers/redirect.ts';
+import { flatOf, headerValue, without } from '../../src/http/header-block.ts';
+import { namedInConnection } from '../../src/http/hop-by-hop.ts';
+import { readRequestFields } from '../../src/http/request-fields.ts';
+import { answerTrailers, relayedHead } from '../../src/http/response-framing.ts';
+import { readAnswerHead } from '../../src/http/response-head.ts';
 import { blocks, texts } from '../support/corners.ts';
 
 function readBlock(block: string): void {

@@ -2,9 +2,14 @@ import { EventEmitter } from 'node:events';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Role } from '../../src/discovery/discovery.ts';
-import { createConcurrency } from '../../src/exchange/concurrency.ts';
-import { createParking, type Parking, type ParkingOptions, type Waiter } from '../../src/exchange/parking.ts';
-import { createRetryBudget } from '../../src/exchange/retry-budget.ts';
+import { createConcurrency } from '../../src/exchange/limits/concurrency.ts';
+import { createRetryBudget } from '../../src/exchange/limits/retry-budget.ts';
+import {
+  createParking,
+  type Parking,
+  type ParkingOptions,
+  type Waiter,
+} from '../../src/exchange/limits/wait-queue.ts';
 import { recordErrors } from '../support/recorded-errors.ts';
 
 const cluster = new EventEmitter<{ view: [] }>();

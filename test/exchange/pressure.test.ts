@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterEach, expect, test, vi } from 'vitest';
-import { type Pressure, watchPressure } from '../../src/exchange/pressure.ts';
+import { type Pressure, watchPressure } from '../../src/exchange/limits/overload.ts';
 import { recordErrors } from '../support/recorded-errors.ts';
 
 let pressure: Pressure;

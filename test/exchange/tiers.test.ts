@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { rendezvous } from '../../src/cluster/rendezvous.ts';
-import { createPlacer, type PlacerOptions } from '../../src/routing/placer.ts';
+import { rendezvous } from '../../src/routing/jdbc/rendezvous.ts';
+import { createPlacer, type PlacerOptions } from '../../src/routing/tiers/placer.ts';
 import { type FakeUpstream, plain, startUpstream } from '../support/fake-upstream.ts';
 import { type Harness, type HarnessOptions, startHarness } from '../support/gateway-harness.ts';
 import { connectRaw, exchangeRaw, type RawAnswer } from '../support/raw-client.ts';

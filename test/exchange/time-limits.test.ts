@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { patience, type TimeLimitOptions, totalLimit } from '../../src/exchange/time-limits.ts';
-import { LONGEST_TIMER_MS } from '../../src/timer.ts';
+import { patience, type TimeLimitOptions, totalLimit } from '../../src/exchange/forward/time-limits.ts';
+import { LONGEST_TIMER_MS } from '../../src/time/timer.ts';
 
 const OPTIONS: TimeLimitOptions = { timeoutSlackMs: 5_000, totalTimeoutMs: 60_000, timeoutsByClass: {} };
 

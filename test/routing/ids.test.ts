@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { Writer } from 'protobufjs/minimal.js';
 import { describe, expect, test } from 'vitest';
-import { connectionIdOf } from '../../src/routing/connection-id.ts';
+import { connectionIdOf } from '../../src/routing/jdbc/connection-id.ts';
 import { cancelledId, cancelTarget, isQueryId, queryFactsOf } from '../../src/routing/query-facts.ts';
 
 const JSON_PATH = '/druid/v2/sql/avatica/';

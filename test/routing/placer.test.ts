@@ -1,13 +1,13 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseRules } from '../../src/cluster/load-rules.ts';
-import type { Placement } from '../../src/routing/placement.ts';
-import type { PlacementRule } from '../../src/routing/placement-rules.ts';
-import { createPlacer, type PlacerOptions } from '../../src/routing/placer.ts';
-import { shapeOf } from '../../src/routing/query-shape.ts';
 import { createRouter } from '../../src/routing/router.ts';
-import type { StrategyConfig } from '../../src/routing/strategies.ts';
+import { parseRules } from '../../src/routing/tiers/load-rules.ts';
+import type { Placement } from '../../src/routing/tiers/placement.ts';
+import { createPlacer, type PlacerOptions } from '../../src/routing/tiers/placer.ts';
+import { shapeOf } from '../../src/routing/tiers/query-shape.ts';
+import type { PlacementRule } from '../../src/routing/tiers/rules.ts';
+import type { StrategyConfig } from '../../src/routing/tiers/strategies.ts';
 
 const route = createRouter({ allow: [] });
 const TIERS: PlacerOptions['tiers'] = {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createAddressMap } from '../../src/routing/address-map.ts';
-import { createAddressSet } from '../../src/routing/address-set.ts';
-import { createRedirectPolicy, type RedirectOptions } from '../../src/routing/redirect-policy.ts';
+import { createAddressSet } from '../../src/net/address-set.ts';
+import { createAddressMap } from '../../src/routing/redirect/address-map.ts';
+import { createRedirectPolicy, type RedirectOptions } from '../../src/routing/redirect/redirect-policy.ts';
 
 const node = { origin: 'http://10.0.0.7:8081', hostAndPort: '10.0.0.7:8081', outstanding: 0, share: 1 };
 

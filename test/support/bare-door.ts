@@ -1,4 +1,4 @@
-import type { ClientEvents, ClientSide } from '../../src/exchange/client-side.ts';
+import type { ClientEvents, ClientSide } from '../../src/exchange/ports/client.ts';
 import { type Harness, type HarnessOptions, startHarness } from './gateway-harness.ts';
 
 /** A door, as the suite has it, with `handle` in place of the exchange; by default every request is the console's. */

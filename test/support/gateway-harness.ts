@@ -5,31 +5,31 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SecureContextOptions } from 'node:tls';
 import { pino } from 'pino';
-import type { Cluster, ClusterEvents } from '../../src/cluster/contract.ts';
+import type { Cluster, ClusterEvents } from '../../src/cluster/cluster.ts';
 import type { NodeOutcome, UpstreamNode } from '../../src/cluster/node.ts';
 import type { ClusterView, LeaderView, WaitReason } from '../../src/cluster/view.ts';
 import type { MasterRole } from '../../src/discovery/discovery.ts';
-import type { ConsoleOptions } from '../../src/doors/console.ts';
-import { createFrontDoor, type DoorLimits, type FrontDoor } from '../../src/doors/front.ts';
-import type { ClientSide } from '../../src/exchange/client-side.ts';
+import type { ConsoleOptions } from '../../src/doors/console/console-page.ts';
+import { createFrontDoor, type DoorLimits, type FrontDoor } from '../../src/doors/front/front-door.ts';
+import { createConnections } from '../../src/exchange/druid/jdbc-connections.ts';
+import { createRunningQueries, type RunningQueries } from '../../src/exchange/druid/running-queries.ts';
+import { createExchange } from '../../src/exchange/exchange.ts';
 import {
   type Concurrency,
   type ConcurrencyLimits,
   createConcurrency,
-} from '../../src/exchange/concurrency.ts';
-import { createConnections } from '../../src/exchange/connections.ts';
-import type { ExchangeDeps, ExchangeOptions } from '../../src/exchange/deps.ts';
-import { createExchange } from '../../src/exchange/exchange.ts';
-import { createParking, type Parking } from '../../src/exchange/parking.ts';
-import type { Pressure } from '../../src/exchange/pressure.ts';
-import type { ExchangeRecord } from '../../src/exchange/record.ts';
+} from '../../src/exchange/limits/concurrency.ts';
+import type { Pressure } from '../../src/exchange/limits/overload.ts';
 import {
   createRetryBudget,
   type RetryBudget,
   type RetryBudgetOptions,
-} from '../../src/exchange/retry-budget.ts';
-import { createRunningQueries, type RunningQueries } from '../../src/exchange/running-queries.ts';
-import type { Upstreams } from '../../src/exchange/upstream-side.ts';
+} from '../../src/exchange/limits/retry-budget.ts';
+import { createParking, type Parking } from '../../src/exchange/limits/wait-queue.ts';
+import type { ClientSide } from '../../src/exchange/ports/client.ts';
+import type { ExchangeRecord } from '../../src/exchange/ports/record.ts';
+import type { ExchangeDeps, ExchangeOptions } from '../../src/exchange/ports/services.ts';
+import type { Upstreams } from '../../src/exchange/ports/upstream.ts';
 import type { Route } from '../../src/routing/route.ts';
 import { createUpstreams, type UpstreamOptions } from '../../src/upstream/upstreams.ts';
 import { makeCertificates } from './certificates.ts';

@@ -1,4 +1,4 @@
-import { createInternalErrors, type InternalErrors } from '../../src/internal-errors.ts';
+import { createInternalErrors, type InternalErrors } from '../../src/faults/internal-errors.ts';
 
 /** Internal errors as they are reported, each with what was logged of it. */
 export interface RecordedErrors extends InternalErrors {

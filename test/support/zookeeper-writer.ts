@@ -1,7 +1,7 @@
 import { type Client, CreateMode, Exception } from 'node-zookeeper-client';
-import { createBackoff } from '../../src/discovery/zookeeper/backoff.ts';
-import { parseConnectString } from '../../src/discovery/zookeeper/connect-string.ts';
 import { type Connection, openConnection } from '../../src/discovery/zookeeper/connection.ts';
+import { parseConnectString } from '../../src/net/connect-string.ts';
+import { createBackoff } from '../../src/time/backoff.ts';
 
 /** Writes znodes as Druid's processes do. Every method makes the parents it needs. */
 export interface Writer {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readAnswerHead } from '../../src/exchange/answer-head.ts';
+import { readAnswerHead } from '../../src/http/response-head.ts';
 import { AnswerParser } from '../../src/upstream/answer-parser.ts';
 
 const MAX_HEAD = 200;

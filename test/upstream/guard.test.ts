@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import tls from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { UpstreamNode } from '../../src/cluster/node.ts';
-import type { BodySink, BodyStream } from '../../src/exchange/body.ts';
-import type { Loan } from '../../src/exchange/client-side.ts';
 import type {
   UpstreamCall,
   UpstreamHandler,
   UpstreamRequest,
   Upstreams,
-} from '../../src/exchange/upstream-side.ts';
+} from '../../src/exchange/ports/upstream.ts';
+import type { BodySink, BodyStream } from '../../src/http/body.ts';
+import type { Loan } from '../../src/http/buffer-lease.ts';
 import { Call } from '../../src/upstream/call.ts';
 import { type ConnectionKeeper, type Place, UpstreamConnection } from '../../src/upstream/connection.ts';
 import { createReadBuffers, type ReadBuffers } from '../../src/upstream/read-buffers.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
-import { createPlacing, type Placing } from '../../src/wiring/create-placement.ts';
+import { createPlacing, type Placing } from '../../src/gateway/create-placement.ts';
 import { FakeCluster } from '../support/gateway-harness.ts';
 import { recordErrors } from '../support/recorded-errors.ts';
 

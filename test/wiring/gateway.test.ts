@@ -4,8 +4,8 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Liveness } from '../../src/admin/liveness.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { createGateway, type Gateway } from '../../src/gateway.ts';
-import { ContainedEmitter } from '../../src/internal-errors.ts';
+import { ContainedEmitter } from '../../src/faults/internal-errors.ts';
+import { createGateway, type Gateway } from '../../src/gateway/gateway.ts';
 import { until } from '../support/two-workers.ts';
 
 let lines: Record<string, unknown>[];

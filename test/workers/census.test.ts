@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { createCensus } from '../../src/workers/census.ts';
-import type { Member } from '../../src/workers/crew.ts';
-import type { ToWorker, WorkerAnswer } from '../../src/workers/messages.ts';
+import { createCensus } from '../../src/workers/primary/census.ts';
+import type { Member } from '../../src/workers/primary/crew.ts';
+import type { ToWorker, WorkerAnswer } from '../../src/workers/protocol/messages.ts';
 
 function member(number: number, state: Member['state'] = 'serving') {
   const asked: number[] = [];

@@ -1,7 +1,8 @@
 import cluster, { type Worker } from 'node:cluster';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type Crew, type CrewOptions, createCrew, type Member } from '../../src/workers/crew.ts';
-import { type FromWorker, PULSE_MS, type ToWorker } from '../../src/workers/messages.ts';
+import { type Crew, type CrewOptions, createCrew, type Member } from '../../src/workers/primary/crew.ts';
+import { type FromWorker, PULSE_MS, type ToWorker } from '../../src/workers/protocol/messages.ts';
 import { type RecordedErrors, recordErrors } from '../support/recorded-errors.ts';
 import { lives, until } from '../support/two-workers.ts';
 
@@ -38,6 +39,7 @@ beforeEach(async () => {
   [heard, ready, ended, logged, failing] = [[], [], [], [], new Set()];
   crew = createCrew({
     size: 2,
+    entry: fileURLToPath(new URL('../../src/gateway/worker-entry.ts', import.meta.url)),
     logger: { error: log, info: log } as unknown as CrewOptions['logger'],
     errors,
     onReady(member) {

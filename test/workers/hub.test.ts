@@ -1,11 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createCluster } from '../../src/cluster/create-cluster.ts';
+import { createCluster } from '../../src/cluster/discovered-cluster.ts';
 import type { NodeOutcome, UpstreamNode } from '../../src/cluster/node.ts';
-import type { Member } from '../../src/workers/crew.ts';
-import { createHub, type Hub } from '../../src/workers/hub.ts';
-import type { FromWorker, ToWorker } from '../../src/workers/messages.ts';
-import { createRemoteCluster, type RemoteCluster } from '../../src/workers/remote-cluster.ts';
-import { createSharedConnections, type SharedConnections } from '../../src/workers/shared-connections.ts';
+import type { Member } from '../../src/workers/primary/crew.ts';
+import { createHub, type Hub } from '../../src/workers/primary/hub.ts';
+import type { FromWorker, ToWorker } from '../../src/workers/protocol/messages.ts';
+import { createRemoteCluster, type RemoteCluster } from '../../src/workers/worker/remote-cluster.ts';
+import {
+  createSharedConnections,
+  type SharedConnections,
+} from '../../src/workers/worker/shared-connections.ts';
 import { FakeDiscovery, FakeProbes, OK, REFUSED } from '../cluster/fakes.ts';
 import { type RecordedErrors, recordErrors } from '../support/recorded-errors.ts';
 

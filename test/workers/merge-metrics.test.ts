@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { processMetrics } from '../../src/admin/metrics.ts';
-import { trafficMetrics } from '../../src/admin/traffic-metrics.ts';
-import { lasting, mergeMetrics, renderMetrics } from '../../src/workers/merge-metrics.ts';
+import { processMetrics } from '../../src/metrics/metrics.ts';
+import { trafficMetrics } from '../../src/metrics/traffic-metrics.ts';
+import { lasting, mergeMetrics, renderMetrics } from '../../src/workers/primary/merge-metrics.ts';
 import { exchange } from '../admin/fakes.ts';
 
 const record = fc.record({

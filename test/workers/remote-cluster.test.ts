@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { UpstreamNode } from '../../src/cluster/node.ts';
 import type { ClusterView } from '../../src/cluster/view.ts';
-import type { FromWorker } from '../../src/workers/messages.ts';
-import { createRemoteCluster, type RemoteCluster } from '../../src/workers/remote-cluster.ts';
-import { createSharedConnections } from '../../src/workers/shared-connections.ts';
-import { encodeView } from '../../src/workers/view-wire.ts';
+import type { FromWorker } from '../../src/workers/protocol/messages.ts';
+import { encodeView } from '../../src/workers/protocol/view-wire.ts';
+import { createRemoteCluster, type RemoteCluster } from '../../src/workers/worker/remote-cluster.ts';
+import { createSharedConnections } from '../../src/workers/worker/shared-connections.ts';
 import { EMPTY_VIEW, serving } from '../admin/fakes.ts';
 import { recordErrors } from '../support/recorded-errors.ts';
 import { nodesOf } from './views.ts';

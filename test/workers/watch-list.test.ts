@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createWatchList, watchTime } from '../../src/workers/watch-list.ts';
+import { createWatchList, watchTime } from '../../src/workers/protocol/watch-list.ts';
 
 test('a success is told when it may end a row of failures or have an ejection forgotten, and not otherwise', () => {
   let now = 0;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
-import { workerConfig } from '../../src/workers/worker-config.ts';
+import { workerConfig } from '../../src/workers/primary/worker-config.ts';
 
 const config = loadConfig({
   environment: {

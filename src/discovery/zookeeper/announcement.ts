@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
+import { parseOrigin } from '../../net/origin.ts';
 import type { Announcement, Role } from '../discovery.ts';
-import { parseOrigin } from './origin.ts';
 
 /** `ignored` is what Druid itself passes over in silence, `fault` what nobody should have written. */
 export type ParsedAnnouncement =

@@ -1,9 +1,9 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type Client, createClient, Exception } from 'node-zookeeper-client';
-import { contain } from '../../internal-errors.ts';
-import type { Backoff } from './backoff.ts';
-import { formatServer, type ServerAddress } from './connect-string.ts';
+import { contain } from '../../faults/internal-errors.ts';
+import { formatServer, type ServerAddress } from '../../net/connect-string.ts';
+import type { Backoff } from '../../time/backoff.ts';
 import { type ConnectionManager, connectionManagerOf, STATE } from './library.ts';
 import { checkAnswer, checkHandshake, PacketReader } from './packets.ts';
 import type { PreparedTls } from './tls.ts';

@@ -1,4 +1,5 @@
-import { ContainedEmitter, contain, type InternalErrors } from '../../internal-errors.ts';
+import { ContainedEmitter, contain, type InternalErrors } from '../../faults/internal-errors.ts';
+import { parseConnectString } from '../../net/connect-string.ts';
 import {
   type Announcement,
   type Discovery,
@@ -13,7 +14,6 @@ import {
   type SourceStatus,
 } from '../discovery.ts';
 import { type ParsedAnnouncement, parseAnnouncement } from './announcement.ts';
-import { parseConnectString } from './connect-string.ts';
 import type { Credentials } from './connection.ts';
 import { LONGEST_DATA, parseLatch } from './latch.ts';
 import { Session } from './session.ts';

@@ -1,5 +1,5 @@
+import { parseOrigin } from '../../net/origin.ts';
 import type { Latch, LatchParticipant } from '../discovery.ts';
-import { parseOrigin } from './origin.ts';
 import type { ChildData } from './watch.ts';
 
 const LOCK_NAME = 'latch-';

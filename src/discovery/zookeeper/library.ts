@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Client } from 'node-zookeeper-client';
-import type { ServerAddress } from './connect-string.ts';
+import type { ServerAddress } from '../../net/connect-string.ts';
 
 /** States of node-zookeeper-client's connection manager (`lib/ConnectionManager.js`). */
 export const STATE = {

@@ -1,8 +1,8 @@
 import type { Client } from 'node-zookeeper-client';
-import { ContainedEmitter, contain, type InternalErrors } from '../../internal-errors.ts';
+import { ContainedEmitter, contain, type InternalErrors } from '../../faults/internal-errors.ts';
+import type { ServerAddress } from '../../net/connect-string.ts';
+import { createBackoff } from '../../time/backoff.ts';
 import type { SourceState, SourceStatus } from '../discovery.ts';
-import { createBackoff } from './backoff.ts';
-import type { ServerAddress } from './connect-string.ts';
 import { type Connection, type Credentials, openConnection } from './connection.ts';
 import type { PreparedTls } from './tls.ts';
 

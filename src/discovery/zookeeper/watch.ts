@@ -1,5 +1,5 @@
-import { contain, type InternalErrors } from '../../internal-errors.ts';
-import { pathProblem } from './connect-string.ts';
+import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
+import { pathProblem } from '../../net/connect-string.ts';
 import { CODE } from './connection.ts';
 import { ReadError, type Session } from './session.ts';
 

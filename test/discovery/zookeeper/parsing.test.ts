@@ -2,10 +2,10 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseAnnouncement } from '../../../src/discovery/zookeeper/announcement.ts';
-import { createBackoff } from '../../../src/discovery/zookeeper/backoff.ts';
-import { formatServer, parseConnectString } from '../../../src/discovery/zookeeper/connect-string.ts';
 import { parseLatch } from '../../../src/discovery/zookeeper/latch.ts';
 import { PacketReader } from '../../../src/discovery/zookeeper/packets.ts';
+import { formatServer, parseConnectString } from '../../../src/net/connect-string.ts';
+import { createBackoff } from '../../../src/time/backoff.ts';
 
 describe('a latch', () => {
   const uuid = fc.uuid();

@@ -1,7 +1,7 @@
 import { CreateMode } from 'node-zookeeper-client';
-import { createBackoff } from '../../../src/discovery/zookeeper/backoff.ts';
-import { parseConnectString } from '../../../src/discovery/zookeeper/connect-string.ts';
 import { type Connection, openConnection } from '../../../src/discovery/zookeeper/connection.ts';
+import { parseConnectString } from '../../../src/net/connect-string.ts';
+import { createBackoff } from '../../../src/time/backoff.ts';
 
 export interface MembershipOptions {
   readonly connect: string;

@@ -1,0 +1,255 @@
+import { type Discovery, MASTER_ROLES, type MasterRole, ROLES, type Role } from '../discovery/discovery.ts';
+import { ContainedEmitter, contain, type InternalErrors } from '../faults/internal-errors.ts';
+import { type BrokerHealth, createBrokers } from './brokers/brokers.ts';
+import type { Cluster, ClusterEvents } from './cluster.ts';
+import { distrust, type Leadership, nextLeadership, noLeader, rivals } from './leadership/leadership.ts';
+import { createMasters, type Masters } from './leadership/masters.ts';
+import type { NodeOutcome, NodeTls, UpstreamNode } from './node.ts';
+import { createNodes } from './nodes.ts';
+import { createProbeClient, type ProbeClient } from './probe.ts';
+import type { ClusterView } from './view.ts';
+
+export interface ClusterOptions {
+  readonly discovery: Discovery;
+  /** How often a serving leader is asked whether it still is, in milliseconds. */
+  readonly leaderProbeIntervalMs: number;
+  /** How often an elected one is asked whether it serves yet. */
+  readonly leaderConfirmIntervalMs: number;
+  readonly leaderProbeTimeoutMs: number;
+  readonly brokerProbeTimeoutMs: number;
+  readonly brokerHealth: BrokerHealth;
+  readonly tls?: NodeTls;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
+  /** Epoch milliseconds. */
+  readonly now?: () => number;
+  readonly random?: () => number;
+  /** In place of real ones, for tests. */
+  readonly probes?: { readonly leaders: ProbeClient; readonly brokers: ProbeClient };
+}
+
+/** Masters that do not lead are asked this often, only to notice one that says it does. */
+const RIVAL_INTERVAL_MS = 10_000;
+/** A thawed former leader says that it leads for up to 3 s after a swap; that is no conflict yet. */
+const SWAP_GRACE_MS = 3_000;
+const CONFLICT_REPEAT_MS = 60_000;
+const NO_RIVALS: readonly string[] = [];
+
+/** The cluster as discovery names it and probes find it; see `Cluster`. */
+export function createCluster(options: ClusterOptions): Cluster {
+  return new DiscoveredCluster(options);
+}
+
+class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Cluster {
+  readonly #options: ClusterOptions;
+  readonly #now: () => number;
+  readonly #nodes = createNodes();
+  readonly #leaderProbes: ProbeClient;
+  readonly #brokerProbes: ProbeClient;
+  readonly #leaderships: Record<MasterRole, Leadership>;
+  readonly #masters: Record<MasterRole, Masters>;
+  readonly #brokers;
+  readonly #conflictsAt = new Map<string, number>();
+  readonly #rivals: Record<MasterRole, readonly string[]> = { coordinator: NO_RIVALS, overlord: NO_RIVALS };
+  readonly #onDiscovery = (): void => this.#follow();
+  #clock = 0;
+  #view: ClusterView;
+
+  constructor(options: ClusterOptions) {
+    super((error) => options.errors.report('discovery', error));
+    this.setMaxListeners(0);
+    this.#options = options;
+    const { discovery, tls, now = Date.now, random = Math.random, probes } = options;
+    const withTls = tls === undefined ? {} : { tls };
+    this.#now = now;
+    this.#leaderProbes =
+      probes?.leaders ?? createProbeClient({ timeoutMs: options.leaderProbeTimeoutMs, ...withTls });
+    this.#brokerProbes =
+      probes?.brokers ?? createProbeClient({ timeoutMs: options.brokerProbeTimeoutMs, ...withTls });
+    this.#leaderships = {
+      coordinator: noLeader('coordinator', now()),
+      overlord: noLeader('overlord', now()),
+    };
+    const masters = (role: MasterRole): Masters =>
+      createMasters({
+        role,
+        probe: this.#leaderProbes.probe,
+        stamp: this.#stamp,
+        random,
+        interval: (node) => this.#interval(role, node),
+        needsName: () => discovery.snapshot.latches === null || discovery.status.state !== 'connected',
+        onResult: () => this.#decide(role),
+        errors: options.errors,
+      });
+    this.#masters = { coordinator: masters('coordinator'), overlord: masters('overlord') };
+    this.#brokers = createBrokers({
+      probe: this.#brokerProbes.probe,
+      health: options.brokerHealth,
+      random,
+      now,
+      nodeAt: (origin) => this.#nodes.at(origin),
+      onChange: () => this.#publish(),
+      onEjection: (ejection) => void this.emit('ejection', ejection),
+      errors: options.errors,
+    });
+    this.#view = this.#compose(1);
+  }
+
+  get view(): ClusterView {
+    return this.#view;
+  }
+
+  start(): void {
+    const { discovery } = this.#options;
+    discovery.on('snapshot', this.#onDiscovery);
+    discovery.on('status', this.#onDiscovery);
+    this.#follow();
+  }
+
+  async close(): Promise<void> {
+    const { discovery } = this.#options;
+    discovery.off('snapshot', this.#onDiscovery);
+    discovery.off('status', this.#onDiscovery);
+    for (const role of MASTER_ROLES) this.#masters[role].stop();
+    this.#brokers.stop();
+    await Promise.all([this.#leaderProbes.close(), this.#brokerProbes.close()]);
+  }
+
+  report(node: UpstreamNode, outcome: NodeOutcome): void {
+    this.#brokers.report(node, outcome);
+    if (outcome === 'ok') return;
+    for (const role of MASTER_ROLES) {
+      const before = this.#leaderships[role];
+      if (before.view.node !== node) continue;
+      const reason =
+        outcome === 'connect_failed' || outcome === 'reset' ? 'leader_unreachable' : 'leader_initialising';
+      this.#settle(role, distrust(before, reason, this.#now(), this.#stamp));
+      this.#masters[role].hurry(node);
+    }
+  }
+
+  cordon(hostAndPort: string, cordoned: boolean): void {
+    this.#brokers.cordon(hostAndPort, cordoned);
+  }
+
+  readonly #stamp = (): number => ++this.#clock;
+
+  #interval(role: MasterRole, node: UpstreamNode): number {
+    const { leaderProbeIntervalMs, leaderConfirmIntervalMs, discovery } = this.#options;
+    const { view } = this.#leaderships[role];
+    if (view.node === node) return view.state === 'serving' ? leaderProbeIntervalMs : leaderConfirmIntervalMs;
+    const byLatch = discovery.snapshot.latches !== null && discovery.status.state === 'connected';
+    if (byLatch) return RIVAL_INTERVAL_MS;
+    // Nobody else can say who leads: all are asked, soon while there is no leader.
+    return view.state === 'serving' ? leaderProbeIntervalMs : Math.max(leaderConfirmIntervalMs, 250);
+  }
+
+  /** Takes over what discovery says now; a fault in one part of it is no reason to know nothing of the others. */
+  #follow(): void {
+    for (const role of MASTER_ROLES) this.#guarded(() => this.#followMasters(role));
+    this.#guarded(() => this.#brokers.announce(this.#options.discovery.snapshot.announcements.broker));
+    this.#guarded(() => this.#publish());
+  }
+
+  #guarded(step: () => void): void {
+    contain(step, (error) => this.#options.errors.report('discovery', error));
+  }
+
+  #followMasters(role: MasterRole): void {
+    const { snapshot, status } = this.#options.discovery;
+    const origins = new Set(snapshot.announcements[role].map((a) => a.origin));
+    for (const { origin } of snapshot.latches?.[role].participants ?? [])
+      if (origin !== null) origins.add(origin);
+    this.#decide(role);
+    this.#masters[role].watch(new Set([...origins].map((origin) => this.#nodes.at(origin))));
+    const { node } = this.#leaderships[role].view;
+    const unsettled = this.#leaderships[role].view.state !== 'serving';
+    if (status.state !== 'connected') this.#masters[role].hurry();
+    else if (unsettled && node !== null) this.#masters[role].hurry(node);
+  }
+
+  #decide(role: MasterRole): void {
+    const { snapshot, status } = this.#options.discovery;
+    const { results } = this.#masters[role];
+    const next = nextLeadership(this.#leaderships[role], {
+      role,
+      latch: snapshot.latches?.[role] ?? null,
+      source: status.state,
+      complete: snapshot.complete,
+      probes: results,
+      nodeAt: (origin) => this.#nodes.at(origin),
+      now: this.#now(),
+      stamp: this.#stamp,
+    });
+    this.#settle(role, next);
+    this.#lookForRivals(role);
+  }
+
+  #settle(role: MasterRole, next: Leadership): void {
+    const before = this.#leaderships[role];
+    if (next === before) return;
+    this.#leaderships[role] = next;
+    if (next.view === before.view) return;
+    this.#publish();
+    const { state, node, term } = before.view;
+    if (state !== next.view.state || node !== next.view.node || term !== next.view.term) {
+      this.emit('leader', before.view, next.view);
+    }
+  }
+
+  #lookForRivals(role: MasterRole): void {
+    const { view, confirmAfter } = this.#leaderships[role];
+    const now = this.#now();
+    const settled = view.state === 'serving' && now - view.since >= SWAP_GRACE_MS;
+    const found = settled ? rivals(view, this.#masters[role].results, confirmAfter) : NO_RIVALS;
+    if (found.join() !== this.#rivals[role].join()) {
+      this.#rivals[role] = found;
+      this.#publish();
+    }
+    if (view.node === null) return;
+    for (const claims of found) {
+      const key = `${role} ${claims}`;
+      if (now - (this.#conflictsAt.get(key) ?? Number.NEGATIVE_INFINITY) < CONFLICT_REPEAT_MS) continue;
+      this.#conflictsAt.set(key, now);
+      this.emit('conflict', { role, latch: view.node.origin, claims });
+    }
+  }
+
+  #publish(): void {
+    this.#view = this.#compose(this.#view.version + 1);
+    this.emit('view', this.#view);
+  }
+
+  #compose(version: number): ClusterView {
+    const { snapshot, status } = this.#options.discovery;
+    const nodes = new Map<string, UpstreamNode>();
+    const roles = new Map<string, Role[]>();
+    for (const role of ROLES) {
+      for (const { origin } of snapshot.announcements[role]) {
+        nodes.set(origin, this.#nodes.at(origin));
+        roles.set(origin, [...(roles.get(origin) ?? []), role]);
+      }
+    }
+    for (const role of MASTER_ROLES) {
+      for (const { origin } of snapshot.latches?.[role].participants ?? []) {
+        if (origin !== null) nodes.set(origin, this.#nodes.at(origin));
+      }
+      const { node } = this.#leaderships[role].view;
+      if (node !== null) nodes.set(node.origin, node);
+    }
+    this.#nodes.retain(new Set(nodes.keys()));
+    return {
+      version,
+      complete: snapshot.complete,
+      discovery: status,
+      readAt: snapshot.readAt,
+      leaders: { coordinator: this.#leaderships.coordinator.view, overlord: this.#leaderships.overlord.view },
+      rivals: { ...this.#rivals },
+      brokers: this.#brokers.views,
+      pools: this.#brokers.pools,
+      cordoned: this.#brokers.cordoned,
+      nodes,
+      roles,
+    };
+  }
+}

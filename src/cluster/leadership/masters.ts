@@ -1,0 +1,103 @@
+import type { MasterRole } from '../../discovery/discovery.ts';
+import type { InternalErrors } from '../../faults/internal-errors.ts';
+import { createPoller, type Poller } from '../../time/poller.ts';
+import type { UpstreamNode } from '../node.ts';
+import type { Probe, ProbeAnswer } from '../probe.ts';
+import type { Claim, ProbeResult } from './leadership.ts';
+
+/** Served by every Coordinator, Overlord and combined process without a redirect (RedirectInfo's local paths). */
+const PATHS = {
+  coordinator: { isLeader: '/druid/coordinator/v1/isLeader', leader: '/druid/coordinator/v1/leader' },
+  overlord: { isLeader: '/druid/indexer/v1/isLeader', leader: '/druid/indexer/v1/leader' },
+} as const;
+
+export interface MastersOptions {
+  readonly role: MasterRole;
+  readonly probe: Probe;
+  readonly stamp: () => number;
+  readonly random: () => number;
+  /** Milliseconds until this node is asked again. */
+  readonly interval: (node: UpstreamNode) => number;
+  /** Whether `leader` must be asked too, because no latch vouches for the node. */
+  readonly needsName: () => boolean;
+  readonly onResult: () => void;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
+}
+
+/** Asks the known masters of one role whether they lead. */
+export interface Masters {
+  readonly results: ReadonlyMap<string, ProbeResult>;
+  /** Replaces the set of nodes that are asked. */
+  watch(nodes: ReadonlySet<UpstreamNode>): void;
+  /** Asks this node now, or all. */
+  hurry(node?: UpstreamNode): void;
+  stop(): void;
+}
+
+export function createMasters(options: MastersOptions): Masters {
+  const { role, probe, stamp, random, interval, needsName, onResult, errors } = options;
+  const pollers = new Map<UpstreamNode, Poller>();
+  const results = new Map<string, ProbeResult>();
+
+  async function ask(node: UpstreamNode): Promise<void> {
+    const asked = stamp();
+    const answer = await probe(node.origin, PATHS[role].isLeader);
+    const claim = claimOf(answer);
+    const namesItself =
+      claim === 'leads' && needsName()
+        ? namesOf(await probe(node.origin, PATHS[role].leader), node.origin)
+        : null;
+    if (!pollers.has(node)) return;
+    const silences = claim === 'silent' ? (results.get(node.origin)?.silences ?? 0) + 1 : 0;
+    results.set(node.origin, { claim, namesItself, asked, silences });
+    onResult();
+  }
+
+  return {
+    results,
+    watch(nodes) {
+      for (const [node, poller] of pollers) {
+        if (nodes.has(node)) continue;
+        poller.stop();
+        pollers.delete(node);
+        results.delete(node.origin);
+      }
+      for (const node of nodes) {
+        if (pollers.has(node)) continue;
+        // Registered before the first answer can come.
+        pollers.set(node, { hurry() {}, stop() {} });
+        pollers.set(
+          node,
+          createPoller({ ask: () => ask(node), interval: () => interval(node), random, errors }),
+        );
+      }
+    },
+    hurry(node) {
+      if (node !== undefined) pollers.get(node)?.hurry();
+      else for (const poller of pollers.values()) poller.hurry();
+    },
+    stop() {
+      for (const poller of pollers.values()) poller.stop();
+      pollers.clear();
+    },
+  };
+}
+
+function claimOf(answer: ProbeAnswer): Claim {
+  if (answer.kind !== 'answer') return answer.kind;
+  return answer.status === 200 ? 'leads' : 'follows';
+}
+
+/** `leader` reads the state of the cluster, which a secured one lets nobody do without credentials. */
+function namesOf(answer: ProbeAnswer, origin: string): boolean | 'untold' {
+  if (answer.kind !== 'answer') return false;
+  if (answer.status === 401 || answer.status === 403) return 'untold';
+  return answer.status === 200 && names(answer.body, origin);
+}
+
+/** The `leader` answer is a bare URL, with or without quotes. */
+function names(body: string, origin: string): boolean {
+  const named = body.trim().replace(/^"|"$/g, '').replace(/\/$/, '');
+  return named.toLowerCase() === origin.toLowerCase();
+}

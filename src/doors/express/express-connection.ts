@@ -1,0 +1,434 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { ClientSide } from '../../exchange/ports/client.ts';
+import type { InternalErrors } from '../../faults/internal-errors.ts';
+import type { HeaderBlock } from '../../http/header-block.ts';
+import { readRequestFields } from '../../http/request-fields.ts';
+import {
+  AHEAD_BYTES,
+  AHEAD_MS,
+  type DoorState,
+  LINGER_BYTES,
+  LINGER_MS,
+  plainAddress,
+} from '../door-state.ts';
+import { cut, endInOrder, ignore, readByStream } from '../last-word.ts';
+import { answerMalformed, answerTimeout } from '../raw-errors.ts';
+import { ExpressClient, type ResponseWire } from './express-client.ts';
+import { mayBecomePlain, plainHead } from './plain-head.ts';
+import { readShared } from './shared-read.ts';
+
+/** What the connections of the express door share. */
+export interface ExpressHouse {
+  readonly state: DoorState;
+  /** Answers a request; false, with nothing touched, leaves it to the front door. */
+  readonly handle: (client: ClientSide) => boolean;
+  /** Takes a connection over, with what was read of it put back. */
+  readonly handOver: (socket: Socket) => void;
+  readonly nextId: (header: unknown) => string;
+  readonly now: () => number;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
+  readonly maxHeaderBytes: number;
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  /** Plain connections are read into one buffer that all share. */
+  readonly sharedReadBuffer: boolean;
+  /** What an answer says after which the connection stays, as `node:http` says it. */
+  readonly keepAlive: HeaderBlock;
+  readonly onGone: (connection: ExpressConnection) => void;
+}
+
+/** An ordinary head is found in so many bytes. */
+const FIRST_LOOK = 4 * 1024;
+/** A head that comes in more pieces is for `node:http`, which does not look at what it had before once more. */
+const MOST_LOOKS = 8;
+/** What has been read is put back in pieces of so many bytes. */
+const PUT_BACK = 16 * 1024;
+
+/**
+ * A client's connection as bytes. Requests that are plain beyond doubt are answered one after the other; at the
+ * first that is not, the connection goes to the front door for good, its bytes untouched.
+ */
+export class ExpressConnection implements ResponseWire {
+  readonly #socket: Socket;
+  readonly #house: ExpressHouse;
+  readonly remoteAddress: string;
+  readonly encrypted: boolean;
+  /** What has been read and not been used. */
+  #rest: Buffer | null = null;
+  #client: ExpressClient | null = null;
+  #bodyLeft = 0;
+  #advancing = false;
+  #over = false;
+  #served = 0;
+  /** How often the head that is coming has been looked for. */
+  #looks = 0;
+  /** Since when it waits for a request, has had part of a head, or takes in a request. */
+  #since: number;
+  #blockedSince = 0;
+  /** What is left of a body whose request has been answered is read until then, so far. */
+  #lingersUntil = 0;
+  #lingerBytes = 0;
+  #closes = false;
+  /** Since when more has come behind the request under way than is kept; 0 otherwise. */
+  #fullSince = 0;
+  /** Nothing is kept any more of what comes behind the request under way: so much is still read. */
+  #dropBytes: number | null = null;
+  // Everything that sockets and timers call is caught here: it ends this connection, and nothing else.
+  readonly #onData = (chunk: Buffer): void => {
+    try {
+      this.#take(chunk);
+    } catch (error) {
+      this.#fail(error);
+    }
+  };
+  readonly #onEnd = (): void => {
+    try {
+      this.#halfClose();
+    } catch (error) {
+      this.#fail(error);
+    }
+  };
+  readonly #onClose = (): void => {
+    try {
+      this.#end();
+    } catch (error) {
+      this.#fail(error);
+    }
+  };
+  readonly #onDrain = (): void => {
+    try {
+      this.#blockedSince = 0;
+      this.#client?.onDrain();
+    } catch (error) {
+      this.#fail(error);
+    }
+  };
+
+  constructor(accepted: Socket, house: ExpressHouse) {
+    this.encrypted = (accepted as Partial<TLSSocket>).encrypted === true;
+    this.remoteAddress = plainAddress(accepted.remoteAddress ?? '');
+    this.#since = house.now();
+    const shared = house.sharedReadBuffer && !this.encrypted;
+    const socket = shared ? readShared(accepted, this.#onData, () => this.#over) : accepted;
+    this.#socket = socket;
+    this.#house = house;
+    if (shared) socket.resume();
+    else socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
+    socket.on('close', this.#onClose);
+    socket.on('error', ignore);
+    socket.on('drain', this.#onDrain);
+  }
+
+  get socket(): Socket {
+    return this.#socket;
+  }
+
+  get errors(): InternalErrors {
+    return this.#house.errors;
+  }
+
+  get keepAlive(): HeaderBlock {
+    return this.#house.keepAlive;
+  }
+
+  /** Nothing is asked on it at the moment. */
+  get idle(): boolean {
+    return this.#client === null && this.#rest === null && this.#bodyLeft === 0;
+  }
+
+  /** Its client is to open another one. */
+  get closing(): boolean {
+    return this.#closes || this.#house.state.draining;
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** Cuts it so that the client cannot take what it got for a whole answer. */
+  reset(): void {
+    cut(this.#socket);
+  }
+
+  pauseBody(): void {
+    if (this.#bodyLeft > 0) this.#socket.pause();
+  }
+
+  resumeBody(): void {
+    if (this.#fullSince === 0) this.#socket.resume();
+  }
+
+  /** More was written than the client has taken. */
+  onBlocked(): void {
+    if (this.#blockedSince === 0) this.#blockedSince = this.#house.now();
+  }
+
+  /** The answer has been handed over whole. */
+  onAnswered(closes: boolean): void {
+    try {
+      this.#answered(closes);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #answered(closes: boolean): void {
+    this.#client = null;
+    this.#closes ||= closes;
+    this.#since = this.#house.now();
+    if (this.#bodyLeft > 0) {
+      this.#lingersUntil = this.#since + LINGER_MS;
+      this.#lingerBytes = LINGER_BYTES;
+      this.#socket.resume();
+      return;
+    }
+    this.#proceed();
+  }
+
+  /** Ends what takes longer than it may. */
+  sweep(now: number): void {
+    try {
+      this.#sweep(now);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #sweep(now: number): void {
+    const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, state } = this.#house;
+    const waited = now - this.#since;
+    if (this.#blockedSince > 0) {
+      if (this.#socket.writableLength === 0) this.#blockedSince = 0;
+      else if (state.sendTimeoutMs > 0 && now - this.#blockedSince > state.sendTimeoutMs) this.reset();
+      return;
+    }
+    if (this.#lingersUntil > 0) {
+      if (now > this.#lingersUntil) this.#socket.destroySoon();
+    } else if (this.#client !== null) {
+      const late = this.#bodyLeft > 0 && requestTimeoutMs > 0 && waited > requestTimeoutMs;
+      if (late) this.#timeOut(this.#client);
+      else if (this.#fullSince > 0 && now - this.#fullSince > AHEAD_MS) this.#dropRest();
+    } else if (this.#rest !== null || this.#served === 0) {
+      if (waited > headersTimeoutMs) this.#timeOut(null);
+    } else if (waited > keepAliveTimeoutMs) this.destroy();
+  }
+
+  #timeOut(client: ExpressClient | null): void {
+    if (client?.begun === true) this.reset();
+    else this.#refuse(client, answerTimeout);
+  }
+
+  /** Nothing more will come: what is not a whole request by now will never be one. */
+  #halfClose(): void {
+    const client = this.#client;
+    const partial = this.#bodyLeft > 0 ? client?.begun === false : client === null && this.#rest !== null;
+    if (partial) this.#refuse(client, answerMalformed);
+    else if (client?.ended === true) {
+      // The answer is whole, and still to be read; what has come behind it is not begun.
+      this.#closes = true;
+      this.#socket.destroySoon();
+    } else this.destroy();
+  }
+
+  #refuse(client: ExpressClient | null, answer: (socket: Socket, id: string) => void): void {
+    this.#leave();
+    answer(this.#socket, client?.head.id ?? this.#house.nextId(undefined));
+    client?.gone();
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#dropBytes !== null) {
+      this.#dropBytes -= chunk.length;
+      if (this.#dropBytes < 0) this.reset();
+      return;
+    }
+    let rest: Buffer | null = chunk;
+    if (this.#bodyLeft > 0) {
+      const mine = Math.min(this.#bodyLeft, chunk.length);
+      this.#bodyLeft -= mine;
+      rest = mine === chunk.length ? null : chunk.subarray(mine);
+      const piece = rest === null ? chunk : chunk.subarray(0, mine);
+      if (this.#client !== null) this.#client.onBody(piece, this.#bodyLeft === 0);
+      else if (this.#linger(mine)) return;
+    }
+    if (rest === null) return;
+    if (this.#rest === null && this.#client === null) this.#since = this.#house.now();
+    this.#rest = this.#rest === null ? rest : Buffer.concat([this.#rest, rest]);
+    if (this.#client === null) this.#proceed();
+    else this.#readAhead();
+  }
+
+  /** Reads on behind an answer that has been given; true as long as there is more to be read. */
+  #linger(bytes: number): boolean {
+    this.#lingerBytes -= bytes;
+    if (this.#bodyLeft > 0) {
+      if (this.#lingerBytes < 0) this.#socket.destroySoon();
+      return true;
+    }
+    this.#lingersUntil = 0;
+    if (!this.#closes) return false;
+    this.#socket.destroySoon();
+    return true;
+  }
+
+  /** Answers what has been read, request by request; an answer given at once does not deepen the stack. */
+  #proceed(): void {
+    if (this.#advancing) return;
+    this.#advancing = true;
+    while (this.#client === null && this.#bodyLeft === 0 && !this.#over) {
+      if (this.#closes) {
+        this.#close();
+        return;
+      }
+      if (this.#rest === null || !this.#begin(this.#rest)) break;
+    }
+    this.#advancing = false;
+    if (this.#client === null && !this.#over) this.#socket.resume();
+  }
+
+  /** Reads on while a request is answered, as long as what has come behind it can be kept. */
+  #readAhead(): void {
+    if (this.#rest !== null && this.#rest.length > AHEAD_BYTES) {
+      this.#fullSince = this.#house.now();
+      this.#socket.pause();
+      return;
+    }
+    this.#fullSince = 0;
+    if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /** The answer under way is the last one. */
+  #dropRest(): void {
+    this.#closes = true;
+    this.#rest = null;
+    this.#fullSince = 0;
+    this.#dropBytes = LINGER_BYTES;
+    this.#socket.resume();
+  }
+
+  #close(): void {
+    if (this.#dropBytes === null) {
+      this.#socket.destroySoon();
+      return;
+    }
+    // Its client may be sending still.
+    this.#leave();
+    endInOrder(this.#socket);
+  }
+
+  #begin(bytes: Buffer): boolean {
+    const { maxHeaderBytes, nextId, now } = this.#house;
+    let text = bytes.toString('latin1', 0, Math.min(bytes.length, FIRST_LOOK));
+    let found = plainHead(text);
+    if (found === null && bytes.length > FIRST_LOOK) {
+      text = bytes.toString('latin1', 0, Math.min(bytes.length, maxHeaderBytes));
+      found = plainHead(text);
+    }
+    if (found === null) {
+      const waits = bytes.length < maxHeaderBytes && ++this.#looks < MOST_LOOKS && mayBecomePlain(text);
+      if (!waits) this.#handOver();
+      return false;
+    }
+    this.#looks = 0;
+    const { method, target, block, length } = found;
+    const fields = readRequestFields(block);
+    if (!fields.ordinary || fields.hosts !== 1 || fields.fault !== null || length > maxHeaderBytes) {
+      this.#handOver();
+      return false;
+    }
+    const end = length + fields.bodyLength;
+    const whole = bytes.length >= end;
+    const body = fields.bodyLength === 0 ? null : bytes.subarray(length, Math.min(end, bytes.length));
+    const client = new ExpressClient(
+      this,
+      {
+        method,
+        target,
+        block,
+        fields,
+        httpMinor: 1,
+        remoteAddress: this.remoteAddress,
+        encrypted: this.encrypted,
+        id: nextId(fields.requestId ?? undefined),
+        receivedAt: now(),
+      },
+      body,
+      whole,
+    );
+    this.#client = client;
+    this.#rest = bytes.length > end ? bytes.subarray(end) : null;
+    this.#bodyLeft = whole ? 0 : end - bytes.length;
+    // The rest of a body is read when somebody wants it; without one, reading is how a client that leaves is noticed.
+    if (!whole) {
+      this.#fullSince = 0;
+      this.#socket.pause();
+    } else this.#readAhead();
+    if (this.#handled(client)) {
+      this.#served++;
+      return true;
+    }
+    this.#client = null;
+    this.#rest = bytes;
+    this.#bodyLeft = 0;
+    this.#handOver();
+    return false;
+  }
+
+  /** A request that the exchange failed to take on is not the front door's either. */
+  #handled(client: ExpressClient): boolean {
+    try {
+      return this.#house.handle(client);
+    } catch (error) {
+      client.failRequest(error);
+      return true;
+    }
+  }
+
+  #handOver(): void {
+    // That it is over comes as an event, and is not for the front door to hear.
+    if (this.#socket.destroyed) return;
+    const rest = this.#rest;
+    this.#leave();
+    this.#socket.pause();
+    if (rest !== null) putBack(this.#socket, rest);
+    this.#house.handOver(this.#socket);
+    readByStream(this.#socket);
+    this.#socket.resume();
+  }
+
+  /** The socket is somebody else's from now on. */
+  #leave(): void {
+    this.#over = true;
+    this.#socket.off('data', this.#onData);
+    this.#socket.off('end', this.#onEnd);
+    this.#socket.off('close', this.#onClose);
+    // The listener for errors stays: one without any would end the process.
+    this.#socket.off('drain', this.#onDrain);
+    this.#house.onGone(this);
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#house.onGone(this);
+    this.#client?.gone();
+  }
+
+  /** Something of the door's own threw. */
+  #fail(error: unknown): void {
+    this.#house.errors.report('client', error, this.#client?.head.id);
+    this.#socket.destroy();
+    this.#client?.gone();
+  }
+}
+
+/** In pieces, since whoever takes the connection over can stop it between two of them only. */
+function putBack(socket: Socket, bytes: Buffer): void {
+  for (let end = bytes.length; end > 0; end -= PUT_BACK) {
+    socket.unshift(bytes.subarray(Math.max(0, end - PUT_BACK), end));
+  }
+}

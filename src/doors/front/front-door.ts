@@ -1,0 +1,253 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
+import { errorBody, TARGET_MALFORMED } from '../../exchange/errors.ts';
+import type { ClientSide } from '../../exchange/ports/client.ts';
+import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
+import { registerConsole } from '../console/console.ts';
+import type { ConsoleOptions } from '../console/console-page.ts';
+import type { DoorState } from '../door-state.ts';
+import { openExpressDoor } from '../express/express-door.ts';
+import { ignore, knowResponse } from '../last-word.ts';
+import { answerClientError, answerConnect } from '../raw-errors.ts';
+import { createRequestIds } from '../request-id.ts';
+import { endHandshakes } from './handshakes.ts';
+import { NodeClient } from './node-client.ts';
+import { waitForTurn } from './pipeline.ts';
+
+/** Limits of the client's side. */
+export interface DoorLimits {
+  /** Largest head of a request, in bytes. */
+  readonly maxHeaderBytes: number;
+  /** Time to receive a head, in milliseconds. */
+  readonly headersTimeoutMs: number;
+  /** Time to receive a whole request with its body, in milliseconds; 0 for no limit. */
+  readonly requestTimeoutMs: number;
+  /** How long an idle connection is kept; above the idle time of a load balancer in front. */
+  readonly keepAliveTimeoutMs: number;
+  /** How long a client may take to read what it has been sent before more is; 0 for no limit. */
+  readonly sendTimeoutMs: number;
+  /** Connections beyond are closed at once; 0 for no limit. */
+  readonly maxConnections: number;
+}
+
+export interface FrontDoorOptions {
+  /** Answers a request; false leaves it to the console. */
+  readonly handle: (client: ClientSide) => boolean;
+  /** Plain requests are read from the socket itself; nothing but speed depends on it. */
+  readonly express: boolean;
+  /** With `express`: read accepted connections in a way that Node does not document. */
+  readonly sharedReadBuffer?: boolean;
+  readonly logger: FastifyBaseLogger;
+  readonly limits: DoorLimits;
+  /** Certificate and key; absent means plain HTTP. */
+  readonly tls?: SecureContextOptions;
+  readonly console: ConsoleOptions;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
+  /** The exchange's clock. */
+  readonly now: () => number;
+}
+
+export interface FrontDoor {
+  readonly app: FastifyInstance;
+  /** Listens; yields `host:port` as bound. Rejects with the system's error. */
+  listen(host: string, port: number): Promise<AddressInfo>;
+  /** From now on every answer asks its client to open a new connection, which may find another gateway. */
+  drain(): void;
+  /** Ends: no new connections, idle ones closed, those with a request after it, all after `deadlineMs`. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+const SWEEP_MS = 100;
+const CHECK_MS = 1_000;
+
+/**
+ * The front door: Fastify on `node:http`. One root hook hands every request to the exchange before Fastify looks
+ * at its content type; only the console's pages go on to Fastify's routes.
+ */
+export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
+  const { handle, limits, now, errors } = options;
+  const state: DoorState = { draining: false, sendTimeoutMs: limits.sendTimeoutMs };
+  const nextId = createRequestIds();
+  const idOf = (request: IncomingMessage): string => nextId(request.headers['x-request-id']);
+
+  function take(request: IncomingMessage, response: ServerResponse, id: string): boolean {
+    const client = new NodeClient(request, response, state, id, now(), errors);
+    try {
+      return handle(client);
+    } catch (error) {
+      client.failRequest(error);
+      return true;
+    }
+  }
+
+  /** What the door itself does for a connection: if that throws, the connection ends, and nothing else. */
+  function guarded(socket: Socket, step: () => void): void {
+    contain(step, (error) => fail(socket, error));
+  }
+
+  function fail(socket: Socket, error: unknown, id?: string): void {
+    errors.report('client', error, id);
+    socket.destroy();
+  }
+
+  /**
+   * Node hands over pipelined requests as they come, but a read must not overtake the write before it: each waits
+   * until those before it have been answered. What comes behind an answer that closed the connection is not begun.
+   */
+  function inTurn({ raw, id }: FastifyRequest, response: ServerResponse, begin: () => void): void {
+    const { socket } = response;
+    const onError = (error: unknown): void => fail(raw.socket, error, id);
+    if (socket === null) waitForTurn({ request: raw, response, begin, onError });
+    else if (socket.writable) contain(begin, onError);
+  }
+
+  const app = Fastify({
+    loggerInstance: options.logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: idOf,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    connectionTimeout: 0,
+    // A request that comes on an open connection while the door closes is still answered.
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: limits.maxHeaderBytes },
+    clientErrorHandler: (error: Error, socket: Socket) =>
+      guarded(socket, () => answerClientError(error, socket, nextId(undefined))),
+    // A target that Fastify's router cannot decode: what it is worth is for the gateway's own table to say.
+    frameworkErrors: (_: Error, request: FastifyRequest, reply: FastifyReply) => {
+      reply.hijack();
+      inTurn(request, reply.raw, () => {
+        if (take(request.raw, reply.raw, request.id)) return;
+        reply.raw.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
+        reply.raw.end(errorBody(TARGET_MALFORMED, request.id));
+      });
+    },
+    ...serverOptions(options),
+  } as Parameters<typeof Fastify>[0]) as unknown as FastifyInstance;
+
+  app.addHook('onRequest', (request, reply, done) => {
+    inTurn(request, reply.raw, () => {
+      if (take(request.raw, reply.raw, request.id)) reply.hijack();
+      else {
+        if (state.draining) reply.header('connection', 'close');
+        done();
+      }
+    });
+  });
+  registerConsole(app, options.console, state);
+
+  const { server } = app;
+  // Node drops headers beyond a thousand in silence; the size of the head is bound enough.
+  server.maxHeadersCount = 0;
+  server.prependListener('request', knowRequest);
+  const express = options.express
+    ? openExpressDoor(server, {
+        encrypted: options.tls !== undefined,
+        state,
+        handle,
+        nextId,
+        now,
+        errors,
+        sharedReadBuffer: options.sharedReadBuffer ?? false,
+        ...limits,
+      })
+    : null;
+  if (options.tls !== undefined) endHandshakes(server, limits.headersTimeoutMs, errors);
+  if (limits.maxConnections > 0) server.maxConnections = limits.maxConnections;
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  // To Node a connection on which nothing ever came is not idle: it awaits a head.
+  function closeIdle(): void {
+    server.closeIdleConnections();
+    express?.closeIdle();
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+  }
+
+  /** An error without a listener would end the process; that a connection is over is heard otherwise. */
+  function knowRequest(request: IncomingMessage, response: ServerResponse): void {
+    request.on('error', ignore);
+    response.on('error', ignore);
+    knowResponse(request, response);
+  }
+
+  const internal = (error: unknown): void => errors.report('client', error);
+
+  // The exchange sends 100 Continue once it knows that it will read the body.
+  server.on('checkContinue', (request, response) => server.emit('request', request, response));
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    guarded(request.socket, () => {
+      knowRequest(request, response);
+      const message = 'The only expectation that can be met is 100-continue.';
+      response.writeHead(417, { 'content-type': 'application/json', connection: 'close' });
+      response.end(errorBody({ status: 417, reason: 'expectation_failed', message }, idOf(request)));
+    });
+  });
+  server.on('connect', (request: IncomingMessage, duplex) => {
+    const socket = duplex as Socket;
+    guarded(socket, () => {
+      // To the server it is not one of its connections any more.
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+      answerConnect(socket, idOf(request));
+    });
+  });
+
+  return {
+    app,
+    async listen(host, port) {
+      await app.listen({ host, port });
+      // A connection that could not be accepted.
+      server.on('error', internal);
+      return server.address() as AddressInfo;
+    },
+    drain() {
+      state.draining = true;
+    },
+    async close(deadlineMs) {
+      state.draining = true;
+      // Fastify sweeps once; a connection whose request ends later would stay until its keep-alive timeout.
+      const sweep = setInterval(() => contain(closeIdle, internal), SWEEP_MS);
+      const deadline = setTimeout(() => {
+        contain(() => {
+          express?.closeAll();
+          server.closeAllConnections();
+          for (const socket of sockets) socket.destroy();
+        }, internal);
+      }, deadlineMs);
+      try {
+        await app.close();
+      } finally {
+        clearInterval(sweep);
+        clearTimeout(deadline);
+      }
+    },
+  };
+}
+
+function serverOptions({ tls, limits }: FrontDoorOptions): object {
+  const http = {
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    // How often Node looks for connections whose time is up: by default twice a minute.
+    connectionsCheckingInterval: CHECK_MS,
+    // A missing Host is refused by the exchange, in the gateway's own words.
+    requireHostHeader: false,
+  };
+  return tls === undefined
+    ? { http }
+    : // By default two minutes, which may be less than what is configured.
+      { https: { ...http, ...tls, handshakeTimeout: limits.headersTimeoutMs } };
+}

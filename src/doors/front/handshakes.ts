@@ -1,0 +1,33 @@
+import type { Server as HttpServer } from 'node:http';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
+
+/**
+ * Ends connections whose TLS handshake fails or takes longer than it may. There is nobody to answer: what is written
+ * to such a connection stays in it for ever. Node's own limit begins anew with every byte that comes.
+ */
+export function endHandshakes(server: HttpServer, limitMs: number, errors: InternalErrors): void {
+  /** Of connections whose handshake is not done, by both ends' addresses. */
+  const late = new Map<string, NodeJS.Timeout>();
+  const report = (error: unknown): void => errors.report('client', error);
+
+  // By default `https` takes it for a client's error like any other, which gets an answer.
+  server.removeAllListeners('tlsClientError');
+  server.on('tlsClientError', (_: Error, socket: TLSSocket) => contain(() => socket.destroy(), report));
+  server.prependListener('connection', (socket: Socket) => {
+    const ends = endsOf(socket);
+    const timer = setTimeout(() => contain(() => socket.destroy(), report), limitMs);
+    late.set(ends, timer);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      if (late.get(ends) === timer) late.delete(ends);
+    });
+  });
+  server.prependListener('secureConnection', (socket: TLSSocket) => clearTimeout(late.get(endsOf(socket))));
+}
+
+/** What an encrypted connection has in common with the one that it goes over, and with no other one that is open. */
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+}

@@ -1,0 +1,238 @@
+import type { UpstreamNode } from '../../cluster/node.ts';
+import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
+import type { Loan } from '../../http/buffer-lease.ts';
+import { type HeaderBlock, without } from '../../http/header-block.ts';
+import { relayedHead } from '../../http/response-framing.ts';
+import type { AnswerHead } from '../../http/response-head.ts';
+import type { ForwardRoute } from '../../routing/route.ts';
+import type { Accounting } from '../accounting.ts';
+import { waitError } from '../forward/wait-error.ts';
+import { failRequest } from '../internal-error.ts';
+import { answerError } from '../own-answers/answer.ts';
+import type { ClientEvents, ClientSide } from '../ports/client.ts';
+import type { ExchangeDeps } from '../ports/services.ts';
+import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from '../ports/upstream.ts';
+
+/** What one Broker made of a cancel; null for one that did not answer. */
+export interface CancelAnswer {
+  readonly status: number;
+  /** Flat, as they go on to the client. */
+  readonly headers: HeaderBlock;
+  readonly hasDate: boolean;
+  readonly body: Buffer;
+}
+
+/** A cancel is answered within so long, though a Broker hangs. */
+const PATIENCE_MS = 5_000;
+const LONGEST_BODY = 16 * 1024;
+/** The whole body is here and framed anew; a cancel redirects nobody. */
+const NOT_KEPT: ReadonlySet<string> = new Set(['content-length', 'location']);
+
+/**
+ * One answer out of those of all Brokers: any 202 means that the query is being cancelled; any 403 that somebody
+ * runs it and the caller may not; without an answer from somebody it is not known; otherwise nobody runs it.
+ */
+export function mergeCancels(answers: readonly (CancelAnswer | null)[]): CancelAnswer | 'unknown' | 'absent' {
+  const by = (status: number): CancelAnswer | undefined =>
+    answers.find((candidate): candidate is CancelAnswer => candidate?.status === status);
+  const decisive = by(202) ?? by(403) ?? by(401);
+  if (decisive !== undefined) return decisive;
+  return answers.every((candidate) => candidate?.status === 404) ? (by(404) ?? 'absent') : 'unknown';
+}
+
+/**
+ * `DELETE /druid/v2/{id}` and `/druid/v2/sql/{id}`: asked of the Broker that is known to run the query, and of all
+ * others too unless that one says 202. The Router asks all and hands on whichever answer it likes.
+ */
+export class Cancel implements ClientEvents, CollectorEvents {
+  readonly #client: ClientSide;
+  readonly #account: Accounting;
+  readonly #send: (node: UpstreamNode, handler: UpstreamHandler) => UpstreamCall;
+  readonly #calls: UpstreamCall[] = [];
+  readonly #answers: (CancelAnswer | null)[] = [];
+  readonly #known: readonly UpstreamNode[];
+  readonly #others: UpstreamNode[];
+  readonly #errors: InternalErrors;
+  #timer: NodeJS.Timeout | null = null;
+  #outstanding = 0;
+  #answered = false;
+
+  constructor(
+    deps: ExchangeDeps,
+    client: ClientSide,
+    account: Accounting,
+    route: ForwardRoute,
+    headers: HeaderBlock,
+    id: string | null,
+  ) {
+    this.#client = client;
+    this.#account = account;
+    this.#errors = deps.errors;
+    this.#send = (node, handler) =>
+      deps.upstreams.send(
+        node,
+        { method: 'DELETE', target: route.target, headers, body: null, bodyLength: 0, fresh: true },
+        handler,
+      );
+    const known = id === null ? [] : deps.runningQueries.nodesOf(id);
+    const { services } = deps.options;
+    const all = deps.cluster.view.brokers.filter(({ service }) => services.has(service));
+    this.#others = all.map(({ node }) => node).filter((node) => !known.includes(node));
+    this.#known = known;
+    client.listen(this);
+  }
+
+  begin(): void {
+    this.#contain(() => {
+      this.#timer = setTimeout(() => this.#contain(() => this.#giveUp()), PATIENCE_MS);
+      if (this.#known.length > 0) this.#ask(this.#known);
+      else this.#askOthers();
+    });
+  }
+
+  /** Nobody is asked any further. */
+  onInternalError(error: unknown): void {
+    this.#answered = true;
+    this.#disarm();
+    for (const call of this.#calls.splice(0)) {
+      contain(
+        () => call.abort(),
+        (again) => this.#errors.report('request', again, this.#client.head.id),
+      );
+    }
+    failRequest(this.#errors, this.#client, this.#account, error);
+  }
+
+  #contain(step: () => void): void {
+    contain(step, (error) => this.onInternalError(error));
+  }
+
+  #disarm(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  /** What has been asked goes on: a client that leaves still wants its query ended. */
+  onClose(finished: boolean): void {
+    this.#answered = true;
+    this.#account.onClose(finished);
+  }
+
+  #askOthers(): void {
+    const others = this.#others.splice(0);
+    if (others.length > 0) this.#ask(others);
+    else this.#conclude();
+  }
+
+  #ask(nodes: readonly UpstreamNode[]): void {
+    this.#outstanding += nodes.length;
+    for (const node of nodes) {
+      this.#account.attempts++;
+      this.#account.upstream = node.hostAndPort;
+      const call = this.#send(node, new Collector(this));
+      this.#calls.push(call);
+    }
+  }
+
+  /** One Broker has answered, or will not. */
+  onCollected(collected: CancelAnswer | null): void {
+    this.#answers.push(collected);
+    this.#outstanding--;
+    // A native cancel is a 202 of everybody, so that the others are asked to the end all the same.
+    if (collected?.status === 202) this.#conclude();
+    else if (this.#outstanding === 0) this.#askOthers();
+    if (this.#outstanding === 0) this.#disarm();
+  }
+
+  #conclude(): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    const merged = mergeCancels([...this.#answers, ...Array<null>(this.#outstanding).fill(null)]);
+    if (merged === 'unknown') {
+      const said = this.#answers.filter((candidate) => candidate?.status === 404).length;
+      const all = this.#answers.length + this.#outstanding;
+      answerError(this.#client, this.#account, {
+        status: 504,
+        reason: 'cancel_unknown',
+        message: `${all - said} of ${all} Brokers did not say whether they run the query; it may go on.`,
+      });
+    } else if (merged === 'absent') {
+      answerError(this.#client, this.#account, waitError('no_ready_broker'));
+    } else {
+      relayAnswer(this.#client, this.#account, merged);
+    }
+  }
+
+  #giveUp(): void {
+    this.#conclude();
+    for (const call of this.#calls) call.abort();
+  }
+}
+
+function relayAnswer(
+  client: ClientSide,
+  account: Accounting,
+  { status, headers, hasDate, body }: CancelAnswer,
+): void {
+  account.status = status;
+  account.bytesOut = body.length;
+  client.writeHead(status, '', `${headers}Content-Length: ${body.length}\r\n`, hasDate);
+  client.end(body);
+}
+
+/** Who gets what one Broker answered: null for no answer. */
+interface CollectorEvents {
+  onCollected(collected: CancelAnswer | null): void;
+  onInternalError(error: unknown): void;
+}
+
+/** Collects one Broker's answer. */
+class Collector implements UpstreamHandler {
+  readonly #taker: CollectorEvents;
+  readonly #chunks: Buffer[] = [];
+  #status = 0;
+  #headers: HeaderBlock = '';
+  #hasDate = false;
+  #length = 0;
+
+  constructor(taker: CollectorEvents) {
+    this.#taker = taker;
+  }
+
+  onHead(head: AnswerHead): void {
+    this.#status = head.status;
+    const { headers } = relayedHead(head, { bodiless: false, httpMinor: 0, rewriteLocation: String });
+    this.#headers = without(headers, NOT_KEPT);
+    this.#hasDate = head.hasDate;
+  }
+
+  onData(chunk: Buffer, loan: Loan): void {
+    this.#length += chunk.byteLength;
+    if (this.#length <= LONGEST_BODY) this.#chunks.push(Buffer.from(chunk));
+    loan.release();
+  }
+
+  onRest(): void {}
+
+  onEnd(): void {
+    this.#finish({
+      status: this.#status,
+      headers: this.#headers,
+      hasDate: this.#hasDate,
+      body: this.#length <= LONGEST_BODY ? Buffer.concat(this.#chunks) : Buffer.alloc(0),
+    });
+  }
+
+  onFailure(_: UpstreamFailure): void {
+    this.#finish(null);
+  }
+
+  onBodySent(): void {}
+
+  onInternalError(error: unknown): void {
+    this.#taker.onInternalError(error);
+  }
+
+  #finish(collected: CancelAnswer | null): void {
+    this.#taker.onCollected(collected);
+  }
+}

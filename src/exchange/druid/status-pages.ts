@@ -1,0 +1,134 @@
+import { type HeaderBlock, without } from '../../http/header-block.ts';
+import type { AnswerHead } from '../../http/response-head.ts';
+import type { ForwardRoute } from '../../routing/route.ts';
+import type { Accounting } from '../accounting.ts';
+import { type AnswerTaker, Forward } from '../forward/forward.ts';
+import { RequestBody } from '../forward/request-body.ts';
+import { AnsweredRequest } from '../internal-error.ts';
+import { answer, answerError } from '../own-answers/answer.ts';
+import { type AskedName, brokersBody } from '../own-answers/local.ts';
+import type { ClientSide } from '../ports/client.ts';
+import type { ExchangeDeps } from '../ports/services.ts';
+
+/** `/status/properties` of a large cluster has some tens of kilobytes. */
+const LONGEST_TAKEN = 4 * 1024 * 1024;
+const BROKER_STATE_READ = '/druid/broker/v1/loadstatus';
+const MANAGEMENT_PROXY = 'druid.router.managementProxy.enabled';
+
+/** Headers that would make Druid's answer another than the plain, whole one. */
+const UNWANTED: ReadonlySet<string> = new Set([
+  'accept-encoding',
+  'if-none-match',
+  'if-modified-since',
+  'range',
+  'content-type',
+  'content-encoding',
+]);
+
+export interface Asked {
+  /** The caller's, as they go upstream. */
+  readonly headers: HeaderBlock;
+  readonly onBehalfOf: string;
+  readonly name: AskedName;
+  readonly target: string;
+}
+
+/**
+ * Answers for which Druid is asked with the caller's own credentials, so that a caller who may not read the state
+ * gets Druid's 401 or 403 from the gateway too.
+ */
+export function askDruid(
+  deps: ExchangeDeps,
+  client: ClientSide,
+  account: Accounting,
+  { headers, onBehalfOf, name, target }: Asked,
+): void {
+  const { view } = deps.cluster;
+  const { services } = deps.options;
+  if (name === 'router-brokers' && view.complete && view.brokers.length === 0) {
+    new AnsweredRequest(deps.errors, client, account).answer(() =>
+      answer(client, account, { status: 200, body: brokersBody(view, services) }),
+    );
+    return;
+  }
+  const query = target.indexOf('?');
+  const path =
+    name === 'status' ? '/status' : name === 'status-properties' ? '/status/properties' : BROKER_STATE_READ;
+  const route: ForwardRoute = {
+    kind: 'forward',
+    role: 'broker',
+    class: 'read',
+    target: query === -1 || name === 'router-brokers' ? path : path + target.slice(query),
+  };
+  const toBroker =
+    name === 'router-brokers' ||
+    deps.chooseTarget(route, view, deps.random, new Set(), deps.options).kind === 'node';
+  const forward = new Forward({ ...deps, redirectPolicy: null, placer: null }, client, account, {
+    route: toBroker ? route : { ...route, role: 'coordinator' },
+    method: 'GET',
+    headers: without(headers, UNWANTED),
+    body: new RequestBody(client.body, 0, 0),
+    taker: name === 'status' ? null : new Taker(deps, client, account, name),
+    onBehalfOf,
+  });
+  forward.start();
+}
+
+/** Takes a 200 whole and answers with what the Router would have made of it; leaves all else to the relay. */
+class Taker implements AnswerTaker {
+  readonly #deps: ExchangeDeps;
+  readonly #client: ClientSide;
+  readonly #account: Accounting;
+  readonly #name: AskedName;
+  readonly #chunks: Buffer[] = [];
+  #length = 0;
+
+  constructor(deps: ExchangeDeps, client: ClientSide, account: Accounting, name: AskedName) {
+    this.#deps = deps;
+    this.#client = client;
+    this.#account = account;
+    this.#name = name;
+  }
+
+  takes({ status, contentEncoding }: AnswerHead): boolean {
+    return status === 200 && contentEncoding === null;
+  }
+
+  onData(chunk: Buffer): void {
+    this.#length += chunk.byteLength;
+    if (this.#length <= LONGEST_TAKEN) this.#chunks.push(Buffer.from(chunk));
+  }
+
+  onEnd(): void {
+    const body = this.#name === 'router-brokers' ? this.#brokers() : this.#properties();
+    if (body === null) {
+      answerError(this.#client, this.#account, {
+        status: 502,
+        reason: 'upstream_malformed',
+        message: 'Druid answered with something other than a JSON object of properties.',
+      });
+      return;
+    }
+    answer(this.#client, this.#account, { status: 200, body });
+  }
+
+  #brokers(): string {
+    return brokersBody(this.#deps.cluster.view, this.#deps.options.services);
+  }
+
+  /** The console shows the management views only to what says it is a Router with its management proxy on. */
+  #properties(): string | null {
+    if (this.#length > LONGEST_TAKEN) return null;
+    const properties = parseObject(Buffer.concat(this.#chunks).toString('utf8'));
+    return properties === null ? null : JSON.stringify({ ...properties, [MANAGEMENT_PROXY]: 'true' });
+  }
+}
+
+function parseObject(text: string): object | null {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? parsed : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,188 @@
+import type { ClusterView, LeaderView } from '../../cluster/view.ts';
+import type { Role } from '../../discovery/discovery.ts';
+import type { Target, WhyWait } from '../../routing/target.ts';
+import type { Accounting } from '../accounting.ts';
+import type { GatewayError } from '../errors.ts';
+import type { Waiter } from '../limits/wait-queue.ts';
+import type { ExchangeDeps } from '../ports/services.ts';
+import { refusalError, waitError } from './wait-error.ts';
+
+/** A pause before a node that failed is asked again, unless the cluster's view changes first. */
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 250;
+
+/** What waiting needs of the exchange. */
+export type StandbyDeps = Pick<ExchangeDeps, 'cluster' | 'parking' | 'now'> & {
+  readonly options: Pick<
+    ExchangeDeps['options'],
+    'maxWaitMs' | 'maxWaitByRole' | 'maxWaitStaleMs' | 'maxQueueMs'
+  >;
+};
+
+/** What a request does while it waits, for whom it waits, and what it does then. */
+export interface StandbyActions {
+  choose(): Target;
+  /** Whether there is room for it now. */
+  hasRoom(): boolean;
+  go(): void;
+  giveUp(error: GatewayError): void;
+  /** Something of ours threw while it waited, which is over. */
+  onInternalError(error: unknown): void;
+}
+
+/** What a waiting request is to the parking, besides its role. */
+export interface StandbyTraits {
+  readonly lane: string;
+  readonly bytes: number;
+}
+
+/**
+ * The waiting of one request: all its waits for a leader or Broker together stay within one limit; a wait for room
+ * has its own.
+ */
+export class Standby implements Waiter {
+  readonly role: Role;
+  readonly lane: string;
+  readonly bytes: number;
+  readonly #deps: StandbyDeps;
+  readonly #account: Accounting;
+  readonly #actions: StandbyActions;
+  #since = -1;
+  #pauses = 0;
+  #notBefore = 0;
+  #failedIn: ClusterView | null = null;
+  #redirected = false;
+  #reason: WhyWait | null = null;
+  /** Since when it waits for nothing but room. */
+  #crowdedSince = -1;
+  #error: GatewayError | null = null;
+
+  constructor(
+    role: Role,
+    deps: StandbyDeps,
+    account: Accounting,
+    actions: StandbyActions,
+    { lane, bytes }: StandbyTraits,
+  ) {
+    this.role = role;
+    this.lane = lane;
+    this.bytes = bytes;
+    this.#deps = deps;
+    this.#account = account;
+    this.#actions = actions;
+  }
+
+  get crowded(): boolean {
+    return this.#reason === 'overloaded';
+  }
+
+  /** Waits for a target, `reason` being why there is none. */
+  wait(reason: WhyWait): void {
+    this.#because(reason);
+    this.#park();
+  }
+
+  /**
+   * Waits after a failed attempt, for a view that tells another story than `failedIn` (the view before the failure
+   * was reported), or for a pause that grows with every failure. `redirected`: only another leader is another
+   * story, since one that redirects to itself for a moment says all the while that it leads.
+   */
+  waitAfter(failedIn: ClusterView, error: GatewayError, redirected: boolean): void {
+    const { now } = this.#deps;
+    this.#failedIn = failedIn;
+    this.#redirected = redirected;
+    this.#error = error;
+    this.#because(null);
+    this.#notBefore = now() + Math.min(FIRST_PAUSE_MS * 2 ** this.#pauses, LONGEST_PAUSE_MS);
+    this.#pauses++;
+    if (this.canGo(now())) {
+      this.#actions.go();
+      return;
+    }
+    this.#park();
+  }
+
+  /** The client has left. */
+  leave(): void {
+    if (this.#since < 0) return;
+    this.#deps.parking.leave(this);
+    this.#count();
+  }
+
+  canGo(now: number): boolean {
+    if (now < this.#notBefore && !this.#changed()) return false;
+    const target = this.#actions.choose();
+    if (target.kind === 'node' && this.#actions.hasRoom()) return true;
+    this.#because(target.kind === 'node' ? 'overloaded' : target.reason);
+    return false;
+  }
+
+  deadline(): number {
+    if (this.crowded) return this.#crowdedSince + this.#deps.options.maxQueueMs;
+    return this.#since + this.#left();
+  }
+
+  go(): void {
+    this.#count();
+    this.#actions.go();
+  }
+
+  expire(): void {
+    this.#count();
+    this.#actions.giveUp(this.#verdict());
+  }
+
+  onInternalError(error: unknown): void {
+    this.#count();
+    this.#actions.onInternalError(error);
+  }
+
+  #park(): void {
+    this.#since = this.#deps.now();
+    if (this.deadline() <= this.#since) {
+      this.#since = -1;
+      this.#actions.giveUp(this.#verdict());
+      return;
+    }
+    const refusal = this.#deps.parking.park(this);
+    if (refusal === null) return;
+    this.#since = -1;
+    this.#actions.giveUp(refusal === 'closed' ? this.#verdict() : refusalError(refusal));
+  }
+
+  #because(reason: WhyWait | null): void {
+    if (reason === 'overloaded' && !this.crowded) this.#crowdedSince = this.#deps.now();
+    this.#reason = reason;
+  }
+
+  #count(): void {
+    if (this.#since < 0) return;
+    this.#account.parkedMs += this.#deps.now() - this.#since;
+    this.#since = -1;
+  }
+
+  #left(): number {
+    const { maxWaitMs, maxWaitByRole, maxWaitStaleMs } = this.#deps.options;
+    const limit =
+      this.#reason === 'zookeeper_stale' ? maxWaitStaleMs : (maxWaitByRole[this.role] ?? maxWaitMs);
+    return limit - this.#account.parkedMs;
+  }
+
+  #verdict(): GatewayError {
+    if (this.#reason !== null) return waitError(this.#reason);
+    return this.#error ?? waitError('no_leader');
+  }
+
+  #changed(): boolean {
+    const { view } = this.#deps.cluster;
+    if (this.#failedIn === null) return true;
+    if (this.role === 'broker') return view.version !== this.#failedIn.version;
+    const [before, after] = [this.#failedIn.leaders[this.role], view.leaders[this.role]];
+    if (isAnother(after, before)) return true;
+    return !this.#redirected && (after.since !== before.since || after.state !== before.state);
+  }
+}
+
+function isAnother(leader: LeaderView, before: LeaderView): boolean {
+  return leader.node !== before.node || leader.term !== before.term;
+}

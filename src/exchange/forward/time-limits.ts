@@ -1,0 +1,53 @@
+import type { RouteClass } from '../../routing/route.ts';
+import { forTimer } from '../../time/timer.ts';
+import type { UpstreamRequest } from '../ports/upstream.ts';
+
+/** What a class of requests has of its own, in milliseconds; 0 is no limit. */
+export interface ClassTimeouts {
+  readonly responseTimeout?: number;
+  readonly idleTimeout?: number;
+  readonly totalTimeout?: number;
+}
+
+export interface TimeLimitOptions {
+  /** Added to a query's own timeout before the gateway calls it overdue. */
+  readonly timeoutSlackMs: number;
+  /** For a whole exchange with a node, from the request sent to the answer's end; 0 is no limit. */
+  readonly totalTimeoutMs: number;
+  /** What differs for a class; the usual limits hold for what is not there. */
+  readonly timeoutsByClass: Readonly<Partial<Record<RouteClass, ClassTimeouts>>>;
+}
+
+/**
+ * How long the first byte, and every further one, may take, where that is not as usual: what the query says itself,
+ * else what its class has. Druid ends a query when it says, and the gateway a little later.
+ */
+export function patience(
+  routeClass: RouteClass,
+  ownMs: number | null,
+  { timeoutSlackMs, timeoutsByClass }: TimeLimitOptions,
+): Pick<UpstreamRequest, 'patienceMs' | 'idlePatienceMs'> {
+  const limits = timeoutsByClass[routeClass];
+  const idle = limits?.idleTimeout;
+  if (ownMs !== null) {
+    const patienceMs = forTimer(ownMs + timeoutSlackMs);
+    // A query that may take longer may also be silent for longer.
+    if (idle === undefined) return { patienceMs };
+    return { patienceMs, idlePatienceMs: idle === 0 ? 0 : Math.max(idle, patienceMs) };
+  }
+  if (limits === undefined) return {};
+  return {
+    ...(limits.responseTimeout === undefined ? {} : { patienceMs: limits.responseTimeout }),
+    ...(idle === undefined ? {} : { idlePatienceMs: idle }),
+  };
+}
+
+/** The limit of the whole exchange, never below what the query says itself, but what a timer can hold; 0 is none. */
+export function totalLimit(
+  routeClass: RouteClass,
+  ownMs: number | null,
+  { timeoutSlackMs, totalTimeoutMs, timeoutsByClass }: TimeLimitOptions,
+): number {
+  const limit = timeoutsByClass[routeClass]?.totalTimeout ?? totalTimeoutMs;
+  return limit === 0 || ownMs === null ? limit : forTimer(Math.max(limit, ownMs + timeoutSlackMs));
+}

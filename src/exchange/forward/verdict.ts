@@ -1,0 +1,190 @@
+import type { NodeOutcome } from '../../cluster/node.ts';
+import type { Role } from '../../discovery/discovery.ts';
+import type { RouteClass } from '../../routing/route.ts';
+import type { GatewayError } from '../errors.ts';
+import type { UpstreamFailure } from '../ports/upstream.ts';
+
+/** Classes that may reach Druid twice: they change nothing, or a second time changes nothing more. */
+const REPEATABLE: ReadonlySet<RouteClass> = new Set(['read', 'query', 'stream']);
+
+/** A request whose bytes went out is sent to a master again at most this often, to another Broker once. */
+const MASTER_REPEATS = 3;
+const BROKER_REPEATS = 1;
+
+/** What decides whether a request may be sent again. */
+export interface Attempted {
+  readonly role: Role;
+  readonly class: RouteClass;
+  /** The body, if there is one, can be sent from its beginning. */
+  readonly replayable: boolean;
+  /** How often it was sent again so far after bytes had gone out. */
+  readonly repeats: number;
+}
+
+/**
+ * What to do after an attempt. `again`: elsewhere, or at the leader once there is one; `counts` says that bytes
+ * had gone out, `onlyElsewhere` that asking the same node again is of no use. `error` is the answer when there is
+ * nowhere to go in time.
+ */
+export type Verdict =
+  | { readonly kind: 'relay'; readonly outcome: NodeOutcome }
+  | {
+      readonly kind: 'again';
+      readonly outcome: NodeOutcome;
+      readonly counts: boolean;
+      readonly onlyElsewhere: boolean;
+      readonly error: GatewayError;
+    }
+  | { readonly kind: 'fail'; readonly outcome: NodeOutcome | null; readonly error: GatewayError };
+
+const LEADER_UNREACHABLE: GatewayError = {
+  status: 503,
+  reason: 'leader_unreachable',
+  message: 'The leader of this role cannot be reached at the moment; try again.',
+  retryAfter: 1,
+};
+const NO_BROKER: GatewayError = {
+  status: 503,
+  reason: 'no_ready_broker',
+  message: 'No Broker can be reached at the moment; try again.',
+  retryAfter: 1,
+};
+const LEADER_MOVED: GatewayError = {
+  status: 503,
+  reason: 'leader_moved',
+  message: 'Leadership of this role is moving and the request was not processed; try again.',
+  retryAfter: 1,
+};
+const LEADER_INITIALISING: GatewayError = {
+  status: 503,
+  reason: 'leader_initialising',
+  message: 'The leader of this role is not ready yet; try again.',
+  retryAfter: 1,
+};
+const BROKER_UNAVAILABLE: GatewayError = {
+  status: 503,
+  reason: 'broker_unavailable',
+  message: 'The Broker is not available at the moment; try again.',
+  retryAfter: 1,
+};
+const REDIRECT_UNKNOWN: GatewayError = {
+  status: 502,
+  reason: 'redirect_unknown',
+  message: 'Druid redirected the request to a place that the gateway does not know.',
+};
+
+export type NotRelayed = Exclude<Verdict, { kind: 'relay' }>;
+
+/** A failed attempt. Without a connection no request can have been sent, so any method may go elsewhere. */
+export function afterFailure(failure: UpstreamFailure, attempted: Attempted): NotRelayed {
+  const master = attempted.role !== 'broker';
+  switch (failure.kind) {
+    case 'connect':
+      return {
+        kind: 'again',
+        outcome: 'connect_failed',
+        counts: false,
+        onlyElsewhere: false,
+        error: master ? LEADER_UNREACHABLE : NO_BROKER,
+      };
+    case 'reset': {
+      const error = resetError(attempted.class);
+      if (failure.answered || !mayRepeat(attempted)) return { kind: 'fail', outcome: 'reset', error };
+      return { kind: 'again', outcome: 'reset', counts: true, onlyElsewhere: false, error };
+    }
+    case 'stale':
+      return { kind: 'fail', outcome: null, error: resetError(attempted.class) };
+    case 'no_answer':
+    case 'stalled':
+      return {
+        kind: 'fail',
+        outcome: null,
+        error: {
+          status: 504,
+          reason: 'upstream_timeout',
+          message: `Druid did not answer in time.${fate(attempted.class)}`,
+        },
+      };
+    case 'malformed':
+      return {
+        kind: 'fail',
+        outcome: 'reset',
+        error: {
+          status: 502,
+          reason: 'upstream_malformed',
+          message: `The answer to the request is no valid HTTP or its headers are too large.${fate(attempted.class)}`,
+        },
+      };
+  }
+}
+
+/** Whether a request may be sent once more where a kept connection proved stale: that says nothing of the node. */
+export function mayResend(attempted: Attempted): boolean {
+  return attempted.replayable && REPEATABLE.has(attempted.class);
+}
+
+/** Where an absolute `Location` points. */
+export interface SeenLocation {
+  /** A node of the cluster, or the one that answered. */
+  readonly known: boolean;
+  /** Its path and query are those of the request. */
+  readonly sameTarget: boolean;
+}
+
+/** Of an answer's head, what decides. */
+export interface AnswerSeen {
+  readonly status: number;
+  readonly contentType: string | null;
+  /** Null without a `Location`, or with one that has no origin and so stays within the gateway. */
+  readonly location: SeenLocation | null;
+}
+
+/**
+ * An answer's head, before anything of it has been sent on. A master that does not lead redirects with the
+ * target as it came (`RedirectFilter`) before it does anything, so that the request was not processed; one that
+ * initialises answers 503 in HTML or without a body.
+ */
+export function afterHead(seen: AnswerSeen, attempted: Attempted): Verdict {
+  const { status, location } = seen;
+  const master = attempted.role !== 'broker';
+  if (master && location !== null && (status === 301 || status === 302 || status === 307)) {
+    if (location.sameTarget || (location.known && status === 307)) {
+      const error = location.known ? LEADER_MOVED : REDIRECT_UNKNOWN;
+      if (!attempted.replayable || attempted.repeats >= MASTER_REPEATS) {
+        return { kind: 'fail', outcome: 'not_leader', error };
+      }
+      return { kind: 'again', outcome: 'not_leader', counts: true, onlyElsewhere: false, error };
+    }
+    if (!location.known) return { kind: 'fail', outcome: 'ok', error: REDIRECT_UNKNOWN };
+  }
+  if ((status !== 502 && status !== 503 && status !== 504) || isDruidBody(seen.contentType)) {
+    return { kind: 'relay', outcome: 'ok' };
+  }
+  const error = master ? LEADER_INITIALISING : BROKER_UNAVAILABLE;
+  // A master that is not ready is asked again for as long as the request may wait, so this is not counted.
+  const again = master ? attempted.replayable && REPEATABLE.has(attempted.class) : mayRepeat(attempted);
+  if (again) return { kind: 'again', outcome: 'unavailable', counts: !master, onlyElsewhere: !master, error };
+  return { kind: 'fail', outcome: 'unavailable', error };
+}
+
+function mayRepeat(attempted: Attempted): boolean {
+  const limit = attempted.role === 'broker' ? BROKER_REPEATS : MASTER_REPEATS;
+  return mayResend(attempted) && attempted.repeats < limit;
+}
+
+/** Druid's own errors are JSON, or Smile to a client that asked for it; Jetty's are HTML or empty. */
+function isDruidBody(contentType: string | null): boolean {
+  return contentType !== null && /json|smile/i.test(contentType);
+}
+
+function resetError(routeClass: RouteClass): GatewayError {
+  return {
+    status: 502,
+    reason: 'upstream_reset',
+    message: `The connection to Druid ended before it had answered.${fate(routeClass)}`,
+  };
+}
+
+function fate(routeClass: RouteClass): string {
+  return REPEATABLE.has(routeClass) ? '' : ' The request may or may not have been executed.';
+}

@@ -1,0 +1,47 @@
+import { blockOf, type HeaderBlock } from '../../http/header-block.ts';
+import type { Accounting } from '../accounting.ts';
+import { errorBody, type GatewayError } from '../errors.ts';
+import type { ClientSide } from '../ports/client.ts';
+
+/** An answer of the gateway's own. */
+export interface OwnAnswer {
+  readonly status: number;
+  /** JSON text; empty for an answer without a body. */
+  readonly body: string;
+  /** Flat, besides Cache-Control, Content-Type and Content-Length. */
+  readonly headers?: readonly string[];
+  readonly reason?: string;
+}
+
+/** Sends an answer of our own, which nobody is to keep. A HEAD request gets the same head and no body. */
+export function answer(client: ClientSide, account: Accounting, own: OwnAnswer): void {
+  const body = Buffer.from(own.body);
+  let headers: HeaderBlock = `Cache-Control: no-store\r\n${blockOf(own.headers ?? [])}`;
+  if (own.status !== 204) {
+    if (body.byteLength > 0) headers += 'Content-Type: application/json\r\n';
+    headers += `Content-Length: ${body.byteLength}\r\n`;
+  }
+  account.status = own.status;
+  account.reason = own.reason ?? null;
+  client.writeHead(own.status, '', headers, false);
+  if (client.head.method === 'HEAD' || body.byteLength === 0) {
+    client.end();
+    return;
+  }
+  account.bytesOut = body.byteLength;
+  client.end(body);
+}
+
+/** Sends an error in Druid's shape, with `Retry-After` and `Allow` where it has them. */
+export function answerError(client: ClientSide, account: Accounting, error: GatewayError): void {
+  const headers = ['X-Request-Id', client.head.id];
+  if (error.retryAfter !== undefined) headers.push('Retry-After', String(error.retryAfter));
+  if (error.allow !== undefined) headers.push('Allow', error.allow);
+  if (error.closes) headers.push('Connection', 'close');
+  answer(client, account, {
+    status: error.status,
+    body: errorBody(error, client.head.id),
+    headers,
+    reason: error.reason,
+  });
+}

@@ -1,0 +1,43 @@
+import type { ClusterView } from '../../cluster/view.ts';
+import type { LocalName } from '../../routing/route.ts';
+import type { OwnAnswer } from './answer.ts';
+
+/** Local answers that need Druid's own word, with the caller's credentials. */
+export type AskedName = Extract<LocalName, 'status' | 'status-properties' | 'router-brokers'>;
+
+export function isAsked(name: LocalName): name is AskedName {
+  return name === 'status' || name === 'status-properties' || name === 'router-brokers';
+}
+
+const DEFAULT_ALLOW = 'GET, HEAD, POST, PUT, DELETE, OPTIONS';
+
+/** What the gateway answers from its view alone, as the Router does (StatusResource, SelfDiscoveryResource). */
+export function localAnswer(
+  name: Exclude<LocalName, AskedName>,
+  view: ClusterView,
+  allow: string | undefined,
+): OwnAnswer {
+  switch (name) {
+    case 'proxy-enabled':
+      return { status: 200, body: '{"enabled":true}' };
+    case 'status-health':
+      return { status: 200, body: 'true' };
+    case 'status-ready':
+      return { status: view.complete ? 200 : 503, body: String(view.complete) };
+    case 'self-discovered':
+      return { status: view.complete ? 200 : 503, body: '', headers: ['Content-Type', 'application/json'] };
+    case 'self-discovered-status':
+      return { status: 200, body: JSON.stringify({ selfDiscovered: view.complete }) };
+    case 'options':
+      return { status: 204, body: '', headers: ['Allow', allow ?? DEFAULT_ALLOW] };
+  }
+}
+
+/** The Router's `/druid/router/v1/brokers`: `host:port` of the Brokers of each service that gets queries. */
+export function brokersBody({ brokers }: ClusterView, services: ReadonlySet<string>): string {
+  const named = [...services].map((service) => {
+    const own = brokers.filter((broker) => broker.service === service);
+    return [service, own.map(({ node }) => node.hostAndPort)] as const;
+  });
+  return JSON.stringify(Object.fromEntries(named));
+}

@@ -1,0 +1,35 @@
+import type { Cluster } from '../cluster/cluster.ts';
+import { createCluster } from '../cluster/discovered-cluster.ts';
+import type { Config } from '../config/schema.ts';
+import type { Discovery } from '../discovery/discovery.ts';
+import type { InternalErrors } from '../faults/internal-errors.ts';
+import { nodeTls } from './node-tls.ts';
+
+/** The cluster that probes what discovery names, as the configuration asks for. */
+export function createDiscoveredCluster(
+  config: Config,
+  discovery: Discovery,
+  errors: InternalErrors,
+): Cluster {
+  const { leadership, health } = config;
+  return createCluster({
+    discovery,
+    errors,
+    leaderProbeIntervalMs: leadership.probeInterval,
+    leaderProbeTimeoutMs: leadership.probeTimeout,
+    leaderConfirmIntervalMs: leadership.confirmInterval,
+    brokerProbeTimeoutMs: health.brokerProbeTimeout,
+    brokerHealth: {
+      probeIntervalMs: health.brokerProbeInterval,
+      outlier: {
+        failures: health.outlier.failures,
+        ejectionMs: health.outlier.ejection,
+        maxEjectionMs: health.outlier.maxEjection,
+      },
+      maxEjectedShare: health.outlier.maxEjectedShare,
+      slowStartMs: health.slowStart,
+      emptyGraceMs: health.emptyGrace,
+    },
+    ...nodeTls(config),
+  });
+}

@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { NodeTls } from '../cluster/node.ts';
+import type { Config } from '../config/schema.ts';
+import type { InternalErrors } from '../faults/internal-errors.ts';
+import { createRulesSource, type RulesSource } from '../routing/tiers/load-rules-source.ts';
+import type { Placer } from '../routing/tiers/placement.ts';
+import { createPlacer } from '../routing/tiers/placer.ts';
+
+export interface Placing {
+  /** The Broker services that get anything. */
+  readonly services: ReadonlySet<string>;
+  /** Null where there is one service only: then nothing is ever chosen, read or polled. */
+  readonly placer: Placer | null;
+  /** Null where load rules are not asked for. */
+  readonly rules: RulesSource | null;
+}
+
+export interface PlacingDeps {
+  readonly cluster: Cluster;
+  readonly tls?: NodeTls;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
+  readonly random: () => number;
+}
+
+/** What the section `brokers` comes to. Throws with one sentence where the password cannot be read. */
+export function createPlacing(
+  { brokers, upstream }: Config,
+  { cluster, tls, errors, random }: PlacingDeps,
+): Placing {
+  const { tiers, defaultService, loadRules } = brokers;
+  const services = new Set(tiers.length === 0 ? [defaultService] : tiers.map(({ service }) => service));
+  if (services.size === 1) return { services, placer: null, rules: null };
+  const rules = loadRules.enabled
+    ? createRulesSource({
+        cluster,
+        pollIntervalMs: loadRules.pollInterval,
+        timeoutMs: loadRules.timeout,
+        auth: loadRules.auth === undefined ? null : credentials(loadRules.auth),
+        ...(tls === undefined ? {} : { tls }),
+        errors,
+        now: Date.now,
+        random,
+      })
+    : null;
+  const placer = createPlacer({
+    tiers: { ordered: tiers, defaultService },
+    rules: brokers.rules,
+    strategies: brokers.strategies,
+    loadRules: rules === null ? null : { book: () => rules.book, defaultRule: loadRules.defaultRule },
+    longest: upstream.bufferBody,
+    now: Date.now,
+  });
+  return { services, placer, rules };
+}
+
+interface Auth {
+  readonly user: string;
+  readonly passwordFile: string;
+}
+
+function credentials({ user, passwordFile }: Auth): { user: string; password: string } {
+  try {
+    return { user, password: readFileSync(passwordFile, 'utf8').replace(/\r?\n$/, '') };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    throw new Error(`brokers.loadRules.auth.passwordFile: ${passwordFile} cannot be read (${code})`);
+  }
+}

@@ -1,0 +1,227 @@
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Config } from '../config/schema.ts';
+import { ROLES, type Role } from '../discovery/discovery.ts';
+import { createFrontDoor } from '../doors/front/front-door.ts';
+import {
+  type Connections,
+  createConnections,
+  MAX_JDBC_CONNECTIONS,
+} from '../exchange/druid/jdbc-connections.ts';
+import { createRunningQueries } from '../exchange/druid/running-queries.ts';
+import { createExchange } from '../exchange/exchange.ts';
+import { createConcurrency } from '../exchange/limits/concurrency.ts';
+import { watchPressure } from '../exchange/limits/overload.ts';
+import { createRetryBudget } from '../exchange/limits/retry-budget.ts';
+import { createParking } from '../exchange/limits/wait-queue.ts';
+import type { ExchangeRecord, RecordSink } from '../exchange/ports/record.ts';
+import type { ExchangeOptions } from '../exchange/ports/services.ts';
+import { contain, type InternalErrors } from '../faults/internal-errors.ts';
+import type { ExchangeState } from '../metrics/exchange-metrics.ts';
+import { createAddressSet } from '../net/address-set.ts';
+import { createRedirectPolicy } from '../routing/redirect/redirect-policy.ts';
+import { createRouter } from '../routing/router.ts';
+import { chooseTarget } from '../routing/target.ts';
+import { createUpstreams } from '../upstream/upstreams.ts';
+import { createPlacing, type Placing } from './create-placement.ts';
+import { nodeTls } from './node-tls.ts';
+import { listenTls } from './tls-files.ts';
+
+export interface ServingOptions {
+  readonly config: Config;
+  readonly cluster: Cluster;
+  readonly logger: Logger;
+  readonly sink: RecordSink;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
+  /** Where JDBC connections are remembered; a table of its own by default. */
+  readonly connections?: Connections;
+}
+
+/** Doors and exchange, for one process. */
+export interface Serving {
+  readonly state: ExchangeState;
+  /** Requests being answered right now, waiting ones included. */
+  readonly inFlight: number;
+  /** What reads the Coordinator's load rules; null where they are not asked for. */
+  readonly rules: Placing['rules'];
+  /** Listens as configured. Rejects with the system's error. */
+  listen(): Promise<AddressInfo>;
+  /**
+   * Asks clients to go elsewhere, waits, closes the doors, and ends what is under way within the deadline: as
+   * configured, or in less time.
+   */
+  stop(time?: Config['shutdown']): Promise<void>;
+}
+
+/** So long before the deadline of a shutdown, requests that still wait for a leader get their 503. */
+const LAST_CALL_MS = 1_000;
+
+/** Throws with one sentence when the files that the configuration names cannot be used. */
+export function createServing(options: ServingOptions): Serving {
+  const { config, cluster, logger, errors, connections = createConnections(MAX_JDBC_CONNECTIONS) } = options;
+  const { limits, retries, upstream, parking: waits } = config;
+  const now = (): number => performance.now();
+  const tls = nodeTls(config);
+  const placing = createPlacing(config, { cluster, errors, random: Math.random, ...tls });
+  let inFlight = 0;
+
+  function sink(record: ExchangeRecord): void {
+    inFlight--;
+    contain(
+      () => options.sink(record),
+      (error) => errors.report('log', error, record.id),
+    );
+  }
+
+  const parking = createParking({
+    cluster,
+    maxRequests: waits.maxRequests,
+    maxBytes: waits.maxBytes,
+    byRole: perRole((role) => waits[role]),
+    maxQueued: limits.queue.maxRequests,
+    errors,
+    now,
+  });
+  const { total, perClient, largeShare, ...roles } = limits.concurrency;
+  const concurrency = createConcurrency({ total, roles, perClient, largeShare }, (role) =>
+    parking.room(role),
+  );
+  const retryBudget = createRetryBudget(retries);
+  const pressure = watchPressure(limits.maxEventLoopDelay, errors);
+  const upstreams = createUpstreams({
+    connectTimeoutMs: upstream.connectTimeout,
+    responseTimeoutMs: upstream.responseTimeout,
+    idleTimeoutMs: upstream.idleTimeout,
+    keepAliveTimeoutMs: upstream.keepAlive,
+    maxHeaderBytes: upstream.maxHeaderSize,
+    errors,
+    ...tls,
+  });
+  cluster.on('view', ({ nodes }) => upstreams.retain(nodes));
+  const exchangeOptions = exchangeOptionsOf(config, placing);
+  const exchange = createExchange({
+    cluster,
+    route: createRouter({ allow: config.routes.allow }),
+    chooseTarget,
+    placer: placing.placer,
+    redirectPolicy: createRedirectPolicy({ mode: config.mode, ...config.redirect }),
+    upstreams,
+    parking,
+    concurrency,
+    retryBudget,
+    pressure,
+    runningQueries: createRunningQueries(),
+    connections,
+    sink,
+    errors,
+    options: exchangeOptions,
+    now,
+    random: Math.random,
+  });
+  const door = createFrontDoor({
+    handle(client) {
+      inFlight++;
+      const taken = exchange.handle(client);
+      if (!taken) inFlight--;
+      return taken;
+    },
+    express: config.doors.express,
+    sharedReadBuffer: config.doors.sharedReadBuffer,
+    logger,
+    limits: {
+      maxHeaderBytes: limits.maxHeaderSize,
+      headersTimeoutMs: limits.headersTimeout,
+      requestTimeoutMs: limits.requestTimeout,
+      keepAliveTimeoutMs: limits.keepAliveTimeout,
+      sendTimeoutMs: limits.sendTimeout,
+      maxConnections: limits.maxConnections,
+    },
+    ...(config.listen.tls === undefined ? {} : { tls: listenTls(config.listen.tls) }),
+    console: {
+      cluster,
+      parking,
+      now,
+      begins: () => void inFlight++,
+      sink,
+      errors,
+      options: exchangeOptions,
+      trusts: exchangeOptions.trusts,
+      connectTimeoutMs: upstream.connectTimeout,
+      responseTimeoutMs: upstream.responseTimeout,
+      idleTimeoutMs: upstream.idleTimeout,
+      keepAliveTimeoutMs: upstream.keepAlive,
+      ...tls,
+    },
+    errors,
+    now,
+  });
+
+  return {
+    state: { parking, concurrency, retryBudget, pressure },
+    get inFlight() {
+      return inFlight;
+    },
+    rules: placing.rules,
+    async listen() {
+      const bound = await door.listen(config.listen.host, config.listen.port);
+      placing.rules?.start();
+      return bound;
+    },
+    async stop({ delay, drain } = config.shutdown) {
+      door.drain();
+      await sleep(delay);
+      const lastCall = setTimeout(
+        () =>
+          contain(
+            () => parking.close(),
+            (error) => errors.report('request', error),
+          ),
+        Math.max(0, drain - LAST_CALL_MS),
+      );
+      await door.close(drain);
+      clearTimeout(lastCall);
+      parking.close();
+      pressure.stop();
+      await placing.rules?.stop();
+      await upstreams.close();
+    },
+  };
+}
+
+function exchangeOptionsOf(
+  { brokers, forwarded, limits, parking, queries, upstream }: Config,
+  { services }: Placing,
+): ExchangeOptions {
+  return {
+    defaultService: brokers.defaultService,
+    services,
+    bufferBodyBytes: upstream.bufferBody,
+    maxWaitMs: parking.maxWait,
+    maxWaitByRole: perRole((role) => parking[role]?.maxWait),
+    maxWaitStaleMs: parking.maxWaitStale,
+    maxQueueMs: limits.queue.maxWait,
+    timeoutSlackMs: queries.timeoutSlack,
+    totalTimeoutMs: upstream.totalTimeout,
+    timeoutsByClass: upstream.byClass,
+    cancelOnDisconnect: {
+      native: queries.native?.cancelOnDisconnect ?? queries.cancelOnDisconnect,
+      sql: queries.sql?.cancelOnDisconnect ?? queries.cancelOnDisconnect,
+    },
+    resetIncomplete: queries.resetIncomplete,
+    maxPerNode: upstream.maxRequestsPerNode,
+    trusts: createAddressSet(forwarded.trust),
+  };
+}
+
+/** What is set for each role, of those for which something is. */
+function perRole<T>(of: (role: Role) => T | undefined): Partial<Record<Role, T>> {
+  const set: Partial<Record<Role, T>> = {};
+  for (const role of ROLES) {
+    const value = of(role);
+    if (value !== undefined) set[role] = value;
+  }
+  return set;
+}

@@ -1,0 +1,59 @@
+import type { Logger } from 'pino';
+import type { Liveness } from '../admin/liveness.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Config } from '../config/schema.ts';
+import type { Discovery } from '../discovery/discovery.ts';
+import type { InternalErrors } from '../faults/internal-errors.ts';
+import { createAccessLog } from '../logs/access-log.ts';
+import { logRulesEvents } from '../logs/event-log.ts';
+import { createMetrics } from '../metrics/metrics.ts';
+import { createServing } from './create-serving.ts';
+import type { Servers } from './servers.ts';
+
+export interface ServeOptions {
+  readonly config: Config;
+  readonly cluster: Cluster;
+  readonly discovery: Discovery;
+  readonly logger: Logger;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
+  /** Where processes beside this one are told of. */
+  readonly liveness: Liveness;
+  readonly version: string;
+}
+
+/** This process serves by itself. */
+export function serveHere({ config, cluster, discovery, logger, errors, version }: ServeOptions): Servers {
+  const accessLog = createAccessLog(logger, config.log.access);
+  const serving = createServing({
+    config,
+    cluster,
+    logger,
+    errors,
+    sink(record) {
+      metrics.record(record);
+      accessLog(record);
+    },
+  });
+  if (serving.rules !== null) logRulesEvents(logger, serving.rules);
+  const metrics = createMetrics({
+    cluster,
+    discovery,
+    errors,
+    version,
+    inFlight: () => serving.inFlight,
+    exchange: serving.state,
+    rules: serving.rules,
+  });
+  return {
+    listen: () => serving.listen(),
+    async stop() {
+      await serving.stop();
+      metrics.close();
+    },
+    metrics,
+    // Its own counts are never out of date.
+    refresh: async () => true,
+    workers: () => null,
+  };
+}

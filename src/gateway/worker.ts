@@ -1,0 +1,142 @@
+import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
+import { watchLoop } from '../admin/loop-watch.ts';
+import type { Config } from '../config/schema.ts';
+import { MAX_JDBC_CONNECTIONS } from '../exchange/druid/jdbc-connections.ts';
+import { contain, type InternalErrors } from '../faults/internal-errors.ts';
+import { createAccessLog } from '../logs/access-log.ts';
+import { logRulesEvents } from '../logs/event-log.ts';
+import { exchangeMetrics, inFlightMetric } from '../metrics/exchange-metrics.ts';
+import { internalErrorMetrics } from '../metrics/internal-error-metrics.ts';
+import { processMetrics, recordMetrics } from '../metrics/metrics.ts';
+import {
+  type FromWorker,
+  type ListenFailure,
+  type MetricsJson,
+  PULSE_MS,
+  type ToWorker,
+} from '../workers/protocol/messages.ts';
+import { watchTime } from '../workers/protocol/watch-list.ts';
+import { createRemoteCluster } from '../workers/worker/remote-cluster.ts';
+import { createSharedConnections } from '../workers/worker/shared-connections.ts';
+import { createServing } from './create-serving.ts';
+
+type Begin = Extract<ToWorker, { kind: 'begin' }>;
+
+/** What a worker does in its process: doors and exchange, with the primary's views. */
+export interface Worker {
+  /** Takes what the primary says, `begin` and `stop` aside. */
+  receive(message: Exclude<ToWorker, { kind: 'begin' | 'stop' }>): void;
+  /** Listens; what to tell the primary of it. */
+  listen(): Promise<Extract<FromWorker, { kind: 'listening' | 'failed' }>>;
+  /** Drains as configured, or in less time. */
+  stop(time?: Config['shutdown']): Promise<void>;
+  /** What has been counted so far. */
+  metrics(): Promise<MetricsJson>;
+}
+
+export interface WorkerOptions {
+  readonly begin: Begin;
+  readonly logger: Logger;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
+  /** What it throws is told, and ends what was to be sent. */
+  readonly send: (message: FromWorker) => void;
+}
+
+export function createWorker({ begin, logger, errors, send }: WorkerOptions): Worker {
+  const { config, worker, view, watched } = begin;
+  const registry = new Registry();
+  const report = (error: unknown): void => errors.report('worker', error);
+  const cluster = createRemoteCluster({
+    view,
+    watched,
+    watchMs: watchTime(config.health.outlier.maxEjection),
+    errors,
+    send,
+  });
+  const connections = createSharedConnections(
+    MAX_JDBC_CONNECTIONS,
+    (entries) => send({ kind: 'connections', entries }),
+    errors,
+  );
+  const accessLog = createAccessLog(logger, config.log.access);
+  const serving = createServing({
+    config,
+    cluster,
+    logger,
+    errors,
+    connections,
+    sink(exchange) {
+      record(exchange);
+      accessLog(exchange);
+    },
+  });
+  const record = recordMetrics(registry, serving.rules);
+  if (serving.rules !== null) logRulesEvents(logger, serving.rules);
+  exchangeMetrics(registry, serving.state);
+  internalErrorMetrics(registry, errors);
+  inFlightMetric(registry, () => serving.inFlight);
+  processMetrics(registry, String(worker));
+  let stallMs = 0;
+  watchLoop((ms) => {
+    stallMs = Math.max(stallMs, ms);
+  }, report);
+
+  function pulse(): void {
+    send({ kind: 'pulse', internalErrors: errors.total, stallMs });
+    stallMs = 0;
+  }
+
+  // Until the process ends: one that drains lives, too.
+  setInterval(() => contain(pulse, report), PULSE_MS).unref();
+
+  async function answer(question: number, metrics: boolean): Promise<void> {
+    const { loads } = cluster;
+    const { inFlight } = serving;
+    const counted = metrics ? await registry.getMetricsAsJSON() : null;
+    send({ kind: 'answer', question, answer: { loads, inFlight, metrics: counted } });
+  }
+
+  return {
+    receive(message) {
+      switch (message.kind) {
+        case 'view':
+          cluster.show(message.parts);
+          break;
+        case 'heard':
+          cluster.heard(message.report);
+          break;
+        case 'watch':
+          cluster.watch(message.origins);
+          break;
+        case 'connections':
+          connections.learn(message.entries);
+          break;
+        case 'ask':
+          answer(message.question, message.metrics).catch(report);
+          break;
+      }
+    },
+    async listen() {
+      try {
+        return { kind: 'listening', address: await serving.listen() };
+      } catch (error) {
+        return { kind: 'failed', failure: failureOf(error) };
+      }
+    },
+    stop: (time) => serving.stop(time),
+    metrics: () => registry.getMetricsAsJSON(),
+  };
+}
+
+function failureOf(error: unknown): ListenFailure {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const { message, code, address, port } = error as Error & Partial<ListenFailure>;
+  return {
+    message,
+    ...(code === undefined ? {} : { code }),
+    ...(address === undefined ? {} : { address }),
+    ...(port === undefined ? {} : { port }),
+  };
+}

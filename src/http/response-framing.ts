@@ -1,0 +1,86 @@
+import { blockOf, flatOf, type HeaderBlock, without } from './header-block.ts';
+import { isHopByHop } from './hop-by-hop.ts';
+import type { AnswerHead } from './response-head.ts';
+
+/** Of what an answer is forwarded to, as far as its framing depends on it. */
+export interface AnswerContext {
+  /** The client asked with HEAD: no body follows. */
+  readonly bodiless: boolean;
+  readonly httpMinor: number;
+  /** Path and query of a `Location` that names a Druid node, or the value as it is. */
+  readonly rewriteLocation: (location: string) => string;
+}
+
+export interface RelayedHead {
+  readonly headers: HeaderBlock;
+  /** The answer goes to the client chunked, so that it can have trailers. */
+  readonly chunked: boolean;
+}
+
+const LOCATIONS: ReadonlySet<string> = new Set(['location', 'content-location']);
+const LENGTH: ReadonlySet<string> = new Set(['content-length']);
+
+/** The headers of a relayed answer: the upstream's, less what concerns one hop, framed for this client. */
+export function relayedHead(head: AnswerHead, context: AnswerContext): RelayedHead {
+  let headers = head.kept;
+  if (head.named !== null) headers = without(headers, head.named);
+  if (head.hasLocation) {
+    headers = withLocations(headers, context.rewriteLocation);
+  }
+  // RFC 9110 8.6: no Content-Length with 204.
+  if (head.status === 204 && head.length >= 0) headers = without(headers, LENGTH);
+  const hasBody = !context.bodiless && head.status !== 204 && head.status !== 304;
+  const chunked = hasBody && head.length < 0 && context.httpMinor > 0;
+  if (chunked) {
+    if (head.trailer !== null) headers += `Trailer: ${head.trailer}\r\n`;
+    headers += 'Transfer-Encoding: chunked\r\n';
+  }
+  return { headers, chunked };
+}
+
+function withLocations(block: HeaderBlock, rewrite: (location: string) => string): HeaderBlock {
+  const flat = flatOf(block);
+  for (let i = 0; i + 1 < flat.length; i += 2) {
+    if (LOCATIONS.has((flat[i] ?? '').toLowerCase())) flat[i + 1] = rewrite(flat[i + 1] ?? '');
+  }
+  return blockOf(flat);
+}
+
+export interface AnswerTrailers {
+  readonly trailers: HeaderBlock;
+  /**
+   * Druid says that its answer is not whole (QueryResultPusher: a query that failed after its first row), or does not
+   * say that it is, although it was to.
+   */
+  readonly incomplete: boolean;
+}
+
+/** What Druid sends with nearly every answer to a query. */
+const COMPLETE: HeaderBlock = 'X-Druid-Response-Complete: true\r\n';
+
+/**
+ * Trailers as they go on to the client; a control character in an error message becomes a blank. `announced`: one of
+ * them was to say whether the answer is whole.
+ */
+export function answerTrailers(block: HeaderBlock, announced = false): AnswerTrailers {
+  if (block === COMPLETE) return { trailers: block, incomplete: false };
+  if (block === '') return { trailers: block, incomplete: announced };
+  const raw = flatOf(block);
+  let trailers = '';
+  let incomplete = false;
+  let complete = false;
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] ?? '';
+    const value = raw[i + 1] ?? '';
+    const lower = name.toLowerCase();
+    if (lower === 'x-error-message') incomplete = true;
+    if (lower === 'x-druid-response-complete') {
+      if (value.toLowerCase() === 'true') complete = true;
+      else incomplete = true;
+    }
+    if (isHopByHop(lower) || lower === 'content-length' || lower === 'host') continue;
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a header line.
+    trailers += `${name}: ${value.replace(/[\x00-\x08\x0a-\x1f\x7f]+/g, ' ')}\r\n`;
+  }
+  return { trailers, incomplete: incomplete || (announced && !complete) };
+}

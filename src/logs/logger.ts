@@ -1,0 +1,106 @@
+import { type DestinationStream, type Level, type Logger, pino, stdTimeFunctions } from 'pino';
+import { contain } from '../faults/internal-errors.ts';
+import { createLineBatch, type LineBatch } from './line-batch.ts';
+import { createLogWriter, type LogWriter } from './log-writer.ts';
+
+/** A log that nobody reads holds the end of a process up for so long, and no longer. */
+const FLUSH_MS = 1_000;
+
+/**
+ * A second line of defence: nothing that the gateway logs has these fields. Paths without wildcards, because
+ * each wildcard doubles the cost of every line.
+ */
+const SECRET_FIELDS = [
+  'password',
+  'pwd',
+  'secret',
+  'token',
+  'authorization',
+  'cookie',
+  'headers.authorization',
+  'headers["proxy-authorization"]',
+  'headers.cookie',
+  'zookeeper.password',
+];
+
+/** Lines are written together, so many bytes of them, or after so many milliseconds. */
+const BATCH_BYTES = 64 * 1024;
+const BATCH_MS = 100;
+/** What one write may have so that no other process's comes in between (POSIX, on Linux). */
+const PIPE_BUF = 4096;
+
+interface Own {
+  /** Null where lines go to a stream of the caller's. */
+  readonly standardError: { readonly batch: LineBatch; readonly writer: LogWriter } | null;
+  onError: (error: unknown) => void;
+}
+
+const owns = new WeakMap<Logger, Own>();
+
+export interface LoggerOptions {
+  readonly level: Level | 'silent';
+  /** Standard error by default, so that standard output carries only what a command was asked to say. */
+  readonly stream?: DestinationStream;
+  /** Other processes write to the same place. */
+  readonly shared?: boolean;
+}
+
+/**
+ * A logger of JSON lines with ISO time and the level's name. Lines are written asynchronously; what is still
+ * buffered when the process exits (also by `process.exit`) is written before it does; only what is just being written
+ * then needs `endLogger`. A destination that fails costs lines and nothing else, see `onLogError`.
+ */
+export function createLogger({ level, stream, shared = false }: LoggerOptions): Logger {
+  let own: Own | null = null;
+  const onError = (error: unknown): void => own?.onError(error);
+  const standardError =
+    stream === undefined ? openStandardError(shared ? PIPE_BUF : BATCH_BYTES, onError) : null;
+  const logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: SECRET_FIELDS, censor: '[redacted]' },
+    },
+    // Without `flushSync`, which pino would call for `fatal`: it would wait for a reader that does not read.
+    standardError !== null
+      ? { write: (line) => standardError.batch.write(line) }
+      : { write: (line) => contain(() => stream?.write(line), onError) },
+  );
+  own = { standardError, onError() {} };
+  owns.set(logger, own);
+  return logger;
+}
+
+/** `tell` is called when lines begin to be lost; what it logs may be lost, too. */
+export function onLogError(logger: Logger, tell: (error: unknown) => void): void {
+  const own = owns.get(logger);
+  if (own !== undefined) own.onError = tell;
+}
+
+/** Resolves when everything has been written to standard error, as far as it can be. */
+export async function endLogger(logger: Logger): Promise<void> {
+  const standardError = owns.get(logger)?.standardError ?? null;
+  if (standardError === null) return;
+  standardError.batch.flush();
+  await standardError.writer.end();
+}
+
+/**
+ * Resolves when the log has been written. While nobody reads it a write is stuck in a thread that `process.exit`
+ * would wait for, so that only SIGKILL ends the process: after a second.
+ */
+export async function lastLog(logger: Logger): Promise<void> {
+  const stuck = setTimeout(() => process.kill(process.pid, 'SIGKILL'), FLUSH_MS);
+  await endLogger(logger);
+  clearTimeout(stuck);
+}
+
+function openStandardError(bytes: number, onError: (error: unknown) => void): Own['standardError'] {
+  const writer = createLogWriter(2, onError);
+  const batch = createLineBatch(writer, { bytes, delayMs: BATCH_MS });
+  process.on('exit', () => batch.flushSync());
+  process.on('beforeExit', () => batch.flush());
+  return { batch, writer };
+}

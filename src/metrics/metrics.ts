@@ -1,0 +1,102 @@
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Discovery } from '../discovery/discovery.ts';
+import type { RecordSink } from '../exchange/ports/record.ts';
+import type { InternalErrors } from '../faults/internal-errors.ts';
+import type { RulesSource } from '../routing/tiers/load-rules-source.ts';
+import { clusterMetrics } from './cluster-metrics.ts';
+import { discoveryMetrics, type SessionObserved } from './discovery-metrics.ts';
+import { type ExchangeState, exchangeMetrics, inFlightMetric } from './exchange-metrics.ts';
+import { internalErrorMetrics } from './internal-error-metrics.ts';
+import { placementMetrics } from './placement-metrics.ts';
+import { trafficMetrics } from './traffic-metrics.ts';
+
+export interface MetricsOptions {
+  readonly cluster: Cluster;
+  readonly discovery: Discovery | (Discovery & SessionObserved);
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
+  readonly version: string;
+  /** A registry of its own by default, so that two gateways in one process do not meet. */
+  readonly registry?: Registry;
+  /** Requests being answered right now, parked ones included. */
+  readonly inFlight?: () => number;
+  readonly exchange?: ExchangeState;
+  /** What the metrics of the process are labelled with, where others have the same. */
+  readonly worker?: string;
+  /** The Coordinator's load rules, where they are read. */
+  readonly rules?: Pick<RulesSource, 'ageMs'> | null;
+  /** Epoch milliseconds. */
+  readonly now?: () => number;
+}
+
+export interface Metrics {
+  readonly record: RecordSink;
+  readonly contentType: string;
+  /** Everything in Prometheus' text format. */
+  render(): Promise<string>;
+  /** Lets go of cluster and discovery. */
+  close(): void;
+}
+
+/**
+ * The metrics of one gateway, as documented in docs/operations.md. No label is made of anything a client can
+ * choose: no path, user, address or method.
+ */
+export function createMetrics(options: MetricsOptions): Metrics {
+  const {
+    cluster,
+    discovery,
+    errors,
+    version,
+    inFlight,
+    exchange,
+    worker,
+    rules = null,
+    now = Date.now,
+  } = options;
+  const { registry = new Registry() } = options;
+  const registers = [registry];
+  const record = recordMetrics(registry, rules);
+  const leaveCluster = clusterMetrics({ registry, cluster, now });
+  const leaveDiscovery = discoveryMetrics({ registry, discovery, now });
+  if (exchange !== undefined) exchangeMetrics(registry, exchange);
+  if (inFlight !== undefined) inFlightMetric(registry, inFlight);
+  new Gauge({
+    name: 'druid_gateway_build_info',
+    help: '1, with the version of the gateway and of Node.js.',
+    labelNames: ['version', 'node_version'],
+    registers,
+  }).set({ version, node_version: process.versions.node }, 1);
+  internalErrorMetrics(registry, errors);
+  processMetrics(registry, worker);
+  return {
+    record,
+    contentType: registry.contentType,
+    render: () => registry.metrics(),
+    close: () => {
+      leaveCluster();
+      leaveDiscovery();
+    },
+  };
+}
+
+/** Registers the metrics made of records and returns the sink that feeds them. */
+export function recordMetrics(registry: Registry, rules: Pick<RulesSource, 'ageMs'> | null): RecordSink {
+  const traffic = trafficMetrics(registry);
+  const placement = placementMetrics(registry, rules);
+  return (record) => {
+    traffic(record);
+    placement(record);
+  };
+}
+
+/** Registers the metrics of this process: CPU, memory, garbage collection, the event loop's lag. */
+export function processMetrics(registry: Registry, worker?: string): void {
+  collectDefaultMetrics({
+    register: registry,
+    // For nodejs_eventloop_lag_p50/p99/max_seconds, from monitorEventLoopDelay.
+    eventLoopMonitoringPrecision: 20,
+    ...(worker === undefined ? {} : { labels: { worker } }),
+  });
+}

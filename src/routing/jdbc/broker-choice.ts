@@ -1,0 +1,27 @@
+import type { UpstreamNode } from '../../cluster/node.ts';
+import type { ClusterView } from '../../cluster/view.ts';
+import type { Target } from '../target.ts';
+import { rendezvous } from './rendezvous.ts';
+
+/**
+ * The Broker of a JDBC connection: the one that has it, also when it is cordoned, as long as it is announced;
+ * otherwise by the Router's hash over all announced Brokers of the services, passing over those that get no new
+ * queries. A Broker that does not know the connection says so, and the driver opens it anew.
+ */
+export function chooseConnection(
+  id: string,
+  remembered: string | null,
+  view: ClusterView,
+  exclude: ReadonlySet<UpstreamNode>,
+  services: ReadonlySet<string>,
+): Target {
+  const brokers = view.brokers.filter(({ node }) => !exclude.has(node));
+  const own = brokers.find(({ node }) => node.hostAndPort === remembered);
+  if (own !== undefined) return { kind: 'node', node: own.node };
+  const candidates = brokers.filter(({ ready, service }) => ready && services.has(service));
+  const byName = new Map(candidates.map(({ node }) => [node.hostAndPort, node]));
+  const [first] = rendezvous(id, [...byName.keys()]);
+  const node = first === undefined ? undefined : byName.get(first);
+  if (node !== undefined) return { kind: 'node', node };
+  return { kind: 'wait', reason: view.complete ? 'no_ready_broker' : 'discovery_incomplete' };
+}

@@ -1,0 +1,29 @@
+import type { ClusterView } from '../../cluster/view.ts';
+import type { ChoiceLimits } from '../target.ts';
+import type { Placement } from './placement.ts';
+
+/** The service of one request, and what becomes of it while nobody of that service is there. */
+export class Placed {
+  readonly placement: Placement;
+  /** Nobody of the service was there when last looked, so that the default service has it, as with the Router. */
+  fellBack = false;
+
+  constructor(placement: Placement) {
+    this.placement = placement;
+  }
+
+  /** Whom to choose from by this view. */
+  among(view: ClusterView, { defaultService, maxPerNode }: ChoiceLimits): ChoiceLimits {
+    const { service } = this.placement;
+    const pool = view.pools.get(service);
+    this.fellBack = service !== defaultService && (pool === undefined || pool.length === 0);
+    return { defaultService: this.fellBack ? defaultService : service, maxPerNode };
+  }
+
+  /** The services that may have a JDBC connection: the one that a rule chose, or all while nobody of it is there. */
+  connectionsAmong(view: ClusterView, services: ReadonlySet<string>): ReadonlySet<string> {
+    const { service } = this.placement;
+    this.fellBack = !view.brokers.some((broker) => broker.service === service && broker.ready);
+    return this.fellBack ? services : new Set([service]);
+  }
+}

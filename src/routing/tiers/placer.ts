@@ -1,0 +1,76 @@
+import { type RuleBook, tiersFor } from './load-rules.ts';
+import { type Placeable, type Placement, type Placer, queryKindOf, type Tiers } from './placement.ts';
+import { type QueryShape, shapeOf } from './query-shape.ts';
+import { compileRule, type PlacementRule } from './rules.ts';
+import { createStrategy, type StrategyConfig } from './strategies.ts';
+
+export interface PlacerOptions {
+  readonly tiers: Tiers;
+  readonly rules: readonly PlacementRule[];
+  readonly strategies: readonly StrategyConfig[];
+  /** The Coordinator's load rules, as far as they are known; null where they are not to be used. */
+  readonly loadRules: { readonly book: () => RuleBook | null; readonly defaultRule: string } | null;
+  /** Queries that are longer, also when they are inflated, are not read. */
+  readonly longest: number;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+/** Rules of the gateway's own first, then strategies, then load rules; see `Placer`. */
+export function createPlacer({ tiers, longest, now, ...options }: PlacerOptions): Placer {
+  const rules = options.rules.map(compileRule);
+  const strategies = options.strategies.map(createStrategy);
+  const rulesRead = rules.some(({ query }) => query !== null);
+  const reads = {
+    native: rulesRead || strategies.length > 0 || options.loadRules !== null,
+    sql: rulesRead || strategies.some(({ forSql }) => forSql),
+  };
+  const byDefault: Placement = { service: tiers.defaultService, by: 'default', rule: null };
+
+  function read({ route, header, body }: Placeable): QueryShape | null {
+    const kind = queryKindOf(route);
+    return kind === null || !reads[kind] ? null : shapeOf(kind, body, header('content-type'), longest);
+  }
+
+  function byRule(request: Placeable, query: QueryShape | null): Placement | null {
+    const found = rules.findIndex(
+      (rule) => rule.head(request) && (rule.query === null || (query !== null && rule.query(query))),
+    );
+    const service = rules[found]?.service;
+    return service === undefined ? null : { service, by: 'rule', rule: found + 1 };
+  }
+
+  function byStrategy(query: QueryShape): Placement | null {
+    for (const { choose, forSql } of strategies) {
+      const placement = query.kind === 'sql' && !forSql ? null : choose(query, tiers);
+      if (placement !== null) return placement;
+    }
+    return null;
+  }
+
+  /** The first tier in order that has the data. */
+  function byLoadRules({ kind, datasources, intervals }: QueryShape): Placement | null {
+    const book = options.loadRules?.book() ?? null;
+    if (book === null || kind !== 'native' || intervals === null) return null;
+    const defaultRule = options.loadRules?.defaultRule ?? '';
+    const having = tiersFor(book, datasources[0], intervals, { defaultRule, now: now() });
+    const tier = tiers.ordered.find((candidate) => having?.has(candidate.tier));
+    return tier === undefined ? null : { service: tier.service, by: 'loadRules', rule: null };
+  }
+
+  return {
+    needsBody(route) {
+      const kind = queryKindOf(route);
+      return kind !== null && reads[kind];
+    },
+    place(request) {
+      const query = read(request);
+      return (
+        byRule(request, query) ??
+        (query === null ? null : (byStrategy(query) ?? byLoadRules(query))) ??
+        byDefault
+      );
+    },
+    placeByRule: (request) => byRule(request, null),
+  };
+}

@@ -1,0 +1,91 @@
+import { ETERNITY, type Interval, intervalsOf } from '../../time/intervals.ts';
+import { plainBody } from '../body-text.ts';
+
+/** How a query is written. */
+export type QueryKind = 'native' | 'sql';
+
+/** What the choice of a Broker service goes by. */
+export interface QueryShape {
+  readonly kind: QueryKind;
+  /** `queryType` of a native query, `sql` of SQL. */
+  readonly queryType: string | null;
+  /** The tables that a native query reads, in its order; none of SQL. */
+  readonly datasources: readonly string[];
+  /** Null where they cannot be read. */
+  readonly intervals: readonly Interval[] | null;
+  readonly context: Readonly<Record<string, unknown>>;
+}
+
+/** Nesting beyond this is not looked into. */
+const DEEPEST = 100;
+const ANY_TIME: readonly Interval[] = [ETERNITY];
+/** SQL alone, which has no context (`SqlQuery.from`). */
+const BARE_SQL: QueryShape = {
+  kind: 'sql',
+  queryType: 'sql',
+  datasources: [],
+  intervals: ANY_TIME,
+  context: {},
+};
+
+/**
+ * Reads a query without changing it. Null for what is not read: Smile, what is longer than `limit` bytes when it is
+ * inflated, and what is no JSON object, of which Druid says what is wrong. Never throws.
+ */
+export function shapeOf(
+  kind: QueryKind,
+  body: Buffer,
+  contentType: string | null,
+  limit: number,
+): QueryShape | null {
+  const [type = ''] = (contentType ?? '').toLowerCase().split(';');
+  if (type.includes('smile')) return null;
+  if (kind === 'sql' && /^\s*(?:text\/plain|application\/x-www-form-urlencoded)\s*$/.test(type))
+    return BARE_SQL;
+  const query = parsed(body, limit);
+  if (query === null) return null;
+  const context = isObject(query.context) ? query.context : {};
+  if (kind === 'sql') return { ...BARE_SQL, context };
+  const datasources = new Set<string>();
+  fromQuery(query, datasources, DEEPEST);
+  return {
+    kind,
+    queryType: typeof query.queryType === 'string' ? query.queryType : null,
+    datasources: [...datasources],
+    intervals: intervalsOf(query.intervals),
+    context,
+  };
+}
+
+function parsed(body: Buffer, limit: number): Readonly<Record<string, unknown>> | null {
+  const plain = plainBody(body, limit);
+  if (plain === null || plain.length === 0) return null;
+  try {
+    const query: unknown = JSON.parse(plain.toString('utf8'));
+    return isObject(query) ? query : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The tables that a query reads; those of a union query (`queries`), too. */
+function fromQuery(query: unknown, tables: Set<string>, depth: number): void {
+  if (depth === 0 || !isObject(query)) return;
+  fromSource(query.dataSource, tables, depth - 1);
+  if (Array.isArray(query.queries)) for (const each of query.queries) fromQuery(each, tables, depth - 1);
+}
+
+/** A name, a `table`, or what has others inside: `query`, `union`, `join`, `unnest`, `filter`, `restrict`. */
+function fromSource(source: unknown, tables: Set<string>, depth: number): void {
+  if (typeof source === 'string') tables.add(source);
+  if (depth === 0 || !isObject(source)) return;
+  const { name, query, dataSources, left, right, base } = source;
+  if (typeof name === 'string') tables.add(name);
+  fromQuery(query, tables, depth - 1);
+  const inner = Array.isArray(dataSources) ? dataSources : [left, right, base];
+  for (const each of inner) fromSource(each, tables, depth - 1);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

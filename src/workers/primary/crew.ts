@@ -1,0 +1,349 @@
+import cluster, { type Worker as Process } from 'node:cluster';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from 'pino';
+import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
+import { FAULT_CODE } from '../../faults/process-fault.ts';
+import { type Backoff, createBackoff } from '../../time/backoff.ts';
+import { type FromWorker, type ListenFailure, PULSE_MS, type ToWorker } from '../protocol/messages.ts';
+import type { ExitReason, WorkerExit, WorkerStatus } from '../worker-status.ts';
+
+/** A worker's process, from when it is started until it has ended; another one takes its place. */
+export interface Member {
+  /** That of its place, from 1; the one that replaces it has the same. */
+  readonly number: number;
+  readonly pid: number | null;
+  readonly state: WorkerStatus['state'];
+  /** On the monotonic clock, in milliseconds. */
+  readonly since: number;
+  /** How often those of this place were replaced. */
+  readonly restarts: number;
+  /** How the last of this place that has ended did. */
+  readonly lastExit: WorkerExit | null;
+  /** Does nothing where the process has closed its channel. */
+  send(message: ToWorker): void;
+}
+
+export interface CrewOptions {
+  readonly size: number;
+  /** The file that a worker's process runs. */
+  readonly entry: string;
+  readonly logger: Logger;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
+  /** The process takes messages: what it is told first. Where this throws the process is replaced. */
+  readonly onReady: (member: Member) => void;
+  readonly onMessage: (member: Member, message: FromWorker) => void;
+  /** The process has ended, and all that it said has been heard. */
+  readonly onEnd: (member: Member) => void;
+}
+
+/** The worker processes: started, replaced when they die, and ended. */
+export interface Crew {
+  /** The newest process of each place, also when it has ended and the next one has not been started. */
+  readonly members: readonly Member[];
+  /** All processes that have not ended, also those that have been replaced. */
+  readonly everybody: readonly Member[];
+  /** How many have ended, by reason. */
+  readonly exits: Readonly<Record<ExitReason, number>>;
+  /** Resolves when all of them listen; rejects, with all of them ended, when one cannot. */
+  start(): Promise<AddressInfo>;
+  /** Has them drain; those that are still there after so many milliseconds are killed. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+interface Place {
+  readonly number: number;
+  readonly backoff: Backoff;
+  restarts: number;
+  lastExit: WorkerExit | null;
+  member: WorkerProcess | null;
+}
+
+/** A member as the crew itself knows it: with its process, and what is to become of it. */
+interface WorkerProcess extends Writable<Member> {
+  readonly place: Place;
+  readonly process: Process;
+  /** Why it is about to end, where that is known. */
+  reason: ExitReason | null;
+  /** Pulses that were due since it was last heard. */
+  silence: number;
+  deadline: NodeJS.Timeout | null;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** A worker that lived for so long is replaced without delay. */
+const STABLE_MS = 10_000;
+/** So many that did not live for so long in a row are replaced without delay, too. */
+const FREE_STARTS = 2;
+const LONGEST_DELAY_MS = 10_000;
+/** The longest delay where nobody else serves. */
+const LONGEST_ALONE_MS = 500;
+/** A worker that misses so many pulses is stuck: ten seconds, or a minute while it starts. */
+const SILENT_PULSES = 10_000 / PULSE_MS;
+const SILENT_PULSES_AT_START = 60_000 / PULSE_MS;
+/** A worker at fault ends by itself before this. */
+const FAULT_END_MS = 3_000;
+/** Signals by which a process ends itself: out of memory, an assertion, a fault of native code. */
+const OWN_SIGNALS = new Set(['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGSYS', 'SIGTRAP']);
+
+/**
+ * What is thrown at a message, a timer or the end of one worker is told, and harms neither what comes next nor the
+ * others: each step that others depend on is taken by itself, or before those that may fail.
+ */
+export function createCrew({ size, entry, logger, errors, onReady, onMessage, onEnd }: CrewOptions): Crew {
+  const places = Array.from({ length: size }, (_, i) => createPlace(i + 1));
+  const living = new Set<WorkerProcess>();
+  const exits: Record<ExitReason, number> = { fault: 0, killed: 0, stuck: 0, stopped: 0, error: 0 };
+  const timers = new Set<NodeJS.Timeout>();
+  const started = Promise.withResolvers<AddressInfo>();
+  let watching: NodeJS.Timeout | undefined;
+  let running = false;
+  let stopping = false;
+
+  const report = (error: unknown): void => errors.report('worker', error);
+  const guarded = (step: () => void): void => contain(step, report);
+
+  // Whatever ends this process ends the workers: at once where it is not a shutdown that waits for them.
+  const killAll = (): void => {
+    for (const worker of living) guarded(() => kill(worker));
+  };
+
+  function fork(place: Place): void {
+    const worker = createWorkerProcess(place, cluster.fork());
+    const child = worker.process;
+    place.member = worker;
+    living.add(worker);
+    const end = (code: number | null, signal: string | null): void =>
+      guarded(() => ended(worker, code, signal));
+    child.on('message', (message: FromWorker) => guarded(() => take(worker, message)));
+    child.on('error', () => {
+      // A channel that breaks is followed by the end of the process, unless there never was one.
+      if (child.process.pid === undefined) end(null, null);
+    });
+    child.once('exit', (code, signal) => {
+      // What it said last may still be on its way.
+      if (child.isConnected()) child.once('disconnect', () => end(code, signal));
+      else end(code, signal);
+    });
+  }
+
+  function take(worker: WorkerProcess, message: FromWorker): void {
+    worker.silence = 0;
+    if (message.kind === 'ready') {
+      contain(
+        () => onReady(worker),
+        (error) => cannotBegin(worker, error),
+      );
+    } else if (message.kind === 'listening') {
+      if (worker.state === 'starting') worker.state = 'serving';
+      if (places.every(({ member }) => member?.state === 'serving')) started.resolve(message.address);
+    } else if (message.kind === 'failed') {
+      started.reject(systemError(message.failure));
+      logger.error({ worker: worker.number, why: message.failure.message }, 'a worker cannot listen');
+    } else if (message.kind === 'draining') {
+      worker.state = 'draining';
+    } else if (message.kind === 'fault') {
+      atFault(worker);
+    }
+    onMessage(worker, message);
+  }
+
+  /** It was not told what it needs to serve, and would wait for it: another one is tried. */
+  function cannotBegin(worker: WorkerProcess, error: unknown): void {
+    report(error);
+    kill(worker);
+    worker.reason = 'error';
+  }
+
+  /** It is replaced at once, and killed soon: whoever found the fault cannot keep it alive by an open request. */
+  function atFault(worker: WorkerProcess): void {
+    const { place, number, pid } = worker;
+    if (worker.reason !== null) return;
+    worker.reason = 'fault';
+    worker.state = 'draining';
+    worker.deadline = setTimeout(() => guarded(() => kill(worker)), FAULT_END_MS);
+    started.reject(new Error(`worker ${number} was at fault while it started`));
+    const delay = replace(place, worker);
+    if (delay !== null)
+      logger.error({ worker: number, pid, delay }, 'a worker is at fault; another takes its place');
+  }
+
+  function ended(worker: WorkerProcess, code: number | null, signal: string | null): void {
+    if (!living.delete(worker)) return;
+    const { place, number, pid } = worker;
+    // One that said that it is at fault was replaced then.
+    const replaced = worker.reason === 'fault';
+    const reason = worker.reason ?? reasonOf(code, signal, stopping);
+    if (worker.deadline !== null) clearTimeout(worker.deadline);
+    worker.pid = null;
+    worker.state = 'gone';
+    exits[reason]++;
+    place.lastExit = { reason, code, signal, when: new Date().toISOString() };
+    started.reject(new Error(`worker ${number} ended while it started`));
+    const delay = replaced ? null : replace(place, worker);
+    guarded(() => onEnd(worker));
+    const end = { worker: number, pid, reason, code, signal };
+    if (replaced) logger.info(end, 'a worker that was at fault ended');
+    if (delay === null) return;
+    logger[reason === 'stopped' ? 'info' : 'error'](
+      { ...end, delay },
+      'a worker ended; another takes its place',
+    );
+  }
+
+  /** Milliseconds until there is one, or null where there is to be none. */
+  function replace(place: Place, worker: WorkerProcess): number | null {
+    if (!running || stopping) return null;
+    let delay = LONGEST_ALONE_MS;
+    guarded(() => {
+      delay = delayOf(place, worker);
+    });
+    if (delay === 0) takePlace(place);
+    else takePlaceIn(delay, place);
+    return delay;
+  }
+
+  function delayOf(place: Place, worker: WorkerProcess): number {
+    place.backoff.ended(performance.now() - worker.since);
+    const alone = !places.some(({ member }) => member?.state === 'serving' || member?.state === 'starting');
+    return Math.min(place.backoff.delay(), alone ? LONGEST_ALONE_MS : LONGEST_DELAY_MS);
+  }
+
+  function takePlaceIn(ms: number, place: Place): void {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      guarded(() => takePlace(place));
+    }, ms);
+    timers.add(timer);
+  }
+
+  function takePlace(place: Place): void {
+    try {
+      fork(place);
+      place.restarts++;
+    } catch (error) {
+      // The system gives no more processes, or memory for one.
+      takePlaceIn(LONGEST_ALONE_MS, place);
+      logger.error({ worker: place.number, err: error }, 'a worker cannot be started');
+    }
+  }
+
+  /**
+   * Counts turns of this process, and not time: what a worker has said while this one was busy or frozen is heard
+   * before the next.
+   */
+  function missPulses(): void {
+    for (const worker of living) guarded(() => missPulse(worker));
+  }
+
+  function missPulse(worker: WorkerProcess): void {
+    const { number, pid, state } = worker;
+    const most = state === 'starting' ? SILENT_PULSES_AT_START : SILENT_PULSES;
+    if (worker.reason !== null || ++worker.silence <= most) return;
+    kill(worker);
+    worker.reason = 'stuck';
+    const silentSeconds = (most * PULSE_MS) / 1_000;
+    logger.error({ worker: number, pid, silentSeconds }, 'a worker takes no messages and is killed');
+  }
+
+  function end(deadlineMs: number): Promise<unknown> {
+    stopping = true;
+    clearInterval(watching);
+    for (const timer of timers) clearTimeout(timer);
+    for (const worker of living) guarded(() => worker.send({ kind: 'stop' }));
+    const deadline = setTimeout(killAll, deadlineMs);
+    const ends = Array.from(living, gone);
+    return Promise.all(ends).finally(() => clearTimeout(deadline));
+  }
+
+  return {
+    get members() {
+      return places.flatMap(({ member }) => member ?? []);
+    },
+    get everybody() {
+      return [...living];
+    },
+    exits,
+    async start() {
+      running = true;
+      // The workers share one socket: no process hands connections on, and one that hangs takes none.
+      cluster.schedulingPolicy = cluster.SCHED_NONE;
+      cluster.setupPrimary({ exec: entry, args: [], serialization: 'advanced' });
+      process.once('exit', killAll);
+      for (const place of places) fork(place);
+      watching = setInterval(missPulses, PULSE_MS).unref();
+      try {
+        return await started.promise;
+      } catch (error) {
+        await end(0);
+        throw error;
+      }
+    },
+    async stop(deadlineMs) {
+      await end(deadlineMs);
+      process.off('exit', killAll);
+    },
+  };
+}
+
+function createPlace(number: number): Place {
+  return {
+    number,
+    backoff: createBackoff({
+      servers: FREE_STARTS,
+      random: Math.random,
+      capMs: LONGEST_DELAY_MS,
+      stableMs: STABLE_MS,
+    }),
+    restarts: 0,
+    lastExit: null,
+    member: null,
+  };
+}
+
+function createWorkerProcess(place: Place, child: Process): WorkerProcess {
+  return {
+    place,
+    number: place.number,
+    process: child,
+    pid: child.process.pid ?? null,
+    state: 'starting',
+    since: performance.now(),
+    reason: null,
+    silence: 0,
+    deadline: null,
+    get restarts() {
+      return place.restarts;
+    },
+    get lastExit() {
+      return place.lastExit;
+    },
+    send(message) {
+      if (child.isConnected()) child.send(message);
+    },
+  };
+}
+
+/** Resolves when the process has ended; unlike `once`, also where its channel breaks before. */
+function gone({ process: child }: WorkerProcess): Promise<void> {
+  if (child.process.pid === undefined) return Promise.resolve();
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve());
+  });
+}
+
+function kill({ process: child }: WorkerProcess): void {
+  child.process.kill('SIGKILL');
+}
+
+/** Where it is not known from before. */
+function reasonOf(code: number | null, signal: string | null, stopping: boolean): ExitReason {
+  if (code === FAULT_CODE) return 'fault';
+  if (stopping || code === 0) return 'stopped';
+  return signal === null || OWN_SIGNALS.has(signal) ? 'error' : 'killed';
+}
+
+function systemError({ message, ...details }: ListenFailure): Error {
+  return Object.assign(new Error(message), details);
+}

@@ -1,0 +1,152 @@
+import type { Cluster } from '../../cluster/cluster.ts';
+import type { UpstreamNode } from '../../cluster/node.ts';
+import type { ClusterView } from '../../cluster/view.ts';
+import { createConnections, MAX_JDBC_CONNECTIONS } from '../../exchange/druid/jdbc-connections.ts';
+import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
+import type { ConnectionEntry, FromWorker, Load, ToWorker } from '../protocol/messages.ts';
+import { changedParts, encodeShares, encodeView, type ViewParts } from '../protocol/view-wire.ts';
+import { createWatchList } from '../protocol/watch-list.ts';
+import type { Member } from './crew.ts';
+
+/** Changes of Brokers are gathered for so long; leaders are told at once. */
+const GATHER_MS = 5;
+/** How often the shares of Brokers that start slowly are told. */
+const SHARES_MS = 250;
+/** A view that could not be told is tried again after so long: what threw once will throw again. */
+const AFTER_ERROR_MS = 1_000;
+/** Connections told to a new worker in one message. */
+const ENTRIES = 5_000;
+
+type Reports = Extract<FromWorker, { kind: 'reports' }>;
+
+/** What the primary and its workers tell each other of the cluster. */
+export interface Hub {
+  /** The view as of now, for a worker that begins, and the rest of what the others know. */
+  readonly beginning: { readonly view: ViewParts; readonly watched: readonly string[] };
+  welcome(member: Member): void;
+  /** Tells what has changed, if anything has. */
+  push(): void;
+  reports(member: Member, reports: Reports): void;
+  connections(entries: readonly ConnectionEntry[]): void;
+  /** What this worker has under way at the nodes; nothing for one that has ended. */
+  loads(member: Member, loads: readonly Load[]): void;
+  close(): void;
+}
+
+export interface HubOptions {
+  readonly cluster: Cluster;
+  /** Who is told. */
+  readonly members: () => readonly Member[];
+  /** See `WatchList`. */
+  readonly watchMs: number;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
+}
+
+export function createHub({ cluster, members, watchMs, errors }: HubOptions): Hub {
+  const connections = createConnections(MAX_JDBC_CONNECTIONS);
+  const watchList = createWatchList(() => performance.now(), watchMs);
+  const loadsOf = new Map<Member, readonly Load[]>();
+  let counted = new Set<UpstreamNode>();
+  let told: ViewParts = encodeView(cluster.view);
+  let leaders = cluster.view.leaders;
+  let gathering: NodeJS.Timeout | null = null;
+
+  const onError = (error: unknown): void => errors.report('worker', error);
+
+  /** A member that cannot be told keeps nothing from the others. */
+  function broadcast(message: ToWorker): void {
+    for (const member of members()) contain(() => member.send(message), onError);
+  }
+
+  function tell(next: ViewParts): void {
+    const parts = changedParts(told, next);
+    told = next;
+    if (parts !== null) broadcast({ kind: 'view', parts });
+  }
+
+  function push(): void {
+    if (gathering !== null) clearTimeout(gathering);
+    gathering = null;
+    tell(encodeView(cluster.view));
+  }
+
+  /** Otherwise the workers would keep an old view until the next change. */
+  function pushUntilTold(): void {
+    contain(push, (error) => {
+      onError(error);
+      gathering ??= setTimeout(pushUntilTold, AFTER_ERROR_MS);
+    });
+  }
+
+  const onView = (view: ClusterView): void => {
+    const moved =
+      view.leaders.coordinator !== leaders.coordinator || view.leaders.overlord !== leaders.overlord;
+    leaders = view.leaders;
+    if (moved) pushUntilTold();
+    else gathering ??= setTimeout(pushUntilTold, GATHER_MS);
+  };
+  const warming = setInterval(
+    () => contain(() => tell({ ...told, shares: encodeShares(cluster.view) }), onError),
+    SHARES_MS,
+  );
+  cluster.on('view', onView);
+
+  /** The nodes of this process count what all workers have under way. */
+  function count(): void {
+    for (const node of counted) node.outstanding = 0;
+    counted = new Set();
+    for (const [origin, outstanding] of [...loadsOf.values()].flat()) {
+      const node = cluster.view.nodes.get(origin);
+      if (node === undefined) continue;
+      node.outstanding += outstanding;
+      counted.add(node);
+    }
+  }
+
+  return {
+    get beginning() {
+      push();
+      return { view: told, watched: watchList.origins };
+    },
+    welcome(member) {
+      const entries = [...connections.entries()];
+      for (let at = 0; at < entries.length; at += ENTRIES) {
+        member.send({ kind: 'connections', entries: entries.slice(at, at + ENTRIES) });
+      }
+    },
+    push,
+    reports(member, { report, outcomes }) {
+      const failed = new Set<string>();
+      for (const [origin, outcome] of outcomes) {
+        if (outcome !== 'ok') failed.add(origin);
+        const node = cluster.view.nodes.get(origin);
+        if (node !== undefined) contain(() => cluster.report(node, outcome), onError);
+      }
+      if (failed.size === 0) return;
+      // In this order: by the time the worker hears that it was heard, it has the view that came of it. It must hear
+      // so in any case, or it would doubt these nodes for ever.
+      pushUntilTold();
+      member.send({ kind: 'heard', report });
+      for (const origin of failed) watchList.add(origin);
+      broadcast({ kind: 'watch', origins: [...failed] });
+    },
+    connections(entries) {
+      for (const [id, hostAndPort] of entries) connections.remember(id, hostAndPort);
+      // Also back to where it came from, so that two who disagree end with the same.
+      broadcast({ kind: 'connections', entries });
+    },
+    loads(member, loads) {
+      // A copy, since what cannot be read must throw here, and not with each count of the others.
+      const own = loads.map(([origin, count]): Load => [origin, count]);
+      if (own.length > 0) loadsOf.set(member, own);
+      else loadsOf.delete(member);
+      count();
+    },
+    close() {
+      cluster.off('view', onView);
+      clearInterval(warming);
+      if (gathering !== null) clearTimeout(gathering);
+    },
+  };
+}

@@ -1,0 +1,82 @@
+import type { NodeOutcome, UpstreamNode } from '../../cluster/node.ts';
+import type { BrokerView, ClusterView, LeaderView, WaitReason } from '../../cluster/view.ts';
+import { MASTER_ROLES } from '../../discovery/discovery.ts';
+
+/** What a request of this worker found out about a node that the primary's views do not know of yet. */
+export interface Doubt {
+  /** The report that tells the primary. */
+  readonly report: number;
+  /** Epoch milliseconds of the first one. */
+  readonly since: number;
+  readonly reason: WaitReason;
+  /** It also takes a Broker out of the pool: a reset alone does not. */
+  readonly refused: boolean;
+}
+
+/** One more failure of a node; what was said first stays. */
+export function addDoubt(
+  before: Doubt | undefined,
+  outcome: Exclude<NodeOutcome, 'ok'>,
+  report: number,
+  now: number,
+): Doubt {
+  const unreachable = outcome === 'connect_failed' || outcome === 'reset';
+  return {
+    report,
+    since: before?.since ?? now,
+    reason: before?.reason ?? (unreachable ? 'leader_unreachable' : 'leader_initialising'),
+    refused: before?.refused === true || outcome !== 'reset',
+  };
+}
+
+/**
+ * The view as the primary will have it once it has heard: a leader in doubt must confirm anew, and a Broker that
+ * refused is out of the pool. The view itself where no doubt concerns it.
+ */
+export function withDoubts(view: ClusterView, doubts: ReadonlyMap<UpstreamNode, Doubt>): ClusterView {
+  if (doubts.size === 0) return view;
+  const leaders = {
+    coordinator: doubted(view.leaders.coordinator, doubts),
+    overlord: doubted(view.leaders.overlord, doubts),
+  };
+  const moved = MASTER_ROLES.some((role) => leaders[role] !== view.leaders[role]);
+  const refused = (node: UpstreamNode): boolean => doubts.get(node)?.refused === true;
+  const some = view.brokers.some(({ node, ready }) => ready && refused(node));
+  if (!moved && !some) return view;
+  return {
+    ...view,
+    leaders,
+    ...(some
+      ? {
+          brokers: view.brokers.map(
+            (broker): BrokerView =>
+              refused(broker.node) ? { ...broker, ready: false, why: 'failed a request' } : broker,
+          ),
+          pools: new Map(
+            [...view.pools].map(([service, pool]) => [service, pool.filter((node) => !refused(node))]),
+          ),
+        }
+      : {}),
+  };
+}
+
+/** Whether a failure of this node changes the view. */
+export function concerns(
+  view: ClusterView,
+  node: UpstreamNode,
+  outcome: Exclude<NodeOutcome, 'ok'>,
+): boolean {
+  const leads = MASTER_ROLES.some((role) => {
+    const leader = view.leaders[role];
+    return leader.node === node && leader.state === 'serving';
+  });
+  return (
+    leads || (outcome !== 'reset' && view.brokers.some((broker) => broker.node === node && broker.ready))
+  );
+}
+
+function doubted(leader: LeaderView, doubts: ReadonlyMap<UpstreamNode, Doubt>): LeaderView {
+  const doubt = leader.node === null ? undefined : doubts.get(leader.node);
+  if (doubt === undefined || leader.state !== 'serving') return leader;
+  return { ...leader, state: 'elected', since: doubt.since, waitReason: doubt.reason };
+}

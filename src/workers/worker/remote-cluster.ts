@@ -1,0 +1,135 @@
+import type { Cluster, ClusterEvents } from '../../cluster/cluster.ts';
+import type { NodeOutcome, UpstreamNode } from '../../cluster/node.ts';
+import type { ClusterView } from '../../cluster/view.ts';
+import { ContainedEmitter, contain, type InternalErrors } from '../../faults/internal-errors.ts';
+import type { FromWorker, Load } from '../protocol/messages.ts';
+import { createViewReader, type ViewParts } from '../protocol/view-wire.ts';
+import { createWatchList, type WatchList } from '../protocol/watch-list.ts';
+import { addDoubt, concerns, type Doubt, withDoubts } from './doubts.ts';
+
+export interface RemoteClusterOptions {
+  /** All parts of the view to begin with. */
+  readonly view: ViewParts;
+  readonly watched: readonly string[];
+  /** See `WatchList`. */
+  readonly watchMs: number;
+  readonly send: (message: FromWorker) => void;
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
+  /** Epoch milliseconds. */
+  readonly now?: () => number;
+}
+
+/** A worker's cluster: the primary's views, with what this worker has found out since. */
+export interface RemoteCluster extends Cluster {
+  /** Takes over what the primary has sent. */
+  show(parts: Partial<ViewParts>): void;
+  /** The primary has heard the reports up to this one, and the views shown since are made with them. */
+  heard(report: number): void;
+  watch(origins: readonly string[]): void;
+  readonly loads: readonly Load[];
+}
+
+export function createRemoteCluster(options: RemoteClusterOptions): RemoteCluster {
+  return new WorkerCluster(options);
+}
+
+class WorkerCluster extends ContainedEmitter<ClusterEvents> implements RemoteCluster {
+  readonly #send: (message: FromWorker) => void;
+  readonly #errors: InternalErrors;
+  readonly #now: () => number;
+  readonly #reader = createViewReader();
+  readonly #watchList: WatchList;
+  readonly #doubts = new Map<UpstreamNode, Doubt>();
+  /** What the next message of reports will hold. */
+  #outcomes: [origin: string, outcome: NodeOutcome][] = [];
+  #report = 1;
+  /** As the primary has it. */
+  #shown: ClusterView;
+  #view: ClusterView;
+  /** The view is not as the primary has it. */
+  #doubtful = false;
+  #version = 0;
+
+  constructor({ view, watched, watchMs, send, errors, now = Date.now }: RemoteClusterOptions) {
+    super((error) => errors.report('discovery', error));
+    this.setMaxListeners(0);
+    this.#send = send;
+    this.#errors = errors;
+    this.#now = now;
+    this.#watchList = createWatchList(() => performance.now(), watchMs);
+    this.#shown = this.#reader.read(view);
+    this.#view = this.#shown;
+    this.watch(watched);
+    this.#publish();
+  }
+
+  get view(): ClusterView {
+    return this.#view;
+  }
+
+  get loads(): readonly Load[] {
+    const nodes = [...this.#view.nodes.values()];
+    return nodes.filter((node) => node.outstanding > 0).map((node) => [node.origin, node.outstanding]);
+  }
+
+  show(parts: Partial<ViewParts>): void {
+    this.#shown = this.#reader.read(parts);
+    this.#publish();
+  }
+
+  heard(report: number): void {
+    for (const [node, doubt] of this.#doubts) if (doubt.report <= report) this.#doubts.delete(node);
+    if (this.#doubtful) this.#publish();
+  }
+
+  watch(origins: readonly string[]): void {
+    for (const origin of origins) this.#watchList.add(origin);
+  }
+
+  report(node: UpstreamNode, outcome: NodeOutcome): void {
+    if (outcome === 'ok') {
+      if (this.#watchList.tells(node.origin)) this.#tell(node, outcome);
+      return;
+    }
+    this.#watchList.add(node.origin);
+    this.#tell(node, outcome);
+    const concerned = concerns(this.#view, node, outcome);
+    this.#doubts.set(node, addDoubt(this.#doubts.get(node), outcome, this.#report, this.#now()));
+    if (concerned) this.#publish();
+  }
+
+  /** Operators talk to the primary. */
+  cordon(): void {}
+
+  start(): void {}
+
+  async close(): Promise<void> {}
+
+  /** One message for all that one turn of the event loop finds out, however many requests fail in it. */
+  #tell(node: UpstreamNode, outcome: NodeOutcome): void {
+    this.#outcomes.push([node.origin, outcome]);
+    if (this.#outcomes.length > 1) return;
+    setImmediate(() => {
+      const outcomes = this.#outcomes;
+      const report = this.#report++;
+      this.#outcomes = [];
+      contain(
+        () => this.#send({ kind: 'reports', report, outcomes }),
+        (error) => {
+          this.#errors.report('worker', error);
+          // The primary will never say so: what it was not told is not to be in doubt for ever.
+          this.heard(report);
+        },
+      );
+    });
+  }
+
+  /** Versions are counted here: those who wait look again when what they see changes, also by a doubt. */
+  #publish(): void {
+    const view = withDoubts(this.#shown, this.#doubts);
+    this.#doubtful = view !== this.#shown;
+    this.#view = { ...view, version: ++this.#version };
+    this.emit('view', this.#view);
+  }
+}
