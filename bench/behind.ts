@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startProcess } from '../src/demo/managed-process.ts';
-import { freePorts } from '../src/demo/ports.ts';
-import { answers200, waitFor } from '../src/demo/wait.ts';
 import type { Writer } from '../test/support/zookeeper-writer.ts';
+import { startProcess } from '../tools/druid-cluster/managed-process.ts';
+import { freePorts } from '../tools/druid-cluster/ports.ts';
+import { answers200, waitFor } from '../tools/druid-cluster/wait.ts';
 import type { Owned } from './owned.ts';
 import type { Place, Setup } from './peers/peer.ts';
 

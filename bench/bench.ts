@@ -1,10 +1,10 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ensureZooKeeperJars } from '../src/demo/artifacts.ts';
-import { freePorts } from '../src/demo/ports.ts';
-import { startZooKeeperServer } from '../src/demo/zookeeper-server.ts';
 import { connectWriter } from '../test/support/zookeeper-writer.ts';
+import { ensureZooKeeperJars } from '../tools/druid-cluster/artifacts.ts';
+import { freePorts } from '../tools/druid-cluster/ports.ts';
+import { startZooKeeperServer } from '../tools/druid-cluster/zookeeper-server.ts';
 import { measureFailOver } from './fail-over.ts';
 import { describeMachine } from './machine.ts';
 import { type Options, parseOptions, WrongOption } from './options.ts';

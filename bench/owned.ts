@@ -1,4 +1,4 @@
-import type { ManagedProcess } from '../src/demo/managed-process.ts';
+import type { ManagedProcess } from '../tools/druid-cluster/managed-process.ts';
 
 /** Processes that end with this one, each by its id, however this one ends. */
 export interface Owned {

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePorts } from '../../src/demo/ports.ts';
-import { waitFor } from '../../src/demo/wait.ts';
+import { freePorts } from '../../tools/druid-cluster/ports.ts';
+import { waitFor } from '../../tools/druid-cluster/wait.ts';
 import type { Peer, Place } from './peer.ts';
 import { startPinned } from './peer.ts';
 

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePorts } from '../../src/demo/ports.ts';
-import { answers200, waitFor } from '../../src/demo/wait.ts';
+import { freePorts } from '../../tools/druid-cluster/ports.ts';
+import { answers200, waitFor } from '../../tools/druid-cluster/wait.ts';
 import { type Peer, startPinned } from './peer.ts';
 
 const SERVER = fileURLToPath(new URL('http-proxy-server.ts', import.meta.url));

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePorts } from '../../src/demo/ports.ts';
-import { answers200, waitFor } from '../../src/demo/wait.ts';
+import { freePorts } from '../../tools/druid-cluster/ports.ts';
+import { answers200, waitFor } from '../../tools/druid-cluster/wait.ts';
 import { outputOf, type Peer, type Place, type Setup, startPinned } from './peer.ts';
 
 const LARGE_BUFFERS = `

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type ManagedProcess, startProcess } from '../../src/demo/managed-process.ts';
+import { type ManagedProcess, startProcess } from '../../tools/druid-cluster/managed-process.ts';
 
 /** How a peer is set up: as relay, answering with a 307 itself, or as relay in front of 1,000 Brokers. */
 export type Setup = 'relay' | 'redirect' | 'brokers1000';

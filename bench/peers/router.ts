@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ensureDruidJars } from '../../src/demo/artifacts.ts';
-import { LOG4J_CONFIGURATION } from '../../src/demo/druid-properties.ts';
-import { freePorts } from '../../src/demo/ports.ts';
-import { answers200, waitFor } from '../../src/demo/wait.ts';
+import { ensureDruidJars } from '../../tools/druid-cluster/artifacts.ts';
+import { LOG4J_CONFIGURATION } from '../../tools/druid-cluster/druid-properties.ts';
+import { freePorts } from '../../tools/druid-cluster/ports.ts';
+import { answers200, waitFor } from '../../tools/druid-cluster/wait.ts';
 import { outputOf, type Peer, type Place, startPinned } from './peer.ts';
 
 /** As Druid's documentation has it for a Router of a small cluster, with C2 and G1 as in its example flags. */

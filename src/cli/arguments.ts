@@ -14,13 +14,11 @@ export interface SourceArguments {
 export type Command =
   | { readonly name: 'serve'; readonly sources: SourceArguments }
   | { readonly name: 'check-config'; readonly sources: SourceArguments; readonly print: boolean }
-  | { readonly name: 'demo'; readonly args: readonly string[] }
   | { readonly name: 'help' }
   | { readonly name: 'version' };
 
 export const HELP = `Usage: druid-gateway [serve] [OPTIONS]
        druid-gateway check-config [--print] [OPTIONS]
-       druid-gateway demo [--help]
 
 One URL for a highly available Apache Druid cluster.
 
@@ -39,7 +37,7 @@ properties, and these over the defaults. Ends with 0 on SIGTERM after draining, 
 command line or the configuration is wrong, 70 after a fault of its own.
 `;
 
-const COMMANDS = ['serve', 'check-config', 'demo', 'help', 'version'] as const;
+const COMMANDS = ['serve', 'check-config', 'help', 'version'] as const;
 
 const OPTIONS = {
   zookeeper: { type: 'string' },
@@ -56,8 +54,6 @@ const OPTIONS = {
 
 /** Throws `UsageError`. */
 export function parseCommand(args: readonly string[]): Command {
-  const [first] = args;
-  if (first === 'demo') return { name: 'demo', args: args.slice(1) };
   const { values, positionals } = parse(args);
   const [command = 'serve', ...more] = positionals;
   if (!isCommand(command)) {
@@ -66,7 +62,6 @@ export function parseCommand(args: readonly string[]): Command {
   if (more.length > 0) throw new UsageError(`${more[0]} is one argument too many; see --help`);
   if (values.help || command === 'help') return { name: 'help' };
   if (values.version || command === 'version') return { name: 'version' };
-  if (command === 'demo') throw new UsageError('demo comes first, and then its own options; see demo --help');
   const { config, 'druid-properties': druidProperties, print, help, version, ...flags } = values;
   const sources: SourceArguments = {
     flags,

@@ -30,10 +30,6 @@ async function execute(command: Command): Promise<number> {
       process.stdout.write(checkConfig(command.sources, command.print));
       return OK;
     }
-    case 'demo': {
-      const { runDemo } = await import('../demo/demo.ts');
-      return await runDemo(command.args);
-    }
     case 'serve': {
       const { serve } = await import('./serve.ts');
       await serve(command.sources);

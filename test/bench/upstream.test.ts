@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { RECEIVED } from '../../bench/workloads.ts';
-import { freePorts } from '../../src/demo/ports.ts';
+import { freePorts } from '../../tools/druid-cluster/ports.ts';
 
 const MAIN = fileURLToPath(new URL('../../bench/upstream.ts', import.meta.url));
 let responder: ChildProcess;

@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { startDruidCluster } from '../../src/demo/druid-cluster.ts';
+import { startDruidCluster } from '../../tools/druid-cluster/druid-cluster.ts';
 
 let folder: string;
 
@@ -31,7 +31,7 @@ async function ended(pids: readonly number[]): Promise<void> {
 }
 
 test('a process ends with its parent, however that came', async () => {
-  const module = new URL('../../src/demo/managed-process.ts', import.meta.url);
+  const module = new URL('../../tools/druid-cluster/managed-process.ts', import.meta.url);
   const script = `
     import { startProcess } from ${JSON.stringify(module.href)};
     const { pid } = await startProcess({

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ingest, ingestionTask, sql, waitForRows } from '../../src/demo/dataset.ts';
+import { ingest, ingestionTask, sql, waitForRows } from '../../tools/druid-cluster/dataset.ts';
 import { gatewayForDruid, masters, nodes } from '../support/druid.ts';
 import { isWhole, type RunningGateway } from '../support/gateway-process.ts';
 import { connectRaw } from '../support/raw-client.ts';

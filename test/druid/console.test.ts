@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ingest, ingestionTask, waitForRows } from '../../src/demo/dataset.ts';
+import { ingest, ingestionTask, waitForRows } from '../../tools/druid-cluster/dataset.ts';
 import { gatewayForDruid } from '../support/druid.ts';
 import { isWhole, type RunningGateway } from '../support/gateway-process.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ingest, ingestionTask, waitForRows } from '../../src/demo/dataset.ts';
+import { ingest, ingestionTask, waitForRows } from '../../tools/druid-cluster/dataset.ts';
 import { CALLS, TABLE } from '../router-compatibility/calls.ts';
 import { ask, differences, type Found, type Names } from '../router-compatibility/compare.ts';
 import { DIFFERENCES } from '../router-compatibility/differences.ts';

@@ -5,10 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { ensureDruidJars, ensureZooKeeperJars } from '../../src/demo/artifacts.ts';
-import { type DruidCluster, startDruidCluster } from '../../src/demo/druid-cluster.ts';
-import type { DruidRole } from '../../src/demo/druid-properties.ts';
-import { checkToolchain } from '../../src/demo/toolchain.ts';
+import { ensureDruidJars, ensureZooKeeperJars } from '../../tools/druid-cluster/artifacts.ts';
+import { type DruidCluster, startDruidCluster } from '../../tools/druid-cluster/druid-cluster.ts';
+import type { DruidRole } from '../../tools/druid-cluster/druid-properties.ts';
+import { checkToolchain } from '../../tools/druid-cluster/toolchain.ts';
 
 /** A process of the shared cluster, as tests see it. */
 export interface NodeInfo {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { ensureAvaticaJars } from '../../src/demo/artifacts.ts';
+import { ensureAvaticaJars } from '../../tools/druid-cluster/artifacts.ts';
 
 export interface JdbcOutcome {
   /** Rounds of queries that went well. */

@@ -1,4 +1,4 @@
-import { freePorts } from '../../src/demo/ports.ts';
+import { freePorts } from '../../tools/druid-cluster/ports.ts';
 
 const WORKERS = 16;
 const given = new Set<number>();

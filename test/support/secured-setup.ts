@@ -5,10 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { ensureSecuredDruidJars, ensureZooKeeperJars } from '../../src/demo/artifacts.ts';
-import { type DruidCluster, startDruidCluster, type Waves } from '../../src/demo/druid-cluster.ts';
-import type { DruidRole } from '../../src/demo/druid-properties.ts';
-import { checkToolchain } from '../../src/demo/toolchain.ts';
+import { ensureSecuredDruidJars, ensureZooKeeperJars } from '../../tools/druid-cluster/artifacts.ts';
+import { type DruidCluster, startDruidCluster, type Waves } from '../../tools/druid-cluster/druid-cluster.ts';
+import type { DruidRole } from '../../tools/druid-cluster/druid-properties.ts';
+import { checkToolchain } from '../../tools/druid-cluster/toolchain.ts';
 import type { NodeInfo } from './druid-setup.ts';
 
 /** The users that the cluster has from the start. */

@@ -1,5 +1,5 @@
 import { inject } from 'vitest';
-import { ingestionTask } from '../../src/demo/dataset.ts';
+import { ingestionTask } from '../../tools/druid-cluster/dataset.ts';
 import { eventually } from './eventually.ts';
 import { type RunningGateway, startGateway } from './gateway-process.ts';
 import { ADMIN, type SecuredCluster } from './secured-setup.ts';

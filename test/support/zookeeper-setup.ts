@@ -1,4 +1,4 @@
-import { ensureZooKeeperJars } from '../../src/demo/artifacts.ts';
+import { ensureZooKeeperJars } from '../../tools/druid-cluster/artifacts.ts';
 
 /** Before the first file, so that two of them do not fetch the same. */
 export async function setup(): Promise<void> {

@@ -1,10 +1,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ensureZooKeeperJars } from '../../src/demo/artifacts.ts';
-import { type ManagedProcess, startProcess } from '../../src/demo/managed-process.ts';
-import { waitFor } from '../../src/demo/wait.ts';
-import { fourLetterWord } from '../../src/demo/zookeeper-server.ts';
+import { ensureZooKeeperJars } from '../../tools/druid-cluster/artifacts.ts';
+import { type ManagedProcess, startProcess } from '../../tools/druid-cluster/managed-process.ts';
+import { waitFor } from '../../tools/druid-cluster/wait.ts';
+import { fourLetterWord } from '../../tools/druid-cluster/zookeeper-server.ts';
 import { testPorts } from './ports.ts';
 
 export interface EnsembleOptions {

@@ -2,16 +2,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { destination } from 'pino';
-import { loadConfig } from '../config/load.ts';
-import { createGateway, type Gateway } from '../gateway/gateway.ts';
-import { createLogger } from '../logs/logger.ts';
-import { version } from '../version.ts';
-import { ensureDruidJars, ensureZooKeeperJars } from './artifacts.ts';
-import { DATASOURCE, loadDataset, sql } from './dataset.ts';
-import { type DruidCluster, startDruidCluster } from './druid-cluster.ts';
+import { loadConfig } from '../src/config/load.ts';
+import { createGateway, type Gateway } from '../src/gateway/gateway.ts';
+import { createLogger } from '../src/logs/logger.ts';
+import { version } from '../src/version.ts';
+import { ensureDruidJars, ensureZooKeeperJars } from '../tools/druid-cluster/artifacts.ts';
+import { DATASOURCE, loadDataset, sql } from '../tools/druid-cluster/dataset.ts';
+import { type DruidCluster, startDruidCluster } from '../tools/druid-cluster/druid-cluster.ts';
+import { isFree } from '../tools/druid-cluster/ports.ts';
+import { checkToolchain } from '../tools/druid-cluster/toolchain.ts';
 import { DEMO_HELP, type DemoOptions, parseDemoOptions } from './options.ts';
-import { isFree } from './ports.ts';
-import { checkToolchain } from './toolchain.ts';
 
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
@@ -23,7 +23,7 @@ export async function runDemo(args: readonly string[]): Promise<number> {
   try {
     options = parseDemoOptions(args);
   } catch (error) {
-    process.stderr.write(`druid-gateway demo: ${messageOf(error)}\n`);
+    process.stderr.write(`demo: ${messageOf(error)}\n`);
     return 2;
   }
   if (options.help) {
@@ -41,7 +41,7 @@ export async function runDemo(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (stop.signal.aborted) return 130;
-    process.stderr.write(`druid-gateway demo: ${messageOf(error)}\n`);
+    process.stderr.write(`demo: ${messageOf(error)}\n`);
     return 1;
   } finally {
     for (const name of SIGNALS) process.off(name, onSignal);
