@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Writer } from '../test/support/zookeeper-writer.ts';
+import type { Writer } from '../test/kit/zookeeper/zookeeper-writer.ts';
 import { startProcess } from '../tools/druid-cluster/managed-process.ts';
 import { freePorts } from '../tools/druid-cluster/ports.ts';
 import { answers200, waitFor } from '../tools/druid-cluster/wait.ts';

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectWriter } from '../test/support/zookeeper-writer.ts';
+import { connectWriter } from '../test/kit/zookeeper/zookeeper-writer.ts';
 import { ensureZooKeeperJars } from '../tools/druid-cluster/artifacts.ts';
 import { freePorts } from '../tools/druid-cluster/ports.ts';
 import { startZooKeeperServer } from '../tools/druid-cluster/zookeeper-server.ts';

@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type DruidLike, startDruidLike } from '../test/support/druid-like.ts';
-import type { Writer } from '../test/support/zookeeper-writer.ts';
+import { type DruidLike, startDruidLike } from '../test/kit/upstream/druid-like.ts';
+import type { Writer } from '../test/kit/zookeeper/zookeeper-writer.ts';
 import { placeFor, type Stage } from './behind.ts';
 import type { Options } from './options.ts';
 import { createOwned } from './owned.ts';

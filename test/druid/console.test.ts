@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ingest, ingestionTask, waitForRows } from '../../tools/druid-cluster/dataset.ts';
-import { gatewayForDruid } from '../support/druid.ts';
-import { isWhole, type RunningGateway } from '../support/gateway-process.ts';
+import { gatewayForDruid } from '../kit/druid/druid.ts';
+import { isWhole, type RunningGateway } from '../kit/gateway/gateway-process.ts';
 
 const TABLE = 'console_rows';
 const CANDIDATES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];

@@ -1,6 +1,6 @@
 import { beforeAll } from 'vitest';
-import { type ContractNodes, druidContract } from '../support/contract.ts';
-import { masters, nodes } from '../support/druid.ts';
+import { masters, nodes } from '../kit/druid/druid.ts';
+import { type ContractNodes, druidContract } from '../kit/upstream/contract.ts';
 
 const origin = ({ port }: { readonly port: number }): string => `http://127.0.0.1:${port}`;
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addBroker, gatewayForDruid, nodes, remove } from '../support/druid.ts';
-import type { NodeInfo } from '../support/druid-setup.ts';
-import { isWhole, type RunningGateway } from '../support/gateway-process.ts';
-import { type JdbcOutcome, startJdbc } from '../support/jdbc.ts';
+import { addBroker, gatewayForDruid, nodes, remove } from '../kit/druid/druid.ts';
+import type { NodeInfo } from '../kit/druid/druid-setup.ts';
+import { type JdbcOutcome, startJdbc } from '../kit/druid/jdbc.ts';
+import { isWhole, type RunningGateway } from '../kit/gateway/gateway-process.ts';
 
 const FORMATS = ['json', 'protobuf'] as const;
 

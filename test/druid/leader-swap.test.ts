@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MasterRole } from '../../src/discovery/discovery.ts';
-import { gatewayForDruidWith, masters, nodes, restart } from '../support/druid.ts';
-import { type GatewayStatus, isWhole, type RunningGateway } from '../support/gateway-process.ts';
-import { startTraffic, type Traffic } from '../support/traffic.ts';
+import { startTraffic, type Traffic } from '../kit/clients/traffic.ts';
+import { gatewayForDruidWith, masters, nodes, restart } from '../kit/druid/druid.ts';
+import { type GatewayStatus, isWhole, type RunningGateway } from '../kit/gateway/gateway-process.ts';
 
 let gateway: RunningGateway;
 /** Names of what was written, unique over all tests of this run. */

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ingest, ingestionTask, waitForRows } from '../../tools/druid-cluster/dataset.ts';
-import { CALLS, TABLE } from '../router-compatibility/calls.ts';
-import { ask, differences, type Found, type Names } from '../router-compatibility/compare.ts';
-import { DIFFERENCES } from '../router-compatibility/differences.ts';
-import { judge } from '../router-compatibility/judge.ts';
-import { gatewayForDruid } from '../support/druid.ts';
-import { type DruidRouter, startRouter } from '../support/druid-router.ts';
-import { isWhole, type RunningGateway } from '../support/gateway-process.ts';
+import { gatewayForDruid } from '../kit/druid/druid.ts';
+import { type DruidRouter, startRouter } from '../kit/druid/druid-router.ts';
+import { isWhole, type RunningGateway } from '../kit/gateway/gateway-process.ts';
+import { CALLS, TABLE } from './router-compatibility/calls.ts';
+import { ask, differences, type Found, type Names } from './router-compatibility/compare.ts';
+import { DIFFERENCES } from './router-compatibility/differences.ts';
+import { judge } from './router-compatibility/judge.ts';
 
 let gateway: RunningGateway;
 let router: DruidRouter;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addBroker, gatewayForDruid, nodes, remove } from '../support/druid.ts';
-import type { NodeInfo } from '../support/druid-setup.ts';
-import type { RunningGateway } from '../support/gateway-process.ts';
+import { addBroker, gatewayForDruid, nodes, remove } from '../kit/druid/druid.ts';
+import type { NodeInfo } from '../kit/druid/druid-setup.ts';
+import type { RunningGateway } from '../kit/gateway/gateway-process.ts';
 
 const HOT = 'druid/broker-hot';
 const COLD = 'druid/broker';

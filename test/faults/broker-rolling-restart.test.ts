@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { DruidLike } from '../support/druid-like.ts';
+import type { DruidLike } from '../kit/upstream/druid-like.ts';
 import { pause, type Scene, stage } from './scene.ts';
 
 let scene: Scene;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
-import { type ContractNodes, druidContract } from '../support/contract.ts';
+import { type ContractNodes, druidContract } from '../kit/upstream/contract.ts';
 import { type Scene, stage } from './scene.ts';
 
 let scene: Scene;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { startProxy, type TcpProxy } from '../kit/net/tcp-proxy.ts';
 import { type Scene, stage } from './scene.ts';
 
 let scene: Scene;

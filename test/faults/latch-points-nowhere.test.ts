@@ -1,7 +1,7 @@
 import { CreateMode } from 'node-zookeeper-client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { LATCHES } from '../support/druid-like/master.ts';
-import { connectWriter, type Writer } from '../support/zookeeper-writer.ts';
+import { LATCHES } from '../kit/upstream/druid-like/master.ts';
+import { connectWriter, type Writer } from '../kit/zookeeper/zookeeper-writer.ts';
 import { type Scene, stage } from './scene.ts';
 
 let scene: Scene;

@@ -1,9 +1,9 @@
 import type { MasterRole } from '../../src/discovery/discovery.ts';
-import type { Settings } from '../support/druid-like/faults.ts';
-import { type DruidLikeCluster, startDruidLike } from '../support/druid-like.ts';
-import { type RunningGateway, startGatewayWith } from '../support/gateway-process.ts';
-import { startTraffic, type Traffic, type TrafficOptions } from '../support/traffic.ts';
-import { type Ensemble, startEnsemble } from '../support/zookeeper.ts';
+import { startTraffic, type Traffic, type TrafficOptions } from '../kit/clients/traffic.ts';
+import { type RunningGateway, startGatewayWith } from '../kit/gateway/gateway-process.ts';
+import type { Settings } from '../kit/upstream/druid-like/faults.ts';
+import { type DruidLikeCluster, startDruidLike } from '../kit/upstream/druid-like.ts';
+import { type Ensemble, startEnsemble } from '../kit/zookeeper/zookeeper.ts';
 
 export interface SceneOptions {
   readonly servers?: number;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startTraffic, type Traffic } from '../support/traffic.ts';
+import { startTraffic, type Traffic } from '../kit/clients/traffic.ts';
 import { pause, type Scene, stage } from './scene.ts';
 
 let scene: Scene;

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, expect, test } from 'vitest';
-import { createLink, type NamespaceLink } from '../support/namespace.ts';
+import { createLink, type NamespaceLink } from '../kit/net/namespace.ts';
 import { type Scene, stage } from './scene.ts';
 
 let scene: Scene | null = null;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { EnsembleServer } from '../support/zookeeper.ts';
+import type { EnsembleServer } from '../kit/zookeeper/zookeeper.ts';
 import { pause, type Scene, stage } from './scene.ts';
 
 let scene: Scene;

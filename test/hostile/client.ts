@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
-import { unchunk } from '../support/fake-upstream.ts';
+import { unchunk } from '../kit/upstream/fake-upstream.ts';
 
 /** How a client leaves: with a reset, or by saying that nothing more comes while it still reads. */
 export type Departure = 'reset' | 'half-close';

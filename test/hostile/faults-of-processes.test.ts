@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type FakeUpstream, json, plain, startUpstream } from '../support/fake-upstream.ts';
 import {
   atFault,
   type RunningGateway,
   startFaultyGateway,
   startGatewayWith,
-} from '../support/gateway-process.ts';
-import { OP, type ScriptedZooKeeper, startScriptedZooKeeper } from '../support/scripted-zookeeper.ts';
+} from '../kit/gateway/gateway-process.ts';
+import { type FakeUpstream, json, plain, startUpstream } from '../kit/upstream/fake-upstream.ts';
+import { OP, type ScriptedZooKeeper, startScriptedZooKeeper } from '../kit/zookeeper/scripted-zookeeper.ts';
 import { connected, request } from './one-fault.ts';
 import { ask, lives } from './rig.ts';
 

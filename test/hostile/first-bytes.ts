@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Door } from '../support/door.ts';
-import { plain } from '../support/fake-upstream.ts';
+import type { Door } from '../kit/gateway/door.ts';
+import { plain } from '../kit/upstream/fake-upstream.ts';
 import { type Client, clientHello, concurrently, connect, type Departure, pause } from './client.ts';
 import { type Rig, startRig } from './rig.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Door } from '../support/door.ts';
+import type { Door } from '../kit/gateway/door.ts';
 import { answersIn, concurrently, connect, pause } from './client.ts';
 import { type GeneratedRequest, generateRequest } from './generate.ts';
 import { generateAdminRequest } from './generate-admin.ts';

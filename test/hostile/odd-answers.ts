@@ -1,5 +1,5 @@
 import type net from 'node:net';
-import type { ReceivedRequest } from '../support/fake-upstream.ts';
+import type { ReceivedRequest } from '../kit/upstream/fake-upstream.ts';
 
 /** One way to answer a request, wrong more often than not. */
 export interface OddAnswer {

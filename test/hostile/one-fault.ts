@@ -1,5 +1,5 @@
 import { afterEach, expect } from 'vitest';
-import { plain, type Script } from '../support/fake-upstream.ts';
+import { plain, type Script } from '../kit/upstream/fake-upstream.ts';
 import { type Client, connect } from './client.ts';
 import { type Rig, type RigOptions, startRig } from './rig.ts';
 

@@ -3,10 +3,10 @@ import http from 'node:http';
 import https from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Certificates, makeCertificates } from '../support/certificates.ts';
-import type { Door } from '../support/door.ts';
-import { type FakeUpstream, plain, type Script, startUpstream } from '../support/fake-upstream.ts';
-import { type RunningGateway, startGatewayWith } from '../support/gateway-process.ts';
+import type { Door } from '../kit/gateway/door.ts';
+import { type RunningGateway, startGatewayWith } from '../kit/gateway/gateway-process.ts';
+import { type Certificates, makeCertificates } from '../kit/net/certificates.ts';
+import { type FakeUpstream, plain, type Script, startUpstream } from '../kit/upstream/fake-upstream.ts';
 import { pause } from './client.ts';
 import { ANSWER_HEADER } from './odd-answers.ts';
 

@@ -1,6 +1,6 @@
 import { pause, type Scene } from '../faults/scene.ts';
-import type { DruidLike } from '../support/druid-like.ts';
-import type { TcpProxy } from '../support/tcp-proxy.ts';
+import type { TcpProxy } from '../kit/net/tcp-proxy.ts';
+import type { DruidLike } from '../kit/upstream/druid-like.ts';
 
 /** One thing that goes wrong and is put right again; `run` ends when it is. */
 export interface Fault {

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { pause, type Scene, stage } from '../faults/scene.ts';
-import { startProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { startProxy, type TcpProxy } from '../kit/net/tcp-proxy.ts';
 import { drawFault, seeded } from './faults.ts';
 import { check, type Entry, growth, type Sample } from './history.ts';
 import { startLoad } from './load.ts';

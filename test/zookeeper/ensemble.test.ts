@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type Ensemble, startEnsemble } from '../support/zookeeper.ts';
-import { connectWriter } from '../support/zookeeper-writer.ts';
+import { type Ensemble, startEnsemble } from '../kit/zookeeper/zookeeper.ts';
+import { connectWriter } from '../kit/zookeeper/zookeeper-writer.ts';
 import { BROKERS, brokersOf, closeAll, discover, latchOf, populate, until } from './fixture.ts';
 
 let ensemble: Ensemble;

@@ -3,8 +3,8 @@ import {
   type ZooKeeperDiscovery,
   type ZooKeeperDiscoveryOptions,
 } from '../../src/discovery/zookeeper/discovery.ts';
-import { recordErrors } from '../support/recorded-errors.ts';
-import type { Writer } from '../support/zookeeper-writer.ts';
+import { recordErrors } from '../kit/gateway/recorded-errors.ts';
+import type { Writer } from '../kit/zookeeper/zookeeper-writer.ts';
 
 const open = new Set<ZooKeeperDiscovery>();
 

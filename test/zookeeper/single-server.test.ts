@@ -1,8 +1,8 @@
 import { ACL, Id, Permission } from 'node-zookeeper-client';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { startProxy } from '../support/tcp-proxy.ts';
-import { type Ensemble, startEnsemble } from '../support/zookeeper.ts';
-import { connectWriter, type Writer } from '../support/zookeeper-writer.ts';
+import { startProxy } from '../kit/net/tcp-proxy.ts';
+import { type Ensemble, startEnsemble } from '../kit/zookeeper/zookeeper.ts';
+import { connectWriter, type Writer } from '../kit/zookeeper/zookeeper-writer.ts';
 import { BROKERS, brokersOf, closeAll, discover, LATCHES, latchOf, populate, until } from './fixture.ts';
 
 let ensemble: Ensemble;

@@ -2,9 +2,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type Certificates, makeCertificates } from '../support/certificates.ts';
-import { type Ensemble, startEnsemble } from '../support/zookeeper.ts';
-import { connectWriter } from '../support/zookeeper-writer.ts';
+import { type Certificates, makeCertificates } from '../kit/net/certificates.ts';
+import { type Ensemble, startEnsemble } from '../kit/zookeeper/zookeeper.ts';
+import { connectWriter } from '../kit/zookeeper/zookeeper-writer.ts';
 import { brokersOf, closeAll, discover, populate, until } from './fixture.ts';
 
 let folder: string;

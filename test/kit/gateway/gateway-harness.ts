@@ -1,0 +1,361 @@
+import { EventEmitter } from 'node:events';
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SecureContextOptions } from 'node:tls';
+import { pino } from 'pino';
+import type { Cluster, ClusterEvents } from '../../../src/cluster/cluster.ts';
+import type { NodeOutcome, UpstreamNode } from '../../../src/cluster/node.ts';
+import type { ClusterView, LeaderView, WaitReason } from '../../../src/cluster/view.ts';
+import type { MasterRole } from '../../../src/discovery/discovery.ts';
+import type { ConsoleOptions } from '../../../src/doors/console/console-page.ts';
+import { createFrontDoor, type DoorLimits, type FrontDoor } from '../../../src/doors/front/front-door.ts';
+import { createConnections } from '../../../src/exchange/druid/jdbc-connections.ts';
+import { createRunningQueries, type RunningQueries } from '../../../src/exchange/druid/running-queries.ts';
+import { createExchange } from '../../../src/exchange/exchange.ts';
+import {
+  type Concurrency,
+  type ConcurrencyLimits,
+  createConcurrency,
+} from '../../../src/exchange/limits/concurrency.ts';
+import type { Pressure } from '../../../src/exchange/limits/overload.ts';
+import {
+  createRetryBudget,
+  type RetryBudget,
+  type RetryBudgetOptions,
+} from '../../../src/exchange/limits/retry-budget.ts';
+import { createParking, type Parking } from '../../../src/exchange/limits/wait-queue.ts';
+import type { ClientSide } from '../../../src/exchange/ports/client.ts';
+import type { ExchangeRecord } from '../../../src/exchange/ports/record.ts';
+import type { ExchangeDeps, ExchangeOptions } from '../../../src/exchange/ports/services.ts';
+import type { Upstreams } from '../../../src/exchange/ports/upstream.ts';
+import type { Route } from '../../../src/routing/route.ts';
+import { createUpstreams, type UpstreamOptions } from '../../../src/upstream/upstreams.ts';
+import { makeCertificates } from '../net/certificates.ts';
+import { DOOR, type Door, OVER_TLS } from './door.ts';
+import { type RecordedErrors, recordErrors } from './recorded-errors.ts';
+
+/** A cluster that is what a test says it is. */
+export class FakeCluster extends EventEmitter<ClusterEvents> implements Cluster {
+  view: ClusterView = {
+    version: 1,
+    complete: true,
+    discovery: { state: 'connected', since: 0, detail: null },
+    readAt: 0,
+    leaders: { coordinator: noLeader('coordinator', 1), overlord: noLeader('overlord', 1) },
+    rivals: { coordinator: [], overlord: [] },
+    brokers: [],
+    pools: new Map(),
+    cordoned: new Set(),
+    nodes: new Map(),
+    roles: new Map(),
+  };
+  readonly reports: [hostAndPort: string, outcome: NodeOutcome][] = [];
+  readonly #nodes = new Map<string, UpstreamNode>();
+  onReport: (node: UpstreamNode, outcome: NodeOutcome) => void = () => {};
+
+  start(): void {}
+  async close(): Promise<void> {}
+  cordon(): void {}
+
+  report(node: UpstreamNode, outcome: NodeOutcome): void {
+    this.reports.push([node.hostAndPort, outcome]);
+    this.onReport(node, outcome);
+  }
+
+  node(origin: string): UpstreamNode {
+    const known = this.#nodes.get(origin);
+    if (known !== undefined) return known;
+    const created = { origin, hostAndPort: origin.replace(/^https?:\/\//, ''), outstanding: 0, share: 1 };
+    this.#nodes.set(origin, created);
+    return created;
+  }
+
+  /** The next view, with these parts replaced. */
+  change(parts: Partial<ClusterView>): void {
+    this.view = { ...this.view, ...parts, version: this.view.version + 1 };
+    this.view = { ...this.view, nodes: new Map(this.#nodes) };
+    this.emit('view', this.view);
+  }
+
+  lead(role: MasterRole, origin: string): void {
+    const version = this.view.version + 1;
+    const node = this.node(origin);
+    const leader: LeaderView = {
+      role,
+      state: 'serving',
+      node,
+      term: version,
+      knownBy: 'both',
+      since: version,
+      waitReason: null,
+    };
+    this.change({ leaders: { ...this.view.leaders, [role]: leader } });
+  }
+
+  unlead(role: MasterRole, waitReason: WaitReason = 'no_leader'): void {
+    const leader = { ...noLeader(role, this.view.version + 1), waitReason };
+    this.change({ leaders: { ...this.view.leaders, [role]: leader } });
+  }
+
+  brokers(...origins: string[]): void {
+    this.services({ 'druid/broker': origins });
+  }
+
+  /** Ready Brokers of these services. */
+  services(origins: Readonly<Record<string, readonly string[]>>): void {
+    const pools = Object.entries(origins).map(
+      ([service, of]) => [service, of.map((origin) => this.node(origin))] as const,
+    );
+    const ready = { ready: true, cordoned: false, ejected: false, why: 'ready' };
+    this.change({
+      brokers: pools.flatMap(([service, nodes]) => nodes.map((node) => ({ node, service, ...ready }))),
+      pools: new Map(pools),
+    });
+  }
+}
+
+function noLeader(role: MasterRole, since: number): LeaderView {
+  return { role, state: 'none', node: null, term: null, knownBy: 'nothing', since, waitReason: 'no_leader' };
+}
+
+/** A small path table: enough to reach every kind of route. */
+function route(method: string, target: string): Route {
+  if (!target.startsWith('/') || target.includes('%zz')) {
+    return { kind: 'refused', status: 400, reason: 'target_malformed', message: 'The target is malformed.' };
+  }
+  const path = target.split('?')[0] ?? '';
+  if (method === 'OPTIONS') return { kind: 'local', name: 'options', target, allow: 'GET, POST' };
+  if (!['GET', 'HEAD', 'POST', 'PUT', 'DELETE'].includes(method)) {
+    return { kind: 'refused', status: 405, reason: 'method_not_allowed', message: 'Not this.', allow: 'GET' };
+  }
+  const reads = method === 'GET' || method === 'HEAD';
+  if (path.startsWith('/druid/coordinator/')) {
+    return { kind: 'forward', role: 'coordinator', class: reads ? 'read' : 'write', target };
+  }
+  if (path.startsWith('/druid/indexer/')) {
+    return { kind: 'forward', role: 'overlord', class: reads ? 'read' : 'write', target };
+  }
+  if (path.startsWith('/druid/v2/sql/avatica'))
+    return { kind: 'forward', role: 'broker', class: 'jdbc', target };
+  if (method === 'DELETE' && path.startsWith('/druid/v2'))
+    return { kind: 'forward', role: 'broker', class: 'cancel', target };
+  if (path === '/druid/v2/sql/task') return { kind: 'forward', role: 'broker', class: 'statement', target };
+  if (path.startsWith('/druid/v2')) return { kind: 'forward', role: 'broker', class: 'query', target };
+  const local = LOCAL[path];
+  if (local !== undefined) return { kind: 'local', name: local, target };
+  if (path === '/' || path.startsWith('/public/') || path.endsWith('.html'))
+    return { kind: 'console', target };
+  return { kind: 'refused', status: 404, reason: 'path_unknown', message: 'No such path.' };
+}
+
+const LOCAL: Readonly<Record<string, Extract<Route, { kind: 'local' }>['name']>> = {
+  '/proxy/enabled': 'proxy-enabled',
+  '/status': 'status',
+  '/status/properties': 'status-properties',
+  '/status/health': 'status-health',
+  '/status/ready': 'status-ready',
+  '/status/selfDiscovered': 'self-discovered',
+  '/status/selfDiscovered/status': 'self-discovered-status',
+  '/druid/router/v1/brokers': 'router-brokers',
+};
+
+let pem: Promise<Buffer> | null = null;
+
+/** Key and certificate of a listener, made once for all tests of a file. */
+async function listenerTls(): Promise<SecureContextOptions> {
+  pem ??= mkdtemp(join(tmpdir(), 'listener-tls-'))
+    .then(makeCertificates)
+    .then(({ server }) => readFile(server));
+  const both = await pem;
+  return { key: both, cert: both };
+}
+
+export interface HarnessOptions {
+  /** That of the suite unless it is said; so is whether clients come encrypted. */
+  readonly door?: Door;
+  readonly tls?: boolean;
+  /** What stands in for the exchange. */
+  readonly handle?: (client: ClientSide) => boolean;
+  readonly console?: Partial<ConsoleOptions>;
+  readonly now?: () => number;
+  readonly exchange?: Partial<ExchangeOptions>;
+  readonly upstreams?: Partial<UpstreamOptions>;
+  readonly limits?: Partial<DoorLimits>;
+  readonly redirectPolicy?: ExchangeDeps['redirectPolicy'];
+  readonly placer?: ExchangeDeps['placer'];
+  readonly maxParked?: number;
+  readonly maxParkedBytes?: number;
+  readonly maxQueued?: number;
+  readonly concurrency?: Partial<ConcurrencyLimits>;
+  readonly retries?: RetryBudgetOptions;
+  /** Parts of the exchange that a test replaces, by ones that throw for instance. */
+  readonly deps?: Partial<ExchangeDeps> | ((own: ExchangeDeps) => ExchangeDeps);
+}
+
+export interface Harness {
+  readonly cluster: FakeCluster;
+  readonly records: ExchangeRecord[];
+  /** Errors of the gateway itself. */
+  readonly errors: RecordedErrors;
+  readonly parking: Parking;
+  readonly concurrency: Concurrency;
+  readonly retryBudget: RetryBudget;
+  readonly runningQueries: RunningQueries;
+  /** What the exchange takes for the state of the event loop. */
+  readonly pressure: { high: boolean };
+  readonly door: FrontDoor;
+  readonly port: number;
+  retain: Upstreams['retain'];
+  /** Waits until so many records are there. */
+  recorded(count: number): Promise<ExchangeRecord[]>;
+  close(): Promise<void>;
+}
+
+/** The exchange behind the front door, on real sockets, with a cluster the test makes up. */
+export async function startHarness(options: HarnessOptions = {}): Promise<Harness> {
+  const cluster = new FakeCluster();
+  const records: ExchangeRecord[] = [];
+  const errors = recordErrors();
+  const now = options.now ?? ((): number => performance.now());
+  const parking = createParking({
+    cluster,
+    errors,
+    maxRequests: options.maxParked ?? 100,
+    maxBytes: options.maxParkedBytes ?? 16 * 1024 * 1024,
+    maxQueued: options.maxQueued ?? 100,
+    now,
+  });
+  const concurrency = createConcurrency(
+    {
+      total: 0,
+      roles: { coordinator: 0, overlord: 0, broker: 0 },
+      perClient: 0,
+      largeShare: 0.75,
+      ...options.concurrency,
+    },
+    (role) => parking.room(role),
+  );
+  const retryBudget = createRetryBudget(options.retries ?? { share: 0.2, minPerSecond: 10 });
+  const runningQueries = createRunningQueries();
+  const pressure: { -readonly [K in keyof Pressure]: Pressure[K] } = { high: false, stop() {} };
+  const exchangeOptions: ExchangeOptions = {
+    defaultService: 'druid/broker',
+    services: new Set(['druid/broker']),
+    bufferBodyBytes: 64 * 1024,
+    maxWaitMs: 2_000,
+    maxWaitByRole: {},
+    maxWaitStaleMs: 500,
+    maxQueueMs: 1_000,
+    timeoutSlackMs: 50,
+    totalTimeoutMs: 0,
+    timeoutsByClass: {},
+    cancelOnDisconnect: { native: true, sql: true },
+    resetIncomplete: false,
+    maxPerNode: 64,
+    trusts: () => false,
+    ...options.exchange,
+  };
+  const upstreamOptions: UpstreamOptions = {
+    connectTimeoutMs: 1_000,
+    responseTimeoutMs: 10_000,
+    idleTimeoutMs: 10_000,
+    keepAliveTimeoutMs: 4_000,
+    maxHeaderBytes: 65_536,
+    errors,
+    ...options.upstreams,
+  };
+  const upstreams = createUpstreams(upstreamOptions);
+  const sink = (record: ExchangeRecord): void => void records.push(record);
+  const own: ExchangeDeps = {
+    cluster,
+    route,
+    chooseTarget({ role }, view, _, exclude, { defaultService, maxPerNode }) {
+      if (role === 'broker') {
+        const pool = view.pools.get(defaultService) ?? [];
+        const free = pool.filter((node) => node.outstanding < maxPerNode);
+        const node = free.find((candidate) => !exclude.has(candidate)) ?? free[0];
+        if (node !== undefined) return { kind: 'node', node };
+        return { kind: 'wait', reason: pool.length === 0 ? 'no_ready_broker' : 'overloaded' };
+      }
+      const leader = view.leaders[role];
+      if (leader.state === 'serving' && leader.node !== null) {
+        const { node } = leader;
+        return node.outstanding < maxPerNode
+          ? { kind: 'node', node }
+          : { kind: 'wait', reason: 'overloaded' };
+      }
+      return { kind: 'wait', reason: leader.waitReason ?? 'no_leader' };
+    },
+    placer: options.placer ?? null,
+    redirectPolicy: options.redirectPolicy ?? null,
+    upstreams,
+    parking,
+    concurrency,
+    retryBudget,
+    pressure,
+    runningQueries,
+    connections: createConnections(100),
+    sink,
+    errors,
+    options: exchangeOptions,
+    now,
+    random: () => 0.5,
+  };
+  const { deps } = options;
+  const exchange = createExchange(typeof deps === 'function' ? deps(own) : { ...own, ...deps });
+  const door = createFrontDoor({
+    handle: options.handle ?? ((client) => exchange.handle(client)),
+    express: (options.door ?? DOOR) !== 'front',
+    sharedReadBuffer: (options.door ?? DOOR) === 'shared',
+    ...((options.tls ?? OVER_TLS) ? { tls: await listenerTls() } : {}),
+    logger: pino({ level: 'silent' }),
+    limits: {
+      maxHeaderBytes: 16_384,
+      headersTimeoutMs: 10_000,
+      requestTimeoutMs: 0,
+      keepAliveTimeoutMs: 72_000,
+      sendTimeoutMs: 60_000,
+      maxConnections: 0,
+      ...options.limits,
+    },
+    console: {
+      ...upstreamOptions,
+      cluster,
+      parking,
+      now,
+      begins() {},
+      sink,
+      errors,
+      options: exchangeOptions,
+      trusts: exchangeOptions.trusts,
+      ...options.console,
+    },
+    errors,
+    now,
+  });
+  const { port } = await door.listen('127.0.0.1', 0);
+  return {
+    cluster,
+    records,
+    errors,
+    parking,
+    concurrency,
+    retryBudget,
+    runningQueries,
+    pressure,
+    door,
+    port,
+    retain: (known) => upstreams.retain(known),
+    async recorded(count) {
+      for (let i = 0; records.length < count && i < 500; i++) await sleep(10);
+      return records;
+    },
+    async close() {
+      parking.close();
+      await door.close(50);
+      await upstreams.close();
+    },
+  };
+}

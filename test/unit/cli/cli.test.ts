@@ -1,0 +1,154 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+
+const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'druid-gateway-cli-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Result {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function start(args: readonly string[], environment: Record<string, string> = {}) {
+  const env = { PATH: process.env.PATH ?? '', ...environment };
+  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const result: { out: string; err: string } = { out: '', err: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    result.out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    result.err += text;
+  });
+  const ended = once(child, 'close').then(([code]): Result => ({ code: code as number | null, ...result }));
+  return { child, ended };
+}
+
+const run = (args: readonly string[], environment?: Record<string, string>): Promise<Result> =>
+  start(args, environment).ended;
+
+const QUIET = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--zookeeper', '127.0.0.1:1'];
+
+test('--help and --version', async () => {
+  const help = await run(['--help']);
+  expect(help).toMatchObject({ code: 0, err: '' });
+  expect(help.out).toContain('--zookeeper HOST:PORT[,HOST:PORT...][/chroot]');
+  expect(await run(['--version'])).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+  });
+});
+
+test.each([
+  [['serv'], 'there is no command serv, did you mean serve?'],
+  [['--lisen', 'x'], 'there is no option --lisen, did you mean --listen?'],
+  [['-x'], 'there is no option -x; see --help'],
+  [['serve', 'now'], 'now is one argument too many'],
+  [['--listen'], "Option '--listen <value>' argument missing"],
+  [['--print'], '--print goes with check-config only'],
+  [['--listen', 'nowhere'], 'flag --listen: listen: expected HOST:PORT'],
+  [['--config', 'none.yaml'], 'none.yaml: cannot be read (ENOENT)'],
+  [['check-config', '--discovery', 'dns'], 'discovery.type: expected one of zookeeper, static'],
+])('%j is misuse: code 2 and one sentence', async (args, sentence) => {
+  const { code, out, err } = await run(args);
+  expect([code, out]).toEqual([2, '']);
+  expect(err).toMatch(/^druid-gateway: [^\n]+\n$/);
+  expect(err).toContain(sentence);
+});
+
+test('check-config --print shows what all sources come to, without secrets', async () => {
+  const file = join(folder, 'gateway.yaml');
+  writeFileSync(file, 'zookeeper: { auth: { user: druid, password: very-secret } }\n');
+  const { code, out } = await run(['check-config', '--print', '--config', file], {
+    DRUID_GATEWAY__PARKING__MAX_WAIT: '7s',
+  });
+  expect(code).toBe(0);
+  expect(out).toContain('maxWait: 7000');
+  expect(out).toContain('[redacted]');
+  expect(out).not.toContain('very-secret');
+});
+
+describe('serve', () => {
+  test('says one line when it serves, answers, and ends with 0 on SIGTERM', async () => {
+    const { child, ended } = start(['serve', ...QUIET, '--log-level', 'silent']);
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+    const found = /^druid-gateway \d\S* serves on (http:\S+), admin on (http:\S+)$/.exec(line);
+    const [, url, admin] = found ?? [];
+    expect(await (await fetch(`${url}/status/health`)).text()).toBe('true');
+    const ready = await fetch(`${admin}/health/ready`);
+    expect([ready.status, await ready.json()]).toEqual([
+      503,
+      expect.objectContaining({ status: 'not ready' }),
+    ]);
+    child.kill('SIGTERM');
+    expect(await ended).toMatchObject({ code: 0, out: `${line}\n`, err: '' });
+  });
+
+  test('is the default, with defaults from the environment', async () => {
+    const { child, ended } = start([], {
+      DRUID_GATEWAY__LISTEN: '127.0.0.1:0',
+      DRUID_GATEWAY__ADMIN__LISTEN: '127.0.0.1:0',
+      DRUID_GATEWAY__ZOOKEEPER__CONNECT: '127.0.0.1:1',
+    });
+    await once(createInterface(child.stdout), 'line');
+    child.kill('SIGINT');
+    expect(await ended).toMatchObject({ code: 0 });
+  });
+
+  test('a second signal ends it at once with 1', async () => {
+    const { child, ended } = start(QUIET, { DRUID_GATEWAY__SHUTDOWN__DELAY: '10m' });
+    const log = createInterface(child.stderr);
+    const draining = new Promise<void>((resolve) => {
+      log.on('line', (line) => line.includes('"draining"') && resolve());
+    });
+    await once(createInterface(child.stdout), 'line');
+    child.kill('SIGTERM');
+    await draining;
+    child.kill('SIGTERM');
+    expect(await ended).toMatchObject({ code: 1 });
+  });
+
+  test('with a port that is taken ends with 1 and one sentence', async () => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const taken = `127.0.0.1:${(server.address() as { port: number }).port}`;
+    for (const flag of ['--listen', '--admin']) {
+      const { code, out, err } = await run([...QUIET, flag, taken, '--log-level', 'silent']);
+      expect([code, out]).toEqual([1, '']);
+      expect(err).toBe(`druid-gateway: cannot listen on ${taken}: something else listens there\n`);
+    }
+    server.close();
+  });
+
+  test('with certificates that are not there ends with 1 and one sentence', async () => {
+    const file = join(folder, 'tls.yaml');
+    writeFileSync(file, 'listen: { tls: { certFile: none.pem, keyFile: none.key } }\n');
+    const { code, err } = await run(['--config', file]);
+    expect(code).toBe(1);
+    expect(err).toBe(`druid-gateway: the file ${join(folder, 'none.pem')} cannot be read (ENOENT)\n`);
+  });
+
+  test('never shows the password of ZooKeeper', async () => {
+    const { child, ended } = start([...QUIET], {
+      DRUID_GATEWAY__ZOOKEEPER__AUTH__USER: 'druid',
+      DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD: 'very-secret',
+      DRUID_GATEWAY__LOG__LEVEL: 'trace',
+    });
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+    const [, admin] = /admin on (\S+)$/.exec(line) ?? [];
+    const status = await (await fetch(`${admin}/status`)).text();
+    expect(status).toContain('[redacted]');
+    child.kill('SIGTERM');
+    const { out, err } = await ended;
+    expect(status + out + err).not.toContain('very-secret');
+  });
+});

@@ -1,0 +1,434 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { variableOf } from '../../../src/config/environment-layer.ts';
+import { type ConfigSources, loadConfig } from '../../../src/config/load.ts';
+import { ConfigError } from '../../../src/config/problems.ts';
+import { redact } from '../../../src/config/redact.ts';
+import { formatPath, keys, leaves, valueAt } from '../../../src/config/tree.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'druid-gateway-config-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let files = 0;
+function file(text: string, name = `${files++}.yaml`): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+/** The problems that loading finds, with the folder's name taken out. */
+function problemsOf(sources: ConfigSources): string[] {
+  try {
+    loadConfig(sources);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map((line) => line.replaceAll(`${folder}/`, ''));
+  }
+}
+
+const project = (path: string): string => new URL(`../../../${path}`, import.meta.url).pathname;
+
+describe('defaults', () => {
+  test("nothing said is Druid's own defaults", () => {
+    expect(loadConfig({})).toMatchObject({
+      listen: { host: '0.0.0.0', port: 8888 },
+      admin: { listen: { host: '127.0.0.1', port: 9888 } },
+      discovery: { type: 'zookeeper' },
+      zookeeper: {
+        connect: 'localhost:2181',
+        basePath: '/druid',
+        coordinatorPath: '/druid/coordinator',
+        sessionTimeout: 30_000,
+      },
+    });
+  });
+
+  test('config/default.yaml says what nothing says', () => {
+    expect(loadConfig({ file: project('config/default.yaml') })).toEqual(loadConfig({}));
+  });
+
+  test('config/full.yaml is valid, has every key, and holds the defaults outside optional sections', () => {
+    // The files that it names are examples.
+    const text = readFileSync(project('config/full.yaml'), 'utf8');
+    const full = parse(text) as object;
+    const missing = keys().filter(([path]) => valueAt(full, path) === undefined);
+    expect(missing.map(([path]) => formatPath(path))).toEqual(['zookeeper.auth.password']);
+    expect(text).toContain('# password: secret');
+    const loaded = loadConfig({
+      file: file(text.replace('passwordFile: zookeeper-password', 'password: secret')),
+    });
+    const defaults = loadConfig({});
+    for (const [path] of leaves()) {
+      const usual = valueAt(defaults, path);
+      if (usual !== undefined)
+        expect([formatPath(path), valueAt(loaded, path)]).toEqual([formatPath(path), usual]);
+    }
+  });
+
+  test('docs/configuration.md names every key', () => {
+    const text = readFileSync(project('docs/configuration.md'), 'utf8');
+    const unnamed = leaves()
+      .map(([path]) => formatPath(path))
+      .filter((key) => !text.includes(`\`${key}\``));
+    expect(unnamed).toEqual([]);
+  });
+
+  test('the result cannot be changed', () => {
+    const config = loadConfig({});
+    expect(() => Object.assign(config.listen, { port: 1 })).toThrow(TypeError);
+    expect(() => (config.routes.allow as string[]).push('/x')).toThrow(TypeError);
+  });
+});
+
+describe('precedence', () => {
+  const properties = (): string => file('druid.zk.service.host=properties:1\n', 'common.properties');
+  const yaml = (): string => file('zookeeper: { connect: "file:1" }\n');
+  const environment = { DRUID_GATEWAY__ZOOKEEPER__CONNECT: 'environment:1' };
+  const connect = (sources: ConfigSources): string => loadConfig(sources).zookeeper.connect;
+
+  test('flags, environment, file, Druid properties, defaults', () => {
+    const druidProperties = properties();
+    const all = { flags: { zookeeper: 'flag:1' }, environment, file: yaml(), druidProperties };
+    expect(connect(all)).toBe('flag:1');
+    expect(connect({ ...all, flags: {} })).toBe('environment:1');
+    expect(connect({ ...all, flags: {}, environment: {} })).toBe('file:1');
+    expect(connect({ druidProperties })).toBe('properties:1');
+    expect(connect({})).toBe('localhost:2181');
+  });
+
+  test('sections are merged key by key, lists are taken whole', () => {
+    const config = loadConfig({
+      environment: { DRUID_GATEWAY__LISTEN__PORT: '1', DRUID_GATEWAY__ROUTES__ALLOW: '/a, /b' },
+      file: file('listen: { host: 127.0.0.1, port: 2 }\nroutes: { allow: [/c] }\n'),
+    });
+    expect(config.listen).toEqual({ host: '127.0.0.1', port: 1 });
+    expect(config.routes.allow).toEqual(['/a', '/b']);
+  });
+
+  test('tiers are a map in their order, taken whole from the first source', () => {
+    const path = file('brokers: { tiers: { hot: druid/hot, _default_tier: druid/broker } }\n');
+    const tiers = [
+      { tier: 'hot', service: 'druid/hot' },
+      { tier: '_default_tier', service: 'druid/broker' },
+    ];
+    expect(loadConfig({ file: path }).brokers.tiers).toEqual(tiers);
+    const environment = {
+      DRUID_GATEWAY__BROKERS__TIERS: '{ "z": "druid/broker", "a": "druid/hot" }',
+      DRUID_GATEWAY__BROKERS__STRATEGIES: 'manual, timeBoundary',
+    };
+    const { brokers } = loadConfig({ file: path, environment });
+    expect(brokers.tiers.map(({ tier }) => tier)).toEqual(['z', 'a']);
+    expect(brokers.strategies).toEqual([{ type: 'manual' }, { type: 'timeBoundary' }]);
+  });
+
+  test('--zookeeper wins over a file that says static', () => {
+    const path = file('discovery: { type: static }\nstatic: { brokers: ["http://b:8082"] }\n');
+    expect(loadConfig({ file: path }).static.brokers).toEqual([
+      { url: 'http://b:8082', service: 'druid/broker' },
+    ]);
+    expect(loadConfig({ file: path, flags: { zookeeper: 'zk:2181' } }).discovery.type).toBe('zookeeper');
+  });
+});
+
+describe('what is wrong is named with its place, what was expected, and the nearest key', () => {
+  test.each([
+    ['zookeper: { connect: a }', '0.yaml:1: zookeper: there is no such key; did you mean zookeeper?'],
+    ['sessionTimeout: 3s', 'there is no such key; did you mean zookeeper.sessionTimeout?'],
+    ['listen: 8888', ':1: listen: expected HOST:PORT, for example 0.0.0.0:8888 or [::]:8888, not 8888'],
+    ['listen: { port: 70000 }', 'listen.port: expected a port from 0 to 65535, not 70000'],
+    ['zookeeper:\n  sessionTimeout: soon', ':2: zookeeper.sessionTimeout: expected a duration such as'],
+    ['health: { live: { maxStall: long } }', ':1: health.live.maxStall: expected a duration such as'],
+    [
+      'health: { live: { maxInternalErrors: -1 } }',
+      'health.live.maxInternalErrors: expected a whole number from 0; 0 is no limit, not -1',
+    ],
+    ['zookeeper: { connect: "a:b:c" }', 'zookeeper.connect: expected HOST:PORT[,HOST:PORT...][/chroot]'],
+    ['zookeeper: { basePath: "/a//b" }', 'zookeeper.basePath: expected an absolute ZooKeeper path'],
+    [
+      'discovery: { type: kubernetes }',
+      'discovery.type: expected one of zookeeper, static, not "kubernetes"',
+    ],
+    ['discovery: { type: static }', 'discovery.type: is static, but static names no node'],
+    ['static: { brokers: ["b:8082"] }', 'static.brokers[0].url: expected the http(s) URL of a node'],
+    ['redirect: { clients: [10.0.0.0/33] }', 'redirect.clients[0]: expected an IP address or a network'],
+    [
+      'redirect: { addresses: [{ from: "*" }] }',
+      'redirect.addresses[0].to: is missing; expected an http(s) URL',
+    ],
+    ['redirect: { methods: [TRACE] }', 'redirect.methods[0]: expected one of GET, HEAD, POST, PUT, DELETE'],
+    ['upstream: { tls: { certFile: a.pem } }', 'upstream.tls.certFile: certFile and keyFile come together'],
+    ['zookeeper: { auth: { user: u } }', 'zookeeper.auth: has neither password nor passwordFile'],
+    ['upstream: { bufferBody: 1XB }', 'upstream.bufferBody: expected a size such as 64KiB or 1MiB'],
+    ['a: 1\na: 2', ':2: Map keys must be unique'],
+    ['a: [', ':'],
+    ['- a', 'expected a mapping of keys to values'],
+    ['log: { access: maybe }', 'log.access: expected true or false, not "maybe"'],
+    [
+      'brokers: { tiers: { hot: druid/hot } }',
+      'brokers.defaultService: druid/broker is no service of brokers.tiers; expected one of druid/hot',
+    ],
+    [
+      'brokers: { tiers: { 1: druid/hot, 2: druid/broker } }',
+      'brokers.tiers: expected a map of tiers to Broker services, or (where tiers are named by numbers) a list of',
+    ],
+    ['brokers: { tiers: { hot: 7 } }', 'brokers.tiers[0].service: expected the name of a Broker service'],
+    [
+      'brokers: { tiers: [{ tier: a, service: druid/broker }, { tier: a, service: b }] }',
+      'brokers.tiers[1].tier: there are two tiers a',
+    ],
+    [
+      'brokers:\n  rules:\n    - { match: { user: a }, service: druid/hot }',
+      ':3: brokers.rules[0].service: druid/hot is no service of brokers.tiers; expected one of druid/broker',
+    ],
+    [
+      'brokers: { rules: [{ match: {}, service: druid/broker }] }',
+      'brokers.rules[0].match: is empty; expected at least one thing that must match',
+    ],
+    [
+      'brokers: { rules: [{ match: { contextValue: a }, service: druid/broker }] }',
+      'brokers.rules[0].match.contextValue: needs a contextKey',
+    ],
+    [
+      'brokers: { rules: [{ match: { header: "Authorization: Basic eDp5" }, service: druid/broker }] }',
+      'brokers.rules[0].match.header: expected NAME or "NAME: VALUE", and not a header that holds credentials',
+    ],
+    [
+      'brokers: { rules: [{ match: { usr: a }, service: druid/broker }] }',
+      'there is no such key; did you mean',
+    ],
+    [
+      'brokers: { strategies: [javascript] }',
+      'brokers.strategies[0].type: expected one of timeBoundary, priority',
+    ],
+    [
+      'brokers: { strategies: [{ type: manual, minPriority: 1 }] }',
+      'brokers.strategies[0].minPriority: is not for a strategy of type manual',
+    ],
+    [
+      'brokers: { strategies: [{ type: priority, minPriority: 2 }] }',
+      'brokers.strategies[0].minPriority: is above maxPriority',
+    ],
+    [
+      'brokers: { strategies: [{ type: manual, defaultManualBrokerService: b }] }',
+      'brokers.strategies[0].defaultManualBrokerService: b is no service of brokers.tiers',
+    ],
+    ['__proto__: { listen: 1 }', '__proto__: there is no such key'],
+  ])('%s', (text, expected) => {
+    const problems = problemsOf({ file: file(text, '0.yaml') });
+    expect(problems.join('\n')).toContain(expected);
+  });
+
+  test('all at once, from all sources', () => {
+    const problems = problemsOf({
+      flags: { listen: 'nowhere', 'log-level': 'loud' },
+      environment: { DRUID_GATEWAY__LISTN: '1', DRUID_GATEWAY__PARKING__MAX_WAIT: 'long', OTHER: 'x' },
+      file: file('admin: { listen: x }\n', 'all.yaml'),
+    });
+    expect(problems).toEqual([
+      'environment variable DRUID_GATEWAY__LISTN: there is no such key; did you mean DRUID_GATEWAY__LISTEN?',
+      expect.stringMatching(/^flag --listen: listen: expected HOST:PORT/),
+      expect.stringMatching(/^all.yaml:1: admin.listen: expected HOST:PORT/),
+      expect.stringMatching(
+        /^environment variable DRUID_GATEWAY__PARKING__MAX_WAIT: parking.maxWait: expected/,
+      ),
+      expect.stringMatching(/^flag --log-level: log.level: expected one of trace/),
+    ]);
+  });
+
+  test('a file that is not there', () => {
+    expect(problemsOf({ file: join(folder, 'none.yaml') })).toEqual(['none.yaml: cannot be read (ENOENT)']);
+  });
+});
+
+describe('secrets', () => {
+  const SECRET = 'dont-tell-anyone';
+
+  test('come from files, and are in no redacted copy', () => {
+    file(`${SECRET}\n`, 'password');
+    const config = loadConfig({
+      file: file('zookeeper: { auth: { user: druid, passwordFile: password } }\n'),
+    });
+    expect(config.zookeeper.auth).toEqual({ scheme: 'digest', user: 'druid', password: SECRET });
+    expect(JSON.stringify(redact(config))).not.toContain(SECRET);
+    expect(redact(config)).toMatchObject({ zookeeper: { auth: { user: 'druid', password: '[redacted]' } } });
+  });
+
+  test('can be named by an environment variable that points to a file', () => {
+    const environment = {
+      DRUID_GATEWAY__ZOOKEEPER__AUTH__USER: 'druid',
+      DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD_FILE: file(SECRET, 'password'),
+    };
+    expect(loadConfig({ environment }).zookeeper.auth?.password).toBe(SECRET);
+  });
+
+  test('the first source that gives a password wins, as text or as a file', () => {
+    file('in-a-file', 'password');
+    const named = file('zookeeper: { auth: { user: u, passwordFile: password } }\n');
+    const written = file('zookeeper: { auth: { user: u, password: written } }\n');
+    const text = { DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD: 'text' };
+    const pointer = { DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD_FILE: join(folder, 'password') };
+    const password = (sources: ConfigSources) => loadConfig(sources).zookeeper.auth?.password;
+    expect(password({ file: named, environment: text })).toBe('text');
+    expect(password({ file: written, environment: pointer })).toBe('in-a-file');
+  });
+
+  test.each([
+    [`zookeeper: { auth: "druid:${SECRET}" }`],
+    [`zookeeper: { auth: { user: u, password: [${SECRET}] } }`],
+    [`zookeeper: { auth: { user: u, password: ${SECRET}, passwordFile: p } }`],
+    [`zookeeper: { auth: { password: ${SECRET}, passwrd: ${SECRET} } }`],
+    [`zookeeper: { connect: "user:${SECRET}@zk:2181" }`],
+    [`brokers: { rules: [{ match: { header: "Authorization: ${SECRET}" }, service: druid/broker }] }`],
+    [`brokers: { rules: { match: { header: "Authorization: ${SECRET}" } } }`],
+  ])('are in no message about %s', (text) => {
+    const problems = problemsOf({ file: file(text) });
+    expect(problems.length).toBeGreaterThan(0);
+    expect(problems.join()).not.toContain(SECRET);
+  });
+
+  test('a password file that is missing or empty is an error', () => {
+    const auth = (name: string): string =>
+      file(`zookeeper: { auth: { user: u, passwordFile: ${name} } }`, 'auth.yaml');
+    expect(problemsOf({ file: auth('nothing') })).toEqual([
+      'auth.yaml:1: zookeeper.auth.passwordFile: nothing cannot be read (ENOENT)',
+    ]);
+    file('\n', 'blank');
+    expect(problemsOf({ file: auth('blank') })).toEqual([
+      'auth.yaml:1: zookeeper.auth.passwordFile: blank is empty',
+    ]);
+  });
+});
+
+describe("Druid's own properties", () => {
+  const load = (text: string, environment = {}) =>
+    loadConfig({ druidProperties: file(text, 'druid.properties'), environment }).zookeeper;
+
+  test('hosts, paths, session timeout and digest', () => {
+    const zookeeper = load(
+      [
+        'druid.zk.service.host=zk1:2181,\\',
+        '   zk2:2181/druid-prod',
+        'druid.zk.service.sessionTimeoutMs=15000',
+        'druid.zk.paths.base=prod',
+        'druid.zk.service.user=druid',
+        'druid.zk.service.pwd={"type":"environment","variable":"ZK_PASSWORD"}',
+        'druid.zk.service.authScheme=digest',
+        'druid.extensions.loadList=["a"]',
+      ].join('\n'),
+      { ZK_PASSWORD: 'secret' },
+    );
+    expect(zookeeper).toEqual({
+      connect: 'zk1:2181,zk2:2181/druid-prod',
+      sessionTimeout: 15_000,
+      basePath: '/prod',
+      coordinatorPath: '/prod/coordinator',
+      auth: { scheme: 'digest', user: 'druid', password: 'secret' },
+    });
+  });
+
+  test('a coordinatorPath of its own, a plain password, an environment reference', () => {
+    const zookeeper = load(
+      'druid.zk.service.host=${env:ZK:-zk:2181}\ndruid.zk.paths.coordinatorPath=/elsewhere\n' +
+        'druid.zk.service.user=u\ndruid.zk.service.pwd=p',
+    );
+    expect(zookeeper).toMatchObject({
+      connect: 'zk:2181',
+      coordinatorPath: '/elsewhere',
+      auth: { user: 'u', password: 'p' },
+    });
+  });
+
+  test("a password given elsewhere wins over Druid's, whose user still counts", () => {
+    const environment = { DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD_FILE: file('better\n', 'password') };
+    for (const pwd of ['worse', '{"type":"aws"}']) {
+      const { auth } = load(`druid.zk.service.user=u\ndruid.zk.service.pwd=${pwd}`, environment);
+      expect(auth).toEqual({ scheme: 'digest', user: 'u', password: 'better' });
+    }
+  });
+
+  test("the Router's tiers, default service, strategies, default rule and poll period", () => {
+    const text = [
+      'druid.router.defaultBrokerServiceName=druid:broker-cold',
+      'druid.router.tierToBrokerMap={"hot":"druid:broker-hot","_default_tier":"druid:broker-cold"}',
+      'druid.router.strategies=[{"type":"manual","defaultManualBrokerService":null},{"type":"priority","minPriority":-1}]',
+      'druid.router.defaultRule=_mine',
+      'druid.router.pollPeriod=PT30S',
+    ].join('\n');
+    const brokers = (more = '') =>
+      loadConfig({ druidProperties: file(text + more, 'druid.properties') }).brokers;
+    expect(brokers()).toMatchObject({
+      defaultService: 'druid:broker-cold',
+      tiers: [
+        { tier: 'hot', service: 'druid:broker-hot' },
+        { tier: '_default_tier', service: 'druid:broker-cold' },
+      ],
+      strategies: [
+        { type: 'manual', sql: false },
+        { type: 'priority', minPriority: -1 },
+      ],
+      loadRules: { defaultRule: '_mine', pollInterval: 30_000 },
+    });
+    expect(brokers('\ndruid.router.sql.enable=true').strategies[0]).toEqual({ type: 'manual', sql: true });
+    const own = file('brokers: { strategies: [timeBoundary] }\n');
+    const both = loadConfig({ file: own, druidProperties: file(text, 'druid.properties') }).brokers;
+    expect([both.strategies.length, both.tiers.length]).toEqual([1, 2]);
+  });
+
+  test.each([
+    ['druid.router.tierToBrokerMap={"hot"', 'druid.router.tierToBrokerMap: is no valid JSON'],
+    ['druid.router.strategies={}', 'druid.router.strategies: is no list of strategies'],
+    ['druid.router.strategies=[{"type":"javascript"}]', 'expected one of timeBoundary, priority, manual'],
+    ['druid.router.pollPeriod=often', 'druid.router.pollPeriod: is no duration such as PT1M'],
+    ['druid.router.tierToBrokerMap=["a"]', 'druid.router.tierToBrokerMap: brokers.tiers[0]: expected'],
+    ['druid.zk.service.enabled=false', 'druid.zk.service.enabled: this cluster does not use ZooKeeper'],
+    ['druid.zk.service.host=a:b:c', 'druid.properties: druid.zk.service.host: zookeeper.connect: expected'],
+    ['druid.zk.service.host=${sys:zk}', '${sys:...} cannot be resolved here'],
+    ['druid.zk.service.pwd={"type":"aws"}', 'is a password provider other than default and environment'],
+    ['druid.zk.service.pwd={"password":"x"', 'is no valid JSON of a password provider'],
+  ])('%s is refused', (text, expected) => {
+    expect(problemsOf({ druidProperties: file(text, 'druid.properties') }).join('\n')).toContain(expected);
+  });
+});
+
+test('every key can be set by its environment variable', () => {
+  for (const [path, node] of leaves()) {
+    if (node.default === undefined || node.type === 'array') continue;
+    const config = (): unknown =>
+      valueAt(
+        loadConfig({
+          environment: {
+            [variableOf(path)]: String(node.default),
+            DRUID_GATEWAY__LISTEN__TLS__CERT_FILE: 'a',
+            DRUID_GATEWAY__LISTEN__TLS__KEY_FILE: 'b',
+            DRUID_GATEWAY__ZOOKEEPER__AUTH__USER: 'u',
+            DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD: 'p',
+          },
+        }),
+        path,
+      );
+    expect([formatPath(path), config()]).toEqual([formatPath(path), node.default]);
+  }
+});
+
+test('a configuration that is written out loads to itself', () => {
+  const ports = fc.integer({ min: 0, max: 65_535 });
+  const durations = fc.integer({ min: 1_000, max: 1_000_000 });
+  fc.assert(
+    fc.property(ports, durations, fc.boolean(), fc.ipV6(), (port, sessionTimeout, access, host) => {
+      const once = loadConfig({
+        file: file(
+          stringify({ listen: { host, port }, zookeeper: { sessionTimeout }, log: { access } }),
+          'random.yaml',
+        ),
+      });
+      expect(once).toMatchObject({ listen: { host, port }, zookeeper: { sessionTimeout }, log: { access } });
+      expect(loadConfig({ file: file(stringify(once), 'again.yaml') })).toEqual(once);
+    }),
+    { numRuns: 50 },
+  );
+});

@@ -1,0 +1,116 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { loadConfig } from '../../../src/config/load.ts';
+import { isTree, ROOT, type SchemaNode, type Tree } from '../../../src/config/tree.ts';
+import { formatDuration, formatSize } from '../../../src/config/units.ts';
+import { formatHostPort } from '../../../src/net/host-port.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'druid-gateway-random-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const path = join(folder, 'random.yaml');
+
+const FORMATTED: Readonly<Record<string, readonly string[]>> = {
+  host: ['localhost', 'druid-1.example.com', '10.0.0.1', '::1', '::'],
+  cidr: ['10.0.0.0/8', '192.168.1.1', 'fd00::/8', '::1'],
+  znode: ['/', '/druid', '/a/b-c'],
+  'zookeeper-connect': ['zk', 'zk:1', 'a:1,b:2/prod', '[::1]:2181'],
+  'node-url': ['http://a:8081', 'https://[::1]:8281'],
+  'path-prefix': ['/', '/druid/v2'],
+  'header-match': ['X-Team', 'x-team: bi: 1'],
+  'address-pattern': ['*', '*:8081', 'a:1', '[::1]:*'],
+  'address-template': ['https://{host}:{port}', 'http://{hostname-first-label}.example.com'],
+};
+
+/** Any value of a part of the schema, in its resolved form. */
+function valid(node: SchemaNode): fc.Arbitrary<unknown> {
+  if (node.properties !== undefined) {
+    // One without the other is what other tests are about.
+    const pairs = ['certFile', 'keyFile', 'passwordFile'];
+    const entries = Object.entries(node.properties);
+    const required = entries.map(([key]) => key).filter((key) => isNeeded(node, key) || key === 'password');
+    const model = Object.fromEntries(
+      entries
+        .filter(([key]) => isNeeded(node, key) || !pairs.includes(key))
+        .map(([key, child]) => [key, valid(child)]),
+    );
+    return fc.record(model, { requiredKeys: required, noNullPrototype: true });
+  }
+  if (node.items !== undefined)
+    return fc.uniqueArray(valid(node.items), { maxLength: 3, selector: (v) => JSON.stringify(v) });
+  if (node.enum !== undefined) return fc.constantFrom(...node.enum);
+  if (node.type === 'boolean') return fc.boolean();
+  if (node.type === 'number') return fc.constantFrom(0, 0.25, 1);
+  if (node.type === 'integer') return fc.integer({ min: node.minimum ?? 0, max: node.maximum ?? 1_000_000 });
+  if (node.format !== undefined) return fc.constantFrom(...(FORMATTED[node.format] ?? []));
+  if (node.shorthand === 'file') return fc.constantFrom('/etc/a.pem', '/etc/b.pem');
+  return fc.constantFrom('druid/broker', 'yes', '1', '# no comment', 'a: b', 'null', "it's");
+}
+
+/** What belongs together in the section `brokers`. */
+function consistent(tree: unknown): unknown {
+  const { brokers, ...others } = tree as { brokers: Record<string, unknown> };
+  const list = (key: string) => brokers[key] as Record<string, unknown>[];
+  const service = brokers.defaultService;
+  return {
+    ...others,
+    brokers: {
+      ...brokers,
+      tiers: list('tiers').map((tier, i) => ({ ...tier, tier: `t${i}`, service })),
+      rules: list('rules').map(({ match }) => ({
+        match: { contextKey: 'team', ...(match as object) },
+        service,
+      })),
+      strategies: list('strategies').map(({ type }) => ({ type })),
+    },
+  };
+}
+
+function isNeeded(node: SchemaNode, key: string): boolean {
+  return node.required?.includes(key) ?? false;
+}
+
+/** The same as people write it, with units and HOST:PORT. */
+function spelled(value: unknown, node: SchemaNode): unknown {
+  const { items } = node;
+  if (Array.isArray(value)) return items === undefined ? value : value.map((item) => spelled(item, items));
+  if (typeof value === 'number' && node.shorthand === 'duration') return formatDuration(value);
+  if (typeof value === 'number' && node.shorthand === 'size') return formatSize(value);
+  if (!isTree(value)) return value;
+  if (node.shorthand === 'address' && value.tls === undefined) {
+    return formatHostPort({ host: String(value.host), port: Number(value.port) });
+  }
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, spelled(item, node.properties?.[key] ?? {})]),
+  );
+}
+
+function load(tree: unknown): object {
+  writeFileSync(path, stringify(tree));
+  return loadConfig({ file: path });
+}
+
+const trees = valid(ROOT)
+  .map(consistent)
+  .filter((tree) => {
+    const { discovery, static: nodes } = tree as {
+      discovery: { type: string };
+      static: Record<string, unknown[]>;
+    };
+    return discovery.type !== 'static' || Object.values(nodes).some((list) => list.length > 0);
+  });
+
+test('a random valid tree, printed as YAML, loads to the same configuration', () => {
+  fc.assert(
+    fc.property(trees, (tree) => {
+      const loaded = load(tree);
+      expect(loaded).toMatchObject(tree as Tree);
+      expect(load(spelled(tree, ROOT))).toEqual(loaded);
+      expect(load(loaded)).toEqual(loaded);
+    }),
+    { numRuns: 100 },
+  );
+});

@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import type { DiscoverySnapshot } from '../../../src/discovery/discovery.ts';
+import { EMPTY_SNAPSHOT } from '../../../src/discovery/discovery.ts';
+import { rememberDiscovery } from '../../../src/discovery/remembered.ts';
+import { readSnapshot, writeSnapshot } from '../../../src/discovery/snapshot-file.ts';
+import { recordErrors } from '../../kit/gateway/recorded-errors.ts';
+import { FakeDiscovery } from '../admin/fakes.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'druid-gateway-snapshot-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let file: string;
+let files = 0;
+beforeEach(() => {
+  file = join(folder, `snapshot-${files++}.json`);
+});
+
+const SNAPSHOT: DiscoverySnapshot = {
+  version: 7,
+  complete: true,
+  latches: {
+    coordinator: { participants: [{ sequence: 4, origin: 'http://10.0.0.1:8081' }] },
+    overlord: { participants: [] },
+  },
+  announcements: {
+    coordinator: [],
+    overlord: [],
+    broker: [
+      {
+        role: 'broker',
+        hostAndPort: '10.0.0.2:8082',
+        origin: 'http://10.0.0.2:8082',
+        service: 'druid/broker',
+        version: null,
+      },
+    ],
+  },
+  readAt: 5_000,
+};
+const EXPECTED = { cluster: 'zk /druid', errors: recordErrors(), maxAgeMs: 1_000, now: 5_500 };
+
+describe('the file', () => {
+  test('holds what was written, and nothing else is left beside it', async () => {
+    await writeSnapshot(file, 'zk /druid', SNAPSHOT);
+    expect(readSnapshot(file, EXPECTED)).toEqual({ kind: 'snapshot', snapshot: { ...SNAPSHOT, version: 0 } });
+    expect(readdirSync(folder).filter((name) => name.includes('.tmp'))).toEqual([]);
+  });
+
+  test('that is not there is no fault', () => {
+    expect(readSnapshot(file, EXPECTED)).toEqual({ kind: 'absent' });
+  });
+
+  test.each<[string, (text: string) => string]>([
+    ['its checksum is wrong', (text) => text.replace('10.0.0.2:8082', '10.6.6.6:8082')],
+    ['it is no JSON', (text) => text.slice(0, -10)],
+    ['it is no JSON', () => ''],
+    ['it is no snapshot', () => '{"format":"something else"}'],
+    ['it is no snapshot', () => 'null'],
+    ['its version is not 1', (text) => text.replace('"version":1', '"version":2')],
+  ])('is not used when %s', async (why, spoil) => {
+    await writeSnapshot(file, 'zk /druid', SNAPSHOT);
+    writeFileSync(file, spoil(readFileSync(file, 'utf8')));
+    expect(readSnapshot(file, EXPECTED)).toEqual({ kind: 'unusable', why });
+  });
+
+  test.each([
+    ['nothing at all', /.*/, 'null'],
+    ['a participant that is nothing', '"participants":[]', '"participants":[null]'],
+    ['a latch that is nothing', '{"participants":[]}', 'null'],
+    ['no latches', /"latches":\{.*?\]\}\}/, '"latches":null'],
+    ['an announcement that is nothing', '"broker":[', '"broker":[null,'],
+    ['another role', '"role":"broker"', '"role":"historical"'],
+    ['a file for a node', 'http://10.0.0.2:8082', 'file:///etc/passwd'],
+    ['no origin', '"origin":"http://10.0.0.2:8082",', ''],
+    ['a number for a service', '"druid/broker"', '7'],
+    ['no time', '"readAt":5000', '"readAt":"soon"'],
+  ])('is not used when its checksum is right and it has %s', async (_, old, spoiled) => {
+    await writeSnapshot(file, 'zk /druid', SNAPSHOT);
+    const { content, ...rest } = JSON.parse(readFileSync(file, 'utf8'));
+    const text = JSON.stringify(content).replace(old, spoiled);
+    expect(text).not.toBe(JSON.stringify(content));
+    const sha256 = createHash('sha256').update(text).digest('hex');
+    writeFileSync(file, JSON.stringify({ ...rest, sha256, content: JSON.parse(text) }));
+    expect(readSnapshot(file, EXPECTED)).toMatchObject({ kind: 'unusable' });
+  });
+
+  test('of a hundred thousand levels is not used', async () => {
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+    writeFileSync(file, `{"format":"druid-gateway snapshot","version":1,"content":{"cluster":${deep}}}`);
+    expect(readSnapshot(file, EXPECTED).kind).toBe('unusable');
+  });
+
+  test('is not used when it is of another cluster, or too old', async () => {
+    await writeSnapshot(file, 'zk /druid', SNAPSHOT);
+    expect(readSnapshot(file, { ...EXPECTED, cluster: 'zk /other' })).toMatchObject({
+      why: 'it is of another cluster',
+    });
+    expect(readSnapshot(file, { ...EXPECTED, now: 6_001 })).toMatchObject({ why: 'it is too old' });
+  });
+
+  test('cut off anywhere is never taken for a snapshot', async () => {
+    await writeSnapshot(file, 'zk /druid', SNAPSHOT);
+    const text = readFileSync(file, 'utf8');
+    for (let length = 0; length < text.trimEnd().length; length++) {
+      writeFileSync(file, text.slice(0, length));
+      expect(readSnapshot(file, EXPECTED).kind).toBe('unusable');
+    }
+  });
+});
+
+describe('a discovery that remembers', () => {
+  function remember(source: FakeDiscovery) {
+    return rememberDiscovery({
+      source,
+      file,
+      cluster: 'zk /druid',
+      errors: recordErrors(),
+      maxAgeMs: 1_000,
+      now: () => 5_500,
+    });
+  }
+
+  test('begins with the file, never as connected, until the source has been read whole', async () => {
+    await writeSnapshot(file, 'zk /druid', SNAPSHOT);
+    const source = new FakeDiscovery();
+    const discovery = remember(source);
+    const states: string[] = [];
+    discovery.on('status', ({ state }) => states.push(state));
+    discovery.start();
+    expect(discovery.snapshot).toMatchObject({ complete: true, readAt: 5_000 });
+    source.become({ state: 'connected', since: 1, detail: null });
+    expect(discovery.status.state).toBe('connecting');
+    source.snapshot = { ...EMPTY_SNAPSHOT, version: 1 };
+    source.emit('snapshot', source.snapshot);
+    expect(discovery.snapshot.readAt).toBe(5_000);
+    source.snapshot = { ...SNAPSHOT, readAt: 5_400 };
+    source.emit('snapshot', source.snapshot);
+    expect(discovery.snapshot.readAt).toBe(5_400);
+    expect(discovery.status.state).toBe('connected');
+    expect(states).toEqual(['connecting', 'connected']);
+    await discovery.close();
+    expect(readSnapshot(file, EXPECTED)).toMatchObject({ snapshot: { readAt: 5_400 } });
+  });
+
+  test('without a usable file begins with nothing, and says why', async () => {
+    writeFileSync(file, 'garbage');
+    const source = new FakeDiscovery();
+    const discovery = remember(source);
+    const faults: string[] = [];
+    discovery.on('fault', (fault) => faults.push(fault));
+    discovery.start();
+    expect(discovery.snapshot.complete).toBe(false);
+    expect(faults).toEqual([`the snapshot in ${file} is not used: it is no JSON`]);
+    await discovery.close();
+  });
+
+  test('that cannot write says so once and goes on', async () => {
+    file = join(folder, 'no-such-folder', 'snapshot.json');
+    const source = new FakeDiscovery();
+    const discovery = remember(source);
+    const faults: string[] = [];
+    discovery.on('fault', (fault) => faults.push(fault));
+    discovery.start();
+    source.snapshot = SNAPSHOT;
+    source.emit('snapshot', SNAPSHOT);
+    await discovery.close();
+    expect(faults).toEqual([`the snapshot cannot be written to ${file}: ENOENT`]);
+  });
+});

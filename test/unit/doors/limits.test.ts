@@ -1,0 +1,116 @@
+import { Socket } from 'node:net';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { connectRaw } from '../../kit/clients/raw-client.ts';
+import { type Harness, startHarness } from '../../kit/gateway/gateway-harness.ts';
+import { type FakeUpstream, startUpstream } from '../../kit/upstream/fake-upstream.ts';
+
+let broker: FakeUpstream;
+let gateway: Harness;
+
+beforeEach(async () => {
+  broker = await startUpstream((_, socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n');
+    const piece = Buffer.alloc(256 * 1024);
+    const fill = (): void => {
+      while (socket.writable && socket.write(piece));
+    };
+    socket.on('drain', fill);
+    fill();
+  });
+  gateway = await startHarness({
+    limits: { headersTimeoutMs: 500, requestTimeoutMs: 1_000, sendTimeoutMs: 300, keepAliveTimeoutMs: 300 },
+  });
+  gateway.cluster.brokers(broker.origin);
+});
+
+afterEach(async () => {
+  await gateway.close();
+  await broker.close();
+});
+
+test('a head that comes a byte at a time is a 408, and the connection ends', async () => {
+  const client = await connectRaw(gateway.port);
+  client.send('GET /druid/v2 HTTP/1.1\r\nHost: a\r\n');
+  const drip = setInterval(() => client.send('X'), 100);
+  const answer = await client.answer();
+  clearInterval(drip);
+  expect([answer.status, answer.json().errorCode]).toEqual([408, 'request_timeout']);
+  await client.ended();
+});
+
+test('a client that is reset while it is told that its head took too long ends nothing but its connection', async () => {
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  gateway.door.app.server.once('connection', (socket: Socket) => {
+    socket.once('prefinish', () => socket.destroy(new Error('read ECONNRESET')));
+    socket.once('close', resolve);
+  });
+  const client = await connectRaw(gateway.port);
+  client.send('GET /druid/v2 HTTP/1.1\r\nHost: a\r\n');
+  await closed;
+  client.close();
+});
+
+test('a body that comes a byte at a time ends with the request timeout, and reaches nobody whole', async () => {
+  const client = await connectRaw(gateway.port);
+  client.send('POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n');
+  const drip = setInterval(() => client.send('X'), 100);
+  await client.ended();
+  clearInterval(drip);
+  expect(broker.requests).toEqual([]);
+});
+
+test('a connection on which nothing comes is closed', async () => {
+  const client = await connectRaw(gateway.port);
+  await client.ended();
+});
+
+test('a client that reads nothing is cut, and the node is let go within a second after it', async () => {
+  const client = await connectRaw(gateway.port);
+  client.socket.pause();
+  client.send('POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}');
+  const [record] = await gateway.recorded(1);
+  expect(record).toMatchObject({ end: 'client_gone', status: 200 });
+  expect(record?.durationMs).toBeGreaterThan(290);
+  const deadline = performance.now() + 1_000;
+  while (broker.sockets.size > 0) {
+    expect(performance.now()).toBeLessThan(deadline);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  client.close();
+});
+
+test('an error when such a client is to be cut is told, and it is cut all the same', async () => {
+  const cut = vi.spyOn(Socket.prototype, 'resetAndDestroy').mockImplementationOnce(() => {
+    throw new Error('at the cut');
+  });
+  const client = await connectRaw(gateway.port);
+  client.socket.pause();
+  client.send('POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}');
+  const [record] = await gateway.recorded(1);
+  cut.mockRestore();
+  expect(record).toMatchObject({ end: 'client_gone', status: 200 });
+  expect(gateway.errors.lines).toMatchObject([{ place: 'client', error: 'Error: at the cut' }]);
+  client.close();
+});
+
+test('a client that reads slowly but steadily is served', async () => {
+  await gateway.close();
+  gateway = await startHarness({ limits: { sendTimeoutMs: 1_500 } });
+  gateway.cluster.brokers(broker.origin);
+  const client = await connectRaw(gateway.port);
+  client.send('POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}');
+  const { socket } = client;
+  const began = performance.now();
+  let read = 0;
+  socket.removeAllListeners('data');
+  socket.on('data', (data: Buffer) => {
+    read += data.length;
+    socket.pause();
+    setTimeout(() => socket.resume(), 10);
+  });
+  // Far longer than the client may take for one piece.
+  while (performance.now() - began < 4_000) await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(read).toBeGreaterThan(1024 * 1024);
+  expect(gateway.records).toEqual([]);
+  client.close();
+});

@@ -1,0 +1,149 @@
+import type { Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { connectRaw, type RawClient } from '../../kit/clients/raw-client.ts';
+import { type Harness, startHarness } from '../../kit/gateway/gateway-harness.ts';
+import { type FakeUpstream, json, startUpstream } from '../../kit/upstream/fake-upstream.ts';
+
+let broker: FakeUpstream;
+let gateway: Harness;
+/** Gives the queries that wait their answer. */
+let answerQueries: () => void;
+
+beforeEach(async () => {
+  const waiting: Socket[] = [];
+  answerQueries = () => {
+    for (const socket of waiting.splice(0)) socket.write(json('rows'));
+  };
+  broker = await startUpstream(({ method, target, body }, socket) => {
+    if (method === 'POST' && body.includes('sqlQueryId')) waiting.push(socket);
+    else if (target.endsWith('/slow')) setTimeout(() => socket.write(json('slow')), 300);
+    else socket.write(json(`${body.length}`));
+  });
+  gateway = await startHarness();
+  gateway.cluster.brokers(broker.origin);
+});
+
+afterEach(async () => {
+  await gateway.close();
+  await broker.close();
+});
+
+const BODY = '{"query":"x","context":{"sqlQueryId":"q","timeout":1000000000}}';
+const QUERY = `POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY}`;
+const GET = 'GET /druid/v2/x HTTP/1.1\r\nHost: a\r\n\r\n';
+/** Only the front door takes it. */
+const ODD_GET = 'GET /druid/v2/x HTTP/1.1\r\nHost:a\r\n\r\n';
+const SLOW_GET = GET.replace('/x', '/slow');
+const post = (length: number, sent = length): string =>
+  `POST /druid/v2 HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n${'x'.repeat(sent)}`;
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** Clients that each wait for a query. */
+async function ask(count = 1): Promise<RawClient[]> {
+  const clients = await Promise.all(Array.from({ length: count }, () => connectRaw(gateway.port)));
+  for (const client of clients) client.send(QUERY);
+  await until(() => broker.requests.length === count);
+  return clients;
+}
+
+/** The queries of the clients that have left are over, and cancelled. */
+async function noticed(count = 1): Promise<void> {
+  for (const record of await gateway.recorded(count)) {
+    expect([record.status, record.end]).toEqual([499, 'client_gone']);
+  }
+  await until(() => broker.requests.filter(({ method }) => method === 'DELETE').length === count);
+  await until(() => gateway.cluster.node(broker.origin).outstanding === 0);
+  expect(gateway.concurrency.under('broker')).toBe(0);
+  expect(gateway.errors.lines).toEqual([]);
+}
+
+/** What has come of all that clients sent. */
+function bytesRead(): () => number {
+  const sockets: Socket[] = [];
+  gateway.door.app.server.on('connection', (socket: Socket) => sockets.push(socket));
+  return () => sockets.reduce((sum, socket) => sum + socket.bytesRead, 0);
+}
+
+test('a client that leaves while its query runs is noticed, whatever it has sent behind it', async () => {
+  const behind = [
+    'GET /druid/v2/x HTTP/1.1\r\nHo',
+    GET.repeat(20),
+    GET.repeat(2_500),
+    GET.repeat(25_000),
+    ODD_GET.repeat(25_000),
+    post(1_900_000, 60_000),
+    post(1_900_000, 100_000),
+    post(1_900_000, 300_000),
+    `POST /druid/v2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n40000\r\n${'x'.repeat(0x40000)}`,
+  ];
+  const clients = await ask(behind.length);
+  await Promise.all(
+    clients.map(async ({ socket }, i) => {
+      await new Promise((resolve) => socket.write(behind[i] ?? '', resolve));
+      socket.resetAndDestroy();
+    }),
+  );
+  await noticed(behind.length);
+});
+
+describe('a pipeline is answered whole and in its order:', () => {
+  test.each([
+    ['requests', GET.repeat(60), 60],
+    ['more requests than are read at once', GET.repeat(6_000), 6_000],
+    ['the same behind a slow one', SLOW_GET + GET.repeat(6_000), 6_001],
+    ['requests that only the front door takes, behind a slow one', SLOW_GET + ODD_GET.repeat(3_000), 3_001],
+    ['a large body behind a slow request', SLOW_GET + post(400_000), 2],
+    ['large bodies behind slow requests', (SLOW_GET + post(700_000)).repeat(3), 6],
+    [
+      'bodies that only the front door takes, behind a slow request',
+      `${SLOW_GET}${ODD_GET}${Array.from({ length: 400 }, (_, i) => post(i * 5)).join('')}`,
+      402,
+    ],
+    ['a large body and requests behind it', SLOW_GET + post(400_000) + GET.repeat(500), 502],
+  ])('%s', async (_, sent, count) => {
+    const client = await connectRaw(gateway.port);
+    client.send(sent);
+    const expected = [...sent.matchAll(/\/slow |Content-Length: (\d+)|\/x /g)].map(
+      ([found, length]) => length ?? (found === '/slow ' ? 'slow' : '0'),
+    );
+    expect(expected).toHaveLength(count);
+    for (const body of expected) {
+      const answer = await client.answer();
+      expect([answer.status, answer.json()]).toEqual([200, body]);
+    }
+    client.close();
+    expect(gateway.errors.lines).toEqual([]);
+  });
+});
+
+describe('of what comes behind a request that takes long', () => {
+  test.each([
+    ['requests', GET.repeat(100_000)],
+    ['requests that only the front door takes', ODD_GET.repeat(60_000)],
+    ['a body', post(3_000_000)],
+  ])('little is kept, and after a while none, but the answer under way is given: %s', async (_, behind) => {
+    const read = bytesRead();
+    const [client] = (await ask()) as [RawClient];
+    const sent = new Promise((resolve) => client.socket.write(behind, resolve));
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(read()).toBeLessThan(600_000);
+    await sent;
+    await until(() => read() === QUERY.length + behind.length);
+    answerQueries();
+    const answer = await client.answer();
+    expect([answer.status, answer.json(), answer.header('connection')]).toEqual([200, 'rows', 'close']);
+    expect(await client.ended()).toBe('end');
+    expect(broker.requests).toHaveLength(1);
+    expect(gateway.errors.lines).toEqual([]);
+  });
+
+  test('no more than a bound is read: the connection is cut', async () => {
+    const [client] = (await ask()) as [RawClient];
+    client.send(GET.repeat(400_000));
+    await client.ended();
+    await noticed();
+  });
+});

@@ -1,0 +1,240 @@
+import { readFile } from 'node:fs/promises';
+import { Registry } from 'prom-client';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createMetrics, type Metrics } from '../../../src/metrics/metrics.ts';
+import { workerMetrics } from '../../../src/metrics/worker-metrics.ts';
+import { recordErrors } from '../../kit/gateway/recorded-errors.ts';
+import { exchange, FakeCluster, FakeDiscovery, node, serving } from '../admin/fakes.ts';
+
+let cluster: FakeCluster;
+let discovery: FakeDiscovery;
+let registry: Registry;
+let metrics: Metrics;
+let now: number;
+
+beforeEach(() => {
+  cluster = new FakeCluster();
+  discovery = new FakeDiscovery();
+  registry = new Registry();
+  now = 1_000_000;
+  metrics = createMetrics({
+    cluster,
+    discovery,
+    registry,
+    errors: recordErrors(),
+    version: '1.2.3',
+    inFlight: () => 4,
+    exchange: {
+      parking: { waiting: () => 5, queued: () => 2 },
+      concurrency: { under: () => 7 },
+      retryBudget: { refusals: 1 },
+      pressure: { high: true },
+    },
+    rules: { ageMs: 12_500 },
+    now: () => now,
+  });
+});
+
+afterEach(() => metrics.close());
+
+/** The value of one series, as a scraper reads it; undefined when there is none. */
+async function value(series: string): Promise<number | undefined> {
+  const line = (await metrics.render()).split('\n').find((text) => text.startsWith(`${series} `));
+  return line === undefined ? undefined : Number(line.slice(series.length + 1));
+}
+
+describe('exchanges', () => {
+  test('requests are counted by role, class and status, and by nothing a client can choose', async () => {
+    metrics.record(exchange());
+    metrics.record(exchange({ path: '/druid/v2/sql/other', remoteAddress: '192.0.2.9', method: 'PUT' }));
+    metrics.record(exchange({ status: 400 }));
+    expect(await value('druid_gateway_requests_total{role="broker",class="query",status="200"}')).toBe(2);
+    expect(await value('druid_gateway_requests_total{role="broker",class="query",status="400"}')).toBe(1);
+    expect(await metrics.render()).not.toMatch(/192\.0\.2|\/druid\/|PUT|POST/);
+  });
+
+  test('a count is the same at every scrape', async () => {
+    metrics.record(exchange());
+    const series = 'druid_gateway_requests_total{role="broker",class="query",status="200"}';
+    expect(await value(series)).toBe(1);
+    expect(await value(series)).toBe(1);
+    metrics.record(exchange());
+    expect(await value(series)).toBe(2);
+  });
+
+  test('attempts, retries, redirects, bytes and bad ends are summed by role', async () => {
+    metrics.record(exchange({ attempts: 3 }));
+    metrics.record(exchange({ attempts: 0, redirected: true, status: 307 }));
+    metrics.record(exchange({ end: 'client_gone', status: 499 }));
+    metrics.record(exchange({ end: 'upstream_cut' }));
+    metrics.record(exchange({ end: 'incomplete' }));
+    metrics.record(exchange({ role: 'overlord', class: 'write' }));
+    expect(await value('druid_gateway_attempts_total{role="broker"}')).toBe(6);
+    expect(await value('druid_gateway_retries_total{role="broker"}')).toBe(2);
+    expect(await value('druid_gateway_retries_total{role="overlord"}')).toBe(0);
+    expect(await value('druid_gateway_redirects_total{role="broker"}')).toBe(1);
+    expect(await value('druid_gateway_client_gone_total{role="broker"}')).toBe(1);
+    expect(await value('druid_gateway_upstream_cut_total{role="broker"}')).toBe(1);
+    expect(await value('druid_gateway_incomplete_answers_total{role="broker"}')).toBe(1);
+    expect(await value('druid_gateway_received_bytes_total{role="broker"}')).toBe(500);
+    expect(await value('druid_gateway_sent_bytes_total{role="broker"}')).toBe(5000);
+  });
+
+  test('durations are in seconds, and only requests that waited count as parked', async () => {
+    metrics.record(exchange({ durationMs: 30 }));
+    metrics.record(exchange({ durationMs: 1500, parkedMs: 1200 }));
+    const request = 'druid_gateway_request_duration_seconds';
+    expect(await value(`${request}_bucket{le="0.025",role="broker",class="query"}`)).toBe(0);
+    expect(await value(`${request}_bucket{le="0.1",role="broker",class="query"}`)).toBe(1);
+    expect(await value(`${request}_sum{role="broker",class="query"}`)).toBeCloseTo(1.53);
+    expect(await value('druid_gateway_parked_seconds_count{role="broker"}')).toBe(1);
+    expect(await value('druid_gateway_parked_seconds_sum{role="broker"}')).toBeCloseTo(1.2);
+  });
+
+  test('odd statuses and too many reasons share one series', async () => {
+    metrics.record(exchange({ status: 799 }));
+    metrics.record(exchange({ status: 601 }));
+    for (let i = 0; i < 500; i++) metrics.record(exchange({ status: 503, reason: `reason_${i}` }));
+    expect(await value('druid_gateway_requests_total{role="broker",class="query",status="other"}')).toBe(2);
+    expect((await metrics.render()).match(/^druid_gateway_errors_total\{/gm)).toHaveLength(65);
+    expect(await value('druid_gateway_errors_total{reason="other"}')).toBe(436);
+  });
+});
+
+describe('the cluster', () => {
+  test('a leader has a state, a term and an age', async () => {
+    expect(await value('druid_gateway_leader_state{role="overlord"}')).toBe(0);
+    expect(await value('druid_gateway_leader_term{role="overlord"}')).toBeUndefined();
+    cluster.lead({
+      ...serving('overlord', node('a:8090'), 17, now),
+      state: 'elected',
+      waitReason: 'no_leader',
+    });
+    now += 2500;
+    expect(await value('druid_gateway_leader_state{role="overlord"}')).toBe(1);
+    expect(await value('druid_gateway_leader_term{role="overlord"}')).toBe(17);
+    expect(await value('druid_gateway_leader_age_seconds{role="overlord"}')).toBe(2.5);
+    cluster.lead(serving('overlord', node('a:8090'), 17, now));
+    expect(await value('druid_gateway_leader_state{role="overlord"}')).toBe(2);
+  });
+
+  test('a change of leader is counted once, through states and gaps without one', async () => {
+    const changes = 'druid_gateway_leader_changes_total{role="coordinator"}';
+    cluster.lead(serving('coordinator', node('a:8081'), 1));
+    cluster.lead({ ...serving('coordinator', node('a:8081'), 1), state: 'elected' });
+    cluster.lead(serving('coordinator', node('a:8081'), null));
+    expect(await value(changes)).toBe(0);
+    cluster.lead({ ...serving('coordinator', node('a:8081'), null), state: 'none', node: null });
+    cluster.lead({ ...serving('coordinator', node('b:8081'), 2), state: 'elected' });
+    cluster.lead(serving('coordinator', node('b:8081'), 2));
+    expect(await value(changes)).toBe(1);
+    cluster.lead(serving('coordinator', node('b:8081'), 5));
+    expect(await value(changes)).toBe(2);
+  });
+
+  test('conflicts are counted by role', async () => {
+    cluster.emit('conflict', { role: 'coordinator', latch: 'a:8081', claims: 'b:8081' });
+    expect(await value('druid_gateway_leader_conflicts_total{role="coordinator"}')).toBe(1);
+    expect(await value('druid_gateway_leader_conflicts_total{role="overlord"}')).toBe(0);
+  });
+
+  test('the labels of a node that left go with it', async () => {
+    const [a, b] = [node('a:8082', 2), node('b:8082', 1)];
+    const brokers = [
+      { node: a, service: 'druid/broker', ready: true, cordoned: false, ejected: false, why: 'ready' },
+      { node: b, service: 'druid/hot', ready: false, cordoned: false, ejected: false, why: 'not ready' },
+    ];
+    cluster.show({ complete: true, brokers, nodes: new Map([a, b].map((n) => [n.origin, n])) });
+    expect(await value('druid_gateway_upstream_up{role="broker",service="druid/broker",node="a:8082"}')).toBe(
+      1,
+    );
+    expect(await value('druid_gateway_upstream_up{role="broker",service="druid/hot",node="b:8082"}')).toBe(0);
+    expect(await value('druid_gateway_upstream_outstanding{node="a:8082"}')).toBe(2);
+    expect(await value('druid_gateway_view_complete')).toBe(1);
+    cluster.show({ brokers: brokers.slice(0, 1), nodes: new Map([[a.origin, a]]) });
+    expect(await metrics.render()).not.toContain('b:8082');
+  });
+
+  test('closing lets go of cluster and discovery', () => {
+    metrics.close();
+    expect(cluster.eventNames()).toEqual([]);
+    expect(discovery.eventNames()).toEqual([]);
+  });
+});
+
+describe('discovery and the process', () => {
+  test('discovery has one state at a time, an age, and its session', async () => {
+    now += 4000;
+    expect(await value('druid_gateway_discovery_age_seconds')).toBe(4);
+    discovery.snapshot = { ...discovery.snapshot, readAt: now - 500 };
+    discovery.become({ state: 'suspended', since: now, detail: null });
+    expect(await value('druid_gateway_discovery_age_seconds')).toBe(0.5);
+    expect(await value('druid_gateway_discovery_state{state="suspended"}')).toBe(1);
+    expect(await value('druid_gateway_discovery_state{state="connected"}')).toBe(0);
+    expect(await value('druid_gateway_zookeeper_session_state{state="suspended"}')).toBe(1);
+    expect(await value('druid_gateway_zookeeper_reconnects_total')).toBe(3);
+    expect(await value('druid_gateway_zookeeper_watches')).toBe(7);
+  });
+
+  test('faults of discovery are counted', async () => {
+    discovery.emit('fault', 'a znode cannot be parsed');
+    expect(await value('druid_gateway_discovery_faults_total')).toBe(1);
+  });
+
+  test('the process tells its version, requests in flight and event-loop lag', async () => {
+    expect(await metrics.render()).toMatch(/^druid_gateway_build_info\{version="1\.2\.3",node_version="\d+/m);
+    expect(await value('druid_gateway_requests_in_flight')).toBe(4);
+    expect(await value('nodejs_eventloop_lag_p99_seconds')).toBeTypeOf('number');
+  });
+});
+
+test('what requests wait for and are limited by is read when scraped', async () => {
+  expect(await value('druid_gateway_running_requests{role="broker"}')).toBe(7);
+  expect(await value('druid_gateway_parked_requests{role="broker"}')).toBe(3);
+  expect(await value('druid_gateway_queued_requests{role="overlord"}')).toBe(2);
+  expect(await value('druid_gateway_retries_refused_total')).toBe(1);
+  expect(await value('druid_gateway_overloaded')).toBe(1);
+});
+
+test('placements are counted by service and reason, and only where there was something to choose', async () => {
+  metrics.record(exchange());
+  const placement = { service: 'druid/hot', by: 'rule', rule: 3, fellBack: false } as const;
+  metrics.record(exchange({ placement }));
+  metrics.record(exchange({ placement: { ...placement, rule: 7 } }));
+  metrics.record(exchange({ placement: { ...placement, by: 'manual', rule: null, fellBack: true } }));
+  const series = (await metrics.render()).split('\n').filter((line) => /^druid_gateway_placed/.test(line));
+  expect(series).toEqual([
+    'druid_gateway_placed_requests_total{service="druid/hot",by="rule",fallback="false"} 2',
+    'druid_gateway_placed_requests_total{service="druid/hot",by="manual",fallback="true"} 1',
+  ]);
+  expect(await value('druid_gateway_load_rules_age_seconds')).toBe(12.5);
+});
+
+test('workers that ended are counted by why, also for reasons that there have not been', async () => {
+  const exits = { fault: 2, killed: 1, stuck: 0, stopped: 3, error: 0 };
+  workerMetrics(registry, () => ({ answering: 2, restarts: 6, exits }));
+  for (const [reason, count] of Object.entries(exits)) {
+    expect(await value(`druid_gateway_worker_exits_total{reason="${reason}"}`)).toBe(count);
+  }
+});
+
+test('docs/operations.md names every metric with its type and labels, and no other', async () => {
+  const exits = { fault: 0, killed: 0, stuck: 0, stopped: 0, error: 0 };
+  workerMetrics(registry, () => ({ answering: 2, restarts: 0, exits }));
+  const text = await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+  const rows = text.matchAll(/^\| `(druid_gateway_\w+)` \| (\w+) \| ([^|]*) \|/gm);
+  const documented = Array.from(rows, ([, name, type, labels]) => ({
+    name,
+    type,
+    labels: Array.from((labels ?? '').matchAll(/`(\w+)`/g), ([, label]) => label),
+  }));
+  const registered = registry
+    .getMetricsAsArray()
+    .filter(({ name }) => name.startsWith('druid_gateway_'))
+    .map((metric) => ({
+      name: metric.name,
+      type: String(metric.type),
+      labels: 'labelNames' in metric ? metric.labelNames : [],
+    }));
+  expect(documented).toEqual(registered);
+});
