@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { DOOR } from '../support/door.ts';
 import { type FakeUpstream, json, startUpstream } from '../support/fake-upstream.ts';
 import { type Harness, startHarness } from '../support/gateway-harness.ts';
 import { connectRaw, type RawClient } from '../support/raw-client.ts';
@@ -120,7 +121,8 @@ describe('a pipeline is answered whole and in its order:', () => {
 });
 
 describe('of what comes behind a request that takes long', () => {
-  test.each([
+  // With a shared buffer it is not the accepted socket that is read, and nobody can see how far.
+  test.skipIf(DOOR === 'shared').each([
     ['requests', GET.repeat(100_000)],
     ['requests that only the front door takes', ODD_GET.repeat(60_000)],
     ['a body', post(3_000_000)],
