@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
 import { connectRaw, type RawClient } from '../../kit/clients/raw-client.ts';
+import { DOOR } from '../../kit/gateway/door.ts';
 import { type Harness, startHarness } from '../../kit/gateway/gateway-harness.ts';
 import { type FakeUpstream, json, startUpstream } from '../../kit/upstream/fake-upstream.ts';
 
@@ -120,7 +122,8 @@ describe('a pipeline is answered whole and in its order:', () => {
 });
 
 describe('of what comes behind a request that takes long', () => {
-  test.each([
+  // With a shared buffer it is not the accepted socket that is read, and nobody can see how far.
+  test.skipIf(DOOR === 'shared').each([
     ['requests', GET.repeat(100_000)],
     ['requests that only the front door takes', ODD_GET.repeat(60_000)],
     ['a body', post(3_000_000)],
