@@ -4,7 +4,7 @@ import { Accounting } from './accounting.ts';
 import { Cancel } from './druid/cancel.ts';
 import { askDruid } from './druid/status-pages.ts';
 import type { GatewayError } from './errors.ts';
-import { Forward } from './forward/forward.ts';
+import { ProxiedRequest } from './forward/proxied-request.ts';
 import { RequestBody } from './forward/request-body.ts';
 import { waitError } from './forward/wait-error.ts';
 import { forwardedHead, requestFault } from './forwarded-head.ts';
@@ -59,16 +59,16 @@ export function createExchange(deps: ExchangeDeps): Exchange {
         new Cancel(deps, client, cancel, route, headers, cancelledId(route.target)).begin();
         return;
       }
-      const forward = new Forward(deps, client, account(client, route.role, route.class), {
+      const request = new ProxiedRequest(deps, client, account(client, route.role, route.class), {
         route,
         // Druid answers HEAD with 405 everywhere (AllowHttpMethodsResourceFilter).
         method: head.method === 'HEAD' ? 'GET' : head.method,
         headers,
         body: new RequestBody(client.body, bodyLength, options.bufferBodyBytes),
-        taker: null,
+        collector: null,
         onBehalfOf,
       });
-      forward.start();
+      request.start();
       return;
     }
     const local = account(client, 'local', 'local');

@@ -5,11 +5,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { NodeTls, UpstreamNode } from '../../cluster/node.ts';
 import { Accounting } from '../../exchange/accounting.ts';
 import { errorBody, type GatewayError, INTERNAL_ERROR, TARGET_MALFORMED } from '../../exchange/errors.ts';
-import type { StandbyDeps } from '../../exchange/forward/standby.ts';
-import { Standby, type StandbyActions } from '../../exchange/forward/standby.ts';
+import { publicLocation, seeLocation } from '../../exchange/forward/location-policy.ts';
+import { RequestWait, type WaitOwner, type WaitServices } from '../../exchange/forward/request-wait.ts';
 import { afterFailure, afterHead, type NotRelayed } from '../../exchange/forward/verdict.ts';
 import { forwardedHead } from '../../exchange/forwarded-head.ts';
-import { splitLocation } from '../../exchange/own-answers/redirect.ts';
 import type { RequestHead } from '../../exchange/ports/client.ts';
 import type { RecordSink } from '../../exchange/ports/record.ts';
 import type { UpstreamFailureKind } from '../../exchange/ports/upstream.ts';
@@ -23,7 +22,7 @@ import { requestHead } from '../front/node-client.ts';
 import { cutUnread } from '../front/unread.ts';
 import { ignore } from '../last-word.ts';
 
-export interface ConsoleOptions extends StandbyDeps {
+export interface ConsoleOptions extends WaitServices {
   /** A page is asked for; `sink` gets its record when it is over. */
   readonly begins: () => void;
   readonly sink: RecordSink;
@@ -61,13 +60,13 @@ const DUMPED_MS = 1_000;
 export const CLIENT_GONE = Symbol('client gone');
 
 /** One request for a page of the console: waits for the leading Coordinator as every other request does. */
-export class ConsolePage implements StandbyActions {
+export class ConsolePage implements WaitOwner {
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   readonly #options: ConsoleOptions;
   readonly #head: RequestHead;
   readonly #account: Accounting;
-  readonly #standby: Standby;
+  readonly #wait: RequestWait;
   readonly #found: () => void;
   readonly #gone = new AbortController();
   readonly #writtenBefore: number;
@@ -97,7 +96,7 @@ export class ConsolePage implements StandbyActions {
     this.#found = found;
     this.#head = requestHead(request.raw, request.id, options.now());
     this.#account = new Accounting(this.#head, 'console', 'read', options.sink, options.now);
-    this.#standby = new Standby('coordinator', options, this.#account, this, {
+    this.#wait = new RequestWait('coordinator', options, this, {
       lane: this.#head.remoteAddress,
       bytes: 0,
     });
@@ -115,7 +114,7 @@ export class ConsolePage implements StandbyActions {
     this.#guarded(() => {
       this.#options.begins();
       const target = this.choose();
-      if (target.kind === 'wait') this.#standby.wait(target.reason);
+      if (target.kind === 'wait') this.#wait.wait(target.reason);
       else this.go();
     });
   }
@@ -136,7 +135,7 @@ export class ConsolePage implements StandbyActions {
       if (this.#over) return;
       const target = this.choose();
       if (target.kind === 'wait') {
-        this.#standby.wait(target.reason);
+        this.#wait.wait(target.reason);
         return;
       }
       this.#node = target.node;
@@ -170,7 +169,7 @@ export class ConsolePage implements StandbyActions {
   onInternalError(error: unknown): void {
     this.#report(error);
     const { raw } = this.#reply;
-    contain(() => this.#standby.leave(), this.#report);
+    contain(() => this.#wait.leave(), this.#report);
     contain(() => this.#count(null), this.#report);
     if (raw.writableEnded) return;
     this.#account.reason = INTERNAL_ERROR.reason;
@@ -291,13 +290,11 @@ export class ConsolePage implements StandbyActions {
       this.#turn(this.#failure('malformed'));
       return;
     }
-    const split = splitLocation(String(answer.headers.location ?? ''));
-    const known = split !== null && this.#isNode(split.origin);
     const verdict = afterHead(
       {
         status: answer.statusCode,
         contentType: answer.headers['content-type'] ?? null,
-        location: split === null ? null : { known, sameTarget: split.target === this.#head.target },
+        location: seeLocation(String(answer.headers.location ?? ''), this.#head.target, this.#isNode),
       },
       { role: 'coordinator', class: 'read', replayable: true, repeats: this.#repeats },
     );
@@ -334,7 +331,7 @@ export class ConsolePage implements StandbyActions {
     }
     if (verdict.counts) this.#repeats++;
     this.#clearHeaders();
-    this.#standby.waitAfter(view, verdict.error, verdict.outcome === 'not_leader');
+    this.#wait.waitAfter(view, verdict.error, verdict.outcome === 'not_leader');
   }
 
   #publicHeaders(given: IncomingHttpHeaders): IncomingHttpHeaders {
@@ -343,17 +340,13 @@ export class ConsolePage implements StandbyActions {
     const { headers } = relayedHead(head, {
       bodiless: true,
       httpMinor: this.#head.httpMinor,
-      rewriteLocation: (location) => {
-        const split = splitLocation(location);
-        return split !== null && this.#isNode(split.origin) ? split.target : location;
-      },
+      rewriteLocation: (location) => publicLocation(location, this.#isNode),
     });
     return headerObject(flatOf(headers));
   }
 
-  #isNode(origin: string): boolean {
-    return origin === this.#node?.origin.toLowerCase() || this.#options.cluster.view.nodes.has(origin);
-  }
+  readonly #isNode = (origin: string): boolean =>
+    origin === this.#node?.origin.toLowerCase() || this.#options.cluster.view.nodes.has(origin);
 
   #clearHeaders(): void {
     for (const name of Object.keys(this.#reply.getHeaders())) this.#reply.removeHeader(name);
@@ -368,13 +361,14 @@ export class ConsolePage implements StandbyActions {
   #close(): void {
     this.#over = true;
     const { raw } = this.#reply;
-    contain(() => this.#standby.leave(), this.#report);
+    contain(() => this.#wait.leave(), this.#report);
     contain(() => this.#count(null), this.#report);
     contain(() => {
       if (!raw.writableFinished) this.#gone.abort();
     }, this.#report);
     contain(() => {
       if (raw.headersSent) this.#account.status = raw.statusCode;
+      this.#account.parkedMs = this.#wait.waitedMs;
       // Head included.
       this.#account.bytesOut = Math.max(0, this.#request.raw.socket.bytesWritten - this.#writtenBefore);
       this.#account.onClose(raw.writableFinished);

@@ -2,7 +2,8 @@ import { type HeaderBlock, without } from '../../http/header-block.ts';
 import type { AnswerHead } from '../../http/response-head.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
 import type { Accounting } from '../accounting.ts';
-import { type AnswerTaker, Forward } from '../forward/forward.ts';
+import type { ResponseCollector } from '../forward/answer/collect.ts';
+import { ProxiedRequest } from '../forward/proxied-request.ts';
 import { RequestBody } from '../forward/request-body.ts';
 import { AnsweredRequest } from '../internal-error.ts';
 import { answer, answerError } from '../own-answers/answer.ts';
@@ -63,19 +64,19 @@ export function askDruid(
   const toBroker =
     name === 'router-brokers' ||
     deps.chooseTarget(route, view, deps.random, new Set(), deps.options).kind === 'node';
-  const forward = new Forward({ ...deps, redirectPolicy: null, placer: null }, client, account, {
+  const request = new ProxiedRequest({ ...deps, redirectPolicy: null, placer: null }, client, account, {
     route: toBroker ? route : { ...route, role: 'coordinator' },
     method: 'GET',
     headers: without(headers, UNWANTED),
     body: new RequestBody(client.body, 0, 0),
-    taker: name === 'status' ? null : new Taker(deps, client, account, name),
+    collector: name === 'status' ? null : new PageCollector(deps, client, account, name),
     onBehalfOf,
   });
-  forward.start();
+  request.start();
 }
 
 /** Takes a 200 whole and answers with what the Router would have made of it; leaves all else to the relay. */
-class Taker implements AnswerTaker {
+class PageCollector implements ResponseCollector {
   readonly #deps: ExchangeDeps;
   readonly #client: ClientSide;
   readonly #account: Accounting;
@@ -90,7 +91,7 @@ class Taker implements AnswerTaker {
     this.#name = name;
   }
 
-  takes({ status, contentEncoding }: AnswerHead): boolean {
+  accepts({ status, contentEncoding }: AnswerHead): boolean {
     return status === 200 && contentEncoding === null;
   }
 

@@ -4,11 +4,12 @@ import { answerTrailers, relayedHead } from '../../../http/response-framing.ts';
 import type { AnswerHead } from '../../../http/response-head.ts';
 import type { Accounting } from '../../accounting.ts';
 import type { ClientSide } from '../../ports/client.ts';
+import type { AnswerReceiver } from './receiver.ts';
 
 const COMPLETE = /\bx-druid-response-complete\b/i;
 
 /** Sends one answer of Druid's on to the client as it comes, byte for byte, at the client's speed. */
-export class Relay {
+export class Relay implements AnswerReceiver {
   readonly #client: ClientSide;
   readonly #account: Accounting;
   readonly #bodiless: boolean;

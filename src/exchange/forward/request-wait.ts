@@ -1,7 +1,6 @@
 import type { ClusterView, LeaderView } from '../../cluster/view.ts';
 import type { Role } from '../../discovery/discovery.ts';
 import type { Target, WhyWait } from '../../routing/target.ts';
-import type { Accounting } from '../accounting.ts';
 import type { GatewayError } from '../errors.ts';
 import type { Waiter } from '../limits/wait-queue.ts';
 import type { ExchangeDeps } from '../ports/services.ts';
@@ -12,7 +11,7 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 250;
 
 /** What waiting needs of the exchange. */
-export type StandbyDeps = Pick<ExchangeDeps, 'cluster' | 'parking' | 'now'> & {
+export type WaitServices = Pick<ExchangeDeps, 'cluster' | 'parking' | 'now'> & {
   readonly options: Pick<
     ExchangeDeps['options'],
     'maxWaitMs' | 'maxWaitByRole' | 'maxWaitStaleMs' | 'maxQueueMs'
@@ -20,7 +19,7 @@ export type StandbyDeps = Pick<ExchangeDeps, 'cluster' | 'parking' | 'now'> & {
 };
 
 /** What a request does while it waits, for whom it waits, and what it does then. */
-export interface StandbyActions {
+export interface WaitOwner {
   choose(): Target;
   /** Whether there is room for it now. */
   hasRoom(): boolean;
@@ -31,7 +30,7 @@ export interface StandbyActions {
 }
 
 /** What a waiting request is to the parking, besides its role. */
-export interface StandbyTraits {
+export interface WaitTraits {
   readonly lane: string;
   readonly bytes: number;
 }
@@ -40,14 +39,15 @@ export interface StandbyTraits {
  * The waiting of one request: all its waits for a leader or Broker together stay within one limit; a wait for room
  * has its own.
  */
-export class Standby implements Waiter {
+export class RequestWait implements Waiter {
   readonly role: Role;
   readonly lane: string;
   readonly bytes: number;
-  readonly #deps: StandbyDeps;
-  readonly #account: Accounting;
-  readonly #actions: StandbyActions;
+  readonly #deps: WaitServices;
+  readonly #owner: WaitOwner;
+  /** Since when it is in the queue; -1 while it is not. */
   #since = -1;
+  #waitedMs = 0;
   #pauses = 0;
   #notBefore = 0;
   #failedIn: ClusterView | null = null;
@@ -57,19 +57,17 @@ export class Standby implements Waiter {
   #crowdedSince = -1;
   #error: GatewayError | null = null;
 
-  constructor(
-    role: Role,
-    deps: StandbyDeps,
-    account: Accounting,
-    actions: StandbyActions,
-    { lane, bytes }: StandbyTraits,
-  ) {
+  constructor(role: Role, deps: WaitServices, owner: WaitOwner, { lane, bytes }: WaitTraits) {
     this.role = role;
     this.lane = lane;
     this.bytes = bytes;
     this.#deps = deps;
-    this.#account = account;
-    this.#actions = actions;
+    this.#owner = owner;
+  }
+
+  /** All its waits together, in milliseconds. */
+  get waitedMs(): number {
+    return this.#waitedMs;
   }
 
   get crowded(): boolean {
@@ -96,7 +94,7 @@ export class Standby implements Waiter {
     this.#notBefore = now() + Math.min(FIRST_PAUSE_MS * 2 ** this.#pauses, LONGEST_PAUSE_MS);
     this.#pauses++;
     if (this.canGo(now())) {
-      this.#actions.go();
+      this.#owner.go();
       return;
     }
     this.#park();
@@ -111,8 +109,8 @@ export class Standby implements Waiter {
 
   canGo(now: number): boolean {
     if (now < this.#notBefore && !this.#changed()) return false;
-    const target = this.#actions.choose();
-    if (target.kind === 'node' && this.#actions.hasRoom()) return true;
+    const target = this.#owner.choose();
+    if (target.kind === 'node' && this.#owner.hasRoom()) return true;
     this.#because(target.kind === 'node' ? 'overloaded' : target.reason);
     return false;
   }
@@ -124,30 +122,30 @@ export class Standby implements Waiter {
 
   go(): void {
     this.#count();
-    this.#actions.go();
+    this.#owner.go();
   }
 
   expire(): void {
     this.#count();
-    this.#actions.giveUp(this.#verdict());
+    this.#owner.giveUp(this.#verdict());
   }
 
   onInternalError(error: unknown): void {
     this.#count();
-    this.#actions.onInternalError(error);
+    this.#owner.onInternalError(error);
   }
 
   #park(): void {
     this.#since = this.#deps.now();
     if (this.deadline() <= this.#since) {
       this.#since = -1;
-      this.#actions.giveUp(this.#verdict());
+      this.#owner.giveUp(this.#verdict());
       return;
     }
     const refusal = this.#deps.parking.park(this);
     if (refusal === null) return;
     this.#since = -1;
-    this.#actions.giveUp(refusal === 'closed' ? this.#verdict() : refusalError(refusal));
+    this.#owner.giveUp(refusal === 'closed' ? this.#verdict() : refusalError(refusal));
   }
 
   #because(reason: WhyWait | null): void {
@@ -157,7 +155,7 @@ export class Standby implements Waiter {
 
   #count(): void {
     if (this.#since < 0) return;
-    this.#account.parkedMs += this.#deps.now() - this.#since;
+    this.#waitedMs += this.#deps.now() - this.#since;
     this.#since = -1;
   }
 
@@ -165,7 +163,7 @@ export class Standby implements Waiter {
     const { maxWaitMs, maxWaitByRole, maxWaitStaleMs } = this.#deps.options;
     const limit =
       this.#reason === 'zookeeper_stale' ? maxWaitStaleMs : (maxWaitByRole[this.role] ?? maxWaitMs);
-    return limit - this.#account.parkedMs;
+    return limit - this.#waitedMs;
   }
 
   #verdict(): GatewayError {

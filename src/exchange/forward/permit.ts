@@ -1,0 +1,40 @@
+import type { Role } from '../../discovery/discovery.ts';
+import type { Claim, Concurrency, Shortage } from '../limits/concurrency.ts';
+
+/** One request's part of the limits on what is under way: held while it is at a node, never while it waits. */
+export class Permit implements Claim {
+  readonly role: Role;
+  readonly client: string;
+  readonly large: boolean;
+  readonly #concurrency: Concurrency;
+  #held = false;
+
+  constructor(concurrency: Concurrency, role: Role, client: string, large: boolean) {
+    this.#concurrency = concurrency;
+    this.role = role;
+    this.client = client;
+    this.large = large;
+  }
+
+  get held(): boolean {
+    return this.#held;
+  }
+
+  /** The limit that leaves no room for it; null if it is held, or there is room. */
+  get shortage(): Shortage | null {
+    return this.#held ? null : this.#concurrency.shortage(this);
+  }
+
+  take(): void {
+    if (this.#held) return;
+    this.#concurrency.enter(this);
+    this.#held = true;
+  }
+
+  /** Again, does nothing. */
+  giveBack(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#concurrency.leave(this);
+  }
+}

@@ -1,0 +1,458 @@
+import type { NodeOutcome, UpstreamNode } from '../../cluster/node.ts';
+import { contain } from '../../faults/internal-errors.ts';
+import type { Loan } from '../../http/buffer-lease.ts';
+import type { HeaderBlock } from '../../http/header-block.ts';
+import type { AnswerHead } from '../../http/response-head.ts';
+import { isQueryId, NO_FACTS, type QueryFacts, queryFactsOf } from '../../routing/query-facts.ts';
+import type { ForwardRoute } from '../../routing/route.ts';
+import type { Target, WhyWait } from '../../routing/target.ts';
+import { queryKindOf } from '../../routing/tiers/placement.ts';
+import type { Accounting } from '../accounting.ts';
+import type { GatewayError } from '../errors.ts';
+import { failRequest } from '../internal-error.ts';
+import { answerError } from '../own-answers/answer.ts';
+import { redirect } from '../own-answers/redirect.ts';
+import type { ClientEvents, ClientSide } from '../ports/client.ts';
+import type { ExchangeDeps } from '../ports/services.ts';
+import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from '../ports/upstream.ts';
+import { Collect, type ResponseCollector } from './answer/collect.ts';
+import { Hold, type HoldOwner } from './answer/hold.ts';
+import type { AnswerReceiver } from './answer/receiver.ts';
+import { Relay } from './answer/relay.ts';
+import { Deadline } from './deadline.ts';
+import { AT_NODE, isIn, MAY_BEGIN, mayBecome, nameOf, OVER, State } from './lifecycle.ts';
+import { publicLocation, seeLocation } from './location-policy.ts';
+import { Permit } from './permit.ts';
+import { QueryTracker } from './query-tracker.ts';
+import type { RequestBody } from './request-body.ts';
+import { RequestWait, type WaitOwner } from './request-wait.ts';
+import { TargetChoice } from './target-choice.ts';
+import { patience, totalLimit } from './time-limits.ts';
+import { type Attempted, afterFailure, afterHead, mayResend, type NotRelayed } from './verdict.ts';
+import { CLIENT_BUSY } from './wait-error.ts';
+
+/** What is sent upstream, apart from whom it is sent to. */
+export interface UpstreamRequestTemplate {
+  readonly route: ForwardRoute;
+  readonly method: string;
+  readonly headers: HeaderBlock;
+  readonly body: RequestBody;
+  /** Completes the answer in Druid's stead; null relays it. */
+  readonly collector: ResponseCollector | null;
+  /** Whose request it is, for limits and turns: an address. */
+  readonly onBehalfOf: string;
+}
+
+/** A body beyond this, or of unknown length, makes a request a large one. */
+const LARGE_BODY = 256 * 1024;
+
+/**
+ * One request on its way to Druid: choose, wait, send, judge, send again or relay. Its states, and which may follow
+ * which, are in `lifecycle.ts`; `#become` alone changes them, and gives back what the next state does not hold.
+ */
+export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner {
+  readonly #services: ExchangeDeps;
+  readonly #client: ClientSide;
+  readonly #account: Accounting;
+  readonly #template: UpstreamRequestTemplate;
+  readonly #choice: TargetChoice;
+  readonly #permit: Permit;
+  #deadline: Deadline | null = null;
+  readonly #relay: Relay;
+  #state: State = State.NEW;
+  #wait: RequestWait | null = null;
+  #node: UpstreamNode | null = null;
+  #call: UpstreamCall | null = null;
+  /** Of a query. */
+  #tracker: QueryTracker | null = null;
+  #facts: QueryFacts | null = null;
+  /** Who has the answer. */
+  #receiver: AnswerReceiver | null = null;
+  #hold: Hold | null = null;
+  #repeats = 0;
+  /** It was sent once more because a kept connection was stale. */
+  #resent = false;
+
+  constructor(
+    services: ExchangeDeps,
+    client: ClientSide,
+    account: Accounting,
+    template: UpstreamRequestTemplate,
+  ) {
+    this.#services = services;
+    this.#client = client;
+    this.#account = account;
+    this.#template = template;
+    const { route, headers, body, onBehalfOf } = template;
+    const { concurrency, options } = services;
+    this.#choice = new TargetChoice(services, route, headers, body);
+    const large = body.length < 0 || body.length > LARGE_BODY || route.class === 'stream';
+    this.#permit = new Permit(concurrency, route.role, onBehalfOf, large);
+    this.#relay = new Relay(client, account, options.resetIncomplete && !client.head.fields.trailers);
+    client.listen(this);
+  }
+
+  /** Begins; what that throws fails this request alone. */
+  start(): void {
+    this.#contain(() => this.go());
+  }
+
+  /** Sends the request on if there is a target, otherwise waits for one. */
+  go(): void {
+    if (!isIn(this.#state, MAY_BEGIN)) return;
+    const { route, body } = this.#template;
+    if (this.#choice.needsBody && !body.ready) {
+      this.#read();
+      return;
+    }
+    const target = this.choose();
+    if (target.kind === 'wait') {
+      // Reading a small body now is how a client that leaves meanwhile is noticed.
+      if (!body.ready) this.#collectBody(() => {});
+      this.#waitFor(target.reason);
+      return;
+    }
+    const { method, remoteAddress } = this.#client.head;
+    const { redirectPolicy } = this.#services;
+    const external = redirectPolicy?.(route.role, method, remoteAddress, target.node) ?? null;
+    if (external !== null) {
+      this.#become(State.ANSWERED);
+      this.#account.upstream = target.node.hostAndPort;
+      redirect(this.#client, this.#account, external, route.target);
+      return;
+    }
+    if (!body.ready) {
+      this.#read();
+      return;
+    }
+    if (this.#enters()) this.#send(target.node);
+  }
+
+  choose(): Target {
+    return this.#choice.choose();
+  }
+
+  hasRoom(): boolean {
+    return this.#permit.shortage === null;
+  }
+
+  giveUp(error: GatewayError): void {
+    this.#become(State.ANSWERED);
+    answerError(this.#client, this.#account, error);
+  }
+
+  /** Begins to relay an answer. */
+  show(head: AnswerHead): AnswerReceiver {
+    this.#become(State.RELAYING);
+    this.#receiver = this.#relay;
+    const complete = this.#relay.head(head, (value) =>
+      publicLocation(value, (origin) => this.#isNode(origin)),
+    );
+    if (complete) this.#leaveNode();
+    return this.#relay;
+  }
+
+  onBodySent(bytes: number): void {
+    this.#account.bytesIn += bytes;
+  }
+
+  onHead(head: AnswerHead): void {
+    if (this.#state !== State.SENT) return;
+    const { status, contentType, location } = head;
+    const { route, collector } = this.#template;
+    const seen = {
+      status,
+      contentType,
+      location:
+        location === null ? null : seeLocation(location, route.target, (origin) => this.#isNode(origin)),
+    };
+    const verdict = afterHead(seen, this.#attempted());
+    if (verdict.kind !== 'relay') {
+      this.#apply(verdict);
+      return;
+    }
+    this.#report('ok');
+    if (this.#node !== null) {
+      this.#tracker?.runs(this.#node, idsOf(head));
+      this.#choice.remember(this.#node);
+    }
+    if (collector?.accepts(head)) {
+      this.#become(State.COLLECTING);
+      this.#receiver = new Collect(collector, () => this.#become(State.ANSWERED));
+    } else if (this.#mayHold()) {
+      this.#become(State.HOLDING);
+      this.#hold = new Hold(head, this);
+      this.#receiver = this.#hold;
+    } else this.show(head);
+  }
+
+  onData(chunk: Buffer, loan: Loan): void {
+    if (this.#receiver === null) loan.release();
+    else this.#receiver.data(chunk, loan);
+  }
+
+  onRest(): void {
+    this.#receiver?.rest();
+  }
+
+  onEnd(trailers: HeaderBlock): void {
+    this.#call = null;
+    this.#deadline?.disarm();
+    this.#tracker?.ends();
+    this.#receiver?.end(trailers);
+  }
+
+  onFailure(failure: UpstreamFailure): void {
+    this.#call = null;
+    if (this.#state === State.RELAYING) {
+      this.#report('reset');
+      if (failure.kind === 'stalled') this.#cancelQuery();
+      this.#relay.cut();
+      return;
+    }
+    if (isIn(this.#state, OVER)) return;
+    if (failure.kind === 'stale' && this.#node !== null && !this.#resent && mayResend(this.#attempted())) {
+      this.#resent = true;
+      this.#send(this.#node, true);
+      return;
+    }
+    // Of an answer that is held the client knows nothing, wherever it broke off.
+    const answered = !this.#mayHold() && (failure.answered || this.#state === State.COLLECTING);
+    this.#apply(afterFailure({ kind: failure.kind, answered }, this.#attempted()));
+  }
+
+  onClose(finished: boolean): void {
+    try {
+      if (!finished) this.#cancelUnheard();
+      this.#become(State.CLOSED);
+    } catch (error) {
+      this.#services.errors.report('request', error, this.#client.head.id);
+      this.#state = State.CLOSED;
+      this.#abandon();
+    }
+    this.#account.parkedMs = this.#wait?.waitedMs ?? 0;
+    this.#account.placed = this.#choice.placed;
+    this.#account.onClose(finished);
+  }
+
+  /** Fails this request after something of ours threw, wherever it was. Never throws. */
+  onInternalError(error: unknown): void {
+    if (this.#state !== State.CLOSED) this.#state = State.ANSWERED;
+    this.#abandon();
+    failRequest(this.#services.errors, this.#client, this.#account, error);
+  }
+
+  /**
+   * Changes the state, and gives back what the next one does not hold. Throws where that is no way to go, before
+   * anything of it has happened: that is a fault of ours, which ends the request.
+   */
+  #become(next: State): void {
+    const from = this.#state;
+    if (!mayBecome(from, next)) throw new Error(`a request went from ${nameOf(from)} to ${nameOf(next)}`);
+    this.#state = next;
+    if (from === State.WAITING) this.#wait?.leave();
+    else if (from === State.HOLDING) this.#dropHold();
+    if (isIn(from, AT_NODE) && !isIn(next, AT_NODE & ~State.SENT)) {
+      this.#receiver = null;
+      this.#leaveNode();
+    }
+    if (isIn(next, State.WAITING | OVER)) this.#permit.giveBack();
+    if (isIn(next, OVER)) this.#deadline?.disarm();
+  }
+
+  /** Gives back all that can be given back, though some of it may throw. */
+  #abandon(): void {
+    const steps = [
+      () => this.#cancelUnheard(),
+      () => this.#deadline?.disarm(),
+      () => this.#dropHold(),
+      () => this.#wait?.leave(),
+      () => this.#leaveNode(),
+      () => this.#permit.giveBack(),
+    ];
+    for (const step of steps) {
+      contain(step, (error) => this.#services.errors.report('request', error, this.#client.head.id));
+    }
+  }
+
+  #contain(step: () => void): void {
+    contain(step, (error) => this.onInternalError(error));
+  }
+
+  /** Takes room for this request; without it, waits behind those who wait already, or is refused. */
+  #enters(): boolean {
+    if (this.#permit.held) return true;
+    const { shortage } = this.#permit;
+    if (shortage === 'client') {
+      this.giveUp(CLIENT_BUSY);
+      return false;
+    }
+    const first = this.#wait === null;
+    if (shortage !== null || (first && this.#services.parking.queued(this.#permit.role) > 0)) {
+      this.#waitFor('overloaded');
+      return false;
+    }
+    this.#permit.take();
+    return true;
+  }
+
+  #read(): void {
+    this.#become(State.READING);
+    this.#collectBody(() => this.go());
+  }
+
+  #collectBody(done: () => void): void {
+    this.#client.invite();
+    this.#template.body.collect(done);
+  }
+
+  #waitFor(reason: WhyWait): void {
+    this.#become(State.WAITING);
+    this.#waiting().wait(reason);
+  }
+
+  #waiting(): RequestWait {
+    const { client, large, role } = this.#permit;
+    this.#wait ??= new RequestWait(role, this.#services, this, {
+      lane: large ? `large ${client}` : client,
+      bytes: this.#template.body.footprint,
+    });
+    return this.#wait;
+  }
+
+  #send(node: UpstreamNode, fresh = false): void {
+    this.#become(State.SENT);
+    const { route, method, headers, body } = this.#template;
+    const { options, upstreams, runningQueries } = this.#services;
+    if (body.length !== 0) this.#client.invite();
+    this.#node = node;
+    if (route.class === 'query') {
+      this.#facts ??= queryFactsOf(body.content);
+      this.#tracker ??= new QueryTracker(runningQueries);
+      this.#tracker.runs(node, this.#facts.ids);
+    }
+    this.#account.upstream = node.hostAndPort;
+    this.#account.bytesIn = 0;
+    this.#account.attempts++;
+    // A query says itself how long it may take.
+    const { timeoutMs } = this.#facts ?? NO_FACTS;
+    this.#call = upstreams.send(
+      node,
+      {
+        method,
+        target: route.target,
+        headers,
+        body: body.open(),
+        bodyLength: body.length < 0 ? null : body.length,
+        fresh: fresh || route.class === 'write' || route.class === 'statement',
+        ...patience(route.class, timeoutMs, options),
+      },
+      this,
+    );
+    const total = totalLimit(route.class, timeoutMs, options);
+    if (total === 0) return;
+    this.#deadline ??= new Deadline();
+    this.#deadline.arm(total, () => this.#contain(() => this.#onOverdue()));
+  }
+
+  #onOverdue(): void {
+    if (isIn(this.#state, OVER)) return;
+    const call = this.#call;
+    this.#call = null;
+    call?.abort();
+    if (this.#state === State.RELAYING) {
+      this.#cancelQuery();
+      this.#relay.cut();
+      return;
+    }
+    this.#apply(afterFailure({ kind: 'no_answer', answered: true }, this.#attempted()));
+  }
+
+  /** Ends an attempt whose answer is not for the client: sends the request again or answers for Druid. */
+  #apply(verdict: NotRelayed): void {
+    const { cluster, retryBudget, now } = this.#services;
+    const queryId = this.#tracker?.id;
+    if (verdict.error.status === 504) this.#cancelQuery();
+    this.#leaveNode();
+    const { view } = cluster;
+    if (verdict.outcome !== null) this.#report(verdict.outcome);
+    if (verdict.kind === 'fail') {
+      this.#account.queryId ??= queryId ?? null;
+      this.giveUp(queryId === undefined ? verdict.error : { ...verdict.error, queryId });
+      return;
+    }
+    if (verdict.counts) {
+      if (!retryBudget.withdraw(now())) {
+        this.giveUp(verdict.error);
+        return;
+      }
+      this.#repeats++;
+    }
+    if (this.#sendsElsewhere()) return;
+    if (verdict.onlyElsewhere) {
+      this.giveUp(verdict.error);
+      return;
+    }
+    this.#choice.forgetFailedBut(this.#node);
+    this.#become(State.WAITING);
+    this.#waiting().waitAfter(view, verdict.error, verdict.outcome === 'not_leader');
+  }
+
+  #sendsElsewhere(): boolean {
+    if (this.#template.route.role !== 'broker' || this.#node === null) return false;
+    const node = this.#choice.chooseElsewhere(this.#node);
+    if (node === null) return false;
+    this.#send(node);
+    return true;
+  }
+
+  #leaveNode(): void {
+    this.#tracker?.ends();
+    const call = this.#call;
+    this.#call = null;
+    call?.abort();
+  }
+
+  #dropHold(): void {
+    this.#hold?.drop();
+    this.#hold = null;
+  }
+
+  /** Ends a query whose answer nobody waits for any more. */
+  #cancelQuery(): void {
+    const { route, headers } = this.#template;
+    this.#tracker?.cancel(this.#services, route.target, headers);
+  }
+
+  /** Cancels the query that is at a node although nobody will hear its answer. */
+  #cancelUnheard(): void {
+    if (this.#call === null) return;
+    const kind = queryKindOf(this.#template.route);
+    if (kind !== null && this.#services.options.cancelOnDisconnect[kind]) this.#cancelQuery();
+  }
+
+  /** Reads of a master are short and can be had from the next one; a Broker's answers are shown as they come. */
+  #mayHold(): boolean {
+    const { route, collector } = this.#template;
+    const bodiless = this.#client.head.method === 'HEAD';
+    return route.role !== 'broker' && route.class === 'read' && collector === null && !bodiless;
+  }
+
+  #attempted(): Attempted {
+    const { route, body } = this.#template;
+    return { role: route.role, class: route.class, replayable: body.replayable, repeats: this.#repeats };
+  }
+
+  #report(outcome: NodeOutcome): void {
+    if (this.#node !== null) this.#services.cluster.report(this.#node, outcome);
+  }
+
+  #isNode(origin: string): boolean {
+    return origin === this.#node?.origin.toLowerCase() || this.#services.cluster.view.nodes.has(origin);
+  }
+}
+
+/** The ids that Druid gave the query. */
+function idsOf({ queryId, sqlQueryId }: AnswerHead): readonly string[] {
+  return [queryId, sqlQueryId].filter((id): id is string => id !== null && isQueryId(id));
+}
