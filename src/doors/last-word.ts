@@ -1,10 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
+import { LINGER_BYTES } from './door-state.ts';
 
-/** How long a client may take to read the last word, and to end its side of the connection. */
-const LAST_WORD_MS = 1_000;
+/** A client whose connection ends has so long, in milliseconds, for each further byte in either direction. */
+const QUIET_MS = 1_000;
+/** The same while the end of an answer has not been taken from us. */
+const UNTAKEN_MS = 30_000;
+/** Timers may be a little early. */
+const SLACK_MS = 20;
+/** And so long in all, from when everything has been taken. */
+const LONGEST_MS = 30_000;
 
-/** As much of Node's inside as this relies on: the answer whose turn it is, and the request that is being read. */
+/**
+ * As much of Node's inside as the doors rely on: the answer whose turn it is, and the parser with the request that is
+ * being read; null once the server has nothing to do with the connection any more.
+ */
 interface Inside {
   readonly _httpMessage?: ServerResponse | null;
   readonly parser?: { readonly incoming: IncomingMessage | null } | null;
@@ -27,7 +37,7 @@ export function knowWhole(response: ServerResponse, end: () => void): void {
 
 /**
  * Takes a connection over for a last answer: behind those under way, or in place of one that has not begun. Then the
- * connection ends, with its client's help or after a second. A request whose body turns out to be unreadable after
+ * connection ends, with its client's help or once nothing moves any more. A request whose body turns out to be unreadable after
  * its answer hears nothing more, since one that uses the connection next would take it for its own.
  */
 export function sayLast(socket: Socket, text: string): void {
@@ -49,8 +59,6 @@ export function sayLastAlone(socket: Socket, text: string): void {
     socket.once('end', () => socket.destroy());
     socket.on('drain', () => answerOf(socket)?.emit('drain'));
   }
-  // What still comes is nobody's, but that the client leaves is to be noticed.
-  socket.resume();
 }
 
 /** `mine`: the answer to the request that is at fault, which has not come whole. */
@@ -58,7 +66,11 @@ function speakInTurn(socket: Socket, text: string, mine: ServerResponse | null):
   const now = answerOf(socket);
   if (mine?.headersSent === true) endBehind(socket, mine);
   else if (now === null || now === mine) speak(socket, text);
-  else now.once('close', () => speakInTurn(socket, text, mine));
+  else {
+    now.once('close', () => speakInTurn(socket, text, mine));
+    // What still comes is nobody's, but that the client leaves is to be noticed.
+    discard(socket, () => socket.pause());
+  }
 }
 
 /** Ends the connection behind an answer that has begun, if that is whole. */
@@ -79,14 +91,40 @@ export function endInOrder(socket: Socket): void {
 }
 
 /**
- * Bytes that are left unread would have the connection reset, and the answer destroyed on its way (RFC 9112 9.6):
- * they are read until the client has seen the end.
+ * Bytes that are left unread, or that come when nobody reads any more, would have the connection reset, and the answer
+ * destroyed on its way (RFC 9112 9.6): they are read until the client has seen the end, within bounds.
  */
 function speak(socket: Socket, text: string): void {
   if (socket.destroyed) return;
-  const timer = setTimeout(() => socket.destroy(), LAST_WORD_MS);
-  socket.once('close', () => clearTimeout(timer));
   if (socket.writable) socket.end(text);
+  const moved = (): number => socket.bytesRead + socket.bytesWritten - socket.writableLength;
+  const began = performance.now();
+  let before = moved();
+  let since = began;
+  const timer = setInterval(() => {
+    const now = performance.now();
+    const next = moved();
+    if (next !== before) {
+      before = next;
+      since = now;
+    }
+    const taken = socket.writableLength === 0;
+    if (now - since >= (taken ? QUIET_MS : UNTAKEN_MS) - SLACK_MS || (taken && now - began > LONGEST_MS)) {
+      socket.destroy();
+    }
+  }, QUIET_MS);
+  socket.once('close', () => clearInterval(timer));
+  discard(socket, () => socket.destroy());
+}
+
+/** Reads what still comes and keeps nothing of it; `onTooMuch` is called when it is more than a client may send. */
+export function discard(socket: Socket, onTooMuch: () => void): void {
+  let left = LINGER_BYTES;
+  socket.removeAllListeners('data');
+  socket.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) onTooMuch();
+  });
   socket.resume();
 }
 
@@ -104,14 +142,9 @@ export function answerOf(socket: Socket): ServerResponse | null {
   return (socket as Inside)._httpMessage ?? null;
 }
 
-/**
- * Has Node's server read a connection as everybody does, by its stream. By itself it reads past the stream, and then
- * bytes that wait in there can be overtaken where the connection is stopped and read on in one turn (Node.js 24:
- * `resume` is emitted although the stream has been paused again, and `onSocketResume` reads). A listener for `data` is
- * what ends that.
- */
-export function readByStream(socket: Socket): void {
-  if (!socket.listeners('data').includes(ignore)) socket.on('data', ignore);
+/** Whether Node's server still reads requests from a connection. */
+export function isServed(socket: Socket): boolean {
+  return ((socket as Inside).parser ?? null) !== null;
 }
 
 export function ignore(): void {}

@@ -12,7 +12,7 @@ import {
   LINGER_MS,
   plainAddress,
 } from '../door-state.ts';
-import { cut, endInOrder, ignore, readByStream } from '../last-word.ts';
+import { cut, endInOrder, ignore } from '../last-word.ts';
 import { answerMalformed, answerTimeout } from '../raw-errors.ts';
 import { ExpressClient, type ResponseWire } from './express-client.ts';
 import { mayBecomePlain, plainHead } from './plain-head.ts';
@@ -271,7 +271,7 @@ export class ExpressConnection implements ResponseWire {
     }
     this.#lingersUntil = 0;
     if (!this.#closes) return false;
-    this.#socket.destroySoon();
+    this.#close();
     return true;
   }
 
@@ -310,12 +310,8 @@ export class ExpressConnection implements ResponseWire {
     this.#socket.resume();
   }
 
+  /** Its client may be sending still. */
   #close(): void {
-    if (this.#dropBytes === null) {
-      this.#socket.destroySoon();
-      return;
-    }
-    // Its client may be sending still.
     this.#leave();
     endInOrder(this.#socket);
   }
@@ -396,7 +392,6 @@ export class ExpressConnection implements ResponseWire {
     this.#socket.pause();
     if (rest !== null) putBack(this.#socket, rest);
     this.#house.handOver(this.#socket);
-    readByStream(this.#socket);
     this.#socket.resume();
   }
 

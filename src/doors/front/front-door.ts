@@ -21,6 +21,7 @@ import { createRequestIds } from '../request-id.ts';
 import { endHandshakes } from './handshakes.ts';
 import { NodeClient } from './node-client.ts';
 import { waitForTurn } from './pipeline.ts';
+import { readInSlices } from './sliced-read.ts';
 
 /** Limits of the client's side. */
 export interface DoorLimits {
@@ -74,7 +75,8 @@ const CHECK_MS = 1_000;
  * at its content type; only the console's pages go on to Fastify's routes.
  */
 export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
-  const { handle, limits, now, errors } = options;
+  const { handle, now, errors } = options;
+  const limits = inOrder(options.limits);
   const state: DoorState = { draining: false, sendTimeoutMs: limits.sendTimeoutMs };
   const nextId = createRequestIds();
   const idOf = (request: IncomingMessage): string => nextId(request.headers['x-request-id']);
@@ -132,7 +134,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
         reply.raw.end(errorBody(TARGET_MALFORMED, request.id));
       });
     },
-    ...serverOptions(options),
+    ...serverOptions(limits, options.tls),
   } as Parameters<typeof Fastify>[0]) as unknown as FastifyInstance;
 
   app.addHook('onRequest', (request, reply, done) => {
@@ -150,6 +152,8 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   // Node drops headers beyond a thousand in silence; the size of the head is bound enough.
   server.maxHeadersCount = 0;
   server.prependListener('request', knowRequest);
+  // Behind Node's own listener, and before the express door takes the listeners for connections that it hands over.
+  server.on(options.tls === undefined ? 'connection' : 'secureConnection', readInSlices);
   const express = options.express
     ? openExpressDoor(server, {
         encrypted: options.tls !== undefined,
@@ -237,7 +241,14 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   };
 }
 
-function serverOptions({ tls, limits }: FrontDoorOptions): object {
+/** A head is part of its request: Node takes the limits for each other where that of the request is the shorter one. */
+function inOrder(limits: DoorLimits): DoorLimits {
+  const { headersTimeoutMs, requestTimeoutMs } = limits;
+  if (requestTimeoutMs === 0 || requestTimeoutMs >= headersTimeoutMs) return limits;
+  return { ...limits, headersTimeoutMs: requestTimeoutMs };
+}
+
+function serverOptions(limits: DoorLimits, tls: SecureContextOptions | undefined): object {
   const http = {
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutMs,

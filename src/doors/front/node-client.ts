@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ClientEvents, ClientSide, RequestHead } from '../../exchange/ports/client.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
@@ -165,7 +166,8 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
       socket.off('close', calm);
       try {
         if (!stays) response.end();
-        if (cuts) socket.destroySoon();
+        // The front door's own way would go on reading.
+        if (cuts) Socket.prototype.destroySoon.call(socket);
       } catch (error) {
         this.failConnection(error);
       }

@@ -1,13 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { contain } from '../../faults/internal-errors.ts';
-import { AHEAD_MS, LINGER_BYTES } from '../door-state.ts';
-import { answerOf, cut, endInOrder, readByStream } from '../last-word.ts';
+import { AHEAD_MS } from '../door-state.ts';
+import { answerOf, cut, discard, endInOrder } from '../last-word.ts';
 
 /** So many requests of one connection may wait for their turn before it is read on. */
 const MOST_WAITING = 100;
 /** How often those that wait are looked at, in milliseconds. */
 const LOOK_MS = 500;
+
+/** As much of Node's inside as this relies on: its server has stopped the connection by itself. */
+interface Inside {
+  readonly _paused?: boolean;
+}
 
 /** What `begin` or a timer throws is given to `onError`. */
 export interface Turn {
@@ -30,6 +35,11 @@ export function waitForTurn(turn: Turn): void {
   pipeline.add(turn);
 }
 
+/** Whether as many requests of a connection wait as may. */
+export function isFull(socket: Socket): boolean {
+  return pipelines.get(socket)?.full ?? false;
+}
+
 /**
  * The requests of one connection that have come before their turn. Node makes objects of all that it reads, though
  * nothing of it is begun; so beyond a bound the connection is not read, and then nobody would notice that the client
@@ -46,9 +56,12 @@ class Pipeline {
   constructor(socket: Socket, onError: (error: unknown) => void) {
     this.#socket = socket;
     this.#timer = setInterval(() => contain(() => this.#look(), onError), LOOK_MS);
-    readByStream(socket);
     socket.on('resume', this.#hold);
     socket.once('close', this.#end);
+  }
+
+  get full(): boolean {
+    return !this.#over && this.#waiting.size >= MOST_WAITING;
   }
 
   add({ request, response, begin, onError }: Turn): void {
@@ -67,17 +80,20 @@ class Pipeline {
     this.#since = performance.now();
     this.#waiting.delete(request);
     if (this.#waiting.size === 0) this.#end();
-    else if (this.#waiting.size === MOST_WAITING - 1) this.#socket.resume();
+    // What Node itself has stopped it reads on by itself.
+    else if (this.#waiting.size === MOST_WAITING - 1 && (this.#socket as Inside)._paused !== true) {
+      this.#socket.resume();
+    }
     begin();
   }
 
   /** Node itself reads on after an answer. */
   readonly #hold = (): void => {
-    if (!this.#over && this.#waiting.size >= MOST_WAITING) this.#socket.pause();
+    if (this.full) this.#socket.pause();
   };
 
   #look(): void {
-    const full = this.#waiting.size >= MOST_WAITING || [...this.#waiting].some(isFull);
+    const full = this.full || [...this.#waiting].some(isBodyFull);
     const answer = answerOf(this.#socket);
     // A client that is slow to read has a limit of its own.
     if (!full || (answer !== null && answer.writableLength > 0)) this.#since = performance.now();
@@ -89,7 +105,7 @@ class Pipeline {
     this.#over = true;
     clearInterval(this.#timer);
     if (answer !== null && !answer.headersSent) answer.shouldKeepAlive = false;
-    drop(this.#socket);
+    discard(this.#socket, () => cut(this.#socket));
   }
 
   readonly #end = (): void => {
@@ -100,17 +116,6 @@ class Pipeline {
   };
 }
 
-/** Reads on, so that it is noticed when the client leaves, but gives nothing of it to Node's parser. */
-function drop(socket: Socket): void {
-  let left = LINGER_BYTES;
-  socket.removeAllListeners('data');
-  socket.on('data', (chunk: Buffer) => {
-    left -= chunk.length;
-    if (left < 0) cut(socket);
-  });
-  socket.resume();
-}
-
-function isFull(request: IncomingMessage): boolean {
+function isBodyFull(request: IncomingMessage): boolean {
   return !request.complete && request.readableLength >= request.readableHighWaterMark;
 }

@@ -38,6 +38,24 @@ test('a head that comes a byte at a time is a 408, and the connection ends', asy
   await client.ended();
 });
 
+test.each([
+  ['a head', 'GET /druid/v2 HTTP/1.1\r\nHost: a\r\n'],
+  ['a body', 'POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc'],
+])(
+  '%s has no longer than its request may take, where that is less than a head may take',
+  async (_, begin) => {
+    await gateway.close();
+    gateway = await startHarness({ limits: { headersTimeoutMs: 30_000, requestTimeoutMs: 1_000 } });
+    gateway.cluster.brokers(broker.origin);
+    const client = await connectRaw(gateway.port);
+    const began = performance.now();
+    client.send(begin);
+    expect((await client.answer()).status).toBe(408);
+    expect(performance.now() - began).toBeLessThan(5_000);
+    await client.ended();
+  },
+);
+
 test('a client that is reset while it is told that its head took too long ends nothing but its connection', async () => {
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   gateway.door.app.server.once('connection', (socket: Socket) => {

@@ -10,14 +10,17 @@ let broker: FakeUpstream;
 let gateway: Harness;
 /** Gives the queries that wait their answer. */
 let answerQueries: () => void;
+let answer: string;
 
 beforeEach(async () => {
+  answer = 'rows';
   const waiting: Socket[] = [];
   answerQueries = () => {
-    for (const socket of waiting.splice(0)) socket.write(json('rows'));
+    for (const socket of waiting.splice(0)) socket.write(json(answer));
   };
   broker = await startUpstream(({ method, target, body }, socket) => {
     if (method === 'POST' && body.includes('sqlQueryId')) waiting.push(socket);
+    else if (target.endsWith('/soon')) setTimeout(() => socket.write(json(`${body.length}`)), 20);
     else if (target.endsWith('/slow')) setTimeout(() => socket.write(json('slow')), 300);
     else socket.write(json(`${body.length}`));
   });
@@ -60,6 +63,14 @@ async function noticed(count = 1): Promise<void> {
   await until(() => gateway.cluster.node(broker.origin).outstanding === 0);
   expect(gateway.concurrency.under('broker')).toBe(0);
   expect(gateway.errors.lines).toEqual([]);
+}
+
+/** Takes an answer at so many bytes a second. */
+function readSlowly({ socket }: RawClient, bytesPerSecond: number): void {
+  socket.on('data', (data: Buffer) => {
+    socket.pause();
+    setTimeout(() => socket.resume(), (data.length / bytesPerSecond) * 1_000);
+  });
 }
 
 /** What has come of all that clients sent. */
@@ -121,6 +132,50 @@ describe('a pipeline is answered whole and in its order:', () => {
   });
 });
 
+test('of the smallest requests few are taken apart before it is their turn', async () => {
+  let requests = 0;
+  gateway.door.app.server.on('request', () => requests++);
+  const client = await connectRaw(gateway.port);
+  client.send(`GET /druid/v2/slow HTTP/1.1\r\nHost:a\r\n\r\n${'GET / HTTP/1.1\r\n\r\n'.repeat(10_000)}`);
+  await until(() => requests > 50);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(requests).toBeLessThan(300);
+  expect((await client.answer()).status).toBe(200);
+  // Without a Host they are refused, and the first of them ends the connection.
+  expect((await client.answer()).status).toBe(400);
+  expect(await client.ended()).toBe('end');
+});
+
+test.each([66_000, 81_259, 100_000, 120_000])(
+  'a body of %i bytes and one behind it are both read',
+  async (size) => {
+    const client = await connectRaw(gateway.port);
+    client.send(post(size).replace('/v2 ', '/v2/soon ').replace('Host: a', 'Host:a') + post(429_091));
+    expect((await client.answer()).json()).toBe(`${size}`);
+    expect((await client.answer()).json()).toBe('429091');
+    client.close();
+  },
+);
+
+test.each([
+  ['that asks for it', 'Connection: close\r\n', () => {}],
+  ['when the door drains', '', () => gateway.door.drain()],
+])(
+  'the last answer of a connection %s arrives, whatever the client still sends',
+  async (_, header, drain) => {
+    for (let i = 0; i < 5; i++) {
+      const client = await connectRaw(gateway.port);
+      client.send(`${SLOW_GET.replace('Host: a\r\n', `Host: a\r\n${header}`)}${post(400_000_000, 0)}`);
+      const upload = setInterval(() => client.socket.writable && client.send(Buffer.alloc(20_000)), 2);
+      await until(() => broker.requests.length === i + 1);
+      drain();
+      expect((await client.answer()).json()).toBe('slow');
+      clearInterval(upload);
+      client.close();
+    }
+  },
+);
+
 describe('of what comes behind a request that takes long', () => {
   // With a shared buffer it is not the accepted socket that is read, and nobody can see how far.
   test.skipIf(DOOR === 'shared').each([
@@ -136,11 +191,24 @@ describe('of what comes behind a request that takes long', () => {
     await sent;
     await until(() => read() === QUERY.length + behind.length);
     answerQueries();
-    const answer = await client.answer();
-    expect([answer.status, answer.json(), answer.header('connection')]).toEqual([200, 'rows', 'close']);
+    const last = await client.answer();
+    expect([last.status, last.json(), last.header('connection')]).toEqual([200, 'rows', 'close']);
     expect(await client.ended()).toBe('end');
     expect(broker.requests).toHaveLength(1);
     expect(gateway.errors.lines).toEqual([]);
+  });
+
+  test('nothing cuts the answer under way, though its client reads slowly and goes on sending', async () => {
+    const [client] = (await ask()) as [RawClient];
+    client.send(GET.repeat(12_000));
+    const sending = setInterval(() => client.socket.writable && client.send(GET.repeat(100)), 50);
+    await new Promise((resolve) => setTimeout(resolve, 6_000));
+    readSlowly(client, 500_000);
+    answer = 'y'.repeat(1_500_000);
+    answerQueries();
+    expect((await client.answer()).json()).toBe(answer);
+    clearInterval(sending);
+    client.close();
   });
 
   test('no more than a bound is read: the connection is cut', async () => {

@@ -1,0 +1,60 @@
+import type { Socket } from 'node:net';
+import { endInOrder, isServed } from '../last-word.ts';
+import { isFull } from './pipeline.ts';
+
+/** So many heads in one piece are usual. */
+const FEW_HEADS = 16;
+/** A piece with more of them goes to Node's parser in slices of so many bytes. */
+const SLICE = 2 * 1024;
+const END_OF_HEAD = '\r\n\r\n';
+
+/** As much of Node's inside as this relies on: its server has stopped the connection by itself. */
+interface Inside {
+  readonly _paused?: boolean;
+}
+
+type Execute = (chunk: Buffer) => void;
+
+/**
+ * Stands between a connection and Node's parser, which Node has read past the stream otherwise.
+ *
+ * The parser makes objects of all requests of a piece at once, though only one is begun: thousands of requests fit
+ * into 64 KiB, and take 12 MB. Here it gets few at a time, and nothing more while the connection is stopped.
+ *
+ * Past the stream, Node loses its place where a connection is stopped and read on (Node.js 24): bytes that wait in the
+ * stream are overtaken, or nothing is read ever again.
+ */
+export function readInSlices(socket: Socket): void {
+  const [own] = socket.listeners('data');
+  if (own === undefined) return;
+  const execute = own as Execute;
+  const take = (chunk: Buffer): void => {
+    const step = hasManyHeads(chunk) ? SLICE : chunk.length;
+    for (let at = 0; at < chunk.length; at += step) {
+      // By CONNECT the connection has become somebody else's.
+      if (!isServed(socket) || socket.destroyed) return;
+      // After each request Node has the connection read on, whoever stopped it.
+      if (socket.isPaused() || isFull(socket) || (socket as Inside)._paused === true) {
+        socket.pause();
+        socket.unshift(chunk.subarray(at));
+        return;
+      }
+      execute.call(socket, chunk.subarray(at, at + step));
+    }
+  };
+  socket.off('data', execute);
+  socket.on('data', take);
+  // Node ends a connection behind its last answer with this, whatever still comes.
+  socket.destroySoon = () => endInOrder(socket);
+}
+
+function hasManyHeads(chunk: Buffer): boolean {
+  if (chunk.length <= SLICE) return false;
+  let at = 0;
+  for (let heads = 0; heads < FEW_HEADS; heads++) {
+    at = chunk.indexOf(END_OF_HEAD, at, 'latin1');
+    if (at === -1) return false;
+    at += END_OF_HEAD.length;
+  }
+  return true;
+}
