@@ -206,8 +206,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#call = null;
     if (this.#state === State.RELAYING) {
       this.#report('reset');
-      if (failure.kind === 'stalled') this.#cancelQuery();
-      this.#relay.cut();
+      this.#cut(failure.kind === 'stalled');
       return;
     }
     if (isIn(this.#state, OVER)) return;
@@ -361,8 +360,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#call = null;
     call?.abort();
     if (this.#state === State.RELAYING) {
-      this.#cancelQuery();
-      this.#relay.cut();
+      this.#cut(true);
       return;
     }
     this.#apply(afterFailure({ kind: 'no_answer', answered: true }, this.#attempted()));
@@ -404,6 +402,13 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     if (node === null) return false;
     this.#send(node);
     return true;
+  }
+
+  /** The answer that the client has the beginning of will never be whole. */
+  #cut(cancels: boolean): void {
+    if (cancels) this.#cancelQuery();
+    this.#leaveNode();
+    this.#relay.cut();
   }
 
   #leaveNode(): void {

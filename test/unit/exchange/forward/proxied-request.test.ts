@@ -1,0 +1,379 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Accounting } from '../../../../src/exchange/accounting.ts';
+import { createConnections } from '../../../../src/exchange/druid/jdbc-connections.ts';
+import { createRunningQueries } from '../../../../src/exchange/druid/running-queries.ts';
+import type { ResponseCollector } from '../../../../src/exchange/forward/answer/collect.ts';
+import { ProxiedRequest } from '../../../../src/exchange/forward/proxied-request.ts';
+import { RequestBody } from '../../../../src/exchange/forward/request-body.ts';
+import { type Claim, createConcurrency } from '../../../../src/exchange/limits/concurrency.ts';
+import { createParking } from '../../../../src/exchange/limits/wait-queue.ts';
+import { answer } from '../../../../src/exchange/own-answers/answer.ts';
+import type { ClientEvents, ClientSide } from '../../../../src/exchange/ports/client.ts';
+import type { ExchangeRecord } from '../../../../src/exchange/ports/record.ts';
+import type { ExchangeDeps } from '../../../../src/exchange/ports/services.ts';
+import type {
+  UpstreamFailureKind,
+  UpstreamHandler,
+  UpstreamRequest,
+} from '../../../../src/exchange/ports/upstream.ts';
+import type { BodySource } from '../../../../src/http/body.ts';
+import { NO_LOAN } from '../../../../src/http/buffer-lease.ts';
+import { readRequestFields } from '../../../../src/http/request-fields.ts';
+import { type AnswerHead, readAnswerHead } from '../../../../src/http/response-head.ts';
+import type { ForwardRoute } from '../../../../src/routing/route.ts';
+import { chooseTarget } from '../../../../src/routing/target.ts';
+import { FakeCluster } from '../../../kit/gateway/gateway-harness.ts';
+import { type RecordedErrors, recordErrors } from '../../../kit/gateway/recorded-errors.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** What may happen around one request, each more than once and in any order. */
+const EVENTS = [
+  'leader comes',
+  'leader goes',
+  'another leads',
+  'body comes',
+  'head',
+  'head of Jetty',
+  'redirect',
+  'piece',
+  'long piece',
+  'rest',
+  'end',
+  'connect',
+  'stale',
+  'reset',
+  'no_answer',
+  'stalled',
+  'malformed',
+  'a moment',
+  'a second',
+  'half a minute',
+  'last call',
+  'client leaves',
+  'client has it',
+  'fault',
+] as const;
+type Event = (typeof EVENTS)[number];
+
+interface Kind {
+  readonly role: 'coordinator' | 'broker';
+  readonly class: ForwardRoute['class'];
+  readonly body: boolean;
+  readonly collects: boolean;
+  /** For the whole exchange, in milliseconds; 0 is no limit. */
+  readonly totalMs: number;
+  readonly budget: boolean;
+  readonly room: boolean;
+}
+
+interface Attempt {
+  readonly handler: UpstreamHandler;
+  readonly request: UpstreamRequest;
+  state: 'sent' | 'headed' | 'over';
+}
+
+const ON_PURPOSE = 'Error: on purpose';
+const QUERY = Buffer.from('{"queryType":"timeseries","context":{"queryId":"q"}}');
+const HEAD = 'Content-Type: application/json\r\nContent-Length: 3\r\nX-Druid-Query-Id: q2\r\n';
+const URL_BASE = 'http://10.0.0.';
+
+/** One request, and the world around it. */
+class World {
+  readonly errors: RecordedErrors = recordErrors();
+  readonly records: ExchangeRecord[] = [];
+  readonly attempts: Attempt[] = [];
+  readonly cancels: UpstreamRequest[] = [];
+  readonly #cluster = new FakeCluster();
+  readonly #running = createRunningQueries();
+  readonly #parking;
+  readonly #concurrency;
+  readonly #kind: Kind;
+  readonly #request: ProxiedRequest;
+  #events: ClientEvents | null = null;
+  #bodyEnd: (() => void) | null = null;
+  #closed = false;
+  /** Who has the only place, where that is somebody else. */
+  readonly #other: Claim | null;
+  heads = 0;
+  ended = false;
+  reset = false;
+
+  constructor(kind: Kind) {
+    this.#kind = kind;
+    const now = (): number => performance.now();
+    const { errors } = this;
+    this.#parking = createParking({
+      cluster: this.#cluster,
+      errors,
+      maxRequests: 10,
+      maxBytes: 1_000_000,
+      maxQueued: 10,
+      now,
+    });
+    const roles = { coordinator: 1, overlord: 1, broker: 1 };
+    this.#concurrency = createConcurrency({ total: 0, roles, perClient: 0, largeShare: 1 }, (role) =>
+      this.#parking.room(role),
+    );
+    // Somebody else has the only place.
+    const other = { role: kind.role, client: 'other', large: false };
+    if (!kind.room) this.#concurrency.enter(other);
+    this.#other = kind.room ? null : other;
+    const deps: ExchangeDeps = {
+      cluster: this.#cluster,
+      route: () => {
+        throw new Error('not asked');
+      },
+      chooseTarget,
+      placer: null,
+      redirectPolicy: null,
+      upstreams: {
+        send: (_, request, handler) => this.#send(request, handler),
+        retain() {},
+        async close() {},
+      },
+      parking: this.#parking,
+      concurrency: this.#concurrency,
+      retryBudget: { deposit() {}, withdraw: () => kind.budget } as unknown as ExchangeDeps['retryBudget'],
+      pressure: { high: false, stop() {} },
+      runningQueries: this.#running,
+      connections: createConnections(10),
+      sink: (record) => this.records.push(record),
+      errors,
+      options: {
+        defaultService: 'druid/broker',
+        services: new Set(['druid/broker']),
+        bufferBodyBytes: 64 * 1024,
+        maxWaitMs: 2_000,
+        maxWaitByRole: {},
+        maxWaitStaleMs: 500,
+        maxQueueMs: 1_000,
+        timeoutSlackMs: 50,
+        totalTimeoutMs: kind.totalMs,
+        timeoutsByClass: {},
+        cancelOnDisconnect: { native: true, sql: true },
+        resetIncomplete: false,
+        maxPerNode: 64,
+        trusts: () => false,
+      },
+      now,
+      random: () => 0,
+    };
+    const client = this.#client();
+    const { head } = client;
+    const account = new Accounting(head, kind.role, kind.class, deps.sink, now);
+    const collector: ResponseCollector = {
+      accepts: ({ status }) => status === 200,
+      onData() {},
+      onEnd: () => answer(client, account, { status: 200, body: '{}' }),
+    };
+    this.#request = new ProxiedRequest(deps, client, account, {
+      route: { kind: 'forward', role: kind.role, class: kind.class, target: head.target },
+      method: head.method,
+      headers: head.block,
+      body: new RequestBody(client.body, kind.body ? QUERY.length : 0, 64 * 1024),
+      collector: kind.collects ? collector : null,
+      onBehalfOf: 'client',
+    });
+  }
+
+  start(): void {
+    this.#request.start();
+  }
+
+  happens(event: Event): void {
+    const attempt = this.attempts.findLast(({ state }) => state !== 'over') ?? null;
+    const answering = attempt?.state === 'headed' ? attempt.handler : null;
+    const fails = (): void => this.#fail(attempt, event as UpstreamFailureKind);
+    const steps: Record<Event, () => void> = {
+      'leader comes': () => this.#serve(1),
+      'another leads': () => this.#serve(2),
+      'leader goes': () =>
+        this.#kind.role === 'broker' ? this.#cluster.brokers() : this.#cluster.unlead('coordinator'),
+      'body comes': () => {
+        this.#bodyEnd?.();
+        this.#bodyEnd = null;
+      },
+      head: () => this.#head(attempt, 200, HEAD),
+      'head of Jetty': () => this.#head(attempt, 503, 'Content-Length: 3\r\n'),
+      redirect: () => this.#head(attempt, 307, `Location: ${URL_BASE}2:8081/x\r\n`),
+      piece: () => answering?.onData(Buffer.from('abc'), NO_LOAN),
+      'long piece': () => answering?.onData(Buffer.alloc(70_000), NO_LOAN),
+      rest: () => answering?.onRest(),
+      end: () => {
+        if (attempt === null || answering === null) return;
+        attempt.state = 'over';
+        answering.onEnd('');
+      },
+      connect: fails,
+      stale: fails,
+      reset: fails,
+      no_answer: fails,
+      stalled: fails,
+      malformed: fails,
+      'a moment': () => vi.advanceTimersByTime(60),
+      'a second': () => vi.advanceTimersByTime(1_000),
+      'half a minute': () => vi.advanceTimersByTime(30_000),
+      'last call': () => this.#parking.close(),
+      'client leaves': () => this.#close(false),
+      'client has it': () => {
+        if (this.ended || this.reset) this.#close(this.ended && !this.reset);
+      },
+      fault: () => {
+        if (!this.#closed) this.#events?.onInternalError(new Error('on purpose'));
+      },
+    };
+    steps[event]();
+  }
+
+  /** What must hold after every step. */
+  check(): void {
+    const { role } = this.#kind;
+    const live = this.attempts.filter(({ state }) => state !== 'over').length;
+    const waiting = this.#parking.waiting(role);
+    const permits = this.#concurrency.under(role) - (this.#other === null ? 0 : 1);
+    const answered = this.heads > 0 || this.reset || this.#closed;
+    expect(this.heads).toBeLessThanOrEqual(1);
+    expect(live).toBeLessThanOrEqual(1);
+    expect(this.#running.size > 0 && live === 0).toBe(false);
+    // In the queue, it has no permit, no call, and no answer.
+    if (waiting > 0) expect([waiting, live, permits, answered]).toEqual([1, 0, 0, false]);
+    expect([0, 1]).toContain(permits);
+    if (live > 0) expect(permits).toBe(1);
+    if (this.#closed) {
+      expect([live, waiting, permits, this.#running.size, this.records.length]).toEqual([0, 0, 0, 0, 1]);
+    }
+  }
+
+  /** When all is over, nothing is left. */
+  finish(): void {
+    if (!this.#closed) this.#close(this.ended && !this.reset);
+    this.check();
+    this.#parking.close();
+    vi.advanceTimersByTime(1);
+    expect(vi.getTimerCount()).toBe(0);
+  }
+
+  #serve(number: number): void {
+    if (this.#kind.role === 'broker') this.#cluster.brokers(`${URL_BASE}${number}:8082`);
+    else this.#cluster.lead('coordinator', `${URL_BASE}${number}:8081`);
+  }
+
+  #head(attempt: Attempt | null, status: number, block: string): void {
+    if (attempt?.state !== 'sent') return;
+    attempt.state = 'headed';
+    attempt.handler.onHead(readAnswerHead(status, '', 1, block) as AnswerHead);
+  }
+
+  #fail(attempt: Attempt | null, kind: UpstreamFailureKind): void {
+    if (attempt === null) return;
+    const answered = attempt.state === 'headed';
+    attempt.state = 'over';
+    attempt.handler.onFailure({ kind, answered });
+  }
+
+  #send(request: UpstreamRequest, handler: UpstreamHandler): { abort(): void } {
+    if (request.method === 'DELETE') {
+      this.cancels.push(request);
+      return { abort() {} };
+    }
+    const attempt: Attempt = { handler, request, state: 'sent' };
+    this.attempts.push(attempt);
+    return {
+      abort() {
+        attempt.state = 'over';
+      },
+    };
+  }
+
+  #close(finished: boolean): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#events?.onClose(finished);
+  }
+
+  #client(): ClientSide {
+    const { body: hasBody, class: routeClass } = this.#kind;
+    const block = 'Host: a\r\n';
+    const source: BodySource = {
+      whole: null,
+      deliver: (onData, onEnd) => {
+        this.#bodyEnd = () => {
+          onData(QUERY);
+          onEnd();
+        };
+      },
+      pause() {},
+      resume() {},
+    };
+    const world = this;
+    return {
+      head: {
+        method: hasBody ? 'POST' : 'GET',
+        target: routeClass === 'query' ? '/druid/v2' : '/x',
+        block,
+        fields: readRequestFields(block),
+        httpMinor: 1,
+        remoteAddress: 'client',
+        encrypted: false,
+        id: 'r',
+        receivedAt: performance.now(),
+      },
+      body: source,
+      invite() {},
+      listen: (events) => {
+        this.#events = events;
+      },
+      writeHead: () => {
+        this.heads++;
+      },
+      write: (_, loan) => loan.release(),
+      flush() {},
+      end: () => {
+        this.ended = true;
+      },
+      get begun() {
+        return world.heads > 0;
+      },
+      reset: () => {
+        if (!this.ended) this.reset = true;
+      },
+    };
+  }
+}
+
+const kinds: fc.Arbitrary<Kind> = fc.record({
+  role: fc.constantFrom('coordinator', 'broker'),
+  class: fc.constantFrom('read', 'query', 'write'),
+  body: fc.boolean(),
+  collects: fc.boolean(),
+  totalMs: fc.constantFrom(0, 300),
+  budget: fc.boolean(),
+  room: fc.boolean(),
+});
+
+test('whatever happens to a request, and in whatever order, it has one answer and gives everything back', () => {
+  fc.assert(
+    fc.property(kinds, fc.array(fc.constantFrom(...EVENTS), { maxLength: 25 }), (kind, events) => {
+      vi.clearAllTimers();
+      const world = new World(kind);
+      world.start();
+      world.check();
+      for (const event of events) {
+        world.happens(event);
+        world.check();
+      }
+      world.finish();
+      expect(world.errors.lines.map(({ error }) => error).filter((error) => error !== ON_PURPOSE)).toEqual(
+        [],
+      );
+    }),
+    { numRuns: 4_000 },
+  );
+});
