@@ -30,7 +30,8 @@ import type { ClientSide } from '../../../src/exchange/ports/client.ts';
 import type { ExchangeRecord } from '../../../src/exchange/ports/record.ts';
 import type { ExchangeDeps, ExchangeOptions } from '../../../src/exchange/ports/services.ts';
 import type { Upstreams } from '../../../src/exchange/ports/upstream.ts';
-import type { Route } from '../../../src/routing/route.ts';
+import { createRouter } from '../../../src/routing/router.ts';
+import { chooseTarget } from '../../../src/routing/target.ts';
 import { createUpstreams, type UpstreamOptions } from '../../../src/upstream/upstreams.ts';
 import { makeCertificates } from '../net/certificates.ts';
 import { DOOR, type Door, OVER_TLS } from './door.ts';
@@ -119,47 +120,6 @@ export class FakeCluster extends EventEmitter<ClusterEvents> implements Cluster 
 function noLeader(role: MasterRole, since: number): LeaderView {
   return { role, state: 'none', node: null, term: null, knownBy: 'nothing', since, waitReason: 'no_leader' };
 }
-
-/** A small path table: enough to reach every kind of route. */
-function route(method: string, target: string): Route {
-  if (!target.startsWith('/') || target.includes('%zz')) {
-    return { kind: 'refused', status: 400, reason: 'target_malformed', message: 'The target is malformed.' };
-  }
-  const path = target.split('?')[0] ?? '';
-  if (method === 'OPTIONS') return { kind: 'local', name: 'options', target, allow: 'GET, POST' };
-  if (!['GET', 'HEAD', 'POST', 'PUT', 'DELETE'].includes(method)) {
-    return { kind: 'refused', status: 405, reason: 'method_not_allowed', message: 'Not this.', allow: 'GET' };
-  }
-  const reads = method === 'GET' || method === 'HEAD';
-  if (path.startsWith('/druid/coordinator/')) {
-    return { kind: 'forward', role: 'coordinator', class: reads ? 'read' : 'write', target };
-  }
-  if (path.startsWith('/druid/indexer/')) {
-    return { kind: 'forward', role: 'overlord', class: reads ? 'read' : 'write', target };
-  }
-  if (path.startsWith('/druid/v2/sql/avatica'))
-    return { kind: 'forward', role: 'broker', class: 'jdbc', target };
-  if (method === 'DELETE' && path.startsWith('/druid/v2'))
-    return { kind: 'forward', role: 'broker', class: 'cancel', target };
-  if (path === '/druid/v2/sql/task') return { kind: 'forward', role: 'broker', class: 'statement', target };
-  if (path.startsWith('/druid/v2')) return { kind: 'forward', role: 'broker', class: 'query', target };
-  const local = LOCAL[path];
-  if (local !== undefined) return { kind: 'local', name: local, target };
-  if (path === '/' || path.startsWith('/public/') || path.endsWith('.html'))
-    return { kind: 'console', target };
-  return { kind: 'refused', status: 404, reason: 'path_unknown', message: 'No such path.' };
-}
-
-const LOCAL: Readonly<Record<string, Extract<Route, { kind: 'local' }>['name']>> = {
-  '/proxy/enabled': 'proxy-enabled',
-  '/status': 'status',
-  '/status/properties': 'status-properties',
-  '/status/health': 'status-health',
-  '/status/ready': 'status-ready',
-  '/status/selfDiscovered': 'self-discovered',
-  '/status/selfDiscovered/status': 'self-discovered-status',
-  '/druid/router/v1/brokers': 'router-brokers',
-};
 
 let pem: Promise<Buffer> | null = null;
 
@@ -270,24 +230,9 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const sink = (record: ExchangeRecord): void => void records.push(record);
   const own: ExchangeDeps = {
     cluster,
-    route,
-    chooseTarget({ role }, view, _, exclude, { defaultService, maxPerNode }) {
-      if (role === 'broker') {
-        const pool = view.pools.get(defaultService) ?? [];
-        const free = pool.filter((node) => node.outstanding < maxPerNode);
-        const node = free.find((candidate) => !exclude.has(candidate)) ?? free[0];
-        if (node !== undefined) return { kind: 'node', node };
-        return { kind: 'wait', reason: pool.length === 0 ? 'no_ready_broker' : 'overloaded' };
-      }
-      const leader = view.leaders[role];
-      if (leader.state === 'serving' && leader.node !== null) {
-        const { node } = leader;
-        return node.outstanding < maxPerNode
-          ? { kind: 'node', node }
-          : { kind: 'wait', reason: 'overloaded' };
-      }
-      return { kind: 'wait', reason: leader.waitReason ?? 'no_leader' };
-    },
+    route: createRouter({ allow: [] }),
+    // The first one, as long as none is less busy: the same in each run.
+    chooseTarget: (route, view, _, exclude, limits) => chooseTarget(route, view, () => 0, exclude, limits),
     placer: options.placer ?? null,
     redirectPolicy: options.redirectPolicy ?? null,
     upstreams,
