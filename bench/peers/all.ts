@@ -7,6 +7,9 @@ import { router } from './router.ts';
 
 const FRONT = 'this gateway by its front door: metrics and access log on, log to a file, ZooKeeper watched';
 
+/** The `dist/main.js` of another build, to compare with. */
+const OTHER = process.env.OTHER_BUILD;
+
 /** In the order of the table's rows. The first is what the others are compared to. */
 export const PEERS: readonly Peer[] = [
   nginx,
@@ -20,4 +23,7 @@ export const PEERS: readonly Peer[] = [
     DOORS__EXPRESS: 'true',
     DOORS__SHARED_READ_BUFFER: 'true',
   }),
+  ...(OTHER === undefined
+    ? []
+    : [createGatewayPeer('other', 'another build by its express door', { DOORS__EXPRESS: 'true' }, OTHER)]),
 ];

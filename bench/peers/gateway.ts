@@ -23,9 +23,9 @@ function variables(keys: Keys): NodeJS.ProcessEnv {
 }
 
 /** Why this build cannot be configured like that; null when it can. */
-function refusal(keys: Keys): string | null {
+function refusal(main: string, keys: Keys): string | null {
   const env = { ...process.env, ...variables(keys) };
-  const { status, stderr } = spawnSync(process.execPath, [MAIN, 'check-config'], { env, encoding: 'utf8' });
+  const { status, stderr } = spawnSync(process.execPath, [main, 'check-config'], { env, encoding: 'utf8' });
   return status === 0 ? null : stderr.trim().replaceAll('\n', '; ');
 }
 
@@ -43,15 +43,16 @@ async function whole(admin: string, brokers: number): Promise<boolean> {
 
 /**
  * The built gateway, watching the same ZooKeeper; its log goes to a file. A build that refuses `keys` is left out.
+ * `main`: the program, where that is another build than this one.
  */
-export function createGatewayPeer(name: string, about: string, keys: Keys): Peer {
+export function createGatewayPeer(name: string, about: string, keys: Keys, main = MAIN): Peer {
   return {
     name,
     about,
     setups: ['relay', 'redirect', 'brokers1000'],
     follows: true,
     warmUpSeconds: 5,
-    missing: async () => refusal(keys),
+    missing: async () => refusal(main, keys),
     version: async () => (JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string }).version,
     async start(setup, place: Place) {
       const [port = 0, adminPort = 0] = await freePorts(2);
@@ -68,7 +69,7 @@ export function createGatewayPeer(name: string, about: string, keys: Keys): Peer
         ...assignments,
         // As people start it, by its first line; with the Node.js that runs this.
         `PATH=${dirname(process.execPath)}:${process.env.PATH ?? ''}`,
-        MAIN,
+        main,
         'serve',
       ]);
       await waitFor(name, () => whole(`http://127.0.0.1:${adminPort}`, place.brokers.length), {
