@@ -18,6 +18,7 @@ const LONGEST_MS = 30_000;
 interface Inside {
   readonly _httpMessage?: ServerResponse | null;
   readonly parser?: { readonly incoming: IncomingMessage | null } | null;
+  readonly _paused?: boolean;
 }
 
 /** Connections that have come to their end; more bytes make no other of it. */
@@ -145,6 +146,11 @@ export function answerOf(socket: Socket): ServerResponse | null {
 /** Whether Node's server still reads requests from a connection. */
 export function isServed(socket: Socket): boolean {
   return ((socket as Inside).parser ?? null) !== null;
+}
+
+/** Whether Node's server has stopped a connection whose answers are not taken; it reads on by itself. */
+export function isStoppedByNode(socket: Socket): boolean {
+  return (socket as Inside)._paused === true;
 }
 
 export function ignore(): void {}

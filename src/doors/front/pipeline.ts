@@ -2,17 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { contain } from '../../faults/internal-errors.ts';
 import { AHEAD_MS } from '../door-state.ts';
-import { answerOf, cut, discard, endInOrder } from '../last-word.ts';
+import { answerOf, cut, discard, endInOrder, isStoppedByNode } from '../last-word.ts';
 
 /** So many requests of one connection may wait for their turn before it is read on. */
 const MOST_WAITING = 100;
 /** How often those that wait are looked at, in milliseconds. */
 const LOOK_MS = 500;
-
-/** As much of Node's inside as this relies on: its server has stopped the connection by itself. */
-interface Inside {
-  readonly _paused?: boolean;
-}
 
 /** What `begin` or a timer throws is given to `onError`. */
 export interface Turn {
@@ -81,7 +76,7 @@ class Pipeline {
     this.#waiting.delete(request);
     if (this.#waiting.size === 0) this.#end();
     // What Node itself has stopped it reads on by itself.
-    else if (this.#waiting.size === MOST_WAITING - 1 && (this.#socket as Inside)._paused !== true) {
+    else if (this.#waiting.size === MOST_WAITING - 1 && !isStoppedByNode(this.#socket)) {
       this.#socket.resume();
     }
     begin();

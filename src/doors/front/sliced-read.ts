@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { endInOrder, isServed } from '../last-word.ts';
+import { endInOrder, isServed, isStoppedByNode } from '../last-word.ts';
 import { isFull } from './pipeline.ts';
 
 /** So many heads in one piece are usual. */
@@ -7,11 +7,6 @@ const FEW_HEADS = 16;
 /** A piece with more of them goes to Node's parser in slices of so many bytes. */
 const SLICE = 2 * 1024;
 const END_OF_HEAD = '\r\n\r\n';
-
-/** As much of Node's inside as this relies on: its server has stopped the connection by itself. */
-interface Inside {
-  readonly _paused?: boolean;
-}
 
 type Execute = (chunk: Buffer) => void;
 
@@ -34,7 +29,7 @@ export function readInSlices(socket: Socket): void {
       // By CONNECT the connection has become somebody else's.
       if (!isServed(socket) || socket.destroyed) return;
       // After each request Node has the connection read on, whoever stopped it.
-      if (socket.isPaused() || isFull(socket) || (socket as Inside)._paused === true) {
+      if (socket.isPaused() || isFull(socket) || isStoppedByNode(socket)) {
         socket.pause();
         socket.unshift(chunk.subarray(at));
         return;
