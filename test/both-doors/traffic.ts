@@ -3,7 +3,7 @@ import fc from 'fast-check';
 const targets = fc.constantFrom(
   '/druid/v2/sql',
   '/druid/v2?pretty',
-  '/druid/v2/a%2Fb;c=d?e=[f]&g="h"',
+  '/druid/v2/a%20b,c=d?e=[f;g]&g="h"',
   '/druid/coordinator/v1/leader',
   '/druid/indexer/v1/task',
   '/status/health',
