@@ -214,7 +214,11 @@ export const ConfigSchema = section({
   routes: section({
     allow: listOf(formatted('path-prefix', 'a path that starts with a slash'), 'a list of path prefixes'),
   }),
-  forwarded: section({ trust: listOf(formatted('cidr', CIDR), 'a list of networks') }),
+  forwarded: section({
+    trust: listOf(formatted('cidr', CIDR), 'a list of networks'),
+    hops: Type.Integer({ default: 0, minimum: 0, maximum: 100, expected: 'a whole number from 0 to 100' }),
+    header: choice(['x-forwarded-for', 'forwarded'], 'x-forwarded-for'),
+  }),
   limits: section({
     headersTimeout: duration(15_000),
     requestTimeout: durationOrZero(300_000, 'waits for ever'),

@@ -113,6 +113,11 @@ export function validateTogether(tree: unknown, sources: readonly ConfigSource[]
   if (isTree(auth) && auth.password === undefined && auth.passwordFile === undefined) {
     add(['zookeeper', 'auth'], 'has neither password nor passwordFile');
   }
+  const trust = at('forwarded', 'trust');
+  const hops = at('forwarded', 'hops');
+  if (Array.isArray(trust) && trust.length > 0 && typeof hops === 'number' && hops > 0) {
+    add(['forwarded', 'hops'], 'trust is given, too; expected one of the two');
+  }
   const brokers = at('brokers');
   if (isTree(brokers)) validateBrokers(brokers, (path, what) => add(['brokers', ...path], what));
   return problems;

@@ -9,6 +9,7 @@ const CLIENT_CLOSED_REQUEST = 499;
 /** Collects what is to be known of one exchange and hands it to the sink once, when all is over. */
 export class Accounting {
   readonly #head: RequestHead;
+  readonly #remoteAddress: string;
   readonly #sink: RecordSink;
   readonly #now: () => number;
   role: RecordRole;
@@ -28,14 +29,17 @@ export class Accounting {
   end: RecordEnd = 'complete';
   #closed = false;
 
+  /** `remoteAddress`: the client's (`clientOrigin`). */
   constructor(
     head: RequestHead,
+    remoteAddress: string,
     role: RecordRole,
     routeClass: RouteClass | 'local',
     sink: RecordSink,
     now: () => number,
   ) {
     this.#head = head;
+    this.#remoteAddress = remoteAddress;
     this.role = role;
     this.class = routeClass;
     this.#sink = sink;
@@ -51,7 +55,7 @@ export class Accounting {
   onClose(finished: boolean): void {
     if (this.#closed) return;
     this.#closed = true;
-    const { id, method, target, remoteAddress, receivedAt } = this.#head;
+    const { id, method, target, receivedAt } = this.#head;
     const query = target.indexOf('?');
     const record: ExchangeRecord = {
       id,
@@ -69,7 +73,7 @@ export class Accounting {
       parkedMs: this.parkedMs,
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut,
-      remoteAddress,
+      remoteAddress: this.#remoteAddress,
       queryId: this.queryId,
       placement: this.placed === null ? null : { ...this.placed.selected, fellBack: this.placed.fellBack },
     };

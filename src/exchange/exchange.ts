@@ -1,6 +1,7 @@
 import { cancelledId } from '../routing/query-context.ts';
 import type { Route } from '../routing/route.ts';
 import { Accounting } from './accounting.ts';
+import { type ClientOrigin, clientOrigin } from './client-origin.ts';
 import { Cancel } from './druid/cancel.ts';
 import { answerFromDruid } from './druid/status-pages.ts';
 import type { GatewayError } from './errors.ts';
@@ -25,53 +26,62 @@ export interface Exchange {
 export function createExchange(services: ExchangeServices): Exchange {
   const { options, sink, errors, now, pressure, retryBudget } = services;
 
-  function account(client: ClientSide, role: RecordRole, routeClass: Accounting['class']): Accounting {
-    return new Accounting(client.head, role, routeClass, sink, now);
+  /** `origin`: null where something threw before it was known. */
+  function account(
+    { head }: ClientSide,
+    origin: ClientOrigin | null,
+    role: RecordRole,
+    routeClass: Accounting['class'],
+  ): Accounting {
+    return new Accounting(head, origin?.address ?? head.remoteAddress, role, routeClass, sink, now);
   }
 
-  function refuse(client: ClientSide, error: GatewayError): void {
-    const refused = account(client, 'refused', 'local');
+  function refuse(client: ClientSide, origin: ClientOrigin, error: GatewayError): void {
+    const refused = account(client, origin, 'refused', 'local');
     new AnsweredRequest(errors, client, refused).answer(() => answerError(client, refused, error));
   }
 
   /** Nobody has taken the request yet. */
   function fail(client: ClientSide, error: unknown): void {
-    const failed = account(client, 'refused', 'local');
+    const failed = account(client, null, 'refused', 'local');
     new AnsweredRequest(errors, client, failed).onInternalError(error);
   }
 
-  function dispatch(plain: ClientSide, route: Exclude<Route, { kind: 'console' | 'refused' }>): void {
+  function dispatch(
+    plain: ClientSide,
+    origin: ClientOrigin,
+    route: Exclude<Route, { kind: 'console' | 'refused' }>,
+  ): void {
     const { head } = plain;
-    const { headers, bodyLength, onBehalfOf, asksView } = forwardedHead(head, {
-      trusted: options.trusts(head.remoteAddress),
-    });
-    const client = asksView
+    const headers = forwardedHead(head, origin);
+    const onBehalfOf = origin.address;
+    const client = head.fields.asksView
       ? new ViewingClient(plain, () => describeView(services.cluster.view, Date.now()))
       : plain;
     if (route.kind === 'forward') {
       if (pressure.high && route.class !== 'cancel') {
-        refuse(client, waitError('overloaded'));
+        refuse(client, origin, waitError('overloaded'));
         return;
       }
       retryBudget.deposit(head.receivedAt);
       if (route.class === 'cancel') {
-        const cancel = account(client, route.role, route.class);
+        const cancel = account(client, origin, route.role, route.class);
         new Cancel(services, client, cancel, route, headers, cancelledId(route.target)).begin();
         return;
       }
-      const request = new ProxiedRequest(services, client, account(client, route.role, route.class), {
+      const request = new ProxiedRequest(services, client, account(client, origin, route.role, route.class), {
         route,
         // Druid answers HEAD with 405 everywhere (AllowHttpMethodsResourceFilter).
         method: head.method === 'HEAD' ? 'GET' : head.method,
         headers,
-        body: new RequestBody(client.body, bodyLength, options.bufferBodyBytes),
+        body: new RequestBody(client.body, head.fields.bodyLength, options.bufferBodyBytes),
         collector: null,
         onBehalfOf,
       });
       request.start();
       return;
     }
-    const local = account(client, 'local', 'local');
+    const local = account(client, origin, 'local', 'local');
     if (isStatusPage(route.name)) {
       answerFromDruid(services, client, local, {
         headers,
@@ -88,15 +98,16 @@ export function createExchange(services: ExchangeServices): Exchange {
   }
 
   function take(client: ClientSide): boolean {
+    const origin = clientOrigin(client.head, options);
     const fault = requestFault(client.head);
     if (fault !== null) {
-      refuse(client, { status: 400, reason: 'request_malformed', message: fault, closes: true });
+      refuse(client, origin, { status: 400, reason: 'request_malformed', message: fault, closes: true });
       return true;
     }
     const route = services.route(client.head.method, client.head.target);
     if (route.kind === 'console') return false;
-    if (route.kind === 'refused') refuse(client, route);
-    else dispatch(client, route);
+    if (route.kind === 'refused') refuse(client, origin, route);
+    else dispatch(client, origin, route);
     return true;
   }
 

@@ -155,6 +155,7 @@ export function createServing(options: ServingOptions): Serving {
       errors,
       options: exchangeOptions,
       trusts: exchangeOptions.trusts,
+      forwardedHeader: exchangeOptions.forwardedHeader,
       connectTimeoutMs: upstream.connectTimeout,
       responseTimeoutMs: upstream.responseTimeout,
       idleTimeoutMs: upstream.idleTimeout,
@@ -218,8 +219,14 @@ function exchangeOptionsOf(
     },
     resetIncomplete: queries.resetIncomplete,
     maxPerNode: upstream.maxRequestsPerNode,
-    trusts: createAddressSet(forwarded.trust),
+    trusts: trustedHops(forwarded),
+    forwardedHeader: forwarded.header,
   };
+}
+
+/** Our proxies: so many of the nearest hops, or those in the networks. */
+function trustedHops({ hops, trust }: Config['forwarded']): ExchangeOptions['trusts'] {
+  return hops > 0 ? (_, hop) => hop < hops : createAddressSet(trust);
 }
 
 /** What is set for each role, of those for which something is. */

@@ -1,17 +1,23 @@
 import { type HeaderBlock, lineEnd, valueAt } from './header-block.ts';
 import { isHopByHop, namedInConnection } from './hop-by-hop.ts';
+import { isHostField } from './host-field.ts';
 
 /** What one pass over a request's headers finds, the same for every door. */
 export interface RequestFields {
   /** End-to-end headers in the client's order, case and number. */
   readonly kept: HeaderBlock;
-  /** `Forwarded` and `X-Forwarded-*` other than those below: for a trusted peer only. */
+  /** `X-Forwarded-*` other than those below: for a trusted peer only. */
   readonly forwarding: HeaderBlock;
+  /** All lines as one list. */
   readonly forwardedFor: string;
   readonly forwardedProto: string;
   readonly forwardedHost: string;
+  readonly forwarded: string;
   readonly hosts: number;
   readonly host: string;
+  /** What a browser says of the page that asks: `Origin`, and `Sec-Fetch-Site`; null where it says nothing. */
+  readonly origin: string | null;
+  readonly fetchSite: string | null;
   /** Declared length of the body, 0 without one, -1 when it is chunked. */
   readonly bodyLength: number;
   /** Headers that `Connection` has removed, in lower case. */
@@ -30,8 +36,26 @@ export interface RequestFields {
 }
 
 /** First letters of the names that are looked at. */
-const LOOKED_AT = new Set([...'cefhkptuxCEFHKPTUX'].map((letter) => letter.charCodeAt(0)));
+const LOOKED_AT = new Set([...'cefhkopstuxCEFHKOPSTUX'].map((letter) => letter.charCodeAt(0)));
 const WHOLE_NUMBER = /^\d{1,15}$/;
+
+const HOST_FAULT = 'The Host header is no host with an optional port.';
+
+/**
+ * Names that mean something to this gateway. One with `_` in place of `-` is another name here, and the same one to
+ * whoever hands headers on as variables of an environment (RFC 3875 4.1.18).
+ */
+const OURS = /^(?:host|content-length|expect|forwarded|x-forwarded-.*|x-request-id|x-druid-gateway-.*)$/;
+
+function shadowsOurs(lowerName: string): boolean {
+  const meant = lowerName.replaceAll('_', '-');
+  return OURS.test(meant) || isHopByHop(meant);
+}
+
+/** One list of two lines of a name (RFC 9110 5.3). */
+function listed(before: string, value: string): string {
+  return before === '' ? value : `${before}, ${value}`;
+}
 
 /** Reads the headers of a request; every line must be `Name: value`. */
 export function readRequestFields(block: HeaderBlock): RequestFields {
@@ -41,8 +65,11 @@ export function readRequestFields(block: HeaderBlock): RequestFields {
     forwardedFor: '',
     forwardedProto: '',
     forwardedHost: '',
+    forwarded: '',
     hosts: 0,
     host: '',
+    origin: null as string | null,
+    fetchSite: null as string | null,
     bodyLength: 0,
     named: null as Set<string> | null,
     close: false,
@@ -68,6 +95,7 @@ export function readRequestFields(block: HeaderBlock): RequestFields {
       case 'host':
         found.hosts++;
         found.host = valueAt(block, colon, end);
+        if (found.host !== '' && !isHostField(found.host)) found.fault = HOST_FAULT;
         break;
       case 'content-length': {
         const value = valueAt(block, colon, end);
@@ -108,22 +136,30 @@ export function readRequestFields(block: HeaderBlock): RequestFields {
         found.ordinary = false;
         found.asksView = true;
         break;
-      case 'x-forwarded-for': {
-        const value = valueAt(block, colon, end);
-        found.forwardedFor = found.forwardedFor === '' ? value : `${found.forwardedFor}, ${value}`;
+      case 'x-forwarded-for':
+        found.forwardedFor = listed(found.forwardedFor, valueAt(block, colon, end));
         break;
-      }
       case 'x-forwarded-proto':
-        found.forwardedProto = valueAt(block, colon, end);
+        found.forwardedProto = listed(found.forwardedProto, valueAt(block, colon, end));
         break;
       case 'x-forwarded-host':
-        found.forwardedHost = valueAt(block, colon, end);
+        found.forwardedHost = listed(found.forwardedHost, valueAt(block, colon, end));
+        break;
+      case 'forwarded':
+        found.forwarded = listed(found.forwarded, valueAt(block, colon, end));
+        break;
+      case 'origin':
+        found.origin = listed(found.origin ?? '', valueAt(block, colon, end));
+        drop = false;
+        break;
+      case 'sec-fetch-site':
+        found.fetchSite = listed(found.fetchSite ?? '', valueAt(block, colon, end));
+        drop = false;
         break;
       default:
         if (isHopByHop(name)) found.ordinary = false;
-        else if (name === 'forwarded' || name.startsWith('x-forwarded-')) {
-          found.forwarding += block.slice(at, next);
-        } else drop = false;
+        else if (name.startsWith('x-forwarded-')) found.forwarding += block.slice(at, next);
+        else drop = name.includes('_') && shadowsOurs(name);
     }
     if (drop) {
       if (from < at) found.kept += block.slice(from, at);

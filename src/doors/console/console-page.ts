@@ -4,6 +4,7 @@ import type {} from '@fastify/reply-from';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { NodeTls, UpstreamNode } from '../../cluster/node.ts';
 import { Accounting } from '../../exchange/accounting.ts';
+import { type ClientOrigin, clientOrigin, type ForwardingPolicy } from '../../exchange/client-origin.ts';
 import { errorBody, type GatewayError, INTERNAL_ERROR, TARGET_MALFORMED } from '../../exchange/errors.ts';
 import { publicLocation, redirectTargetOf } from '../../exchange/forward/location-policy.ts';
 import { RequestWait, type WaitOwner, type WaitServices } from '../../exchange/forward/request-wait.ts';
@@ -22,12 +23,10 @@ import { requestHead } from '../front/node-client.ts';
 import { cutUnread } from '../front/unread.ts';
 import { ignore } from '../last-word.ts';
 
-export interface ConsoleOptions extends WaitServices {
+export interface ConsoleOptions extends WaitServices, ForwardingPolicy {
   /** A page is asked for; `sink` gets its record when it is over. */
   readonly begins: () => void;
   readonly sink: RecordSink;
-  /** Whether a peer may set `X-Forwarded-*`. */
-  readonly trusts: (remoteAddress: string) => boolean;
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;
   readonly connectTimeoutMs: number;
@@ -65,6 +64,7 @@ export class ConsolePage implements WaitOwner {
   readonly #reply: FastifyReply;
   readonly #options: ConsoleOptions;
   readonly #head: RequestHead;
+  readonly #origin: ClientOrigin;
   readonly #account: Accounting;
   readonly #wait: RequestWait;
   readonly #found: () => void;
@@ -95,9 +95,11 @@ export class ConsolePage implements WaitOwner {
     this.#options = options;
     this.#found = found;
     this.#head = requestHead(request.raw, request.id, options.now());
-    this.#account = new Accounting(this.#head, 'console', 'read', options.sink, options.now);
+    this.#origin = clientOrigin(this.#head, options);
+    const { address } = this.#origin;
+    this.#account = new Accounting(this.#head, address, 'console', 'read', options.sink, options.now);
     this.#wait = new RequestWait('coordinator', options, this, {
-      lane: this.#head.remoteAddress,
+      lane: address,
       bytes: 0,
     });
     this.#closes = reply.getHeader('connection') === 'close';
@@ -195,9 +197,7 @@ export class ConsolePage implements WaitOwner {
   }
 
   #ask(node: UpstreamNode, path: string): void {
-    const { headers } = forwardedHead(this.#head, {
-      trusted: this.#options.trusts(this.#head.remoteAddress),
-    });
+    const headers = forwardedHead(this.#head, this.#origin);
     // The plugin may say that it failed and that there is an answer, or that there is one and then that it failed.
     let settled = false;
     const settle = (step: () => void): void => {

@@ -39,7 +39,7 @@ export interface UpstreamRequestTemplate {
   readonly body: RequestBody;
   /** Completes the answer in Druid's stead; null relays it. */
   readonly collector: ResponseCollector | null;
-  /** Whose request it is, for limits and turns: an address. */
+  /** Whose request it is, for limits, turns and redirects: an address. */
   readonly onBehalfOf: string;
 }
 
@@ -112,9 +112,9 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       this.#waitFor(target.reason);
       return;
     }
-    const { method, remoteAddress } = this.#client.head;
+    const { method } = this.#client.head;
     const { redirectPolicy } = this.#services;
-    const external = redirectPolicy?.(route.role, method, remoteAddress, target.node) ?? null;
+    const external = redirectPolicy?.(route.role, method, this.#template.onBehalfOf, target.node) ?? null;
     if (external !== null) {
       this.#become(State.ANSWERED);
       this.#account.upstream = target.node.hostAndPort;

@@ -36,6 +36,7 @@ export interface ExchangeRecord {
   readonly parkedMs: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** The client's address, as far as trusted proxies tell it. */
   readonly remoteAddress: string;
   /** Druid's query id from the answer's headers, where it gave one. */
   readonly queryId: string | null;

@@ -6,6 +6,7 @@ import type { Route } from '../../routing/route.ts';
 import type { ChooseTarget } from '../../routing/target.ts';
 import type { QueryKind } from '../../routing/tiers/query-traits.ts';
 import type { TierSelector } from '../../routing/tiers/tier-selector.ts';
+import type { ForwardingPolicy } from '../client-origin.ts';
 import type { JdbcConnections } from '../druid/jdbc-connections.ts';
 import type { RunningQueries } from '../druid/running-queries.ts';
 import type { TimeLimitOptions } from '../forward/time-limits.ts';
@@ -16,7 +17,7 @@ import type { WaitQueue } from '../limits/wait-queue.ts';
 import type { RecordSink } from './record.ts';
 import type { Upstreams } from './upstream.ts';
 
-export interface ExchangeOptions extends TimeLimitOptions {
+export interface ExchangeOptions extends TimeLimitOptions, ForwardingPolicy {
   /** `druid.service` of the Brokers that get what no other service is chosen for. */
   readonly defaultService: string;
   /** Those that get anything at all, the default one among them. */
@@ -37,8 +38,6 @@ export interface ExchangeOptions extends TimeLimitOptions {
   readonly cancelOnDisconnect: Readonly<Record<QueryKind, boolean>>;
   /** Reset the client's connection where Druid says in a trailer that its answer is not whole. */
   readonly resetIncomplete: boolean;
-  /** Whether a peer may set `X-Forwarded-*`. */
-  readonly trusts: (remoteAddress: string) => boolean;
 }
 
 export interface ExchangeServices {

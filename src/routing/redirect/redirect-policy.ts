@@ -7,7 +7,7 @@ import { type AddressRule, createAddressMap } from './address-map.ts';
 export type RedirectPolicy = (
   role: Role,
   method: string,
-  remoteAddress: string,
+  clientAddress: string,
   node: UpstreamNode,
 ) => string | null;
 
@@ -36,10 +36,10 @@ export function createRedirectPolicy(options: RedirectOptions): RedirectPolicy |
   );
   const reaches = createAddressSet(clients);
   const map = createAddressMap(addresses);
-  return (role, method, remoteAddress, node) => {
+  return (role, method, clientAddress, node) => {
     const by = mode[role];
     if (by === 'relay' || !methods.has(method)) return null;
-    if (by === 'auto' && !reaches(remoteAddress)) return null;
+    if (by === 'auto' && !reaches(clientAddress)) return null;
     return addresses.length === 0 ? node.origin : map(node.hostAndPort);
   };
 }

@@ -215,6 +215,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     resetIncomplete: false,
     maxPerNode: 64,
     trusts: () => false,
+    forwardedHeader: 'x-forwarded-for',
     ...options.exchange,
   };
   const upstreamOptions: UpstreamOptions = {
@@ -275,6 +276,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       errors,
       options: exchangeOptions,
       trusts: exchangeOptions.trusts,
+      forwardedHeader: exchangeOptions.forwardedHeader,
       ...options.console,
     },
     errors,

@@ -164,13 +164,14 @@ class World {
         resetIncomplete: false,
         maxPerNode: 64,
         trusts: () => false,
+        forwardedHeader: 'x-forwarded-for',
       },
       now,
       random: () => 0,
     };
     const client = this.#client();
     const { head } = client;
-    const account = new Accounting(head, kind.role, kind.class, deps.sink, now);
+    const account = new Accounting(head, head.remoteAddress, kind.role, kind.class, deps.sink, now);
     const collector: ResponseCollector = {
       accepts: ({ status }) => status === 200,
       onData() {},

@@ -124,7 +124,7 @@ test('what a stranger says of whom it forwards for is replaced', async () => {
   expect(lines[4]).toMatch(/^X-Request-Id: [\w.-]+$/);
 });
 
-test('a trusted peer is appended to', async () => {
+test('a trusted peer is believed', async () => {
   const trusting = await startHarness({ exchange: { trusts: (address) => address === '127.0.0.1' } });
   try {
     trusting.cluster.brokers(broker.origin);
