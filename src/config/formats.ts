@@ -10,6 +10,9 @@ export const FORMATS: Readonly<Record<string, (text: string) => boolean>> = {
   'zookeeper-connect': isConnectString,
   'node-url': isNodeUrl,
   'path-prefix': (text) => /^\/[^\s?#%]*$/.test(text),
+  // `null` is what pages of nobody in particular say, so that it names none.
+  origin: (text) => text === '*' || /^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*,\\]+$/i.test(text),
+  'header-name': (text) => /^[\w!#$%&'*+.^`|~-]+$/.test(text),
   // Credentials are no text for a configuration, which is shown.
   'header-match': (text) =>
     /^[\w!#$%&'*+.^`|~-]+(?::[ \t]*[^\r\n]+)?$/.test(text) &&

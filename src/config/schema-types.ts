@@ -108,8 +108,12 @@ export const text = (expected: string, fallback?: string) =>
 export const formatted = (format: string, expected: string, fallback?: string) =>
   Type.String({ format, expected, ...(fallback === undefined ? {} : { default: fallback }) });
 
-export const listOf = <T extends TSchema>(items: T, expected: string, notes: Notes = {}) =>
-  Type.Array(items, { default: [], expected, ...notes });
+/** `notes.default`: of a list that is not empty where nothing is written. */
+export const listOf = <T extends TSchema>(
+  items: T,
+  expected: string,
+  notes: Notes & { readonly default?: readonly string[] } = {},
+) => Type.Array(items, { default: [], expected, ...notes });
 
 /** Path of a file. */
 export const file = (what: string) =>

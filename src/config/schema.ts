@@ -25,6 +25,7 @@ const MiB = 1024 * KiB;
 
 const ADDRESS = 'HOST:PORT, for example 0.0.0.0:8888 or [::]:8888';
 const CIDR = 'an IP address or a network such as 10.0.0.0/8 or fd00::/8';
+const ORIGIN = 'an origin such as https://bi.example.com, or *';
 const NODE_URL = 'the http(s) URL of a node without path, for example http://druid-1:8081';
 
 const host = (fallback: string) => formatted('host', 'a host name or an IP address', fallback);
@@ -218,6 +219,15 @@ export const ConfigSchema = section({
     trust: listOf(formatted('cidr', CIDR), 'a list of networks'),
     hops: Type.Integer({ default: 0, minimum: 0, maximum: 100, expected: 'a whole number from 0 to 100' }),
     header: choice(['x-forwarded-for', 'forwarded'], 'x-forwarded-for'),
+  }),
+  cors: section({
+    origins: listOf(formatted('origin', ORIGIN), 'a list of origins'),
+    methods: choices(['GET', 'HEAD', 'POST', 'PUT', 'DELETE'], ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']),
+    headers: listOf(formatted('header-name', 'the name of a header'), 'a list of names of headers', {
+      default: ['Authorization', 'Content-Type'],
+    }),
+    credentials: flag(false),
+    maxAge: durationOrZero(600_000, 'is kept by nobody'),
   }),
   limits: section({
     headersTimeout: duration(15_000),

@@ -118,6 +118,16 @@ export function validateTogether(tree: unknown, sources: readonly ConfigSource[]
   if (Array.isArray(trust) && trust.length > 0 && typeof hops === 'number' && hops > 0) {
     add(['forwarded', 'hops'], 'trust is given, too; expected one of the two');
   }
+  const origins = at('cors', 'origins');
+  if (Array.isArray(origins) && origins.includes('*')) {
+    if (origins.length > 1) add(['cors', 'origins'], 'has * and others; * is all of them');
+    if (at('cors', 'credentials') === true) {
+      add(
+        ['cors', 'credentials'],
+        'cannot be true where cors.origins is *: every page would act as its user',
+      );
+    }
+  }
   const brokers = at('brokers');
   if (isTree(brokers)) validateBrokers(brokers, (path, what) => add(['brokers', ...path], what));
   return problems;

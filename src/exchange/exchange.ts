@@ -2,6 +2,8 @@ import { cancelledId } from '../routing/query-context.ts';
 import type { Route } from '../routing/route.ts';
 import { Accounting } from './accounting.ts';
 import { type ClientOrigin, clientOrigin } from './client-origin.ts';
+import { isPreflight } from './cors.ts';
+import { CROSS_SITE, isRefusedCrossSite } from './cross-site.ts';
 import { Cancel } from './druid/cancel.ts';
 import { answerFromDruid } from './druid/status-pages.ts';
 import type { GatewayError } from './errors.ts';
@@ -10,9 +12,10 @@ import { RequestBody } from './forward/request-body.ts';
 import { waitError } from './forward/wait-error.ts';
 import { forwardedHead, requestFault } from './forwarded-head.ts';
 import { AnsweredRequest } from './internal-error.ts';
+import { AmendedClient } from './own-answers/amended-client.ts';
 import { answer, answerError } from './own-answers/answer.ts';
 import { isStatusPage, localAnswer } from './own-answers/local.ts';
-import { describeView, ViewingClient } from './own-answers/view-header.ts';
+import { describeView, VIEW_HEADER } from './own-answers/view-header.ts';
 import type { ClientSide } from './ports/client.ts';
 import type { RecordRole } from './ports/record.ts';
 import type { ExchangeServices } from './ports/services.ts';
@@ -56,7 +59,10 @@ export function createExchange(services: ExchangeServices): Exchange {
     const headers = forwardedHead(head, origin);
     const onBehalfOf = origin.address;
     const client = head.fields.asksView
-      ? new ViewingClient(plain, () => describeView(services.cluster.view, Date.now()))
+      ? new AmendedClient(
+          plain,
+          (given) => `${given}${VIEW_HEADER}: ${describeView(services.cluster.view, Date.now())}\r\n`,
+        )
       : plain;
     if (route.kind === 'forward') {
       if (pressure.high && route.class !== 'cancel') {
@@ -97,16 +103,20 @@ export function createExchange(services: ExchangeServices): Exchange {
     );
   }
 
-  function take(client: ClientSide): boolean {
-    const origin = clientOrigin(client.head, options);
-    const fault = requestFault(client.head);
+  function take(plain: ClientSide): boolean {
+    const { head } = plain;
+    const { cors } = options;
+    const origin = clientOrigin(head, options);
+    const fault = requestFault(head);
+    const client = cors === null ? plain : new AmendedClient(plain, (given) => cors.amend(given, head));
     if (fault !== null) {
       refuse(client, origin, { status: 400, reason: 'request_malformed', message: fault, closes: true });
       return true;
     }
-    const route = services.route(client.head.method, client.head.target);
+    const route = services.route(head.method, head.target, cors === null && isPreflight(head));
     if (route.kind === 'console') return false;
     if (route.kind === 'refused') refuse(client, origin, route);
+    else if (isRefusedCrossSite(head, origin, route, cors)) refuse(client, origin, CROSS_SITE);
     else dispatch(client, origin, route);
     return true;
   }

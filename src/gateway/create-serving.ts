@@ -5,6 +5,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Config } from '../config/schema.ts';
 import { ROLES, type Role } from '../discovery/discovery.ts';
 import { createFrontDoor } from '../doors/front/front-door.ts';
+import { createCorsPolicy } from '../exchange/cors.ts';
 import {
   createJdbcConnections,
   type JdbcConnections,
@@ -156,6 +157,7 @@ export function createServing(options: ServingOptions): Serving {
       options: exchangeOptions,
       trusts: exchangeOptions.trusts,
       forwardedHeader: exchangeOptions.forwardedHeader,
+      cors: exchangeOptions.cors,
       connectTimeoutMs: upstream.connectTimeout,
       responseTimeoutMs: upstream.responseTimeout,
       idleTimeoutMs: upstream.idleTimeout,
@@ -199,7 +201,7 @@ export function createServing(options: ServingOptions): Serving {
 }
 
 function exchangeOptionsOf(
-  { brokers, forwarded, limits, parking, queries, upstream }: Config,
+  { brokers, cors, forwarded, limits, parking, queries, upstream }: Config,
   { services }: TierRouting,
 ): ExchangeOptions {
   return {
@@ -219,6 +221,7 @@ function exchangeOptionsOf(
     },
     resetIncomplete: queries.resetIncomplete,
     maxPerNode: upstream.maxRequestsPerNode,
+    cors: createCorsPolicy({ ...cors, maxAgeMs: cors.maxAge }),
     trusts: trustedHops(forwarded),
     forwardedHeader: forwarded.header,
   };

@@ -17,8 +17,11 @@ export interface RouterOptions {
   readonly allow: readonly string[];
 }
 
-/** Decides what a request is by its method and raw target alone: no clock, no cluster, no network. */
-export type Router = (method: string, target: string) => Route;
+/**
+ * Decides what a request is by its method and raw target alone: no clock, no cluster, no network. `preflight`: it is an
+ * OPTIONS by which a browser asks what a page may do (Fetch 3.3.5), for the node that serves the path to answer.
+ */
+export type Router = (method: string, target: string, preflight?: boolean) => Route;
 
 const FORWARDED = 'GET, HEAD, POST, PUT, DELETE, OPTIONS';
 const READ_ONLY = 'GET, HEAD, OPTIONS';
@@ -68,7 +71,7 @@ export function createRouter({ allow }: RouterOptions): Router {
     return forward(role, method, path, path + query);
   }
 
-  return (method, target) => {
+  return (method, target, preflight = false) => {
     if (method === 'OPTIONS' && target === '*') return options(target, FORWARDED);
     if (!METHODS.has(method) && method !== 'OPTIONS') return notAllowed(FORWARDED);
     const fault = checkTarget(target);
@@ -77,12 +80,21 @@ export function createRouter({ allow }: RouterOptions): Router {
     if (method !== 'OPTIONS') return byPath(method, target, path, query);
     const route = byPath('GET', target, path, query);
     if (route.kind === 'refused') return route;
+    const asked = preflight ? roleOfPreflight(route) : null;
+    if (asked !== null) return { kind: 'forward', role: asked, class: 'read', target: route.target };
     return options(target, route.kind === 'forward' ? FORWARDED : READ_ONLY);
   };
 }
 
 function forward(role: Role, method: string, path: string, target: string): Route {
   return { kind: 'forward', role, class: classOf(role, method, path), target };
+}
+
+/** Who serves what is asked about; null where the gateway itself does. */
+function roleOfPreflight(route: Exclude<Route, { kind: 'refused' }>): Role | null {
+  if (route.kind === 'forward') return route.role;
+  if (route.kind === 'console') return 'coordinator';
+  return route.name === 'status' ? 'broker' : null;
 }
 
 function readOnly(method: string, route: Route): Route {

@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { NodeTls, UpstreamNode } from '../../cluster/node.ts';
 import { Accounting } from '../../exchange/accounting.ts';
 import { type ClientOrigin, clientOrigin, type ForwardingPolicy } from '../../exchange/client-origin.ts';
+import type { CorsPolicy } from '../../exchange/cors.ts';
 import { errorBody, type GatewayError, INTERNAL_ERROR, TARGET_MALFORMED } from '../../exchange/errors.ts';
 import { publicLocation, redirectTargetOf } from '../../exchange/forward/location-policy.ts';
 import { RequestWait, type WaitOwner, type WaitServices } from '../../exchange/forward/request-wait.ts';
@@ -27,6 +28,8 @@ export interface ConsoleOptions extends WaitServices, ForwardingPolicy {
   /** A page is asked for; `sink` gets its record when it is over. */
   readonly begins: () => void;
   readonly sink: RecordSink;
+  /** Null leaves to the node what pages of other origins may do. */
+  readonly cors: CorsPolicy | null;
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;
   readonly connectTimeoutMs: number;
@@ -253,7 +256,8 @@ export class ConsolePage implements WaitOwner {
     this.#over = true;
     this.#reply.hijack();
     const body = errorBody(error, this.#request.id);
-    const headers: Record<string, string> = {
+    const headers: Record<string, string | string[]> = {
+      ...headerObject(flatOf(this.#options.cors?.amend('', this.#head) ?? '')),
       'content-type': 'application/json',
       'content-length': String(Buffer.byteLength(body)),
       'x-request-id': this.#request.id,
@@ -342,7 +346,7 @@ export class ConsolePage implements WaitOwner {
       httpMinor: this.#head.httpMinor,
       rewriteLocation: (location) => publicLocation(location, this.#isNode),
     });
-    return headerObject(flatOf(headers));
+    return headerObject(flatOf(this.#options.cors?.amend(headers, this.#head) ?? headers));
   }
 
   readonly #isNode = (origin: string): boolean =>

@@ -2,11 +2,12 @@ import type { Cluster } from '../../cluster/cluster.ts';
 import type { Role } from '../../discovery/discovery.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import type { RedirectPolicy } from '../../routing/redirect/redirect-policy.ts';
-import type { Route } from '../../routing/route.ts';
+import type { Router } from '../../routing/router.ts';
 import type { ChooseTarget } from '../../routing/target.ts';
 import type { QueryKind } from '../../routing/tiers/query-traits.ts';
 import type { TierSelector } from '../../routing/tiers/tier-selector.ts';
 import type { ForwardingPolicy } from '../client-origin.ts';
+import type { CorsPolicy } from '../cors.ts';
 import type { JdbcConnections } from '../druid/jdbc-connections.ts';
 import type { RunningQueries } from '../druid/running-queries.ts';
 import type { TimeLimitOptions } from '../forward/time-limits.ts';
@@ -36,13 +37,15 @@ export interface ExchangeOptions extends TimeLimitOptions, ForwardingPolicy {
   readonly maxQueueMs: number;
   /** Cancel a query at its Broker when its client leaves. */
   readonly cancelOnDisconnect: Readonly<Record<QueryKind, boolean>>;
+  /** Null leaves to nodes what pages of other origins may do. */
+  readonly cors: CorsPolicy | null;
   /** Reset the client's connection where Druid says in a trailer that its answer is not whole. */
   readonly resetIncomplete: boolean;
 }
 
 export interface ExchangeServices {
   readonly cluster: Cluster;
-  readonly route: (method: string, target: string) => Route;
+  readonly route: Router;
   readonly chooseTarget: ChooseTarget;
   /** Null where there is nothing to choose: one Broker service. */
   readonly tierSelector: TierSelector | null;

@@ -216,6 +216,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     maxPerNode: 64,
     trusts: () => false,
     forwardedHeader: 'x-forwarded-for',
+    cors: null,
     ...options.exchange,
   };
   const upstreamOptions: UpstreamOptions = {
@@ -277,6 +278,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       options: exchangeOptions,
       trusts: exchangeOptions.trusts,
       forwardedHeader: exchangeOptions.forwardedHeader,
+      cors: exchangeOptions.cors,
       ...options.console,
     },
     errors,

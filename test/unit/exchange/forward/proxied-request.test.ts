@@ -165,6 +165,7 @@ class World {
         maxPerNode: 64,
         trusts: () => false,
         forwardedHeader: 'x-forwarded-for',
+        cors: null,
       },
       now,
       random: () => 0,

@@ -1,0 +1,56 @@
+import type { BodySource } from '../../http/body.ts';
+import type { BufferLease } from '../../http/buffer-lease.ts';
+import type { HeaderBlock } from '../../http/header-block.ts';
+import type { ClientEvents, ClientSide, RequestHead } from '../ports/client.ts';
+
+/** A client whose answer gets other headers than it was given. */
+export class AmendedClient implements ClientSide {
+  readonly #client: ClientSide;
+  readonly #amend: (headers: HeaderBlock) => HeaderBlock;
+
+  /** `amend` is asked when the answer begins. */
+  constructor(client: ClientSide, amend: (headers: HeaderBlock) => HeaderBlock) {
+    this.#client = client;
+    this.#amend = amend;
+  }
+
+  get head(): RequestHead {
+    return this.#client.head;
+  }
+
+  get body(): BodySource {
+    return this.#client.body;
+  }
+
+  get begun(): boolean {
+    return this.#client.begun;
+  }
+
+  invite(): void {
+    this.#client.invite();
+  }
+
+  listen(events: ClientEvents): void {
+    this.#client.listen(events);
+  }
+
+  writeHead(status: number, reason: string, headers: HeaderBlock, hasDate: boolean, chunked?: boolean): void {
+    this.#client.writeHead(status, reason, this.#amend(headers), hasDate, chunked);
+  }
+
+  write(chunk: Buffer, lease: BufferLease): void {
+    this.#client.write(chunk, lease);
+  }
+
+  flush(): void {
+    this.#client.flush();
+  }
+
+  end(chunk?: Buffer, trailers?: HeaderBlock): void {
+    this.#client.end(chunk, trailers);
+  }
+
+  reset(): void {
+    this.#client.reset();
+  }
+}
