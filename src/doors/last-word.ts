@@ -39,16 +39,18 @@ export function knowWhole(response: ServerResponse, end: () => void): void {
 /**
  * Takes a connection over for a last answer: behind those under way, or in place of one that has not begun. Then the
  * connection ends, with its client's help or once nothing moves any more. A request whose body turns out to be unreadable after
- * its answer hears nothing more, since one that uses the connection next would take it for its own.
+ * its answer hears nothing more, since one that uses the connection next would take it for its own. Whoever asked with
+ * HEAD, here by `toHead` where Node's server does not know of it, gets the head alone (RFC 9110 9.3.2).
  */
-export function sayLast(socket: Socket, text: string): void {
+export function sayLast(socket: Socket, text: string, toHead = false): void {
   if (taken.has(socket)) return;
   taken.add(socket);
   // An error without a listener would end the process.
   socket.on('error', ignore);
-  const incoming = (socket as Inside).parser?.incoming ?? null;
+  const incoming = incomingOf(socket);
   const unfinished = incoming === null || incoming.complete ? null : incoming;
-  speakInTurn(socket, text, unfinished === null ? null : (responses.get(unfinished) ?? null));
+  const said = toHead || unfinished?.method === 'HEAD' ? text.slice(0, text.indexOf('\r\n\r\n') + 4) : text;
+  speakInTurn(socket, said, unfinished === null ? null : (responses.get(unfinished) ?? null));
 }
 
 /** The same for a connection that nobody else reads any more. */
@@ -146,6 +148,11 @@ export function answerOf(socket: Socket): ServerResponse | null {
 /** Whether Node's server still reads requests from a connection. */
 export function isServed(socket: Socket): boolean {
   return ((socket as Inside).parser ?? null) !== null;
+}
+
+/** The request that Node's server has begun to read last; null before the first. */
+export function incomingOf(socket: Socket): IncomingMessage | null {
+  return (socket as Inside).parser?.incoming ?? null;
 }
 
 /** Whether Node's server has stopped a connection whose answers are not taken; it reads on by itself. */

@@ -1,7 +1,10 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { errorBody, type GatewayError } from '../exchange/errors.ts';
-import { sayLast, sayLastAlone } from './last-word.ts';
+import { isBetweenRequests } from './front/sliced-read.ts';
+import { answerOf, sayLast, sayLastAlone } from './last-word.ts';
+
+const TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
 
 const METHOD_NOT_ALLOWED: GatewayError = {
   status: 405,
@@ -10,25 +13,37 @@ const METHOD_NOT_ALLOWED: GatewayError = {
   allow: 'GET, HEAD, POST, PUT, DELETE, OPTIONS',
 };
 
-/** Answers what never became a request: bytes that are not HTTP, too large a head, a head that took too long. */
+/**
+ * Answers what never became a request: bytes that are not HTTP, too large a head, a head that took too long. Where
+ * nothing was asked there is nothing to answer: a client would take it for the answer to its next request.
+ */
 export function answerClientError(error: Error & { code?: string }, socket: Socket, id: string): void {
-  if (socket.destroyed || socket.errored !== null || error.code === 'ECONNRESET') socket.destroy();
+  const unasked = error.code === TIMEOUT && isBetweenRequests(socket) && answerOf(socket) === null;
+  if (unasked || socket.destroyed || socket.errored !== null || error.code === 'ECONNRESET') socket.destroy();
   else sayLast(socket, rawAnswer(clientError(error.code), id));
 }
 
-/** Answers what cannot become a request any more. */
-export function answerMalformed(socket: Socket, id: string): void {
-  sayLast(socket, rawAnswer(clientError(undefined), id));
+/** Answers what cannot become a request any more; `toHead`: it was one with HEAD. */
+export function answerMalformed(socket: Socket, id: string, toHead: boolean): void {
+  sayLast(socket, rawAnswer(clientError(undefined), id), toHead);
 }
 
 /** Answers a request that did not come in time, and ends its connection. */
-export function answerTimeout(socket: Socket, id: string): void {
-  sayLast(socket, rawAnswer(clientError('ERR_HTTP_REQUEST_TIMEOUT'), id));
+export function answerTimeout(socket: Socket, id: string, toHead: boolean): void {
+  sayLast(socket, rawAnswer(clientError(TIMEOUT), id), toHead);
 }
 
-/** Answers CONNECT, with which `node:http` leaves the connection to us, without a listener for its errors. */
-export function answerConnect(socket: Socket, id: string): void {
-  sayLastAlone(socket, rawAnswer(METHOD_NOT_ALLOWED, id));
+/**
+ * Answers CONNECT, with which `node:http` leaves the connection to us, without a listener for its errors. `fault`: what
+ * is wrong with its head, if anything is.
+ */
+export function answerConnect(socket: Socket, id: string, fault: string | null): void {
+  sayLastAlone(socket, rawAnswer(fault === null ? METHOD_NOT_ALLOWED : malformed(fault), id));
+}
+
+/** The error of a request that cannot be taken at all. */
+export function malformed(message: string): GatewayError {
+  return { status: 400, reason: 'request_malformed', message };
 }
 
 function clientError(code: string | undefined): GatewayError {
@@ -39,10 +54,10 @@ function clientError(code: string | undefined): GatewayError {
         reason: 'headers_too_large',
         message: 'The headers of the request are too large.',
       };
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
+    case TIMEOUT:
       return { status: 408, reason: 'request_timeout', message: 'The request did not arrive in time.' };
     default:
-      return { status: 400, reason: 'request_malformed', message: 'The request is not valid HTTP/1.1.' };
+      return malformed('The request is not valid HTTP/1.1.');
   }
 }
 

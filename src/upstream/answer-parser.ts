@@ -17,8 +17,9 @@ type State = 'idle' | 'head' | 'counted' | 'until-end' | 'size' | 'data' | 'data
 const STATUS_LINE =
   /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t -~\x80-\xff]*))?\r\n((?:[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t -~\x80-\xff]*\r\n)*)\r\n$/;
 const TRAILERS = /^(?:[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t -~\x80-\xff]*\r\n)*\r\n$/;
-/** At most eight digits; an extension is passed over, as far as it is harmless. */
-const CHUNK_SIZE = /^([\da-f]{1,8})(?:;[\t -~\x80-\xff]*)?$/i;
+/** At most eight digits; extensions are passed over where they are some (RFC 9112 7.1.1). */
+const CHUNK_SIZE =
+  /^([\da-f]{1,8})(?:[\t ]*;[\t ]*[!#$%&'*+\-.^_`|~\w]+(?:[\t ]*=[\t ]*(?:[!#$%&'*+\-.^_`|~\w]+|"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"))?)*$/i;
 const LONGEST_SIZE_LINE = 256;
 const HEAD_END = Buffer.from('\r\n\r\n');
 const CR = 13;

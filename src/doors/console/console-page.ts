@@ -54,6 +54,15 @@ interface PageStream extends Readable {
   dump(options: { readonly limit: number; readonly signal: AbortSignal }): Promise<unknown>;
 }
 
+/** Bodies of requests for pages, where there is one at all: so many bytes. */
+const MOST_BODY = 64 * 1024;
+const BODY_TOO_LARGE: GatewayError = {
+  status: 413,
+  reason: 'body_too_large',
+  message: 'A request for a page of the console cannot have a body of this size.',
+  closes: true,
+};
+
 /** What of an unwanted page is read for the sake of its connection: so many bytes, for so long. */
 const DUMPED_BYTES = 64 * 1024;
 const DUMPED_MS = 1_000;
@@ -118,10 +127,37 @@ export class ConsolePage implements WaitOwner {
   start(): void {
     this.#guarded(() => {
       this.#options.begins();
-      const target = this.choose();
-      if (target.kind === 'wait') this.#wait.wait(target.reason);
-      else this.go();
+      if (this.#head.fields.bodyLength === 0) this.#begin();
+      else this.#readBody();
     });
+  }
+
+  #begin(): void {
+    const target = this.choose();
+    if (target.kind === 'wait') this.#wait.wait(target.reason);
+    else this.go();
+  }
+
+  /** A body says nothing to a page; but the node is asked only once the request is known to be a sound one. */
+  #readBody(): void {
+    const { raw } = this.#request;
+    let left = MOST_BODY;
+    if (this.#head.fields.bodyLength > left) {
+      this.giveUp(BODY_TOO_LARGE);
+      return;
+    }
+    if (raw.headers.expect !== undefined && this.#head.httpMinor > 0) this.#reply.raw.writeContinue();
+    raw.on('data', (piece: Buffer) =>
+      this.#guarded(() => {
+        left -= piece.length;
+        if (left < 0 && !this.#over) this.giveUp(BODY_TOO_LARGE);
+      }),
+    );
+    raw.once('end', () =>
+      this.#guarded(() => {
+        if (!this.#over) this.#begin();
+      }),
+    );
   }
 
   choose(): Target {
@@ -263,7 +299,7 @@ export class ConsolePage implements WaitOwner {
       'x-request-id': this.#request.id,
     };
     if (error.retryAfter !== undefined) headers['retry-after'] = String(error.retryAfter);
-    if (this.#closes) headers.connection = 'close';
+    if (this.#closes || error.closes === true) headers.connection = 'close';
     raw.writeHead(error.status, headers);
     raw.end(body);
   }

@@ -212,9 +212,12 @@ export class ExpressConnection implements ResponseWire {
       const late = this.#bodyLeft > 0 && requestTimeoutMs > 0 && waited > requestTimeoutMs;
       if (late) this.#timeOut(this.#client);
       else if (this.#fullSince > 0 && now - this.#fullSince > AHEAD_MS) this.#dropRest();
-    } else if (this.#rest !== null || this.#served === 0) {
+    } else if (this.#rest !== null) {
       if (waited > headersTimeoutMs) this.#timeOut(null);
-    } else if (waited > keepAliveTimeoutMs) this.destroy();
+    } else if (waited > (this.#served === 0 ? headersTimeoutMs : keepAliveTimeoutMs)) {
+      // Nothing was asked: a client would take what it is told for the answer to its next request.
+      this.destroy();
+    }
   }
 
   #timeOut(client: ExpressClient | null): void {
@@ -234,9 +237,10 @@ export class ExpressConnection implements ResponseWire {
     } else this.destroy();
   }
 
-  #refuse(client: ExpressClient | null, answer: (socket: Socket, id: string) => void): void {
+  #refuse(client: ExpressClient | null, answer: typeof answerMalformed): void {
     this.#leave();
-    answer(this.#socket, client?.head.id ?? this.#context.nextId(undefined));
+    const toHead = client?.head.method === 'HEAD';
+    answer(this.#socket, client?.head.id ?? this.#context.nextId(undefined), toHead);
     client?.gone();
   }
 

@@ -8,7 +8,8 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
-import { errorBody, TARGET_MALFORMED } from '../../exchange/errors.ts';
+import { errorBody, type GatewayError, TARGET_MALFORMED } from '../../exchange/errors.ts';
+import { requestFault } from '../../exchange/forwarded-head.ts';
 import type { ClientSide } from '../../exchange/ports/client.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import { registerConsole } from '../console/console.ts';
@@ -16,10 +17,10 @@ import type { ConsoleOptions } from '../console/console-page.ts';
 import type { DoorState } from '../door-state.ts';
 import { openExpressDoor } from '../express/express-door.ts';
 import { ignore, knowResponse } from '../last-word.ts';
-import { answerClientError, answerConnect } from '../raw-errors.ts';
+import { answerClientError, answerConnect, malformed } from '../raw-errors.ts';
 import { createRequestIds } from '../request-id.ts';
 import { endHandshakes } from './handshakes.ts';
-import { NodeClient } from './node-client.ts';
+import { NodeClient, requestHead } from './node-client.ts';
 import { waitForTurn } from './pipeline.ts';
 import { readInSlices } from './sliced-read.ts';
 
@@ -66,6 +67,12 @@ export interface FrontDoor {
   /** Ends: no new connections, idle ones closed, those with a request after it, all after `deadlineMs`. */
   close(deadlineMs: number): Promise<void>;
 }
+
+const EXPECTATION_FAILED: GatewayError = {
+  status: 417,
+  reason: 'expectation_failed',
+  message: 'The only expectation that can be met is 100-continue.',
+};
 
 const SWEEP_MS = 100;
 const CHECK_MS = 1_000;
@@ -187,6 +194,10 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     knowResponse(request, response);
   }
 
+  /** Of a request that does not come to the exchange. */
+  const faultOf = (request: IncomingMessage): string | null =>
+    requestFault(requestHead(request, idOf(request), now()));
+
   const internal = (error: unknown): void => errors.report('client', error);
 
   // The exchange sends 100 Continue once it knows that it will read the body.
@@ -194,9 +205,10 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
     guarded(request.socket, () => {
       knowRequest(request, response);
-      const message = 'The only expectation that can be met is 100-continue.';
-      response.writeHead(417, { 'content-type': 'application/json', connection: 'close' });
-      response.end(errorBody({ status: 417, reason: 'expectation_failed', message }, idOf(request)));
+      const fault = faultOf(request);
+      const error = fault === null ? EXPECTATION_FAILED : malformed(fault);
+      response.writeHead(error.status, { 'content-type': 'application/json', connection: 'close' });
+      response.end(errorBody(error, idOf(request)));
     });
   });
   server.on('connect', (request: IncomingMessage, duplex) => {
@@ -205,7 +217,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
       // To the server it is not one of its connections any more.
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
-      answerConnect(socket, idOf(request));
+      answerConnect(socket, idOf(request), faultOf(request));
     });
   });
 
@@ -259,6 +271,14 @@ function serverOptions(limits: DoorLimits, tls: SecureContextOptions | undefined
   };
   return tls === undefined
     ? { http }
-    : // By default two minutes, which may be less than what is configured.
-      { https: { ...http, ...tls, handshakeTimeout: limits.headersTimeoutMs } };
+    : {
+        https: {
+          ...http,
+          ...tls,
+          // By default two minutes, which may be less than what is configured.
+          handshakeTimeout: limits.headersTimeoutMs,
+          // A client that offers the older one alone would be turned away otherwise (RFC 7301 3.2).
+          ALPNProtocols: ['http/1.1', 'http/1.0'],
+        },
+      };
 }

@@ -141,11 +141,18 @@ describe('what throws in the gateway itself', () => {
     expect(outstanding()).toBe(0);
   };
 
-  test.each<[string, Partial<ConsoleOptions>]>([
-    ['when a page begins', { begins: fail }],
-    ['when it is sent', { trusts: fail }],
-  ])('%s ends the page with 500, told with its id', async (_, options) => {
+  /** From now on the leader cannot be named, which is done when it is asked. */
+  const failAtNode = (): void => {
+    const node = gateway.cluster.node(leader.origin);
+    Object.defineProperty(node, 'hostAndPort', { get: fail });
+  };
+
+  test.each<[string, Partial<ConsoleOptions>, () => void]>([
+    ['when a page begins', { begins: fail }, () => {}],
+    ['when it is sent', {}, failAtNode],
+  ])('%s ends the page with 500, told with its id', async (_, options, prepare) => {
     await start(options);
+    prepare();
     isInternal(await get());
     expect(await recorded()).toMatchObject({ status: 500, reason: 'internal_error' });
   });
@@ -166,11 +173,10 @@ describe('what throws in the gateway itself', () => {
   });
 
   test('when it goes on after it has waited', async () => {
-    let trusts = (): boolean => false;
-    await start({ trusts: () => trusts() });
+    await start();
     gateway.cluster.unlead('coordinator');
     const waiting = get();
-    trusts = fail;
+    failAtNode();
     await new Promise((resolve) => setTimeout(resolve, 100));
     gateway.cluster.lead('coordinator', leader.origin);
     isInternal(await waiting);

@@ -95,3 +95,35 @@ test('a connection whose handshake is done is not cut by the limit of handshakes
   }
   socket.destroy();
 });
+
+test.each([
+  [['http/1.1'], 'http/1.1'],
+  [['http/1.0'], 'http/1.0'],
+  [['http/1.0', 'http/1.1'], 'http/1.1'],
+  [['h2', 'http/1.0'], 'http/1.0'],
+  [[], false],
+])('a client that offers %j is served as %s', async (ALPNProtocols, chosen) => {
+  const socket = tls.connect({
+    port: gateway.port,
+    host: '127.0.0.1',
+    rejectUnauthorized: false,
+    ALPNProtocols,
+  });
+  await once(socket, 'secureConnect');
+  expect(socket.alpnProtocol).toBe(chosen);
+  socket.write(`GET /x HTTP/${chosen === 'http/1.0' ? '1.0' : '1.1'}\r\nHost: a\r\n\r\n`);
+  const [data] = (await once(socket, 'data')) as [Buffer];
+  expect(data.toString()).toContain('200');
+  socket.destroy();
+});
+
+test('a client that offers nothing that is served here is turned away', async () => {
+  const socket = tls.connect({
+    port: gateway.port,
+    host: '127.0.0.1',
+    rejectUnauthorized: false,
+    ALPNProtocols: ['h2'],
+  });
+  const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
+  expect(error.code).toBe('ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL');
+});
