@@ -127,7 +127,8 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     id: 'OPTIONS is answered',
     router: 'answers 405.',
-    gateway: 'answers 204 with `Allow`, itself.',
+    gateway:
+      'answers 204 with `Allow`, itself; a preflight of a browser is answered by the node, or by what `cors` says.',
     why: 'it is asked before anything else by some clients, and no node needs to be asked.',
     covers: [{ calls: ['sql: OPTIONS', 'coordinator: OPTIONS', 'router: OPTIONS*'], aspects: ALL }],
   },

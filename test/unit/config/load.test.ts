@@ -155,6 +155,22 @@ describe('what is wrong is named with its place, what was expected, and the near
     ],
     ['discovery: { type: static }', 'discovery.type: is static, but static names no node'],
     ['static: { brokers: ["b:8082"] }', 'static.brokers[0].url: expected the http(s) URL of a node'],
+    ['forwarded: { trust: [10.0.0.0/8], hops: 1 }', 'forwarded.hops: trust is given, too; expected one of'],
+    ['forwarded: { hops: -1 }', 'forwarded.hops: expected a whole number from 0 to 100'],
+    ['forwarded: { header: x-real-ip }', 'forwarded.header: expected one of x-forwarded-for, forwarded'],
+    [
+      'cors: { origins: ["null"] }',
+      'cors.origins[0]: expected an origin such as https://bi.example.com, or *',
+    ],
+    ['cors: { origins: ["https://a/b"] }', 'cors.origins[0]: expected an origin'],
+    ['cors: { origins: ["https://u@a"] }', 'cors.origins[0]: expected an origin'],
+    [
+      'cors: { origins: ["*"], credentials: true }',
+      'cors.credentials: cannot be true where cors.origins is *',
+    ],
+    ['cors: { origins: ["*", "https://a"] }', 'cors.origins: has * and others'],
+    ['cors: { methods: [TRACE] }', 'cors.methods[0]: expected one of GET, HEAD, POST, PUT, DELETE'],
+    ['cors: { headers: ["a b"] }', 'cors.headers[0]: expected the name of a header'],
     ['redirect: { clients: [10.0.0.0/33] }', 'redirect.clients[0]: expected an IP address or a network'],
     [
       'redirect: { addresses: [{ from: "*" }] }',
