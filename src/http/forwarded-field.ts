@@ -28,10 +28,17 @@ export function* forwardedElements(value: string): Generator<ForwardedElement> {
 function elementStart(value: string, end: number): number {
   let quoted = false;
   for (let at = end - 1; at >= 0; at--) {
-    if (value[at] === '"' && value[at - 1] !== '\\') quoted = !quoted;
+    if (value[at] === '"' && !isEscaped(value, at)) quoted = !quoted;
     else if (value[at] === ',' && !quoted) return at;
   }
   return -1;
+}
+
+/** Behind an odd number of backslashes. */
+function isEscaped(value: string, at: number): boolean {
+  let from = at;
+  while (from > 0 && value[from - 1] === '\\') from--;
+  return (at - from) % 2 === 1;
 }
 
 function readElement(text: string): ForwardedElement | null {

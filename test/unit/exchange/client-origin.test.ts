@@ -120,6 +120,8 @@ describe('Forwarded', () => {
     ['for=203.0.113.7;proto=https;host=a, for=10.0.0.2;proto=http;host=b', '203.0.113.7', 'https', 'a'],
     ['for=203.0.113.7;host="a\\"b"', '203.0.113.7', 'http', 'gw:8888'],
     ['for=203.0.113.7;proto=javascript', '203.0.113.7', 'http', 'gw:8888'],
+    ['for=203.0.113.7;host="a\\",b";by="x, y"', '203.0.113.7', 'http', 'gw:8888'],
+    ['for=1.1.1.1, for=203.0.113.7;by="x\\\\"', '203.0.113.7', 'http', 'gw:8888'],
     ['for=unknown', PEER, 'http', 'gw:8888'],
     ['for=_hidden;proto=https', PEER, 'https', 'gw:8888'],
     ['for=203.0.113.7;for=10.9.9.9', PEER, 'http', 'gw:8888'],
