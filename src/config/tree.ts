@@ -16,6 +16,8 @@ export interface SchemaNode extends Notes {
   readonly format?: string;
   readonly minimum?: number;
   readonly maximum?: number;
+  readonly minLength?: number;
+  readonly uniqueItems?: boolean;
 }
 
 export const ROOT = ConfigSchema as unknown as SchemaNode;
