@@ -98,8 +98,11 @@ export const brokerSection = () =>
       ),
       loadRules: section(
         {
-          enabled: flag('Whether the rules are looked at.', true),
-          pollInterval: duration('How often they are read.', 60_000, 100),
+          enabled: flag(
+            "Whether native queries that no strategy has an answer for go to the first tier that has the data by the Coordinator's rules.",
+            true,
+          ),
+          pollInterval: duration('How often these rules are read.', 60_000, 100),
           timeout: duration('How long that may take.', 5_000, 10),
           defaultRule: text(
             'The name under which the default rules are listed (`druid.router.defaultRule`).',

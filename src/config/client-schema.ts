@@ -23,7 +23,7 @@ const host = (fallback: string) =>
   formatted('The address to listen on.', 'host', 'a host name or an IP address', fallback);
 const port = (fallback: number) =>
   Type.Integer({
-    description: '0 lets the system choose.',
+    description: 'The port to listen on; 0 lets the system choose.',
     default: fallback,
     minimum: 0,
     maximum: 65_535,
@@ -43,7 +43,7 @@ export const listenSection = () =>
       tls: Type.Optional(
         section(
           {
-            certFile: file('Its certificate.', "a PEM file with the server's certificate"),
+            certFile: file('HTTPS for clients: its certificate.', "a PEM file with the server's certificate"),
             keyFile: file('Its key.', "a PEM file with the server's key"),
             caFile: Type.Optional(
               file(
@@ -94,12 +94,17 @@ export const limitsSection = () =>
       maxConnections: count('Client connections at once.', 0, 0, NO_LIMIT),
       concurrency: section(
         {
-          total: count('Of all roles.', 2_000, 0, NO_LIMIT),
-          coordinator: count('To the Coordinator.', 500, 0, NO_LIMIT),
-          overlord: count('To the Overlord.', 500, 0, NO_LIMIT),
-          broker: count('To the Brokers.', 1_500, 0, NO_LIMIT),
+          total: count(
+            'Requests that are at nodes at once, of all roles. Cancels of queries are not limited.',
+            2_000,
+            0,
+            NO_LIMIT,
+          ),
+          coordinator: count('The same to the Coordinator.', 500, 0, NO_LIMIT),
+          overlord: count('The same to the Overlord.', 500, 0, NO_LIMIT),
+          broker: count('The same to the Brokers.', 1_500, 0, NO_LIMIT),
           perClient: count(
-            'Of one client (by its address, or as a trusted proxy says); beyond, it gets 429.',
+            'The same of one client (by its address, or as a trusted proxy says); beyond, it gets 429.',
             0,
             0,
             NO_LIMIT,
@@ -114,12 +119,12 @@ export const limitsSection = () =>
       queue: section(
         {
           maxRequests: count(
-            "For each role; one client's at most half of it.",
+            "Requests beyond `limits.concurrency` that wait, clients by turns, for each role; one client's at most half of it. Beyond, they get 503 at once.",
             1_000,
             0,
             'a whole number from 0',
           ),
-          maxWait: durationOrZero('How long one may wait.', 10_000, 'never waits'),
+          maxWait: durationOrZero('How long one may wait there.', 10_000, 'never waits'),
         },
         {
           description:

@@ -20,14 +20,18 @@ const nodeUrl = () => formatted('The URL that the node calls itself.', 'node-url
 export const discoverySection = () =>
   section(
     {
-      type: choice('`static` takes them from the section `static`.', ['zookeeper', 'static'], 'zookeeper'),
+      type: choice(
+        'Where nodes are known from: ZooKeeper, or the section `static`.',
+        ['zookeeper', 'static'],
+        'zookeeper',
+      ),
       snapshotFile: Type.Optional(
         file(
           'What ZooKeeper last said is kept here, so that the gateway can start while ZooKeeper is down. Its folder must exist; one file for each gateway.',
           'a file that the gateway may write',
         ),
       ),
-      snapshotMaxAge: duration('An older one is not used.', 24 * 3_600_000, 1_000),
+      snapshotMaxAge: duration('An older snapshot is not used.', 24 * 3_600_000, 1_000),
     },
     { description: 'Where nodes are known from.' },
   );
@@ -43,15 +47,19 @@ export const zookeeperSection = () =>
         'localhost:2181',
       ),
       sessionTimeout: duration(
-        'Asked for (`druid.zk.service.sessionTimeoutMs`); the server may grant less (at most 20 of its ticks).',
+        'What is asked for (`druid.zk.service.sessionTimeoutMs`); the server may grant less (at most 20 of its ticks).',
         30_000,
         1_000,
       ),
-      basePath: znode('`druid.zk.paths.base`.', 'an absolute ZooKeeper path such as /druid', {
-        default: '/druid',
-      }),
+      basePath: znode(
+        'Below which Druid keeps everything, as `druid.zk.paths.base`.',
+        'an absolute ZooKeeper path such as /druid',
+        {
+          default: '/druid',
+        },
+      ),
       coordinatorPath: znode(
-        '`druid.zk.paths.coordinatorPath`; by default `coordinator` below `zookeeper.basePath`.',
+        'Where Coordinators are elected, as `druid.zk.paths.coordinatorPath`; by default `coordinator` below `zookeeper.basePath`.',
         'an absolute ZooKeeper path such as /druid/coordinator',
         { derived: true },
       ),
@@ -59,11 +67,11 @@ export const zookeeperSection = () =>
         section(
           {
             scheme: text(
-              '`druid.zk.service.authScheme`.',
+              'As `druid.zk.service.authScheme`.',
               'an authentication scheme of ZooKeeper, for example digest',
               'digest',
             ),
-            user: text('`druid.zk.service.user`.', 'the name of a user'),
+            user: text('As `druid.zk.service.user`.', 'the name of a user'),
             /** There after loading, from wherever it came. */
             password: Type.Optional(
               secret(
@@ -94,7 +102,7 @@ export const zookeeperSection = () =>
         ),
       ),
     },
-    { description: 'How ZooKeeper is reached.' },
+    { description: 'How ZooKeeper is reached, and the paths of Druid in it.' },
   );
 
 /** Section `static`: the nodes, where ZooKeeper is not asked. */

@@ -47,12 +47,16 @@ const healthSection = () =>
       outlier: section(
         {
           failures: count(
-            "Failures in a row: no connection, a reset, or 502, 503 and 504 that are not Druid's own errors.",
+            "A Broker with so many failures in a row gets no requests for a while although its probes pass: no connection, a reset, or 502, 503 and 504 that are not Druid's own errors.",
             5,
             0,
             'a whole number from 0; 0 ejects nobody',
           ),
-          ejection: duration('The first time out; each further one is twice as long.', 10_000, 100),
+          ejection: duration(
+            'How long the first time out is; each further one is twice as long.',
+            10_000,
+            100,
+          ),
           maxEjection: duration('The longest time out.', 300_000, 100),
           maxEjectedShare: share(
             'The largest part of the ready Brokers of a service that may be out; beyond it, all ready ones are tried.',
@@ -74,12 +78,12 @@ const healthSection = () =>
       live: section(
         {
           maxStall: durationOrZero(
-            'For half a minute after the event loop of a process has been stuck for longer than this.',
+            '/health/live on the admin listener answers 503 for half a minute after the event loop of a process has been stuck for longer than this.',
             10_000,
             'is no limit',
           ),
           maxInternalErrors: count(
-            'While there have been more internal errors than this in a minute.',
+            'The same while there have been more internal errors than this in a minute.',
             100,
             0,
             'a whole number from 0; 0 is no limit',
@@ -152,7 +156,7 @@ export const ConfigSchema = section({
   log: section(
     {
       level: choice(
-        'What is less than this is not logged.',
+        'Lines of a lower level are not written.',
         ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
         'info',
       ),

@@ -1,3 +1,4 @@
+import type { FormatName } from './formats.ts';
 import type { Notes } from './leaves.ts';
 import { ConfigSchema } from './schema.ts';
 
@@ -13,7 +14,7 @@ export interface SchemaNode extends Notes {
   readonly items?: SchemaNode;
   readonly enum?: readonly string[];
   readonly default?: unknown;
-  readonly format?: string;
+  readonly format?: FormatName;
   readonly minimum?: number;
   readonly maximum?: number;
   readonly minLength?: number;

@@ -19,19 +19,20 @@ import {
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-const RESPONSE =
-  'To the first byte of an answer. A query that has a `timeout` in its context has that instead.';
-const IDLE = 'Between two bytes of an answer.';
-const TOTAL = "For a whole exchange with a node, to the answer's last byte.";
-
 /** What a class of requests may have of its own in `upstream`; the section's own values hold for what is not there. */
 const timeouts = (description: string) =>
   Type.Optional(
     section(
       {
-        responseTimeout: Type.Optional(durationOrZero(RESPONSE, undefined, 'waits for ever')),
-        idleTimeout: Type.Optional(durationOrZero(IDLE, undefined, 'waits for ever')),
-        totalTimeout: Type.Optional(durationOrZero(TOTAL, undefined, 'is no limit')),
+        responseTimeout: Type.Optional(
+          durationOrZero('Instead of `upstream.responseTimeout`.', undefined, 'waits for ever'),
+        ),
+        idleTimeout: Type.Optional(
+          durationOrZero('Instead of `upstream.idleTimeout`.', undefined, 'waits for ever'),
+        ),
+        totalTimeout: Type.Optional(
+          durationOrZero('Instead of `upstream.totalTimeout`.', undefined, 'is no limit'),
+        ),
       },
       { description },
     ),
@@ -43,9 +44,17 @@ export const upstreamSection = () =>
     {
       tls: Type.Optional(section(clientTls, { description: 'For nodes that announce a TLS port.' })),
       connectTimeout: duration('For a connection to a node.', 2_000),
-      responseTimeout: durationOrZero(RESPONSE, 900_000, 'waits for ever'),
-      idleTimeout: durationOrZero(IDLE, 900_000, 'waits for ever'),
-      totalTimeout: durationOrZero(TOTAL, 0, 'is no limit'),
+      responseTimeout: durationOrZero(
+        'To the first byte of an answer. A query that has a `timeout` in its context has that instead.',
+        900_000,
+        'waits for ever',
+      ),
+      idleTimeout: durationOrZero('Between two bytes of an answer.', 900_000, 'waits for ever'),
+      totalTimeout: durationOrZero(
+        "For a whole exchange with a node, to the answer's last byte.",
+        0,
+        'is no limit',
+      ),
       byClass: section(
         {
           query: timeouts('Native and SQL queries.'),
@@ -118,13 +127,11 @@ const waits = (description: string) =>
   Type.Optional(
     section(
       {
-        maxWait: Type.Optional(durationOrZero('Longest wait.', undefined, 'never waits')),
+        maxWait: Type.Optional(durationOrZero('Instead of `parking.maxWait`.', undefined, 'never waits')),
         maxRequests: Type.Optional(
-          count('How many may wait at once.', undefined, 0, 'a whole number from 0'),
+          count('Instead of `parking.maxRequests`.', undefined, 0, 'a whole number from 0'),
         ),
-        maxBytes: Type.Optional(
-          size('Bytes of request bodies that may be kept for them.', undefined, 0, 16 * 1024 * MiB),
-        ),
+        maxBytes: Type.Optional(size('Instead of `parking.maxBytes`.', undefined, 0, 16 * 1024 * MiB)),
       },
       { description },
     ),
@@ -135,7 +142,7 @@ export const parkingSection = () =>
   section(
     {
       maxWait: durationOrZero(
-        "Longest wait; above the time that an election takes (the ZooKeeper session timeout of Druid's masters).",
+        "How long a request waits for a leader or a ready Broker; above the time that an election takes (the ZooKeeper session timeout of Druid's masters).",
         40_000,
         'never waits',
       ),
@@ -144,7 +151,12 @@ export const parkingSection = () =>
         3_000,
         'never waits',
       ),
-      maxRequests: count('How many may wait at once, for each role.', 1_000, 0, 'a whole number from 0'),
+      maxRequests: count(
+        'How many requests may wait so at once, for each role.',
+        1_000,
+        0,
+        'a whole number from 0',
+      ),
       maxBytes: size(
         'Bytes of request bodies that may be kept for them, for each role.',
         64 * MiB,
@@ -162,8 +174,11 @@ export const parkingSection = () =>
 export const retriesSection = () =>
   section(
     {
-      share: share('As a share of all requests.', 0.2),
-      minPerSecond: count('So many are always allowed.', 10, 0, 'a whole number from 0'),
+      share: share(
+        'Requests that are sent again after bytes of them had gone out, as a share of all requests.',
+        0.2,
+      ),
+      minPerSecond: count('So many of them are always allowed.', 10, 0, 'a whole number from 0'),
     },
     {
       description:
@@ -177,9 +192,11 @@ const mode = (description: string) => choice(description, ['relay', 'redirect', 
 export const modeSection = () =>
   section(
     {
-      coordinator: mode('For the Coordinator.'),
-      overlord: mode('For the Overlord.'),
-      broker: mode('For the Brokers.'),
+      coordinator: mode(
+        'How the Coordinator is reached: through the gateway (relay), by a 307 to the node (redirect), or by that for `redirect.clients` only (auto).',
+      ),
+      overlord: mode('The same for the Overlord.'),
+      broker: mode('The same for the Brokers.'),
     },
     {
       description:
