@@ -5,12 +5,12 @@ import type { ReasonsOf } from '../errors/catalogue.ts';
 import type { ForwardRoute } from './route.ts';
 
 /** Why a request waits: for a leader, for a Broker, or (`overloaded`) for room. */
-export type WhyWait = WaitReason | ReasonsOf<'overloaded'>;
+export type UnavailableReason = WaitReason | ReasonsOf<'overloaded'>;
 
 /** Who gets a request now, or why nobody does. */
 export type Target =
   | { readonly kind: 'node'; readonly node: UpstreamNode }
-  | { readonly kind: 'wait'; readonly reason: WhyWait };
+  | { readonly kind: 'wait'; readonly reason: UnavailableReason };
 
 /** From whom to choose, if the request is for a Broker. */
 export interface ChoiceLimits {

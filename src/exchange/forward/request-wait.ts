@@ -2,27 +2,25 @@ import type { ClusterView, LeaderView } from '../../cluster/view.ts';
 import type { Role } from '../../discovery/discovery.ts';
 import type { ReasonsOf } from '../../errors/catalogue.ts';
 import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
-import type { Target, WhyWait } from '../../routing/target.ts';
-import type { ParkingRefusal, Waiter } from '../limits/wait-queue.ts';
-import type { ExchangeDeps } from '../ports/services.ts';
+import type { Target, UnavailableReason } from '../../routing/target.ts';
+import type { PendingRequest, WaitRefusal } from '../limits/wait-queue.ts';
+import type { ExchangeServices } from '../ports/services.ts';
 
 /** A pause before a node that failed is asked again, unless the cluster's view changes first. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 250;
 
 /** The answer to a request that may not even wait. */
-const REFUSALS: Readonly<
-  Record<Exclude<ParkingRefusal, 'closed'>, ReasonsOf<'parking_full' | 'overloaded'>>
-> = {
+const REFUSALS: Readonly<Record<Exclude<WaitRefusal, 'closed'>, ReasonsOf<'parking_full' | 'overloaded'>>> = {
   requests: 'parking_full',
   bytes: 'parking_full',
   queue: 'overloaded',
 };
 
 /** What waiting needs of the exchange. */
-export type WaitServices = Pick<ExchangeDeps, 'cluster' | 'parking' | 'now'> & {
+export type WaitServices = Pick<ExchangeServices, 'cluster' | 'waitQueue' | 'now'> & {
   readonly options: Pick<
-    ExchangeDeps['options'],
+    ExchangeServices['options'],
     'maxWaitMs' | 'maxWaitByRole' | 'maxWaitStaleMs' | 'maxQueueMs'
   >;
 };
@@ -38,7 +36,7 @@ export interface WaitOwner {
   onInternalError(error: unknown): void;
 }
 
-/** What a waiting request is to the parking, besides its role. */
+/** What a waiting request is to the wait queue, besides its role. */
 export interface WaitTraits {
   readonly lane: string;
   readonly bytes: number;
@@ -48,11 +46,11 @@ export interface WaitTraits {
  * The waiting of one request: all its waits for a leader or Broker together stay within one limit; a wait for room
  * has its own.
  */
-export class RequestWait implements Waiter {
+export class RequestWait implements PendingRequest {
   readonly role: Role;
-  readonly lane: string;
+  readonly flow: string;
   readonly bytes: number;
-  readonly #deps: WaitServices;
+  readonly #services: WaitServices;
   readonly #owner: WaitOwner;
   /** Since when it is in the queue; -1 while it is not. */
   #since = -1;
@@ -61,16 +59,16 @@ export class RequestWait implements Waiter {
   #notBefore = 0;
   #failedIn: ClusterView | null = null;
   #redirected = false;
-  #reason: WhyWait | null = null;
+  #reason: UnavailableReason | null = null;
   /** Since when it waits for nothing but room. */
-  #crowdedSince = -1;
+  #needsCapacitySince = -1;
   #error: GatewayError | null = null;
 
-  constructor(role: Role, deps: WaitServices, owner: WaitOwner, { lane, bytes }: WaitTraits) {
+  constructor(role: Role, services: WaitServices, owner: WaitOwner, { lane, bytes }: WaitTraits) {
     this.role = role;
-    this.lane = lane;
+    this.flow = lane;
     this.bytes = bytes;
-    this.#deps = deps;
+    this.#services = services;
     this.#owner = owner;
   }
 
@@ -79,12 +77,12 @@ export class RequestWait implements Waiter {
     return this.#waitedMs;
   }
 
-  get crowded(): boolean {
+  get needsCapacity(): boolean {
     return this.#reason === 'overloaded';
   }
 
   /** Waits for a target, `reason` being why there is none. */
-  wait(reason: WhyWait): void {
+  wait(reason: UnavailableReason): void {
     this.#because(reason);
     this.#park();
   }
@@ -95,7 +93,7 @@ export class RequestWait implements Waiter {
    * story, since one that redirects to itself for a moment says all the while that it leads.
    */
   waitAfter(failedIn: ClusterView, error: GatewayError, redirected: boolean): void {
-    const { now } = this.#deps;
+    const { now } = this.#services;
     this.#failedIn = failedIn;
     this.#redirected = redirected;
     this.#error = error;
@@ -112,7 +110,7 @@ export class RequestWait implements Waiter {
   /** The client has left. */
   leave(): void {
     if (this.#since < 0) return;
-    this.#deps.parking.leave(this);
+    this.#services.waitQueue.leave(this);
     this.#count();
   }
 
@@ -125,7 +123,7 @@ export class RequestWait implements Waiter {
   }
 
   deadline(): number {
-    if (this.crowded) return this.#crowdedSince + this.#deps.options.maxQueueMs;
+    if (this.needsCapacity) return this.#needsCapacitySince + this.#services.options.maxQueueMs;
     return this.#since + this.#left();
   }
 
@@ -145,31 +143,31 @@ export class RequestWait implements Waiter {
   }
 
   #park(): void {
-    this.#since = this.#deps.now();
+    this.#since = this.#services.now();
     if (this.deadline() <= this.#since) {
       this.#since = -1;
       this.#owner.giveUp(this.#verdict());
       return;
     }
-    const refusal = this.#deps.parking.park(this);
+    const refusal = this.#services.waitQueue.park(this);
     if (refusal === null) return;
     this.#since = -1;
     this.#owner.giveUp(refusal === 'closed' ? this.#verdict() : gatewayError(REFUSALS[refusal]));
   }
 
-  #because(reason: WhyWait | null): void {
-    if (reason === 'overloaded' && !this.crowded) this.#crowdedSince = this.#deps.now();
+  #because(reason: UnavailableReason | null): void {
+    if (reason === 'overloaded' && !this.needsCapacity) this.#needsCapacitySince = this.#services.now();
     this.#reason = reason;
   }
 
   #count(): void {
     if (this.#since < 0) return;
-    this.#waitedMs += this.#deps.now() - this.#since;
+    this.#waitedMs += this.#services.now() - this.#since;
     this.#since = -1;
   }
 
   #left(): number {
-    const { maxWaitMs, maxWaitByRole, maxWaitStaleMs } = this.#deps.options;
+    const { maxWaitMs, maxWaitByRole, maxWaitStaleMs } = this.#services.options;
     const limit =
       this.#reason === 'zookeeper_stale' ? maxWaitStaleMs : (maxWaitByRole[this.role] ?? maxWaitMs);
     return limit - this.#waitedMs;
@@ -181,7 +179,7 @@ export class RequestWait implements Waiter {
   }
 
   #changed(): boolean {
-    const { view } = this.#deps.cluster;
+    const { view } = this.#services.cluster;
     if (this.#failedIn === null) return true;
     if (this.role === 'broker') return view.version !== this.#failedIn.version;
     const [before, after] = [this.#failedIn.leaders[this.role], view.leaders[this.role]];
