@@ -10,7 +10,7 @@ import {
   section,
   share,
   size,
-} from './leaves.ts';
+} from './schema-types.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

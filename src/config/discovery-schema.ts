@@ -10,7 +10,7 @@ import {
   section,
   text,
   znode,
-} from './leaves.ts';
+} from './schema-types.ts';
 
 const NODE_URL = 'the http(s) URL of a node without path, for example http://druid-1:8081';
 

@@ -13,7 +13,7 @@ import {
   section,
   share,
   workers,
-} from './leaves.ts';
+} from './schema-types.ts';
 import {
   modeSection,
   parkingSection,

@@ -1,6 +1,6 @@
 import type { ReasonCode } from '../errors/catalogue.ts';
 import type { RouteClass } from '../routing/route.ts';
-import type { TierSelection } from '../routing/tiers/placed.ts';
+import type { TierSelection } from '../routing/tiers/tier-selection.ts';
 import type { RequestHead } from './ports/client.ts';
 import type { ExchangeRecord, RecordEnd, RecordRole, RecordSink } from './ports/record.ts';
 

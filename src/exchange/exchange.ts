@@ -1,5 +1,5 @@
 import { type GatewayError, gatewayError } from '../errors/gateway-error.ts';
-import { cancelledId } from '../routing/query-facts.ts';
+import { cancelledId } from '../routing/query-context.ts';
 import type { Route } from '../routing/route.ts';
 import { Accounting } from './accounting.ts';
 import { Cancel } from './druid/cancel.ts';

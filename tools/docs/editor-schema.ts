@@ -1,5 +1,5 @@
-import { DURATION, SIZE } from '../../src/config/leaves.ts';
-import { childOf, ROOT, type SchemaNode } from '../../src/config/tree.ts';
+import { DURATION, SIZE } from '../../src/config/schema-types.ts';
+import { childOf, ROOT, type SchemaNode } from '../../src/config/schema-walk.ts';
 import { formatDuration, formatSize } from '../../src/config/units.ts';
 import { LONGEST_TIMER_MS } from '../../src/time/timer.ts';
 import { ADDRESS_PATTERN, durationPattern, PATTERNS, sizePattern } from './patterns.ts';

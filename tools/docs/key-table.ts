@@ -1,6 +1,6 @@
-import { FLAG_PATHS } from '../../src/config/flags-layer.ts';
-import { DURATION, SIZE } from '../../src/config/leaves.ts';
-import { formatPath, leaves, type Path, type SchemaNode } from '../../src/config/tree.ts';
+import { FLAG_PATHS } from '../../src/config/flags-source.ts';
+import { DURATION, SIZE } from '../../src/config/schema-types.ts';
+import { formatPath, leaves, type Path, type SchemaNode } from '../../src/config/schema-walk.ts';
 import { formatDuration, formatSize } from '../../src/config/units.ts';
 import { table } from './table.ts';
 import { written } from './written.ts';

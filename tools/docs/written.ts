@@ -1,4 +1,4 @@
-import { childOf, isTree, type SchemaNode } from '../../src/config/tree.ts';
+import { childOf, isTree, type SchemaNode } from '../../src/config/schema-walk.ts';
 import { formatDuration, formatSize } from '../../src/config/units.ts';
 
 /** A value of the schema as people write it: 30000 is `30s`, `{ type: priority }` is `priority`. */

@@ -9,8 +9,8 @@ import { parse } from 'yaml';
 import { complete, derivePaths, merge } from '../../../src/config/complete.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { ConfigError } from '../../../src/config/problems.ts';
+import { formatPath, leaves, type Path, type Tree } from '../../../src/config/schema-walk.ts';
 import { expand } from '../../../src/config/shorthand.ts';
-import { formatPath, leaves, type Path, type Tree } from '../../../src/config/tree.ts';
 import { validate } from '../../../src/config/validate.ts';
 import { numberRange } from '../../../tools/docs/number-range.ts';
 

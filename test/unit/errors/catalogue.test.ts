@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { formatPath, keys } from '../../../src/config/tree.ts';
+import { formatPath, keys } from '../../../src/config/schema-walk.ts';
 import { REASONS, type ReasonCode, reasonOf } from '../../../src/errors/catalogue.ts';
 import { errorBody, gatewayError } from '../../../src/errors/gateway-error.ts';
 
