@@ -77,6 +77,8 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
       ),
   }) as unknown as FastifyInstance;
   app.server.prependListener('request', knowResponse);
+  // Node would answer 417 by itself, and what is wrong with the body would be answered once more.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   app.addHook('onListen', async () => {
     // A connection that could not be accepted.
     app.server.on('error', (error) => errors.report('admin', error));
