@@ -83,7 +83,7 @@ export function createExchange(services: ExchangeServices): Exchange {
     }
     const { name, allow } = route;
     new AnsweredRequest(errors, client, local).answer(() =>
-      answer(client, local, localAnswer(name, services.cluster.view, allow)),
+      answer(client, local, localAnswer(name, services.cluster.view, options.services, allow)),
     );
   }
 

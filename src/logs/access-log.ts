@@ -3,7 +3,11 @@ import type { ExchangeRecord, RecordSink } from '../exchange/ports/record.ts';
 import { isQueryId } from '../routing/query-context.ts';
 
 /** Load balancers ask these every second; they say nothing about traffic. */
-const PROBED_PATHS: ReadonlySet<string> = new Set(['/status/health', '/status/ready']);
+const PROBED_PATHS: ReadonlySet<string> = new Set([
+  '/status/health',
+  '/status/ready',
+  '/druid/broker/v1/readiness',
+]);
 
 /** A path can be as long as a request head may be; the log keeps its beginning. */
 const MAX_PATH = 1024;
