@@ -52,29 +52,23 @@ const DENIED = [
   '/coordinator',
   '/overlord',
 ] as const;
-const CLUSTER_ROLE = '/druid/coordinator/v1/cluster/';
 /**
- * What `NodeRole` has. Asking for a role that does not exist leaves an empty znode behind for each name asked for
- * (`ClusterResource`, which takes any text for a role).
+ * Tried on Druid 33: the answer is an empty list for every role, also for those that exist, and each name asked for
+ * leaves an empty znode behind in `internal-discovery` (`ClusterResource`, which makes a `NodeRole` of any text).
  */
-const NODE_ROLES: ReadonlySet<string> = new Set(
-  ['coordinator', 'overlord', 'broker', 'historical', 'middleManager', 'indexer', 'router', 'peon'].map(
-    (role) => CLUSTER_ROLE + role,
-  ),
-);
+const CLUSTER_ROLE = '/druid/coordinator/v1/cluster/';
 const SECURITY = '/druid-ext/basic-security';
 /** What nodes of a cluster tell each other (CoordinatorBasicAuthenticatorResource). */
 const SECURITY_INTERNAL = /\/(?:listen(?:\/|$)|cachedSerialized)/i;
 
 /**
- * Whether a path is one that only a configuration can open. `canonical` is what a reader could understand it as
- * (`canonicalPath`); letters are compared without case, which Druid would not do.
+ * Whether a path, as a reader could understand it (`canonicalPath`), is one that only a configuration can open. Letters
+ * are compared without case, which Druid would not do.
  */
-export function isDenied(path: string, canonical: string): boolean {
+export function isDenied(canonical: string): boolean {
   const lower = canonical.toLowerCase();
   if (lower.startsWith('/druid-ext')) return !isUnder(lower, SECURITY) || SECURITY_INTERNAL.test(lower);
-  if (lower.startsWith(CLUSTER_ROLE)) return !NODE_ROLES.has(path);
-  return DENIED.some((prefix) => isUnder(lower, prefix));
+  return lower.startsWith(CLUSTER_ROLE) || DENIED.some((prefix) => isUnder(lower, prefix));
 }
 
 /**

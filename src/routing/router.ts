@@ -56,7 +56,7 @@ export function createRouter({ allow }: RouterOptions): Router {
       );
     }
     const canonical = canonicalPath(path);
-    if (canonical === null || isDenied(path, canonical)) {
+    if (canonical === null || isDenied(canonical)) {
       const by = opened(path) === undefined ? null : roleOfOpened(path);
       return by === null ? denied() : forward(by, method, path, target);
     }
@@ -75,7 +75,7 @@ export function createRouter({ allow }: RouterOptions): Router {
     if (opened(path) === undefined) {
       // Below /proxy it is the master itself that is asked, and its own extensions are its own.
       const canonical = canonicalPath(path);
-      if (canonical === null || isDenied(path, canonical)) return denied();
+      if (canonical === null || isDenied(canonical)) return denied();
       if (!isProxied(path)) return unknown();
     }
     return forward(role, method, path, path + query);

@@ -18,6 +18,7 @@ import { openExpressDoor } from '../express/express-door.ts';
 import { ignore, knowResponse } from '../last-word.ts';
 import { answerClientError, answerConnect } from '../raw-errors.ts';
 import { createRequestIds } from '../request-id.ts';
+import { takeAbsoluteForm } from './absolute-form.ts';
 import { endHandshakes } from './handshakes.ts';
 import { NodeClient } from './node-client.ts';
 import { waitForTurn } from './pipeline.ts';
@@ -182,6 +183,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
 
   /** An error without a listener would end the process; that a connection is over is heard otherwise. */
   function knowRequest(request: IncomingMessage, response: ServerResponse): void {
+    takeAbsoluteForm(request);
     request.on('error', ignore);
     response.on('error', ignore);
     knowResponse(request, response);

@@ -10,6 +10,7 @@ import { readRequestFields } from '../../http/request-fields.ts';
 import { type DoorState, LINGER_BYTES, LINGER_MS, PLAIN_REASON, plainAddress } from '../door-state.ts';
 import { GuardedClient } from '../guarded-client.ts';
 import { cut, knowWhole } from '../last-word.ts';
+import { authorityOf } from './absolute-form.ts';
 
 /** Node's parser also takes 0.9 and 2.0, with the lines of HTTP/1.1. */
 const OTHER_VERSION = 'The only versions of HTTP taken are 1.0 and 1.1.';
@@ -195,11 +196,16 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
 export function requestHead(request: IncomingMessage, id: string, receivedAt: number): RequestHead {
   const block = blockOf(request.rawHeaders);
   const fields = readRequestFields(block);
+  const authority = authorityOf(request);
   return {
     method: request.method ?? '',
     target: request.url ?? '',
     block,
-    fields: request.httpVersionMajor === 1 ? fields : { ...fields, fault: OTHER_VERSION },
+    fields: {
+      ...fields,
+      ...(authority === undefined ? {} : { host: authority }),
+      ...(request.httpVersionMajor === 1 ? {} : { fault: OTHER_VERSION }),
+    },
     httpMinor: request.httpVersionMinor,
     remoteAddress: plainAddress(request.socket.remoteAddress ?? ''),
     encrypted: (request.socket as Partial<TLSSocket>).encrypted === true,
