@@ -150,6 +150,7 @@ export const ConfigSchema = section({
     maxRequestsPerNode: count(256, 1, 'a whole number from 1'),
     bufferBody: size(1 * MiB, 0, 1024 * MiB),
     maxHeaderSize: size(64 * KiB, 8 * KiB, 1 * MiB),
+    showNode: flag(false),
   }),
   queries: section({
     timeoutSlack: duration(5_000, 0),

@@ -155,6 +155,7 @@ export function createServing(options: ServingOptions): Serving {
       errors,
       options: exchangeOptions,
       trusts: exchangeOptions.trusts,
+      showNode: upstream.showNode,
       connectTimeoutMs: upstream.connectTimeout,
       responseTimeoutMs: upstream.responseTimeout,
       idleTimeoutMs: upstream.idleTimeout,
@@ -217,6 +218,7 @@ function exchangeOptionsOf(
       sql: queries.sql?.cancelOnDisconnect ?? queries.cancelOnDisconnect,
     },
     resetIncomplete: queries.resetIncomplete,
+    showNode: upstream.showNode,
     maxPerNode: upstream.maxRequestsPerNode,
     trusts: createAddressSet(forwarded.trust),
   };

@@ -14,6 +14,8 @@ export interface AnswerHead {
   readonly hasLocation: boolean;
   readonly hasDate: boolean;
   readonly trailer: string | null;
+  /** There is one of the headers in which a node says who it is. */
+  readonly namesNode: boolean;
   /** `X-Druid-Query-Id` and `X-Druid-SQL-Query-Id`. */
   readonly queryId: string | null;
   readonly sqlQueryId: string | null;
@@ -51,6 +53,7 @@ export function readAnswerHead(
   let trailer: string | null = null;
   let queryId: string | null = null;
   let sqlQueryId: string | null = null;
+  let namesNode = false;
   let named: Set<string> | null = null;
   let length = -1;
   let chunked = false;
@@ -121,6 +124,11 @@ export function readAnswerHead(
       case 'x-druid-sql-query-id':
         sqlQueryId ??= valueAt(block, colon, end);
         break;
+      case 'x-druid-server':
+      case 'x-druid-service':
+      case 'x-druid-version':
+        namesNode = true;
+        break;
       default:
         drop = isHopByHop(name) || name === 'x-druid-gateway-view';
     }
@@ -142,6 +150,7 @@ export function readAnswerHead(
     hasLocation,
     hasDate,
     trailer,
+    namesNode,
     queryId,
     sqlQueryId,
     named,

@@ -185,6 +185,15 @@ export class Call implements UpstreamCall, BodySink {
     }
   }
 
+  onInterim(head: AnswerHead): void {
+    if (this.#over) return;
+    try {
+      this.#handler.onInterim?.(head);
+    } catch (error) {
+      this.crash(error);
+    }
+  }
+
   onHead(head: AnswerHead): void {
     this.headed = true;
     if (this.#over) return;

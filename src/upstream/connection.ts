@@ -180,6 +180,10 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     this.#keeper.onIdle(this);
   }
 
+  onInterim(head: AnswerHead): void {
+    this.#call?.onInterim(head);
+  }
+
   onHead(head: AnswerHead): void {
     this.touch();
     this.#long = head.length > LONG_ANSWER;

@@ -13,7 +13,7 @@ import type { RequestHead } from '../../exchange/ports/client.ts';
 import type { RecordSink } from '../../exchange/ports/record.ts';
 import type { UpstreamFailureKind } from '../../exchange/ports/upstream.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
-import { blockOf, flatOf } from '../../http/header-block.ts';
+import { blockOf, flatOf, without } from '../../http/header-block.ts';
 import { relayedHead } from '../../http/response-framing.ts';
 import { readAnswerHead } from '../../http/response-head.ts';
 import type { Target } from '../../routing/target.ts';
@@ -30,6 +30,8 @@ export interface ConsoleOptions extends WaitServices {
   readonly trusts: (remoteAddress: string) => boolean;
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;
+  /** Hand on the headers in which a node says who it is. */
+  readonly showNode?: boolean;
   readonly connectTimeoutMs: number;
   readonly responseTimeoutMs: number;
   /** Time between two pieces of a page. */
@@ -55,9 +57,15 @@ interface PageStream extends Readable {
 /** What of an unwanted page is read for the sake of its connection: so many bytes, for so long. */
 const DUMPED_BYTES = 64 * 1024;
 const DUMPED_MS = 1_000;
+const LENGTH: ReadonlySet<string> = new Set(['content-length']);
 
-/** Among the headers of a request for a page: the signal that its client has left. No header has a symbol for a name. */
+/**
+ * Among the headers of a request for a page, under names that no header can have: the signal that its client has left, and
+ * the headers themselves as a flat list. The plugin keeps headers in objects with a prototype, which lose those
+ * with the name of something that every object has (`__proto__`).
+ */
 export const CLIENT_GONE = Symbol('client gone');
+export const PAGE_HEADERS = Symbol('page headers');
 
 /** One request for a page of the console: waits for the leading Coordinator as every other request does. */
 export class ConsolePage implements WaitOwner {
@@ -74,6 +82,8 @@ export class ConsolePage implements WaitOwner {
   #counted: UpstreamNode | null = null;
   #path: string | null = null;
   #repeats = 0;
+  /** Of the answer that is being looked at, as the client is to have them: a flat list. */
+  #pageHeaders: readonly string[] = [];
   /** It is answered, or its client has left: whatever comes later changes nothing. */
   #over = false;
   /** The client is to open another connection. */
@@ -209,20 +219,20 @@ export class ConsolePage implements WaitOwner {
       this.#reply.from(path, {
         method: 'GET',
         getUpstream: () => node.origin,
-        rewriteRequestHeaders: (_, given) => ({
-          ...headerObject(flatOf(headers)),
-          host: given.host,
-          [CLIENT_GONE]: this.#gone.signal,
-        }),
+        rewriteRequestHeaders: (_, given) =>
+          ({
+            [PAGE_HEADERS]: [...flatOf(headers), 'Host', String(given.host)],
+            [CLIENT_GONE]: this.#gone.signal,
+          }) as Record<string, string>,
+        // They go to the client as a list, past the reply's own object.
         rewriteHeaders: (given) => {
-          let own: IncomingHttpHeaders = {};
           contain(
             () => {
-              own = this.#publicHeaders(given);
+              this.#pageHeaders = this.#publicHeaders(given);
             },
             (error) => settle(() => this.onInternalError(error)),
           );
-          return own;
+          return {};
         },
         retryDelay: () => null as unknown as number,
         onResponse: (_, __, given) => {
@@ -268,11 +278,12 @@ export class ConsolePage implements WaitOwner {
   #relay(answer: UpstreamAnswer): void {
     const { raw } = this.#reply;
     const { stream, statusCode } = answer;
-    const headers = this.#reply.getHeaders() as Record<string, string | string[]>;
+    const closes = this.#closes || this.#reply.getHeader('connection') === 'close';
     const bodiless = this.#head.method === 'HEAD' || statusCode === 204 || statusCode === 304;
-    if (statusCode === 204) delete headers['content-length'];
+    const block = blockOf(this.#pageHeaders);
+    const headers = flatOf(statusCode === 204 ? without(block, LENGTH) : block);
     this.#reply.hijack();
-    raw.writeHead(statusCode, headers);
+    raw.writeHead(statusCode, closes ? [...headers, 'Connection', 'close'] : headers);
     this.#over = true;
     if (bodiless) {
       raw.end();
@@ -330,27 +341,23 @@ export class ConsolePage implements WaitOwner {
       return;
     }
     if (verdict.counts) this.#repeats++;
-    this.#clearHeaders();
     this.#wait.waitAfter(view, verdict.error, verdict.outcome === 'not_leader');
   }
 
-  #publicHeaders(given: IncomingHttpHeaders): IncomingHttpHeaders {
+  #publicHeaders(given: IncomingHttpHeaders): readonly string[] {
     const head = readAnswerHead(200, '', 1, blockOf(flatHeaders(given)));
-    if (head === null) return {};
+    if (head === null) return [];
     const { headers } = relayedHead(head, {
       bodiless: true,
       httpMinor: this.#head.httpMinor,
       rewriteLocation: (location) => publicLocation(location, this.#isNode),
+      showsNode: this.#options.showNode === true,
     });
-    return headerObject(flatOf(headers));
+    return flatOf(headers);
   }
 
   readonly #isNode = (origin: string): boolean =>
     origin === this.#node?.origin.toLowerCase() || this.#options.cluster.view.nodes.has(origin);
-
-  #clearHeaders(): void {
-    for (const name of Object.keys(this.#reply.getHeaders())) this.#reply.removeHeader(name);
-  }
 
   #count(node: UpstreamNode | null): void {
     if (this.#counted !== null) this.#counted.outstanding--;
@@ -399,17 +406,6 @@ function failureKind(code: string): UpstreamFailureKind {
 /** Reads the rest of an answer that nobody wants, within bounds, so that its connection is free again. */
 function dump(stream: PageStream): void {
   stream.dump({ limit: DUMPED_BYTES, signal: AbortSignal.timeout(DUMPED_MS) }).catch(ignore);
-}
-
-function headerObject(flat: readonly string[]): Record<string, string | string[]> {
-  const headers: Record<string, string | string[]> = {};
-  for (let i = 0; i + 1 < flat.length; i += 2) {
-    const name = (flat[i] ?? '').toLowerCase();
-    const value = flat[i + 1] ?? '';
-    const before = headers[name];
-    headers[name] = before === undefined ? value : [before, value].flat();
-  }
-  return headers;
 }
 
 function flatHeaders(headers: IncomingHttpHeaders): string[] {

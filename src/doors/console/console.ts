@@ -4,7 +4,7 @@ import { Agent, type Dispatcher, errors as undiciErrors } from 'undici';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import type { DoorState } from '../door-state.ts';
 import { ignore } from '../last-word.ts';
-import { CLIENT_GONE, type ConsoleOptions, ConsolePage } from './console-page.ts';
+import { CLIENT_GONE, type ConsoleOptions, ConsolePage, PAGE_HEADERS } from './console-page.ts';
 
 type Answered = (error: Error | null, data: Dispatcher.ResponseData) => void;
 
@@ -34,6 +34,7 @@ class PageAgent extends Agent {
         ? setTimeout(end, this.#responseTimeoutMs, new undiciErrors.HeadersTimeoutError())
         : undefined;
     const gone: AbortSignal | undefined = options.headers?.[CLIENT_GONE];
+    const headers: readonly string[] = options.headers?.[PAGE_HEADERS] ?? [];
     gone?.addEventListener('abort', () => end(new undiciErrors.RequestAbortedError()), { once: true });
     const answered: Answered = (error, data) => {
       clearTimeout(timer);
@@ -45,7 +46,7 @@ class PageAgent extends Agent {
         data?.body?.destroy();
       }
     };
-    super.request({ ...options, signal: ends.signal }, answered);
+    super.request({ ...options, headers, signal: ends.signal }, answered);
   }
 }
 

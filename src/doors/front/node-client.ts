@@ -7,7 +7,14 @@ import type { BodySource } from '../../http/body.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import { blockOf, flatOf, type HeaderBlock } from '../../http/header-block.ts';
 import { readRequestFields } from '../../http/request-fields.ts';
-import { type DoorState, LINGER_BYTES, LINGER_MS, PLAIN_REASON, plainAddress } from '../door-state.ts';
+import {
+  type DoorState,
+  interimHead,
+  LINGER_BYTES,
+  LINGER_MS,
+  PLAIN_REASON,
+  plainAddress,
+} from '../door-state.ts';
 import { GuardedClient } from '../guarded-client.ts';
 import { cut, knowWhole } from '../last-word.ts';
 import { authorityOf } from './absolute-form.ts';
@@ -99,6 +106,13 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
     const flat = flatOf(headers);
     if (reason !== '' && PLAIN_REASON.test(reason)) response.writeHead(status, reason, flat);
     else response.writeHead(status, flat);
+  }
+
+  /** Past `node:http`, which knows how to write some of them only, and before its first byte. */
+  writeInterim(status: number, headers: HeaderBlock): void {
+    const response = this.#response;
+    if (this.over || response.headersSent) return;
+    response.socket?.write(interimHead(status, headers), 'latin1');
   }
 
   write(chunk: Buffer, lease: BufferLease): void {

@@ -45,6 +45,8 @@ export interface UpstreamRequestTemplate {
 
 /** A body beyond this, or of unknown length, makes a request a large one. */
 const LARGE_BODY = 256 * 1024;
+/** A node may send any number of interim answers; a client that does not read them would have them kept. */
+const MOST_INTERIMS = 8;
 
 /**
  * One request on its way to Druid: choose, wait, send, judge, send again or relay. Its states, and which may follow
@@ -70,6 +72,8 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   #receiver: AnswerReceiver | null = null;
   #hold: Hold | null = null;
   #repeats = 0;
+  /** Interim answers that were handed on. */
+  #interims = 0;
   /** It was sent once more because a kept connection was stale. */
   #resent = false;
 
@@ -88,7 +92,8 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#choice = new TargetChoice(services, route, headers, body);
     const large = body.length < 0 || body.length > LARGE_BODY || route.class === 'stream';
     this.#permit = new Permit(concurrency, route.role, onBehalfOf, large);
-    this.#relay = new Relay(client, account, options.resetIncomplete && !client.head.fields.trailers);
+    const resetIncomplete = options.resetIncomplete && !client.head.fields.trailers;
+    this.#relay = new Relay(client, account, resetIncomplete, options.showNode === true);
     client.listen(this);
   }
 
@@ -145,11 +150,15 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   show(head: AnswerHead): AnswerReceiver {
     this.#become(State.RELAYING);
     this.#receiver = this.#relay;
-    const complete = this.#relay.head(head, (value) =>
-      publicLocation(value, (origin) => this.#isNode(origin)),
-    );
+    const complete = this.#relay.head(head, this.#publicLocation);
     if (complete) this.#leaveNode();
     return this.#relay;
+  }
+
+  /** RFC 9110 15.2: a proxy hands on interim answers that it did not ask for itself. */
+  onInterim(head: AnswerHead): void {
+    if (this.#state !== State.SENT || ++this.#interims > MOST_INTERIMS) return;
+    this.#relay.interim(head, this.#publicLocation);
   }
 
   onBodySent(bytes: number): void {
@@ -451,6 +460,9 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   #report(outcome: NodeOutcome): void {
     if (this.#node !== null) this.#services.cluster.report(this.#node, outcome);
   }
+
+  readonly #publicLocation = (location: string): string =>
+    publicLocation(location, (origin) => this.#isNode(origin));
 
   #isNode(origin: string): boolean {
     return origin === this.#node?.origin.toLowerCase() || this.#services.cluster.view.nodes.has(origin);

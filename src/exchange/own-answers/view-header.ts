@@ -58,6 +58,10 @@ export class ViewingClient implements ClientSide {
     this.#client.writeHead(status, reason, headers + line, hasDate, chunked);
   }
 
+  writeInterim(status: number, headers: HeaderBlock): void {
+    this.#client.writeInterim(status, headers);
+  }
+
   write(chunk: Buffer, lease: BufferLease): void {
     this.#client.write(chunk, lease);
   }

@@ -37,6 +37,8 @@ export interface ExchangeOptions extends TimeLimitOptions {
   readonly cancelOnDisconnect: Readonly<Record<QueryKind, boolean>>;
   /** Reset the client's connection where Druid says in a trailer that its answer is not whole. */
   readonly resetIncomplete: boolean;
+  /** Hand on the headers in which a node says who it is. */
+  readonly showNode?: boolean;
   /** Whether a peer may set `X-Forwarded-*`. */
   readonly trusts: (remoteAddress: string) => boolean;
 }

@@ -45,7 +45,9 @@ export interface UpstreamFailure {
  * throws, or the request's body, ends the attempt and comes back as `onInternalError`.
  */
 export interface UpstreamHandler {
-  /** The final head; interim ones (1xx) are not shown. */
+  /** The head of an interim answer (1xx) other than 100; any number of them, before the final one. */
+  onInterim?(head: AnswerHead): void;
+  /** The final head. */
   onHead(head: AnswerHead): void;
   /** The bytes are the handler's until it gives the lease back, which it must; the node is read on as leases come back. */
   onData(chunk: Buffer, lease: BufferLease): void;

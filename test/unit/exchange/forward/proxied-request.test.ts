@@ -336,6 +336,7 @@ class World {
       writeHead: () => {
         this.heads++;
       },
+      writeInterim() {},
       write: (_, lease) => lease.release(),
       flush() {},
       end: () => {
