@@ -16,7 +16,7 @@ export interface AnswerHead {
   readonly trailer: string | null;
   /** There is one of the headers in which a node says who it is. */
   readonly namesNode: boolean;
-  /** `X-Druid-Query-Id` and `X-Druid-SQL-Query-Id`. */
+  /** `X-Druid-Query-Id` and `X-Druid-SQL-Query-Id`; null also where blanks around one say that it has lost characters. */
   readonly queryId: string | null;
   readonly sqlQueryId: string | null;
   /** Headers that `Connection` has removed, in lower case. */
@@ -119,10 +119,10 @@ export function readAnswerHead(
         hasLocation = true;
         break;
       case 'x-druid-query-id':
-        queryId ??= valueAt(block, colon, end);
+        queryId ??= unharmedAt(block, colon, end);
         break;
       case 'x-druid-sql-query-id':
-        sqlQueryId ??= valueAt(block, colon, end);
+        sqlQueryId ??= unharmedAt(block, colon, end);
         break;
       case 'x-druid-server':
       case 'x-druid-service':
@@ -159,4 +159,13 @@ export function readAnswerHead(
     close,
     keepAlive,
   };
+}
+
+/**
+ * A value with one blank before it at most and none behind it. More of them stand for characters that Jetty 9.4 could
+ * not write into a header.
+ */
+function unharmedAt(block: HeaderBlock, colon: number, end: number): string | null {
+  const value = valueAt(block, colon, end);
+  return end - colon - 1 - value.length > 1 || block.endsWith(' ', end) ? null : value;
 }

@@ -3,7 +3,13 @@ import { contain } from '../../faults/internal-errors.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import type { AnswerHead } from '../../http/response-head.ts';
-import { isQueryId, NO_CONTEXT, type QueryContext, queryContextOf } from '../../routing/query-context.ts';
+import {
+  NO_CONTEXT,
+  type QueryContext,
+  type QueryIds,
+  queryContextOf,
+  toldId,
+} from '../../routing/query-context.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
 import type { Target, UnavailableReason } from '../../routing/target.ts';
 import { queryKindOf } from '../../routing/tiers/tier-selector.ts';
@@ -183,6 +189,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#report('ok');
     if (this.#node !== null) {
       this.#tracker?.runs(this.#node, idsOf(head));
+      this.#account.queryId = this.#tracker?.id ?? null;
       this.#choice.remember(this.#node);
     }
     if (collector?.accepts(head)) {
@@ -336,8 +343,8 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#node = node;
     if (route.class === 'query') {
       this.#facts ??= queryContextOf(body.content);
-      this.#tracker ??= new QueryTracker(runningQueries);
-      this.#tracker.runs(node, this.#facts.ids);
+      this.#tracker ??= new QueryTracker(runningQueries, queryKindOf(route) ?? 'native');
+      this.#tracker.runs(node, this.#facts);
     }
     this.#account.upstream = node.hostAndPort;
     this.#account.bytesIn = 0;
@@ -469,7 +476,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   }
 }
 
-/** The ids that Druid gave the query. */
-function idsOf({ queryId, sqlQueryId }: AnswerHead): readonly string[] {
-  return [queryId, sqlQueryId].filter((id): id is string => id !== null && isQueryId(id));
+/** The ids that Druid says the query has. */
+function idsOf({ queryId, sqlQueryId }: AnswerHead): QueryIds {
+  return { queryId: toldId(queryId), sqlQueryId: toldId(sqlQueryId) };
 }

@@ -2,6 +2,7 @@ import type { BufferLease } from '../../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../../http/header-block.ts';
 import { answerTrailers, interimHeaders, relayedHead } from '../../../http/response-framing.ts';
 import type { AnswerHead } from '../../../http/response-head.ts';
+import { toldId } from '../../../routing/query-context.ts';
 import type { Accounting } from '../../accounting.ts';
 import type { ClientSide } from '../../ports/client.ts';
 import type { AnswerReceiver } from './receiver.ts';
@@ -40,7 +41,9 @@ export class Relay implements AnswerReceiver {
     this.#chunked = chunked;
     this.#announced = chunked && head.trailer !== null && COMPLETE.test(head.trailer);
     this.#account.status = head.status;
-    this.#account.queryId = head.queryId ?? head.sqlQueryId;
+    const { queryId, sqlQueryId } = head;
+    const told = toldId(queryId) ?? toldId(sqlQueryId);
+    this.#account.queryId = told ?? this.#account.queryId ?? queryId ?? sqlQueryId;
     this.#client.writeHead(head.status, head.reason, headers, head.hasDate, chunked);
     if (this.#bodiless) this.#client.end();
     return this.#bodiless;
