@@ -104,9 +104,13 @@ function contentOf(text: string): Content | string {
 }
 
 function isAnnouncement(one: Fields, role: Role): boolean {
-  const { hostAndPort, origin, service, version } = one;
+  const { hostAndPort, origin, service, version, labels } = one;
   const named = isText(hostAndPort) && isText(service) && (version === null || isText(version));
-  return named && one.role === role && isOrigin(origin);
+  return named && one.role === role && isOrigin(origin) && (labels === undefined || areLabels(labels));
+}
+
+function areLabels(labels: unknown): boolean {
+  return Array.isArray(labels) && labels.every((label) => Array.isArray(label) && label.every(isText));
 }
 
 function isParticipant({ sequence, origin }: Fields): boolean {

@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { parseOrigin } from '../../net/origin.ts';
-import type { Announcement, Role } from '../discovery.ts';
+import type { Announcement, Label, Role } from '../discovery.ts';
 
 /** `ignored` is what Druid itself passes over in silence, `fault` what nobody should have written. */
 export type ParsedAnnouncement =
@@ -13,6 +13,7 @@ const MAX_JSON_BYTES = 16 * 1024;
 /** Of host and service; DNS has no longer names. */
 const LONGEST_NAME = 255;
 const LONGEST_VERSION = 64;
+const MOST_LABELS = 32;
 /** What a URL would not take for the whole host. */
 const NO_HOST = /[\s/?#\\@%]/;
 
@@ -37,6 +38,7 @@ export function parseAnnouncement(role: Role, data: Buffer): ParsedAnnouncement 
   const hostAndPort = `${bracketed(host)}:${address.port}`;
   const origin = NO_HOST.test(host) ? null : parseOrigin(`${address.scheme}://${hostAndPort}`);
   if (origin === null) return fault('has no valid druidNode.host');
+  const labels = labelsOf(node.labels);
   return {
     kind: 'announcement',
     announcement: {
@@ -45,6 +47,7 @@ export function parseAnnouncement(role: Role, data: Buffer): ParsedAnnouncement 
       origin,
       service,
       version: isVersion(version) ? version : null,
+      ...(labels.length === 0 ? {} : { labels }),
     },
   };
 }
@@ -63,6 +66,14 @@ function isName(value: unknown): value is string {
 
 function isVersion(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value !== 'unknown' && value.length <= LONGEST_VERSION;
+}
+
+/** Texts only, so many and so long at most: they are shown, and nothing depends on them. */
+function labelsOf(labels: unknown): readonly Label[] {
+  if (!isObject(labels)) return [];
+  return Object.entries(labels)
+    .filter((label): label is [string, string] => label.every(isName))
+    .slice(0, MOST_LABELS);
 }
 
 function isPort(value: unknown): value is number {

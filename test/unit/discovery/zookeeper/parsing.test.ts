@@ -259,3 +259,30 @@ test('the backoff tries every server once, then slows down, and forgets after a 
   backoff.ended(60_000);
   expect(backoff.delay()).toBe(0);
 });
+
+describe('the labels of a node (Druid 36)', () => {
+  const read = (labels: unknown): unknown => {
+    const druidNode = { service: 'druid/broker', host: 'a', plaintextPort: 8082, labels };
+    const parsed = parseAnnouncement(
+      'broker',
+      Buffer.from(JSON.stringify({ nodeType: 'broker', druidNode })),
+    );
+    return parsed.kind === 'announcement' ? parsed.announcement.labels : parsed;
+  };
+
+  test('are kept, whatever their names are', () => {
+    const labels = JSON.parse('{"zone":"a","__proto__":"b","constructor":"c"}') as object;
+    expect(read(labels)).toEqual([
+      ['zone', 'a'],
+      ['__proto__', 'b'],
+      ['constructor', 'c'],
+    ]);
+  });
+
+  test('are none where they are nothing, no texts, or too long, and 32 at most', () => {
+    for (const labels of [undefined, null, {}, [], 'x', 7, { a: 1 }, { a: '' }, { a: 'x'.repeat(256) }]) {
+      expect(read(labels)).toBeUndefined();
+    }
+    expect(read(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`k${i}`, 'v'])))).toHaveLength(32);
+  });
+});
