@@ -22,7 +22,7 @@ export const SPELLINGS: Readonly<Record<string, Spelling>> = {
   plain: (segment) => segment,
   'one escape': (segment) => first(segment, (code) => utf8([code])),
   'all escaped': encoded,
-  'capital escapes': (segment) => encoded(segment).toUpperCase().replaceAll('%', '%'),
+  'capital escapes': (segment) => encoded(segment).toUpperCase(),
   'escaped twice': (segment) => again(encoded(segment)),
   'escaped five times': times(4, again),
   'all escaped five times': (segment) => times(4, again)(encoded(segment)),

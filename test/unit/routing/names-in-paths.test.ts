@@ -57,7 +57,7 @@ describe('an id that Druid decodes goes on byte for byte', () => {
   test.each(WITH_NAMES)('%s %s', (method, template, role, routeClass) => {
     for (const name of NAMES) {
       const once = encodeURIComponent(name);
-      for (const spelled of [once, once.toLowerCase().replaceAll('%', '%'), encodeURIComponent(once)]) {
+      for (const spelled of [once, once.toLowerCase(), encodeURIComponent(once)]) {
         const target = template.replace('*', () => spelled);
         const forwarded = target.replace(/^\/proxy\/overlord/, '');
         expect([target, route(method, target)]).toEqual([
