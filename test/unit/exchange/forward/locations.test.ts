@@ -64,7 +64,8 @@ describe('a Location without a scheme, or of a node, never leads away from the g
           // Another authority than the node's is its own word for somebody else.
           if (origin !== '' && !/^https?:[/\\]*node:8081(?:[/\\?#\t ]|$)/i.test(location)) return;
           const shown = publicLocation(location, isNode);
-          if (/^https?:/i.test(shown)) return;
+          // What names a scheme, says itself where it leads.
+          if (/^[a-z][a-z\d+.-]*:/i.test(shown.replace(/[\t ]/g, ''))) return;
           expect([location, shown, URL.canParse(shown, GATEWAY) ? followed(shown) : GATEWAY]).toEqual([
             location,
             shown,
@@ -72,7 +73,7 @@ describe('a Location without a scheme, or of a node, never leads away from the g
           ]);
         },
       ),
-      { numRuns: 5_000 },
+      { numRuns: 10_000 },
     );
   });
 });
