@@ -27,7 +27,9 @@ async function execute(command: Command): Promise<number> {
       return OK;
     case 'check-config': {
       const { checkConfig } = await import('./check-config.ts');
-      process.stdout.write(checkConfig(command.sources, command.print));
+      const { text, warnings } = checkConfig(command.sources, command.print);
+      process.stdout.write(text);
+      for (const warning of warnings) process.stderr.write(`druid-gateway: warning: ${warning}\n`);
       return OK;
     }
     case 'serve': {

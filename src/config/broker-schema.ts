@@ -1,12 +1,12 @@
 import { Type } from 'typebox';
 import {
   duration,
-  file,
   flag,
   formatted,
   listOf,
   optionalFlag,
   optionalInteger,
+  secretFile,
   section,
   text,
 } from './schema-types.ts';
@@ -69,7 +69,10 @@ export const brokerSection = () =>
       timeout: duration(5_000, 10),
       defaultRule: text('the name of the default rules', '_default'),
       auth: Type.Optional(
-        section({ user: text('the name of a user'), passwordFile: file("a file with the user's password") }),
+        section({
+          user: text('the name of a user'),
+          passwordFile: secretFile("a file with the user's password"),
+        }),
       ),
     }),
   });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { complete, derivePaths, merge } from './complete.ts';
 import { druidPropertiesSource } from './druid-properties-source.ts';
-import { type Environment, environmentSource } from './environment-source.ts';
+import { type Environment, environmentSource, ownVariables } from './environment-source.ts';
 import { type Flags, flagsSource } from './flags-source.ts';
 import { givesPassword, oneSourceOfPassword } from './password.ts';
 import { ConfigError, problem } from './problems.ts';
@@ -20,6 +20,8 @@ export interface ConfigSources {
   readonly druidProperties?: string;
   /** What relative paths of flags and variables are relative to. */
   readonly cwd?: string;
+  /** Gets the name of each variable that may hold a secret: those who need none should not be given them. */
+  readonly onSecretVariable?: (name: string) => void;
 }
 
 /**
@@ -28,12 +30,14 @@ export interface ConfigSources {
  */
 export function loadConfig(given: ConfigSources): Config {
   const { flags = {}, environment = {}, file, druidProperties, cwd = process.cwd() } = given;
+  const { onSecretVariable = () => {} } = given;
   const read: ConfigSource[] = [flagsSource(flags, cwd), environmentSource(environment, cwd)];
   if (file !== undefined) read.push(yamlSource(file, cwd));
   if (druidProperties !== undefined) {
     const needsPassword = !read.some(givesPassword);
-    read.push(druidPropertiesSource(druidProperties, { cwd, environment, needsPassword }));
+    read.push(druidPropertiesSource(druidProperties, { cwd, environment, needsPassword, onSecretVariable }));
   }
+  for (const name of ownVariables(environment)) onSecretVariable(name);
   const sources = oneSourceOfPassword(read);
   const early = sources.flatMap(({ problems }) => problems);
   const merged = merge(sources.map(({ value }) => value));

@@ -27,6 +27,8 @@ export interface Notes {
   readonly shorthand?: Shorthand;
   /** Completes "expected ...". */
   readonly expected?: string;
+  /** Where people write secrets by mistake: what is wrong here, or in the sections around it, is not repeated. */
+  readonly nearSecret?: boolean;
 }
 
 const CLOSED = { additionalProperties: false } as const;
@@ -114,6 +116,10 @@ export const listOf = <T extends TSchema>(items: T, expected: string, notes: Not
 /** Path of a file. */
 export const file = (what: string) =>
   Type.String({ minLength: 1, shorthand: 'file', expected: `the path of ${what}` });
+
+/** Path of a file with a secret in it. */
+export const secretFile = (what: string) =>
+  Type.String({ minLength: 1, shorthand: 'file', nearSecret: true, expected: `the path of ${what}` });
 
 /** Absolute path of a znode, without a slash at its end. */
 export const znode = (expected: string, fallback?: string) =>

@@ -12,6 +12,7 @@ import {
   listOf,
   optionalFlag,
   secret,
+  secretFile,
   section,
   share,
   size,
@@ -27,7 +28,7 @@ const ADDRESS = 'HOST:PORT, for example 0.0.0.0:8888 or [::]:8888';
 const CIDR = 'an IP address or a network such as 10.0.0.0/8 or fd00::/8';
 const NODE_URL = 'the http(s) URL of a node without path, for example http://druid-1:8081';
 
-const host = (fallback: string) => formatted('host', 'a host name or an IP address', fallback);
+const host = (fallback?: string) => formatted('host', 'a host name or an IP address', fallback);
 const port = (fallback: number) =>
   Type.Integer({ default: fallback, minimum: 0, maximum: 65_535, expected: 'a port from 0 to 65535' });
 const mode = () => choice(['relay', 'redirect', 'auto'], 'relay');
@@ -54,6 +55,18 @@ const timeouts = () =>
 /** What native or SQL queries may have of their own in `queries`. */
 const ofQueries = () => Type.Optional(section({ cancelOnDisconnect: optionalFlag() }));
 
+/** What a listener shows its clients, and what they must show it. */
+const serverTls = () =>
+  Type.Optional(
+    section({
+      certFile: file("a PEM file with the server's certificate"),
+      keyFile: file("a PEM file with the server's key"),
+      caFile: Type.Optional(file('a PEM file with the authorities that sign client certificates')),
+      keyPassphraseFile: Type.Optional(secretFile("a file with the key's passphrase")),
+      requireClientCertificate: flag(false),
+    }),
+  );
+
 const clientTls = {
   caFile: Type.Optional(file('a PEM file with the authorities to trust')),
   certFile: Type.Optional(file("a PEM file with the client's certificate")),
@@ -72,15 +85,7 @@ export const ConfigSchema = section({
     {
       host: host('0.0.0.0'),
       port: port(8888),
-      tls: Type.Optional(
-        section({
-          certFile: file("a PEM file with the server's certificate"),
-          keyFile: file("a PEM file with the server's key"),
-          caFile: Type.Optional(file('a PEM file with the authorities that sign client certificates')),
-          keyPassphraseFile: Type.Optional(file("a file with the key's passphrase")),
-          requireClientCertificate: flag(false),
-        }),
-      ),
+      tls: serverTls(),
     },
     { shorthand: 'address', expected: ADDRESS },
   ),
@@ -89,11 +94,36 @@ export const ConfigSchema = section({
       { host: host('127.0.0.1'), port: port(9888) },
       { shorthand: 'address', expected: ADDRESS },
     ),
+    tls: serverTls(),
+    tokenFile: Type.Optional(secretFile('a file with the token that actions need')),
+    allowedHosts: listOf(host(), 'a list of host names'),
+    /** A second listener that has health and metrics only. */
+    health: Type.Optional(
+      section({
+        listen: section(
+          { host: host('127.0.0.1'), port: port(9889) },
+          { shorthand: 'address', expected: ADDRESS },
+        ),
+      }),
+    ),
+    viewClients: Type.Array(formatted('cidr', CIDR), {
+      default: ['127.0.0.0/8', '::1/128'],
+      expected: 'a list of networks',
+    }),
   }),
   discovery: section({
     type: choice(['zookeeper', 'static'], 'zookeeper'),
     snapshotFile: Type.Optional(file('a file that the gateway may write')),
     snapshotMaxAge: duration(24 * 3_600_000, 1_000),
+    /** What ZooKeeper may name; without networks and names, anything. */
+    allow: section({
+      networks: listOf(formatted('cidr', CIDR), 'a list of networks'),
+      names: listOf(
+        formatted('name-suffix', 'a host name, or the end of one with a dot before it: .druid.internal'),
+        'a list of host names and of their ends',
+      ),
+      httpsOnly: flag(false),
+    }),
   }),
   zookeeper: section({
     connect: formatted('zookeeper-connect', 'HOST:PORT[,HOST:PORT...][/chroot]', 'localhost:2181'),
@@ -108,7 +138,7 @@ export const ConfigSchema = section({
         /** There after loading, from wherever it came. */
         password: Type.Optional(secret("the user's password")),
         /** Gone after loading: its content becomes `password`. */
-        passwordFile: Type.Optional(file("a file with the user's password")),
+        passwordFile: Type.Optional(secretFile("a file with the user's password")),
       }),
     ),
     tls: Type.Optional(

@@ -1,10 +1,12 @@
 /** Druid's error categories (`org.apache.druid.error.DruidException.Category`) with the status each is sent with. */
 const CATEGORIES: Readonly<Record<number, readonly [category: string, persona: string]>> = {
   400: ['INVALID_INPUT', 'USER'],
+  401: ['UNAUTHORIZED', 'USER'],
   403: ['FORBIDDEN', 'USER'],
   404: ['NOT_FOUND', 'USER'],
   405: ['INVALID_INPUT', 'USER'],
   413: ['INVALID_INPUT', 'USER'],
+  421: ['INVALID_INPUT', 'USER'],
   429: ['CAPACITY_EXCEEDED', 'OPERATOR'],
   500: ['DEFENSIVE', 'DEVELOPER'],
   502: ['RUNTIME_FAILURE', 'OPERATOR'],

@@ -285,10 +285,57 @@ describe('secrets', () => {
     [`zookeeper: { connect: "user:${SECRET}@zk:2181" }`],
     [`brokers: { rules: [{ match: { header: "Authorization: ${SECRET}" }, service: druid/broker }] }`],
     [`brokers: { rules: { match: { header: "Authorization: ${SECRET}" } } }`],
+    [`brokers: { loadRules: { auth: "user:${SECRET}" } }`],
+    [`brokers: { loadRules: { auth: { user: u, passwordFile: [${SECRET}] } } }`],
+    [`brokers: { loadRules: "${SECRET}" }`],
+    [`listen: { tls: "${SECRET}" }`],
+    [`listen: { tls: { certFile: a, keyFile: b, keyPassphraseFile: { x: ${SECRET} } } }`],
+    [`admin: "${SECRET}"`],
+    [`admin: { tokenFile: [${SECRET}] }`],
+    [`zookeeper: { auth: { user: u, password: *${SECRET} } }`],
+    [`zookeeper: { auth: { user: u, password: !${SECRET} } }`],
+    [`zookeeper: { auth: { user: u, password: !${SECRET} x } }`],
+    [`zookeeper: { auth: { user: u, password: &${SECRET} *${SECRET} } }`],
+    [`zookeeper: { auth: { user: u, password: "\\${SECRET}" } }`],
+    [`zookeeper:\n  auth:\n    password: >${SECRET}\n`],
+    [`%${SECRET}\nzookeeper: {}`],
+    [`zookeeper: { auth: { user: u, password: [}${SECRET} } }`],
+    [`zookeeper: { auth: { user: u, password: @${SECRET} } }`],
+    [`zookeeper:\n  auth:\n   user: u\n    password: ${SECRET}: x\n`],
   ])('are in no message about %s', (text) => {
     const problems = problemsOf({ file: file(text) });
     expect(problems.length).toBeGreaterThan(0);
     expect(problems.join()).not.toContain(SECRET);
+  });
+
+  test('are no value of a header that a rule asks for', () => {
+    const { brokers } = redact(
+      loadConfig({
+        file: file(
+          `brokers: { rules: [{ match: { header: "X-Api-Key: ${SECRET}" }, service: druid/broker }] }`,
+        ),
+      }),
+    ) as { brokers: { rules: unknown[] } };
+    expect(brokers.rules).toEqual([{ match: { header: 'X-Api-Key: [redacted]' }, service: 'druid/broker' }]);
+  });
+
+  test('the variables that may hold them are named, and no others', () => {
+    const properties = (text: string): string => file(text, 'secret.properties');
+    const named = (druidProperties: string, more = {}): string[] => {
+      const names: string[] = [];
+      loadConfig({
+        druidProperties,
+        environment: { PATH: '/bin', ZK: 'zk:1', PART: SECRET, WHOLE: SECRET, ...more },
+        onSecretVariable: (name) => names.push(name),
+      });
+      return names;
+    };
+    const common = 'druid.zk.service.host=${env:ZK}\ndruid.zk.service.user=u\n';
+    expect(named(properties(`${common}druid.zk.service.pwd=x\${env:PART}`))).toEqual(['PART']);
+    const provider = properties(`${common}druid.zk.service.pwd={"type":"environment","variable":"WHOLE"}`);
+    expect(named(provider)).toEqual(['WHOLE']);
+    const own = { DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD: SECRET };
+    expect(named(provider, own)).toEqual(['WHOLE', 'DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD']);
   });
 
   test('a password file that is missing or empty is an error', () => {
@@ -405,6 +452,8 @@ test('every key can be set by its environment variable', () => {
             [variableOf(path)]: String(node.default),
             DRUID_GATEWAY__LISTEN__TLS__CERT_FILE: 'a',
             DRUID_GATEWAY__LISTEN__TLS__KEY_FILE: 'b',
+            DRUID_GATEWAY__ADMIN__TLS__CERT_FILE: 'a',
+            DRUID_GATEWAY__ADMIN__TLS__KEY_FILE: 'b',
             DRUID_GATEWAY__ZOOKEEPER__AUTH__USER: 'u',
             DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD: 'p',
           },
