@@ -45,9 +45,10 @@ export function createExchange(services: ExchangeServices): Exchange {
     const { headers, bodyLength, onBehalfOf, asksView } = forwardedHead(head, {
       trusted: options.trusts(head.remoteAddress),
     });
-    const client = asksView
-      ? new ViewingClient(plain, () => describeView(services.cluster.view, Date.now()))
-      : plain;
+    const client =
+      asksView && options.showsView(onBehalfOf)
+        ? new ViewingClient(plain, () => describeView(services.cluster.view, Date.now()))
+        : plain;
     if (route.kind === 'forward') {
       if (pressure.high && route.class !== 'cancel') {
         refuse(client, waitError('overloaded'));

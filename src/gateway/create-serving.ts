@@ -198,7 +198,7 @@ export function createServing(options: ServingOptions): Serving {
 }
 
 function exchangeOptionsOf(
-  { brokers, forwarded, limits, parking, queries, upstream }: Config,
+  { admin, brokers, forwarded, limits, parking, queries, upstream }: Config,
   { services }: TierRouting,
 ): ExchangeOptions {
   return {
@@ -219,6 +219,7 @@ function exchangeOptionsOf(
     resetIncomplete: queries.resetIncomplete,
     maxPerNode: upstream.maxRequestsPerNode,
     trusts: createAddressSet(forwarded.trust),
+    showsView: createAddressSet(admin.viewClients),
   };
 }
 

@@ -153,7 +153,8 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   server.maxHeadersCount = 0;
   server.prependListener('request', knowRequest);
   // Behind Node's own listener, and before the express door takes the listeners for connections that it hands over.
-  server.on(options.tls === undefined ? 'connection' : 'secureConnection', readInSlices);
+  const accepted = options.tls === undefined ? 'connection' : 'secureConnection';
+  server.on(accepted, readInSlices);
   const express = options.express
     ? openExpressDoor(server, {
         encrypted: options.tls !== undefined,
@@ -166,6 +167,8 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
         ...limits,
       })
     : null;
+  // Before anybody else looks at it.
+  server.prependListener(accepted, endNameless);
   if (options.tls !== undefined) endHandshakes(server, limits.headersTimeoutMs, errors);
   if (limits.maxConnections > 0) server.maxConnections = limits.maxConnections;
   const sockets = new Set<Socket>();
@@ -239,6 +242,14 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
       }
     },
   };
+}
+
+/**
+ * A client that has reset its connection already has no address any more: nobody would be answered, and whose request
+ * it was could not be said to limits, nodes and logs.
+ */
+function endNameless(socket: Socket): void {
+  if (socket.remoteAddress === undefined) socket.destroy();
 }
 
 /** A head is part of its request: Node takes the limits for each other where that of the request is the shorter one. */

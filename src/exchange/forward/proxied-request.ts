@@ -174,7 +174,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#report('ok');
     if (this.#node !== null) {
       this.#tracker?.runs(this.#node, idsOf(head));
-      this.#choice.remember(this.#node);
+      this.#choice.remember(this.#node, head.status);
     }
     if (collector?.accepts(head)) {
       this.#become(State.COLLECTING);

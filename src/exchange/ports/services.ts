@@ -39,6 +39,8 @@ export interface ExchangeOptions extends TimeLimitOptions {
   readonly resetIncomplete: boolean;
   /** Whether a peer may set `X-Forwarded-*`. */
   readonly trusts: (remoteAddress: string) => boolean;
+  /** Whether a client may know what its answer was decided on. */
+  readonly showsView: (client: string) => boolean;
 }
 
 export interface ExchangeServices {

@@ -215,6 +215,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     resetIncomplete: false,
     maxPerNode: 64,
     trusts: () => false,
+    showsView: () => true,
     ...options.exchange,
   };
   const upstreamOptions: UpstreamOptions = {

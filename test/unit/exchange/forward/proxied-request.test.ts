@@ -164,6 +164,7 @@ class World {
         resetIncomplete: false,
         maxPerNode: 64,
         trusts: () => false,
+        showsView: () => false,
       },
       now,
       random: () => 0,
