@@ -19,6 +19,10 @@ export interface ListenerOptions {
 
 /** A whole request, its TLS handshake aside, and that handshake may take so long. */
 const REQUEST_MS = 10_000;
+/** How often Node looks for connections whose time is up: by default twice a minute. */
+const CHECK_MS = 1_000;
+
+const CONNECTIONS = { headersTimeout: REQUEST_MS, connectionsCheckingInterval: CHECK_MS };
 
 /**
  * A listener for operators and probes, without any path of its own, not yet listening. It logs nothing, and closing
@@ -41,7 +45,9 @@ export function createListener({ errors, paths, tls }: ListenerOptions): Fastify
           socket.destroy();
         },
       ),
-    ...(tls === undefined ? {} : { https: { ...tls, handshakeTimeout: REQUEST_MS } }),
+    ...(tls === undefined
+      ? { http: CONNECTIONS }
+      : { https: { ...tls, ...CONNECTIONS, handshakeTimeout: REQUEST_MS } }),
   } as Parameters<typeof fastify>[0]) as unknown as FastifyInstance;
   if (tls !== undefined) endHandshakes(app.server as Server, REQUEST_MS, errors);
   app.server.prependListener('request', knowResponse);

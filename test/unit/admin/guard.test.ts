@@ -215,3 +215,19 @@ test('the health listener has health and metrics, and nothing else by any method
   }
   expect(acted).toEqual([]);
 });
+
+test('a connection on which no whole request comes is closed', { timeout: 30_000 }, async () => {
+  await listen(createHealth(sources()));
+  const began = performance.now();
+  const closed = [
+    '',
+    'GET /metrics HTTP/1.1\r\n',
+    'GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n',
+  ].map(async (bytes) => {
+    const socket = connect(port, '127.0.0.1').on('error', () => {});
+    socket.resume().write(bytes);
+    await once(socket, 'close');
+  });
+  await Promise.all(closed);
+  expect(performance.now() - began).toBeLessThan(20_000);
+});
