@@ -36,8 +36,10 @@ export function logClusterEvents(
     const suppressed = admit();
     if (suppressed !== null) logger.warn({ discovery: discovery.kind, fault, suppressed }, 'discovery fault');
   };
+  const admitTlsFault = perMinute(FAULTS_PER_MINUTE, now);
   const onTlsFault = ({ origin, why }: ClusterEvents['tlsFault'][0]): void => {
-    logger.warn({ node: origin, why }, 'a node cannot be asked');
+    const suppressed = admitTlsFault();
+    if (suppressed !== null) logger.warn({ node: origin, why, suppressed }, 'a node cannot be asked');
   };
   cluster.on('tlsFault', onTlsFault);
   cluster.on('leader', onLeader);

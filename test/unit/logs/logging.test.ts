@@ -233,6 +233,20 @@ describe('events of the cluster', () => {
     expect(lines.at(-1)).toMatchObject({ level: 'warn', fault: 'again', suppressed: 15 });
   });
 
+  test('a node that TLS fails to is a warning, ten a minute at most', () => {
+    const { cluster, lines } = observed();
+    for (let i = 0; i < 15; i++) {
+      cluster.emit('tlsFault', { origin: `https://a:${i + 1}`, why: 'its certificate is not trusted (X)' });
+    }
+    expect(lines).toHaveLength(10);
+    expect(lines[0]).toMatchObject({
+      level: 'warn',
+      node: 'https://a:1',
+      why: 'its certificate is not trusted (X)',
+      msg: 'a node cannot be asked',
+    });
+  });
+
   test('after stopping nothing is logged and nobody listens', () => {
     const { cluster, discovery, lines, stop } = observed();
     stop();
