@@ -19,6 +19,7 @@ import { Collect, type ResponseCollector } from './answer/collect.ts';
 import { Hold, type HoldOwner } from './answer/hold.ts';
 import type { AnswerReceiver } from './answer/receiver.ts';
 import { Relay } from './answer/relay.ts';
+import { Attempts } from './attempts.ts';
 import { Deadline } from './deadline.ts';
 import { AT_NODE, isIn, MAY_BEGIN, mayBecome, nameOf, OVER, State } from './lifecycle.ts';
 import { publicLocation, seeLocation } from './location-policy.ts';
@@ -28,7 +29,7 @@ import type { RequestBody } from './request-body.ts';
 import { RequestWait, type WaitOwner } from './request-wait.ts';
 import { TargetChoice } from './target-choice.ts';
 import { patience, totalLimit } from './time-limits.ts';
-import { type Attempted, afterFailure, afterHead, mayResend, type NotRelayed } from './verdict.ts';
+import { afterFailure, afterHead, type NotRelayed } from './verdict.ts';
 import { CLIENT_BUSY } from './wait-error.ts';
 
 /** What is sent upstream, apart from whom it is sent to. */
@@ -57,6 +58,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   readonly #template: UpstreamRequestTemplate;
   readonly #choice: TargetChoice;
   readonly #permit: Permit;
+  readonly #attempts: Attempts;
   #deadline: Deadline | null = null;
   readonly #relay: Relay;
   #state: State = State.NEW;
@@ -69,9 +71,6 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   /** Who has the answer. */
   #receiver: AnswerReceiver | null = null;
   #hold: Hold | null = null;
-  #repeats = 0;
-  /** It was sent once more because a kept connection was stale. */
-  #resent = false;
 
   constructor(
     services: ExchangeDeps,
@@ -88,6 +87,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#choice = new TargetChoice(services, route, headers, body);
     const large = body.length < 0 || body.length > LARGE_BODY || route.class === 'stream';
     this.#permit = new Permit(concurrency, route.role, onBehalfOf, large);
+    this.#attempts = new Attempts(route, body, services);
     this.#relay = new Relay(client, account, options.resetIncomplete && !client.head.fields.trailers);
     client.listen(this);
   }
@@ -166,7 +166,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       location:
         location === null ? null : seeLocation(location, route.target, (origin) => this.#isNode(origin)),
     };
-    const verdict = afterHead(seen, this.#attempted());
+    const verdict = afterHead(seen, this.#attempts);
     if (verdict.kind !== 'relay') {
       this.#apply(verdict);
       return;
@@ -210,14 +210,13 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       return;
     }
     if (isIn(this.#state, OVER)) return;
-    if (failure.kind === 'stale' && this.#node !== null && !this.#resent && mayResend(this.#attempted())) {
-      this.#resent = true;
+    if (failure.kind === 'stale' && this.#node !== null && this.#attempts.resend()) {
       this.#send(this.#node, true);
       return;
     }
     // Of an answer that is held the client knows nothing, wherever it broke off.
     const answered = !this.#mayHold() && (failure.answered || this.#state === State.COLLECTING);
-    this.#apply(afterFailure({ kind: failure.kind, answered }, this.#attempted()));
+    this.#apply(afterFailure({ kind: failure.kind, answered }, this.#attempts));
   }
 
   onClose(finished: boolean): void {
@@ -363,31 +362,24 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       this.#cut(true);
       return;
     }
-    this.#apply(afterFailure({ kind: 'no_answer', answered: true }, this.#attempted()));
+    this.#apply(afterFailure({ kind: 'no_answer', answered: true }, this.#attempts));
   }
 
   /** Ends an attempt whose answer is not for the client: sends the request again or answers for Druid. */
   #apply(verdict: NotRelayed): void {
-    const { cluster, retryBudget, now } = this.#services;
     const queryId = this.#tracker?.id;
     if (verdict.error.status === 504) this.#cancelQuery();
     this.#leaveNode();
-    const { view } = cluster;
+    const { view } = this.#services.cluster;
     if (verdict.outcome !== null) this.#report(verdict.outcome);
     if (verdict.kind === 'fail') {
       this.#account.queryId ??= queryId ?? null;
       this.giveUp(queryId === undefined ? verdict.error : { ...verdict.error, queryId });
       return;
     }
-    if (verdict.counts) {
-      if (!retryBudget.withdraw(now())) {
-        this.giveUp(verdict.error);
-        return;
-      }
-      this.#repeats++;
-    }
-    if (this.#sendsElsewhere()) return;
-    if (verdict.onlyElsewhere) {
+    const next = this.#attempts.next(verdict);
+    if (next !== 'nowhere' && this.#sendsElsewhere()) return;
+    if (next !== 'anywhere') {
       this.giveUp(verdict.error);
       return;
     }
@@ -441,11 +433,6 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     const { route, collector } = this.#template;
     const bodiless = this.#client.head.method === 'HEAD';
     return route.role !== 'broker' && route.class === 'read' && collector === null && !bodiless;
-  }
-
-  #attempted(): Attempted {
-    const { route, body } = this.#template;
-    return { role: route.role, class: route.class, replayable: body.replayable, repeats: this.#repeats };
   }
 
   #report(outcome: NodeOutcome): void {

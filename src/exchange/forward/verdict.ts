@@ -74,6 +74,7 @@ const REDIRECT_UNKNOWN: GatewayError = {
 };
 
 export type NotRelayed = Exclude<Verdict, { kind: 'relay' }>;
+export type Again = Extract<Verdict, { kind: 'again' }>;
 
 /** A failed attempt. Without a connection no request can have been sent, so any method may go elsewhere. */
 export function afterFailure(failure: UpstreamFailure, attempted: Attempted): NotRelayed {
