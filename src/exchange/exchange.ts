@@ -13,7 +13,7 @@ import { answer, answerError } from './own-answers/answer.ts';
 import { isAsked, localAnswer } from './own-answers/local.ts';
 import { describeView, ViewingClient } from './own-answers/view-header.ts';
 import type { ClientSide } from './ports/client.ts';
-import type { RecordRole } from './ports/record.ts';
+import type { ExchangeRecord, RecordRole } from './ports/record.ts';
 import type { ExchangeDeps } from './ports/services.ts';
 
 export interface Exchange {
@@ -23,7 +23,16 @@ export interface Exchange {
 
 /** What happens to one request, from its head to its last byte: each yields exactly one record. */
 export function createExchange(deps: ExchangeDeps): Exchange {
-  const { options, sink, errors, now, pressure, retryBudget } = deps;
+  const { options, errors, now, pressure, retryBudget } = deps;
+
+  /** A record is only looked at: where that throws, the request and its connection go on. */
+  function sink(record: ExchangeRecord): void {
+    try {
+      deps.sink(record);
+    } catch (error) {
+      errors.report('request', error, record.id);
+    }
+  }
 
   function account(client: ClientSide, role: RecordRole, routeClass: Accounting['class']): Accounting {
     return new Accounting(client.head, role, routeClass, sink, now);

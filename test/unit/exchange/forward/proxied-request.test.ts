@@ -341,6 +341,9 @@ class World {
       get begun() {
         return world.heads > 0;
       },
+      get over() {
+        return world.#closed;
+      },
       reset: () => {
         if (!this.ended) this.reset = true;
       },
