@@ -1,4 +1,5 @@
 import type { UpstreamNode } from '../cluster/node.ts';
+import { type Patience, quietLimit } from '../exchange/forward/time-limits.ts';
 import type {
   UpstreamCall,
   UpstreamFailureKind,
@@ -13,14 +14,6 @@ import type { AnswerHead } from '../http/response-head.ts';
 
 /** A body up to this many bytes goes out in one write with its head. */
 const ONE_WRITE = 16 * 1024;
-
-/** What is usual. */
-export interface Patience {
-  /** Time from the request to the answer's whole head, whatever comes before that; 0 waits for ever. */
-  readonly responseTimeoutMs: number;
-  /** Time between two bytes of the answer's body; 0 waits for ever. */
-  readonly idleTimeoutMs: number;
-}
 
 /** The connection that a call goes out on. */
 export interface Wire {
@@ -79,11 +72,8 @@ export class Call implements UpstreamCall, BodySink {
   }
 
   /** How long it may be quiet now, in milliseconds; 0 is for ever. */
-  patienceMs({ responseTimeoutMs, idleTimeoutMs }: Patience): number {
-    const { patienceMs, idlePatienceMs } = this.#request;
-    if (!this.headed) return patienceMs ?? responseTimeoutMs;
-    if (idlePatienceMs !== undefined) return idlePatienceMs;
-    return idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, patienceMs ?? 0);
+  patienceMs(usual: Patience): number {
+    return quietLimit(this.#request, usual, this.headed);
   }
 
   /** The request is not whole, and its client's next piece is what is missing. */

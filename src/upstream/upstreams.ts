@@ -1,9 +1,10 @@
 import net from 'node:net';
 import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls';
 import type { NodeTls } from '../cluster/node.ts';
+import type { Patience } from '../exchange/forward/time-limits.ts';
 import type { Upstreams } from '../exchange/ports/upstream.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
-import { Call, type Patience } from './call.ts';
+import { Call } from './call.ts';
 import { type ConnectionKeeper, type Place, UpstreamConnection } from './connection.ts';
 import { createReadBuffers } from './read-buffers.ts';
 

@@ -42,6 +42,25 @@ export function patience(
   };
 }
 
+/** What is usual, in milliseconds; 0 is for ever. */
+export interface Patience {
+  /** Time from the request to the answer's whole head, whatever comes before that. */
+  readonly responseTimeoutMs: number;
+  /** Time between two bytes of the answer's body. */
+  readonly idleTimeoutMs: number;
+}
+
+/** How long a node may be quiet, in milliseconds: until its answer's head, or (`headed`) behind it; 0 is for ever. */
+export function quietLimit(
+  { patienceMs, idlePatienceMs }: UpstreamRequest,
+  { responseTimeoutMs, idleTimeoutMs }: Patience,
+  headed: boolean,
+): number {
+  if (!headed) return patienceMs ?? responseTimeoutMs;
+  if (idlePatienceMs !== undefined) return idlePatienceMs;
+  return idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, patienceMs ?? 0);
+}
+
 /** The limit of the whole exchange, never below what the query says itself, but what a timer can hold; 0 is none. */
 export function totalLimit(
   routeClass: RouteClass,
