@@ -4,7 +4,7 @@ import { Accounting } from './accounting.ts';
 import { Cancel } from './druid/cancel.ts';
 import { askDruid } from './druid/status-pages.ts';
 import type { GatewayError } from './errors.ts';
-import { ProxiedRequest } from './forward/proxied-request.ts';
+import { ProxiedRequest, type UpstreamRequestTemplate } from './forward/proxied-request.ts';
 import { RequestBody } from './forward/request-body.ts';
 import { waitError } from './forward/wait-error.ts';
 import { forwardedHead, requestFault } from './forwarded-head.ts';
@@ -15,10 +15,13 @@ import { describeView, ViewingClient } from './own-answers/view-header.ts';
 import type { ClientSide } from './ports/client.ts';
 import type { ExchangeRecord, RecordRole } from './ports/record.ts';
 import type { ExchangeDeps } from './ports/services.ts';
+import type { NodeSender } from './ports/upstream.ts';
 
 export interface Exchange {
   /** Answers the request; false, with nothing touched, when it belongs to the web console. */
   handle(client: ClientSide): boolean;
+  /** Relays a page of the web console, which `sender` asks the leading Coordinator for. */
+  relayPage(client: ClientSide, sender: NodeSender): void;
 }
 
 /** What happens to one request, from its head to its last byte: each yields exactly one record. */
@@ -49,26 +52,56 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     new AnsweredRequest(errors, client, failed).onInternalError(error);
   }
 
+  function viewing(client: ClientSide): ClientSide {
+    return new ViewingClient(client, () => describeView(deps.cluster.view, Date.now()));
+  }
+
+  function forward(
+    services: ExchangeDeps,
+    client: ClientSide,
+    role: RecordRole,
+    template: UpstreamRequestTemplate,
+  ): void {
+    if (pressure.high) {
+      refuse(client, waitError('overloaded'));
+      return;
+    }
+    retryBudget.deposit(client.head.receivedAt);
+    new ProxiedRequest(services, client, account(client, role, template.route.class), template).start();
+  }
+
+  /** A page is a read of the Coordinator in all but who asks for it. No page is redirected: browsers stay here. */
+  function forwardPage(plain: ClientSide, sender: NodeSender): void {
+    const { target, remoteAddress } = plain.head;
+    const { headers, onBehalfOf, asksView } = forwardedHead(plain.head, {
+      trusted: options.trusts(remoteAddress),
+    });
+    const client = asksView ? viewing(plain) : plain;
+    forward({ ...deps, upstreams: sender, redirectPolicy: null, placer: null }, client, 'console', {
+      route: { kind: 'forward', role: 'coordinator', class: 'read', target },
+      method: 'GET',
+      headers,
+      body: new RequestBody(client.body, 0, 0),
+      collector: null,
+      onBehalfOf,
+      neverHeld: true,
+    });
+  }
+
   function dispatch(plain: ClientSide, route: Exclude<Route, { kind: 'console' | 'refused' }>): void {
     const { head } = plain;
     const { headers, bodyLength, onBehalfOf, asksView } = forwardedHead(head, {
       trusted: options.trusts(head.remoteAddress),
     });
-    const client = asksView
-      ? new ViewingClient(plain, () => describeView(deps.cluster.view, Date.now()))
-      : plain;
+    const client = asksView ? viewing(plain) : plain;
     if (route.kind === 'forward') {
-      if (pressure.high && route.class !== 'cancel') {
-        refuse(client, waitError('overloaded'));
-        return;
-      }
-      retryBudget.deposit(head.receivedAt);
       if (route.class === 'cancel') {
+        retryBudget.deposit(head.receivedAt);
         const cancel = account(client, route.role, route.class);
         new Cancel(deps, client, cancel, route, headers, cancelledId(route.target)).begin();
         return;
       }
-      const request = new ProxiedRequest(deps, client, account(client, route.role, route.class), {
+      forward(deps, client, route.role, {
         route,
         // Druid answers HEAD with 405 everywhere (AllowHttpMethodsResourceFilter).
         method: head.method === 'HEAD' ? 'GET' : head.method,
@@ -77,7 +110,6 @@ export function createExchange(deps: ExchangeDeps): Exchange {
         collector: null,
         onBehalfOf,
       });
-      request.start();
       return;
     }
     const local = account(client, 'local', 'local');
@@ -111,6 +143,13 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       } catch (error) {
         fail(client, error);
         return true;
+      }
+    },
+    relayPage(client, sender) {
+      try {
+        forwardPage(client, sender);
+      } catch (error) {
+        fail(client, error);
       }
     },
   };

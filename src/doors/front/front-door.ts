@@ -11,8 +11,7 @@ import Fastify, {
 import { errorBody, TARGET_MALFORMED } from '../../exchange/errors.ts';
 import type { ClientSide } from '../../exchange/ports/client.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
-import { registerConsole } from '../console/console.ts';
-import type { ConsoleOptions } from '../console/console-page.ts';
+import { type ConsoleOptions, registerConsole } from '../console/console.ts';
 import type { DoorState } from '../door-state.ts';
 import { openExpressDoor } from '../express/express-door.ts';
 import { ignore, knowResponse } from '../last-word.ts';
@@ -140,10 +139,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   app.addHook('onRequest', (request, reply, done) => {
     inTurn(request, reply.raw, () => {
       if (take(request.raw, reply.raw, request.id)) reply.hijack();
-      else {
-        if (state.draining) reply.header('connection', 'close');
-        done();
-      }
+      else done();
     });
   });
   registerConsole(app, options.console, state);

@@ -42,6 +42,8 @@ export interface UpstreamRequestTemplate {
   readonly collector: ResponseCollector | null;
   /** Whose request it is, for limits and turns: an address. */
   readonly onBehalfOf: string;
+  /** The answer goes to the client as it comes, though it is a master's to a read. */
+  readonly neverHeld?: true;
 }
 
 /** A body beyond this, or of unknown length, makes a request a large one. */
@@ -430,9 +432,9 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
 
   /** Reads of a master are short and can be had from the next one; a Broker's answers are shown as they come. */
   #mayHold(): boolean {
-    const { route, collector } = this.#template;
-    const bodiless = this.#client.head.method === 'HEAD';
-    return route.role !== 'broker' && route.class === 'read' && collector === null && !bodiless;
+    const { route, collector, neverHeld } = this.#template;
+    if (route.role === 'broker' || route.class !== 'read' || neverHeld) return false;
+    return collector === null && this.#client.head.method !== 'HEAD';
   }
 
   #report(outcome: NodeOutcome): void {

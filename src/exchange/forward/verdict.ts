@@ -1,7 +1,7 @@
 import type { NodeOutcome } from '../../cluster/node.ts';
 import type { Role } from '../../discovery/discovery.ts';
 import type { RouteClass } from '../../routing/route.ts';
-import type { GatewayError } from '../errors.ts';
+import { type GatewayError, TARGET_MALFORMED } from '../errors.ts';
 import type { UpstreamFailure } from '../ports/upstream.ts';
 
 /** Classes that may reach Druid twice: they change nothing, or a second time changes nothing more. */
@@ -116,6 +116,8 @@ export function afterFailure(failure: UpstreamFailure, attempted: Attempted): No
           message: `The answer to the request is no valid HTTP or its headers are too large.${fate(attempted.class)}`,
         },
       };
+    case 'unsendable':
+      return { kind: 'fail', outcome: null, error: TARGET_MALFORMED };
   }
 }
 

@@ -14,7 +14,7 @@ import type { Pressure } from '../limits/overload.ts';
 import type { RetryBudget } from '../limits/retry-budget.ts';
 import type { Parking } from '../limits/wait-queue.ts';
 import type { RecordSink } from './record.ts';
-import type { Upstreams } from './upstream.ts';
+import type { NodeSender } from './upstream.ts';
 
 export interface ExchangeOptions extends TimeLimitOptions {
   /** `druid.service` of the Brokers that get what no other service is chosen for. */
@@ -49,7 +49,7 @@ export interface ExchangeDeps {
   readonly placer: Placer | null;
   /** Null relays everything. */
   readonly redirectPolicy: RedirectPolicy | null;
-  readonly upstreams: Upstreams;
+  readonly upstreams: NodeSender;
   readonly parking: Parking;
   readonly concurrency: Concurrency;
   readonly retryBudget: RetryBudget;

@@ -9,7 +9,7 @@ import type { Cluster, ClusterEvents } from '../../../src/cluster/cluster.ts';
 import type { NodeOutcome, UpstreamNode } from '../../../src/cluster/node.ts';
 import type { ClusterView, LeaderView, WaitReason } from '../../../src/cluster/view.ts';
 import type { MasterRole } from '../../../src/discovery/discovery.ts';
-import type { ConsoleOptions } from '../../../src/doors/console/console-page.ts';
+import type { ConsoleOptions } from '../../../src/doors/console/console.ts';
 import { createFrontDoor, type DoorLimits, type FrontDoor } from '../../../src/doors/front/front-door.ts';
 import { createConnections } from '../../../src/exchange/druid/jdbc-connections.ts';
 import { createRunningQueries, type RunningQueries } from '../../../src/exchange/druid/running-queries.ts';
@@ -267,14 +267,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     },
     console: {
       ...upstreamOptions,
-      cluster,
-      parking,
+      relayPage: (client, sender) => exchange.relayPage(client, sender),
       now,
-      begins() {},
-      sink,
-      errors,
-      options: exchangeOptions,
-      trusts: exchangeOptions.trusts,
       ...options.console,
     },
     errors,

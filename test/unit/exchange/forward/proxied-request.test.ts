@@ -133,11 +133,7 @@ class World {
       chooseTarget,
       placer: null,
       redirectPolicy: null,
-      upstreams: {
-        send: (_, request, handler) => this.#send(request, handler),
-        retain() {},
-        async close() {},
-      },
+      upstreams: { send: (_, request, handler) => this.#send(request, handler) },
       parking: this.#parking,
       concurrency: this.#concurrency,
       retryBudget: { deposit() {}, withdraw: () => kind.budget } as unknown as ExchangeDeps['retryBudget'],
