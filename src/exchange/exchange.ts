@@ -2,7 +2,7 @@ import { cancelledId } from '../routing/query-facts.ts';
 import type { Route } from '../routing/route.ts';
 import { Accounting } from './accounting.ts';
 import { Cancel } from './druid/cancel.ts';
-import { askDruid } from './druid/status-pages.ts';
+import { answerFromDruid } from './druid/status-pages.ts';
 import type { GatewayError } from './errors.ts';
 import { ProxiedRequest, type UpstreamRequestTemplate } from './forward/proxied-request.ts';
 import { RequestBody } from './forward/request-body.ts';
@@ -10,11 +10,11 @@ import { waitError } from './forward/wait-error.ts';
 import { forwardedHead, requestFault } from './forwarded-head.ts';
 import { AnsweredRequest } from './internal-error.ts';
 import { answer, answerError } from './own-answers/answer.ts';
-import { isAsked, localAnswer } from './own-answers/local.ts';
+import { isStatusPage, localAnswer } from './own-answers/local.ts';
 import { describeView, ViewingClient } from './own-answers/view-header.ts';
 import type { ClientSide } from './ports/client.ts';
 import type { ExchangeRecord, RecordRole } from './ports/record.ts';
-import type { ExchangeDeps } from './ports/services.ts';
+import type { ExchangeServices } from './ports/services.ts';
 import type { NodeSender } from './ports/upstream.ts';
 
 export interface Exchange {
@@ -25,13 +25,13 @@ export interface Exchange {
 }
 
 /** What happens to one request, from its head to its last byte: each yields exactly one record. */
-export function createExchange(deps: ExchangeDeps): Exchange {
-  const { options, errors, now, pressure, retryBudget } = deps;
+export function createExchange(services: ExchangeServices): Exchange {
+  const { options, errors, now, pressure, retryBudget } = services;
 
   /** A record is only looked at: where that throws, the request and its connection go on. */
   function sink(record: ExchangeRecord): void {
     try {
-      deps.sink(record);
+      services.sink(record);
     } catch (error) {
       errors.report('request', error, record.id);
     }
@@ -53,11 +53,11 @@ export function createExchange(deps: ExchangeDeps): Exchange {
   }
 
   function viewing(client: ClientSide): ClientSide {
-    return new ViewingClient(client, () => describeView(deps.cluster.view, Date.now()));
+    return new ViewingClient(client, () => describeView(services.cluster.view, Date.now()));
   }
 
   function forward(
-    services: ExchangeDeps,
+    services: ExchangeServices,
     client: ClientSide,
     role: RecordRole,
     template: UpstreamRequestTemplate,
@@ -77,7 +77,7 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       trusted: options.trusts(remoteAddress),
     });
     const client = asksView ? viewing(plain) : plain;
-    forward({ ...deps, upstreams: sender, redirectPolicy: null, placer: null }, client, 'console', {
+    forward({ ...services, upstreams: sender, redirectPolicy: null, tierSelector: null }, client, 'console', {
       route: { kind: 'forward', role: 'coordinator', class: 'read', target },
       method: 'GET',
       headers,
@@ -98,10 +98,10 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       if (route.class === 'cancel') {
         retryBudget.deposit(head.receivedAt);
         const cancel = account(client, route.role, route.class);
-        new Cancel(deps, client, cancel, route, headers, cancelledId(route.target)).begin();
+        new Cancel(services, client, cancel, route, headers, cancelledId(route.target)).begin();
         return;
       }
-      forward(deps, client, route.role, {
+      forward(services, client, route.role, {
         route,
         // Druid answers HEAD with 405 everywhere (AllowHttpMethodsResourceFilter).
         method: head.method === 'HEAD' ? 'GET' : head.method,
@@ -113,13 +113,18 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       return;
     }
     const local = account(client, 'local', 'local');
-    if (isAsked(route.name)) {
-      askDruid(deps, client, local, { headers, onBehalfOf, name: route.name, target: route.target });
+    if (isStatusPage(route.name)) {
+      answerFromDruid(services, client, local, {
+        headers,
+        onBehalfOf,
+        name: route.name,
+        target: route.target,
+      });
       return;
     }
     const { name, allow } = route;
     new AnsweredRequest(errors, client, local).answer(() =>
-      answer(client, local, localAnswer(name, deps.cluster.view, allow)),
+      answer(client, local, localAnswer(name, services.cluster.view, allow)),
     );
   }
 
@@ -129,7 +134,7 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       refuse(client, { status: 400, reason: 'request_malformed', message: fault, closes: true });
       return true;
     }
-    const route = deps.route(client.head.method, client.head.target);
+    const route = services.route(client.head.method, client.head.target);
     if (route.kind === 'console') return false;
     if (route.kind === 'refused') refuse(client, route);
     else dispatch(client, route);

@@ -5,7 +5,7 @@ import type { Patience } from '../exchange/forward/time-limits.ts';
 import type { Upstreams } from '../exchange/ports/upstream.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { Call } from './call.ts';
-import { type ConnectionKeeper, type Place, UpstreamConnection } from './connection.ts';
+import { type ConnectionKeeper, type Endpoint, UpstreamConnection } from './connection.ts';
 import { createReadBuffers } from './read-buffers.ts';
 
 export interface UpstreamOptions extends Patience {
@@ -64,13 +64,13 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
       // A small write that is taken whole emits no `drain`.
       else connection.settle();
     } else if (!connection.awaitsClient) {
-      const limit = call.patienceMs(options);
+      const limit = call.quietLimitMs(options);
       if (limit > 0 && quiet > limit) connection.fail(call.headed ? 'stalled' : 'no_answer');
     }
   }
 
   class Origin implements ConnectionKeeper {
-    readonly #place: Place;
+    readonly #place: Endpoint;
     readonly #idle: UpstreamConnection[] = [];
     #retired = false;
 
@@ -128,7 +128,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
         origins.set(node.origin, origin);
       }
       const connection = origin.connection(request.fresh);
-      return new Call(node, request, handler, errors).ride(connection);
+      return new Call(node, request, handler, errors).sendOn(connection);
     },
 
     retain(known) {
@@ -147,7 +147,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
   };
 }
 
-function placeOf(origin: string, nodeTls: NodeTls | undefined): Place {
+function placeOf(origin: string, nodeTls: NodeTls | undefined): Endpoint {
   const { protocol, hostname, port } = new URL(origin);
   const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
   if (protocol === 'http:') return { host, port: Number(port || 80), tls: null };

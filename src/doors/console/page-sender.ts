@@ -11,7 +11,7 @@ import type {
   UpstreamRequest,
 } from '../../exchange/ports/upstream.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
-import type { Loan } from '../../http/buffer-lease.ts';
+import type { BufferLease } from '../../http/buffer-lease.ts';
 import { blockOf, flatOf } from '../../http/header-block.ts';
 import { readAnswerHead } from '../../http/response-head.ts';
 import { ignore } from '../last-word.ts';
@@ -44,7 +44,7 @@ class PageCall implements UpstreamCall {
   readonly #handler: UpstreamHandler;
   readonly #options: PageSenderOptions;
   readonly #gone = new AbortController();
-  readonly #loan: Loan = { release: () => this.#returned() };
+  readonly #lease: BufferLease = { release: () => this.#returned() };
   /** From the head on. */
   #stream: PageStream | null = null;
   #reading = false;
@@ -144,7 +144,7 @@ class PageCall implements UpstreamCall {
     if (this.#over) return;
     this.#lent++;
     if (this.#lent >= MOST_LENT) stream.pause();
-    this.#handler.onData(chunk, this.#loan);
+    this.#handler.onData(chunk, this.#lease);
     this.#handler.onRest();
   }
 

@@ -1,8 +1,8 @@
 import type { Role } from '../../discovery/discovery.ts';
 import type { ForwardRoute, RouteClass } from '../../routing/route.ts';
-import type { ExchangeDeps } from '../ports/services.ts';
+import type { ExchangeServices } from '../ports/services.ts';
 import type { RequestBody } from './request-body.ts';
-import { type Again, type Attempted, mayResend } from './verdict.ts';
+import { type Again, type AttemptContext, mayResend } from './verdict.ts';
 
 /**
  * Where a request goes whose verdict lets it be sent again: `nowhere`, since the budget is spent, to `another` node or
@@ -15,16 +15,20 @@ export type NextAttempt = 'nowhere' | 'another' | 'anywhere';
  * The attempts of one request: how often it was sent again, and whether it may be once more. `verdict.ts` says what is
  * safe; what all requests together may repeat is the retry budget, which is asked here and nowhere else.
  */
-export class Attempts implements Attempted {
+export class Attempts implements AttemptContext {
   readonly role: Role;
   readonly class: RouteClass;
   readonly #body: RequestBody;
-  readonly #services: Pick<ExchangeDeps, 'retryBudget' | 'now'>;
+  readonly #services: Pick<ExchangeServices, 'retryBudget' | 'now'>;
   #repeats = 0;
   /** It was sent once more because a kept connection was stale. */
   #resent = false;
 
-  constructor(route: ForwardRoute, body: RequestBody, services: Pick<ExchangeDeps, 'retryBudget' | 'now'>) {
+  constructor(
+    route: ForwardRoute,
+    body: RequestBody,
+    services: Pick<ExchangeServices, 'retryBudget' | 'now'>,
+  ) {
     this.role = route.role;
     this.class = route.class;
     this.#body = body;

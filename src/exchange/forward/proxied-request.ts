@@ -1,11 +1,11 @@
 import type { NodeOutcome, UpstreamNode } from '../../cluster/node.ts';
 import { contain } from '../../faults/internal-errors.ts';
-import type { Loan } from '../../http/buffer-lease.ts';
+import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import type { AnswerHead } from '../../http/response-head.ts';
-import { isQueryId, NO_FACTS, type QueryFacts, queryFactsOf } from '../../routing/query-facts.ts';
+import { isQueryId, NO_CONTEXT, type QueryContext, queryContextOf } from '../../routing/query-facts.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
-import type { Target, WhyWait } from '../../routing/target.ts';
+import type { Target, UnavailableReason } from '../../routing/target.ts';
 import { queryKindOf } from '../../routing/tiers/placement.ts';
 import type { Accounting } from '../accounting.ts';
 import type { GatewayError } from '../errors.ts';
@@ -13,7 +13,7 @@ import { failRequest } from '../internal-error.ts';
 import { answerError } from '../own-answers/answer.ts';
 import { redirect } from '../own-answers/redirect.ts';
 import type { ClientEvents, ClientSide } from '../ports/client.ts';
-import type { ExchangeDeps } from '../ports/services.ts';
+import type { ExchangeServices } from '../ports/services.ts';
 import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from '../ports/upstream.ts';
 import { Collect, type ResponseCollector } from './answer/collect.ts';
 import { Hold, type HoldOwner } from './answer/hold.ts';
@@ -22,13 +22,13 @@ import { Relay } from './answer/relay.ts';
 import { Attempts } from './attempts.ts';
 import { Deadline } from './deadline.ts';
 import { AT_NODE, isIn, MAY_BEGIN, mayBecome, nameOf, OVER, State } from './lifecycle.ts';
-import { publicLocation, seeLocation } from './location-policy.ts';
+import { publicLocation, redirectTargetOf } from './location-policy.ts';
 import { Permit } from './permit.ts';
 import { QueryTracker } from './query-tracker.ts';
 import type { RequestBody } from './request-body.ts';
 import { RequestWait, type WaitOwner } from './request-wait.ts';
 import { TargetChoice } from './target-choice.ts';
-import { patience, totalLimit } from './time-limits.ts';
+import { totalLimit, upstreamTimeouts } from './time-limits.ts';
 import { afterFailure, afterHead, type NotRelayed } from './verdict.ts';
 import { CLIENT_BUSY } from './wait-error.ts';
 
@@ -54,7 +54,7 @@ const LARGE_BODY = 256 * 1024;
  * which, are in `lifecycle.ts`; `#become` alone changes them, and gives back what the next state does not hold.
  */
 export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner {
-  readonly #services: ExchangeDeps;
+  readonly #services: ExchangeServices;
   readonly #client: ClientSide;
   readonly #account: Accounting;
   readonly #template: UpstreamRequestTemplate;
@@ -69,13 +69,13 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   #call: UpstreamCall | null = null;
   /** Of a query. */
   #tracker: QueryTracker | null = null;
-  #facts: QueryFacts | null = null;
+  #facts: QueryContext | null = null;
   /** Who has the answer. */
   #receiver: AnswerReceiver | null = null;
   #hold: Hold | null = null;
 
   constructor(
-    services: ExchangeDeps,
+    services: ExchangeServices,
     client: ClientSide,
     account: Accounting,
     template: UpstreamRequestTemplate,
@@ -135,7 +135,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   }
 
   hasRoom(): boolean {
-    return this.#permit.shortage === null;
+    return this.#permit.limitReached === null;
   }
 
   giveUp(error: GatewayError): void {
@@ -166,7 +166,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       status,
       contentType,
       location:
-        location === null ? null : seeLocation(location, route.target, (origin) => this.#isNode(origin)),
+        location === null ? null : redirectTargetOf(location, route.target, (origin) => this.#isNode(origin)),
     };
     const verdict = afterHead(seen, this.#attempts);
     if (verdict.kind !== 'relay') {
@@ -188,9 +188,9 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     } else this.show(head);
   }
 
-  onData(chunk: Buffer, loan: Loan): void {
-    if (this.#receiver === null) loan.release();
-    else this.#receiver.data(chunk, loan);
+  onData(chunk: Buffer, lease: BufferLease): void {
+    if (this.#receiver === null) lease.release();
+    else this.#receiver.data(chunk, lease);
   }
 
   onRest(): void {
@@ -282,13 +282,13 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   /** Takes room for this request; without it, waits behind those who wait already, or is refused. */
   #enters(): boolean {
     if (this.#permit.held) return true;
-    const { shortage } = this.#permit;
-    if (shortage === 'client') {
+    const { limitReached: limit } = this.#permit;
+    if (limit === 'client') {
       this.giveUp(CLIENT_BUSY);
       return false;
     }
     const first = this.#wait === null;
-    if (shortage !== null || (first && this.#services.parking.queued(this.#permit.role) > 0)) {
+    if (limit !== null || (first && this.#services.waitQueue.queued(this.#permit.role) > 0)) {
       this.#waitFor('overloaded');
       return false;
     }
@@ -306,7 +306,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#template.body.collect(done);
   }
 
-  #waitFor(reason: WhyWait): void {
+  #waitFor(reason: UnavailableReason): void {
     this.#become(State.WAITING);
     this.#waiting().wait(reason);
   }
@@ -327,7 +327,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     if (body.length !== 0) this.#client.invite();
     this.#node = node;
     if (route.class === 'query') {
-      this.#facts ??= queryFactsOf(body.content);
+      this.#facts ??= queryContextOf(body.content);
       this.#tracker ??= new QueryTracker(runningQueries);
       this.#tracker.runs(node, this.#facts.ids);
     }
@@ -335,7 +335,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#account.bytesIn = 0;
     this.#account.attempts++;
     // A query says itself how long it may take.
-    const { timeoutMs } = this.#facts ?? NO_FACTS;
+    const { timeoutMs } = this.#facts ?? NO_CONTEXT;
     this.#call = upstreams.send(
       node,
       {
@@ -345,7 +345,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
         body: body.open(),
         bodyLength: body.length < 0 ? null : body.length,
         fresh: fresh || route.class === 'write' || route.class === 'statement',
-        ...patience(route.class, timeoutMs, options),
+        ...upstreamTimeouts(route.class, timeoutMs, options),
       },
       this,
     );

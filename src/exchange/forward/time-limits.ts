@@ -22,23 +22,23 @@ export interface TimeLimitOptions {
  * How long the first byte, and every further one, may take, where that is not as usual: what the query says itself,
  * else what its class has. Druid ends a query when it says, and the gateway a little later.
  */
-export function patience(
+export function upstreamTimeouts(
   routeClass: RouteClass,
   ownMs: number | null,
   { timeoutSlackMs, timeoutsByClass }: TimeLimitOptions,
-): Pick<UpstreamRequest, 'patienceMs' | 'idlePatienceMs'> {
+): Pick<UpstreamRequest, 'responseTimeoutMs' | 'idleTimeoutMs'> {
   const limits = timeoutsByClass[routeClass];
   const idle = limits?.idleTimeout;
   if (ownMs !== null) {
-    const patienceMs = forTimer(ownMs + timeoutSlackMs);
+    const responseTimeoutMs = forTimer(ownMs + timeoutSlackMs);
     // A query that may take longer may also be silent for longer.
-    if (idle === undefined) return { patienceMs };
-    return { patienceMs, idlePatienceMs: idle === 0 ? 0 : Math.max(idle, patienceMs) };
+    if (idle === undefined) return { responseTimeoutMs };
+    return { responseTimeoutMs, idleTimeoutMs: idle === 0 ? 0 : Math.max(idle, responseTimeoutMs) };
   }
   if (limits === undefined) return {};
   return {
-    ...(limits.responseTimeout === undefined ? {} : { patienceMs: limits.responseTimeout }),
-    ...(idle === undefined ? {} : { idlePatienceMs: idle }),
+    ...(limits.responseTimeout === undefined ? {} : { responseTimeoutMs: limits.responseTimeout }),
+    ...(idle === undefined ? {} : { idleTimeoutMs: idle }),
   };
 }
 
@@ -52,13 +52,13 @@ export interface Patience {
 
 /** How long a node may be quiet, in milliseconds: until its answer's head, or (`headed`) behind it; 0 is for ever. */
 export function quietLimit(
-  { patienceMs, idlePatienceMs }: UpstreamRequest,
+  { responseTimeoutMs, idleTimeoutMs: idlePatienceMs }: UpstreamRequest,
   { responseTimeoutMs, idleTimeoutMs }: Patience,
   headed: boolean,
 ): number {
-  if (!headed) return patienceMs ?? responseTimeoutMs;
+  if (!headed) return responseTimeoutMs ?? responseTimeoutMs;
   if (idlePatienceMs !== undefined) return idlePatienceMs;
-  return idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, patienceMs ?? 0);
+  return idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, responseTimeoutMs ?? 0);
 }
 
 /** The limit of the whole exchange, never below what the query says itself, but what a timer can hold; 0 is none. */

@@ -141,7 +141,7 @@ describe('what throws in the gateway itself', () => {
     expect([
       outstanding(),
       gateway.concurrency.under('coordinator'),
-      gateway.parking.waiting('coordinator'),
+      gateway.waitQueue.waiting('coordinator'),
     ]).toEqual([0, 0, 0]);
   };
 
@@ -192,7 +192,7 @@ describe('what throws in the gateway itself', () => {
     });
     gateway.cluster.unlead('coordinator');
     const waiting = get();
-    while (gateway.parking.waiting('coordinator') === 0)
+    while (gateway.waitQueue.waiting('coordinator') === 0)
       await new Promise((resolve) => setTimeout(resolve, 5));
     sabotaged = true;
     gateway.cluster.lead('coordinator', leader.origin);

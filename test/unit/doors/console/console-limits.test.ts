@@ -42,12 +42,12 @@ async function until(holds: () => boolean): Promise<void> {
 
 /** Nothing is left of any page. */
 async function givenBack(): Promise<void> {
-  const { cluster, concurrency, parking } = gateway;
+  const { cluster, concurrency, waitQueue } = gateway;
   await until(
     () =>
       cluster.node(leader.origin).outstanding === 0 &&
       concurrency.under('coordinator') === 0 &&
-      parking.waiting('coordinator') === 0,
+      waitQueue.waiting('coordinator') === 0,
   );
 }
 
@@ -93,7 +93,7 @@ test('pages wait for room, and take it in their turn', async () => {
   const first = get(PAGE);
   await until(() => held.length === 1);
   const second = get(PAGE);
-  await until(() => gateway.parking.queued('coordinator') === 1);
+  await until(() => gateway.waitQueue.queued('coordinator') === 1);
   expect(gateway.concurrency.under('coordinator')).toBe(1);
   held[0]?.();
   await until(() => held.length === 2);
