@@ -70,7 +70,7 @@ export class Call implements UpstreamCall, BodySink {
     this.#request = request;
     this.#handler = handler;
     this.#errors = errors;
-    node.outstanding++;
+    node.begin();
   }
 
   /** Its connection is for it alone: those of many writes would pile up otherwise. */
@@ -267,7 +267,7 @@ export class Call implements UpstreamCall, BodySink {
 
   #finish(): void {
     this.#over = true;
-    this.#node.outstanding--;
+    this.#node.end();
     this.#stream?.stop();
   }
 

@@ -353,8 +353,8 @@ export class ConsolePage implements WaitOwner {
   }
 
   #count(node: UpstreamNode | null): void {
-    if (this.#counted !== null) this.#counted.outstanding--;
-    if (node !== null) node.outstanding++;
+    this.#counted?.end();
+    node?.begin();
     this.#counted = node;
   }
 

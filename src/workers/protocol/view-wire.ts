@@ -98,8 +98,8 @@ export function createViewReader(): ViewReader {
   }
 
   function readShares(text: string): void {
-    for (const { node } of brokers) node.share = 1;
-    for (const [origin, share] of JSON.parse(text) as Shares) objects.at(origin).share = share;
+    for (const { node } of brokers) node.takeShare(1);
+    for (const [origin, share] of JSON.parse(text) as Shares) objects.at(origin).takeShare(share);
   }
 
   function leader({ node, ...rest }: LeaderWire): LeaderView {

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Cluster, ClusterEvents } from '../../../src/cluster/cluster.ts';
-import type { UpstreamNode } from '../../../src/cluster/node.ts';
+import { UpstreamNode } from '../../../src/cluster/node.ts';
 import type { ClusterView, LeaderView } from '../../../src/cluster/view.ts';
 import {
   type Discovery,
@@ -13,7 +13,9 @@ import {
 import type { ExchangeRecord } from '../../../src/exchange/ports/record.ts';
 
 export function node(hostAndPort: string, outstanding = 0): UpstreamNode {
-  return { origin: `http://${hostAndPort}`, hostAndPort, outstanding, share: 1 };
+  const made = new UpstreamNode(`http://${hostAndPort}`);
+  made.recount(outstanding);
+  return made;
 }
 
 export function leaderless(role: MasterRole): LeaderView {

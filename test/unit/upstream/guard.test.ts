@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { UpstreamNode } from '../../../src/cluster/node.ts';
+import { UpstreamNode } from '../../../src/cluster/node.ts';
 import type {
   UpstreamCall,
   UpstreamHandler,
@@ -56,7 +56,7 @@ afterEach(async () => {
 });
 
 function nodeAt(origin: string): UpstreamNode {
-  return { origin, hostAndPort: origin.replace(/^https?:\/\//, ''), outstanding: 0, share: 1 };
+  return new UpstreamNode(origin);
 }
 
 async function until(holds: () => boolean): Promise<void> {
@@ -247,7 +247,7 @@ describe('what throws in a connection', () => {
     const { connection } = begin();
     if (connection.call !== null) {
       connection.call.fail = () => {
-        node.outstanding--;
+        node.end();
         throw new Error('told');
       };
     }

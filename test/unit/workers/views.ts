@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { UpstreamNode } from '../../../src/cluster/node.ts';
+import { UpstreamNode } from '../../../src/cluster/node.ts';
 import type { ClusterView, LeaderView } from '../../../src/cluster/view.ts';
 import type { MasterRole, Role } from '../../../src/discovery/discovery.ts';
 
@@ -67,10 +67,5 @@ export function arbitraryView(nodes: readonly UpstreamNode[]): fc.Arbitrary<Clus
 }
 
 export function nodesOf(...hosts: string[]): UpstreamNode[] {
-  return hosts.map((hostAndPort) => ({
-    origin: `http://${hostAndPort}`,
-    hostAndPort,
-    outstanding: 0,
-    share: 1,
-  }));
+  return hosts.map((hostAndPort) => new UpstreamNode(`http://${hostAndPort}`));
 }

@@ -211,7 +211,7 @@ describe('an error', () => {
     await until(() => errors.counts.worker > 1);
     mend();
     const node = primary.view.nodes.get(BROKERS[0]) as UpstreamNode;
-    node.share = 0.5;
+    node.takeShare(0.5);
     await until(() => workers.every((worker) => nodeIn(worker, BROKERS[0]).share === 0.5));
   });
 

@@ -9,6 +9,13 @@ import { changedParts, createViewReader, encodeView } from '../../../../src/work
 import { arbitraryView, nodesOf } from '../views.ts';
 
 const nodes = nodesOf('10.0.0.1:8082', '10.0.0.2:8082', '10.0.0.3:8081', '[fd00::4]:8281');
+/** What the nodes of a view keep to themselves. */
+const countsOf = ({ nodes, brokers }: ClusterView): unknown[] =>
+  [...nodes.values(), ...brokers.map(({ node }) => node)].map(({ origin, outstanding, share }) => [
+    origin,
+    outstanding,
+    share,
+  ]);
 const named = (target: Target): string => (target.kind === 'node' ? target.node.origin : target.reason);
 
 /** Whom every kind of request gets, for the same throws of the dice. */
@@ -35,7 +42,7 @@ test('a worker decides on the view as the primary would, however the view has ch
       let told = null;
       let read: ClusterView | null = null;
       for (const [view, share, throws] of steps) {
-        for (const [i, node] of nodes.entries()) node.share = share[i] ?? 1;
+        for (const [i, node] of nodes.entries()) node.takeShare(share[i] ?? 1);
         const next = encodeView(view);
         const parts = changedParts(told, next);
         told = next;
@@ -44,8 +51,9 @@ test('a worker decides on the view as the primary would, however the view has ch
         expect(decisions(read, throws)).toEqual(decisions(view, throws));
         // Shares of those that are no Broker mean nothing.
         const known = new Set(view.brokers.map(({ node }) => node.origin));
-        for (const node of [...nodes, ...read.nodes.values()]) if (!known.has(node.origin)) node.share = 1;
+        for (const node of [...nodes, ...read.nodes.values()]) if (!known.has(node.origin)) node.takeShare(1);
         expect(read).toEqual(view);
+        expect(countsOf(read)).toEqual(countsOf(view));
       }
     }),
   );
@@ -67,7 +75,7 @@ test('a node keeps its object, and with it what is under way, through all views'
   const reader = createViewReader();
   const first = reader.read(encodeView(view)).nodes.get('http://10.0.0.1:8082');
   if (first === undefined) throw new Error('no node');
-  first.outstanding = 3;
+  first.recount(3);
   reader.read(encodeView({ ...view, nodes: new Map(), brokers: [], pools: new Map() }));
   expect(reader.read(encodeView(view)).nodes.get(first.origin)).toBe(first);
 });
