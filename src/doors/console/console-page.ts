@@ -121,8 +121,8 @@ export class ConsolePage implements WaitOwner {
 
   choose(): Target {
     const leader = this.#options.cluster.view.leaders.coordinator;
-    if (leader.state === 'serving' && leader.node !== null) return { kind: 'node', node: leader.node };
-    return { kind: 'wait', reason: leader.waitReason ?? 'no_leader' };
+    if (leader.state === 'serving') return { kind: 'node', node: leader.node };
+    return { kind: 'wait', reason: leader.waitReason };
   }
 
   /** Pages are few and small. */

@@ -68,7 +68,7 @@ export function concerns(
 ): boolean {
   const leads = MASTER_ROLES.some((role) => {
     const leader = view.leaders[role];
-    return leader.node === node && leader.state === 'serving';
+    return leader.state === 'serving' && leader.node === node;
   });
   return (
     leads || (outcome !== 'reset' && view.brokers.some((broker) => broker.node === node && broker.ready))
@@ -76,7 +76,8 @@ export function concerns(
 }
 
 function doubted(leader: LeaderView, doubts: ReadonlyMap<UpstreamNode, Doubt>): LeaderView {
-  const doubt = leader.node === null ? undefined : doubts.get(leader.node);
-  if (doubt === undefined || leader.state !== 'serving') return leader;
+  if (leader.state !== 'serving') return leader;
+  const doubt = doubts.get(leader.node);
+  if (doubt === undefined) return leader;
   return { ...leader, state: 'elected', since: doubt.since, waitReason: doubt.reason };
 }

@@ -13,17 +13,19 @@ export function arbitraryView(nodes: readonly UpstreamNode[]): fc.Arbitrary<Clus
       .record({
         state: fc.constantFrom('none' as const, 'elected' as const, 'serving' as const),
         node,
+        named: fc.boolean(),
         term: fc.option(fc.nat(), { nil: null }),
         knownBy: fc.constantFrom('latch' as const, 'probe' as const, 'both' as const, 'stale' as const),
         since: fc.nat(),
         why: fc.constantFrom(...WHY),
       })
-      .map(({ why, ...rest }) => ({
-        ...rest,
-        role,
-        node: rest.state === 'none' ? null : rest.node,
-        waitReason: rest.state === 'serving' ? null : why,
-      }));
+      .map(({ state, named, why, since, ...rest }): LeaderView => {
+        if (state === 'serving') return { ...rest, role, since, state, waitReason: null };
+        if (state === 'elected') {
+          return { ...rest, role, since, state, node: named ? rest.node : null, waitReason: why };
+        }
+        return { role, since, state, node: null, term: null, knownBy: 'nothing', waitReason: why };
+      });
   const broker = fc.record({
     node,
     service: fc.constantFrom('druid/broker', 'druid/broker-hot'),

@@ -265,4 +265,6 @@ test('the nodes of the primary count what all workers have under way', () => {
   expect(node?.outstanding).toBe(5);
   hub.loads(second().member, []);
   expect(node?.outstanding).toBe(2);
+  hub.loads(first().member, []);
+  expect(node?.outstanding).toBe(0);
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { ClusterView } from '../../../../src/cluster/view.ts';
+import type { ClusterView, LeaderView } from '../../../../src/cluster/view.ts';
 import { ROLES } from '../../../../src/discovery/discovery.ts';
 import { chooseConnection } from '../../../../src/routing/jdbc/broker-choice.ts';
 import type { Target } from '../../../../src/routing/target.ts';
@@ -67,6 +67,30 @@ test('a new leader does not carry the Brokers along, and nothing is told twice',
   const moved = encodeView({ ...view, leaders: { ...view.leaders, overlord: leader } });
   expect(changedParts(told, moved)).toEqual({ head: moved.head });
   expect(changedParts(moved, moved)).toBeNull();
+});
+
+test('a leader is told as text, its node by the origin', () => {
+  const [view] = fc.sample(arbitraryView(nodes), { numRuns: 1, seed: 1 });
+  const [node] = nodes;
+  if (view === undefined || node === undefined) throw new Error('no view');
+  const seen = { term: 7, knownBy: 'latch', since: 5 } as const;
+  const told = (coordinator: LeaderView): string => {
+    const { head } = encodeView({ ...view, leaders: { ...view.leaders, coordinator } });
+    return JSON.stringify(JSON.parse(head).leaders.coordinator);
+  };
+  expect(told({ role: 'coordinator', state: 'serving', node, ...seen, waitReason: null })).toBe(
+    '{"role":"coordinator","state":"serving","node":"http://10.0.0.1:8082","term":7,"knownBy":"latch","since":5,"waitReason":null}',
+  );
+  expect(told({ role: 'coordinator', state: 'elected', node, ...seen, waitReason: 'zookeeper_stale' })).toBe(
+    '{"role":"coordinator","state":"elected","node":"http://10.0.0.1:8082","term":7,"knownBy":"latch","since":5,"waitReason":"zookeeper_stale"}',
+  );
+  expect(told({ role: 'coordinator', state: 'elected', node: null, ...seen, waitReason: 'no_leader' })).toBe(
+    '{"role":"coordinator","state":"elected","node":null,"term":7,"knownBy":"latch","since":5,"waitReason":"no_leader"}',
+  );
+  const none = { term: null, knownBy: 'nothing', since: 5, waitReason: 'no_leader' } as const;
+  expect(told({ role: 'coordinator', state: 'none', node: null, ...none })).toBe(
+    '{"role":"coordinator","state":"none","node":null,"term":null,"knownBy":"nothing","since":5,"waitReason":"no_leader"}',
+  );
 });
 
 test('a node keeps its object, and with it what is under way, through all views', () => {
