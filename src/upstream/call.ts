@@ -14,6 +14,15 @@ import type { AnswerHead } from '../http/response-head.ts';
 /** A body up to this many bytes goes out in one write with its head. */
 const ONE_WRITE = 16 * 1024;
 
+/**
+ * How far a request has got. `open`: more of it may be written, if there is more. `blocked`: the node takes nothing
+ * more at the moment. `sent`: its last byte has been written.
+ */
+type RequestState = 'open' | 'blocked' | 'sent';
+
+/** How far its answer has got. `begun`: bytes have come. `headed`: its head is there. */
+type AnswerState = 'awaited' | 'begun' | 'headed';
+
 /** What is usual. */
 export interface Patience {
   /** Time from the request to the answer's whole head, whatever comes before that; 0 waits for ever. */
@@ -47,18 +56,12 @@ export class Call implements UpstreamCall, BodySink {
   readonly #errors: InternalErrors;
   #connection: Wire | null = null;
   #over = false;
-  /** The node takes nothing more at the moment. */
-  #blocked = false;
   /** `ride` has returned: from now on the handler hears what happens. */
   #riding = false;
   /** What was thrown first. */
   #thrown: { readonly error: unknown } | null = null;
-  /** A byte of an answer has come. */
-  answered = false;
-  /** The request's last byte has been written. */
-  sent = false;
-  /** The answer's head is there. */
-  headed = false;
+  #requestState: RequestState = 'open';
+  #answerState: AnswerState = 'awaited';
 
   constructor(
     node: UpstreamNode,
@@ -86,9 +89,24 @@ export class Call implements UpstreamCall, BodySink {
     return idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, patienceMs ?? 0);
   }
 
+  /** A byte of an answer has come. */
+  get answered(): boolean {
+    return this.#answerState !== 'awaited';
+  }
+
+  /** The answer's head is there. */
+  get headed(): boolean {
+    return this.#answerState === 'headed';
+  }
+
+  /** The request's last byte has been written. */
+  get sent(): boolean {
+    return this.#requestState === 'sent';
+  }
+
   /** The request is not whole, and its client's next piece is what is missing. */
   get awaitsClient(): boolean {
-    return !this.sent && !this.#blocked;
+    return this.#requestState === 'open';
   }
 
   /** Goes out on this connection. Throws what is thrown meanwhile; then it is over, and the handler hears nothing. */
@@ -119,7 +137,7 @@ export class Call implements UpstreamCall, BodySink {
     if (body === null) {
       const empty = method === 'POST' || method === 'PUT';
       connection.write(empty ? `${head}Content-Length: 0\r\n\r\n` : `${head}\r\n`);
-      this.sent = true;
+      this.#requestState = 'sent';
       return;
     }
     if (Buffer.isBuffer(body)) {
@@ -131,7 +149,7 @@ export class Call implements UpstreamCall, BodySink {
         connection.write(body);
         connection.uncork();
       }
-      this.sent = true;
+      this.#requestState = 'sent';
       this.#handler.onBodySent(body.length);
       return;
     }
@@ -146,8 +164,9 @@ export class Call implements UpstreamCall, BodySink {
     try {
       connection.touch();
       this.#handler.onBodySent(chunk.length);
-      this.#blocked = !this.#framed(connection, chunk);
-      return !this.#blocked;
+      const more = this.#framed(connection, chunk);
+      this.#requestState = more ? 'open' : 'blocked';
+      return more;
     } catch (error) {
       this.crash(error);
       return false;
@@ -169,14 +188,14 @@ export class Call implements UpstreamCall, BodySink {
     try {
       this.#connection?.touch();
       if (this.#request.bodyLength === null) this.#connection?.write('0\r\n\r\n');
-      this.sent = true;
+      this.#requestState = 'sent';
     } catch (error) {
       this.crash(error);
     }
   }
 
   onDrain(): void {
-    this.#blocked = false;
+    if (this.#requestState === 'blocked') this.#requestState = 'open';
     this.#connection?.touch();
     try {
       this.#stream?.resume();
@@ -185,8 +204,13 @@ export class Call implements UpstreamCall, BodySink {
     }
   }
 
+  /** Bytes of the answer have come. */
+  onBytes(): void {
+    if (this.#answerState === 'awaited') this.#answerState = 'begun';
+  }
+
   onHead(head: AnswerHead): void {
-    this.headed = true;
+    this.#answerState = 'headed';
     if (this.#over) return;
     try {
       this.#handler.onHead(head);

@@ -169,6 +169,7 @@ describe('what throws in a connection', () => {
       maxHeadBytes: 4_096,
       buffers: faultyBuffers,
       keeper,
+      limits: { connectTimeoutMs: 0, keepAliveTimeoutMs: 0, responseTimeoutMs: 0, idleTimeoutMs: 0 },
       clock() {
         fault('clock');
         if (call?.sent) fault('clock of the answer');
