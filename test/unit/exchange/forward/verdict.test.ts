@@ -1,0 +1,258 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Role } from '../../../../src/discovery/discovery.ts';
+import {
+  type AnswerSeen,
+  type Attempted,
+  afterFailure,
+  afterHead,
+  mayResend,
+  type Verdict,
+} from '../../../../src/exchange/forward/verdict.ts';
+import type { UpstreamFailure, UpstreamFailureKind } from '../../../../src/exchange/ports/upstream.ts';
+import type { RouteClass } from '../../../../src/routing/route.ts';
+
+/** Whether a request of this class may change something, so that twice is not as once. */
+const HAS_EFFECT: Readonly<Record<RouteClass, boolean>> = {
+  read: false,
+  query: false,
+  stream: false,
+  write: true,
+  statement: true,
+  cancel: true,
+  jdbc: true,
+};
+/** How often a request of which bytes went out may be sent again. */
+const MOST_REPEATS: Readonly<Record<Role, number>> = { coordinator: 3, overlord: 3, broker: 1 };
+const KINDS: Readonly<Record<UpstreamFailureKind, null>> = {
+  connect: null,
+  stale: null,
+  reset: null,
+  no_answer: null,
+  stalled: null,
+  malformed: null,
+};
+const FATE_UNKNOWN = 'may or may not have been executed';
+
+const keysOf = <K extends string>(of: Readonly<Record<K, unknown>>): K[] => Object.keys(of) as K[];
+const isMaster = ({ role }: Attempted): boolean => role !== 'broker';
+const isRedirect = ({ status }: AnswerSeen): boolean => status === 301 || status === 302 || status === 307;
+const isUnavailable = ({ status }: AnswerSeen): boolean => status >= 502 && status <= 504;
+
+const attempts: fc.Arbitrary<Attempted> = fc.record({
+  role: fc.constantFrom(...keysOf(MOST_REPEATS)),
+  class: fc.constantFrom(...keysOf(HAS_EFFECT)),
+  replayable: fc.boolean(),
+  repeats: fc.nat(4),
+});
+const failures: fc.Arbitrary<UpstreamFailure> = fc.record({
+  kind: fc.constantFrom(...keysOf(KINDS)),
+  answered: fc.boolean(),
+});
+const answers: fc.Arbitrary<AnswerSeen> = fc.record({
+  status: fc.oneof(
+    fc.constantFrom(200, 301, 302, 303, 307, 308, 502, 503, 504),
+    fc.integer({ min: 200, max: 599 }),
+  ),
+  contentType: fc.constantFrom(null, 'text/html', 'application/json', 'application/x-jackson-smile'),
+  location: fc.option(fc.record({ known: fc.boolean(), sameTarget: fc.boolean() }), { nil: null }),
+});
+
+/** A master says that it did nothing, since another one leads. */
+const refersToLeader = (seen: AnswerSeen, attempted: Attempted): boolean =>
+  isMaster(attempted) &&
+  isRedirect(seen) &&
+  seen.location !== null &&
+  (seen.location.sameTarget || (seen.location.known && seen.status === 307));
+
+function check(
+  law: (attempted: Attempted, verdict: Verdict, failure: UpstreamFailure | AnswerSeen) => void,
+): void {
+  fc.assert(
+    fc.property(attempts, fc.oneof(failures, answers), (attempted, came) => {
+      law(attempted, 'kind' in came ? afterFailure(came, attempted) : afterHead(came, attempted), came);
+    }),
+    { numRuns: 5_000 },
+  );
+}
+
+describe('after any attempt', () => {
+  test('what may have had an effect is not sent again', () => {
+    check((attempted, verdict, came) => {
+      if (!HAS_EFFECT[attempted.class] || verdict.kind !== 'again') return;
+      const without = 'kind' in came ? came.kind === 'connect' : refersToLeader(came, attempted);
+      expect(without).toBe(true);
+    });
+  });
+
+  test('a request is sent again only from its beginning, unless nothing of it was sent', () => {
+    check((attempted, verdict, came) => {
+      if (verdict.kind !== 'again' || ('kind' in came && came.kind === 'connect')) return;
+      expect(attempted.replayable).toBe(true);
+    });
+  });
+
+  test('what was sent again as often as it may be is not sent again, and each time counts', () => {
+    check((attempted, verdict, came) => {
+      if (verdict.kind !== 'again') return;
+      if (verdict.counts) expect(attempted.repeats).toBeLessThan(MOST_REPEATS[attempted.role]);
+      // Uncounted: nothing was sent, or a master is not ready yet, which the time to wait bounds.
+      else if ('kind' in came) expect(came.kind).toBe('connect');
+      else expect([isMaster(attempted), isUnavailable(came)]).toEqual([true, true]);
+    });
+  });
+
+  test('only a Broker that is not available is not to be asked once more', () => {
+    check((attempted, verdict, came) => {
+      if (verdict.kind !== 'again') return;
+      const refused = !('kind' in came) && !isMaster(attempted);
+      expect(verdict.onlyElsewhere).toBe(refused);
+    });
+  });
+
+  test('the error that is the answer when there is nowhere to go is one of a gateway', () => {
+    check((_, verdict) => {
+      if (verdict.kind === 'relay') return;
+      const { status, reason, message, retryAfter } = verdict.error;
+      expect([502, 503, 504]).toContain(status);
+      expect(reason).toMatch(/^[a-z_]+$/);
+      expect(message).toMatch(/^[A-Z].*\.$/);
+      if (status === 503) expect(retryAfter).toBe(1);
+    });
+  });
+
+  test('the same again gives the same verdict', () => {
+    fc.assert(
+      fc.property(attempts, failures, answers, (attempted, failure, seen) => {
+        const frozen = Object.freeze({ ...attempted });
+        expect(afterFailure(failure, frozen)).toEqual(afterFailure({ ...failure }, { ...attempted }));
+        expect(afterHead(seen, frozen)).toEqual(afterHead({ ...seen }, { ...attempted }));
+      }),
+    );
+  });
+});
+
+describe('after a failure', () => {
+  const checkFailure = (
+    law: (attempted: Attempted, verdict: Verdict, failure: UpstreamFailure) => void,
+  ): void =>
+    check((attempted, verdict, came) => ('kind' in came ? law(attempted, verdict, came) : undefined));
+
+  test('there is nothing to relay', () => {
+    checkFailure((_, verdict) => expect(verdict.kind).not.toBe('relay'));
+  });
+
+  test('without a connection any request goes elsewhere, and it does not count', () => {
+    checkFailure((_, verdict, { kind }) => {
+      if (kind !== 'connect') return;
+      expect(verdict).toMatchObject({ kind: 'again', outcome: 'connect_failed', counts: false });
+    });
+  });
+
+  test('nothing is sent again of which a byte of an answer had come', () => {
+    checkFailure((_, verdict, { kind, answered }) => {
+      if (kind !== 'connect' && answered) expect(verdict.kind).toBe('fail');
+    });
+  });
+
+  test('what ended early is sent again exactly if it changes nothing, and there is a time left', () => {
+    checkFailure((attempted, verdict, { kind, answered }) => {
+      if (kind !== 'reset') return;
+      const again =
+        !answered &&
+        attempted.replayable &&
+        !HAS_EFFECT[attempted.class] &&
+        attempted.repeats < MOST_REPEATS[attempted.role];
+      expect([verdict.kind, verdict.outcome]).toEqual([again ? 'again' : 'fail', 'reset']);
+    });
+  });
+
+  test('who was slow, or sent what cannot be read, is not asked again', () => {
+    checkFailure((_, verdict, { kind }) => {
+      if (kind === 'connect' || kind === 'reset') return;
+      expect(verdict.kind).toBe('fail');
+      const late = kind === 'no_answer' || kind === 'stalled';
+      if (verdict.kind === 'fail') expect(verdict.error.status).toBe(late ? 504 : 502);
+    });
+  });
+
+  test('a node is not blamed for a kept connection that ended, nor for a query that takes long', () => {
+    checkFailure((_, verdict, { kind }) => {
+      const blamed = kind === 'connect' || kind === 'reset' || kind === 'malformed';
+      expect(verdict.outcome !== null).toBe(blamed);
+    });
+  });
+
+  test('the fate of a request is called unknown exactly if it may have had an effect', () => {
+    checkFailure((attempted, verdict, { kind }) => {
+      if (kind === 'connect' || verdict.kind === 'relay') return;
+      expect(verdict.error.message.includes(FATE_UNKNOWN)).toBe(HAS_EFFECT[attempted.class]);
+    });
+  });
+
+  test('a kept connection that ended lets a request be sent once more exactly if it changes nothing', () => {
+    fc.assert(
+      fc.property(attempts, (attempted) => {
+        expect(mayResend(attempted)).toBe(attempted.replayable && !HAS_EFFECT[attempted.class]);
+      }),
+    );
+  });
+});
+
+describe('after the head of an answer', () => {
+  const checkHead = (law: (attempted: Attempted, verdict: Verdict, seen: AnswerSeen) => void): void =>
+    check((attempted, verdict, came) => ('kind' in came ? undefined : law(attempted, verdict, came)));
+
+  test('all is relayed but redirects of a master, and what says in no words of Druid that nobody is there', () => {
+    checkHead((attempted, verdict, seen) => {
+      const redirects = isMaster(attempted) && isRedirect(seen) && seen.location !== null;
+      const druid = seen.contentType !== null && !seen.contentType.startsWith('text/');
+      if (redirects || (isUnavailable(seen) && !druid)) return;
+      expect(verdict).toEqual({ kind: 'relay', outcome: 'ok' });
+    });
+  });
+
+  test('no client learns of a place that the gateway does not know', () => {
+    checkHead((attempted, verdict, seen) => {
+      if (!isMaster(attempted) || !isRedirect(seen) || seen.location?.known !== false) return;
+      expect(verdict.kind).not.toBe('relay');
+    });
+  });
+
+  test('a master that refers to the leader did nothing: even a write goes on, as long as its body is here', () => {
+    checkHead((attempted, verdict, seen) => {
+      if (!refersToLeader(seen, attempted)) return;
+      const again = attempted.replayable && attempted.repeats < MOST_REPEATS[attempted.role];
+      expect([verdict.kind, verdict.outcome]).toEqual([again ? 'again' : 'fail', 'not_leader']);
+    });
+  });
+
+  test('a node is told on exactly if it does not lead or is not available', () => {
+    checkHead((attempted, verdict, seen) => {
+      const druid = seen.contentType !== null && !seen.contentType.startsWith('text/');
+      if (refersToLeader(seen, attempted)) expect(verdict.outcome).toBe('not_leader');
+      else expect(verdict.outcome).toBe(isUnavailable(seen) && !druid ? 'unavailable' : 'ok');
+    });
+  });
+});
+
+test('whatever happens to a request, it is sent again a bounded number of times, and with an effect never in doubt', () => {
+  const happening = fc.array(fc.oneof(failures, answers), { maxLength: 40, size: 'max' });
+  fc.assert(
+    fc.property(attempts, happening, (first, events) => {
+      let repeats = 0;
+      let inDoubt = false;
+      for (const came of events) {
+        const attempted = { ...first, repeats };
+        const verdict = 'kind' in came ? afterFailure(came, attempted) : afterHead(came, attempted);
+        const refused = 'kind' in came ? came.kind === 'connect' : refersToLeader(came, attempted);
+        inDoubt ||= !refused;
+        if (verdict.kind !== 'again') break;
+        expect(inDoubt && HAS_EFFECT[first.class]).toBe(false);
+        if (verdict.counts) repeats++;
+      }
+      expect(repeats).toBeLessThanOrEqual(MOST_REPEATS[first.role]);
+    }),
+    { numRuns: 2_000 },
+  );
+});
