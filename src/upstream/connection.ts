@@ -5,11 +5,11 @@ import type { InternalErrors } from '../faults/internal-errors.ts';
 import type { HeaderBlock } from '../http/header-block.ts';
 import type { AnswerHead } from '../http/response-head.ts';
 import { AnswerParser, type AnswerSink } from './answer-parser.ts';
-import type { Call, Patience, Wire } from './call.ts';
+import type { Call, UpstreamTimeouts, Wire } from './call.ts';
 import { type BufferOwner, ReadBuffer, type ReadBuffers } from './read-buffers.ts';
 
 /** Where a connection goes. */
-export interface Place {
+export interface Endpoint {
   readonly host: string;
   readonly port: number;
   /** Null for plain HTTP. */
@@ -24,7 +24,7 @@ export interface ConnectionKeeper {
 }
 
 /** How long a connection may be quiet. */
-export interface QuietLimits extends Patience {
+export interface QuietLimits extends UpstreamTimeouts {
   readonly connectTimeoutMs: number;
   /** How long an idle connection is kept: below Jetty's idle time (`druid.server.http.maxIdleTime`, 5 min). */
   readonly keepAliveTimeoutMs: number;
@@ -34,7 +34,7 @@ export interface QuietLimits extends Patience {
 export type Overdue = 'connect' | 'no_answer' | 'stalled' | 'unused';
 
 export interface ConnectionOptions {
-  readonly place: Place;
+  readonly place: Endpoint;
   readonly maxHeadBytes: number;
   readonly buffers: ReadBuffers;
   readonly keeper: ConnectionKeeper;
@@ -55,7 +55,7 @@ export type ConnectionState = 'connecting' | 'busy' | 'finishing' | 'idle' | 'go
 /** An answer that is longer, or has gone on for longer, is read into large buffers. */
 const LONG_ANSWER = 256 * 1024;
 /** So many buffers may be out before the node is read on. */
-const MOST_LENT = 2;
+const MOST_BORROWED = 2;
 /**
  * A client may take so long, in milliseconds, to take the last pieces of an answer until its connection is given up.
  * It counts no more for `maxRequestsPerNode`, so that readers who are slow could hold any number of them.
@@ -66,7 +66,7 @@ const ADDRESS_ATTEMPT_MS = 1_000;
 
 /**
  * One connection to a node: carries one request at a time, and is used again as long as nothing is in doubt. What of
- * ours throws while the socket, or a loan that comes back, is at work here ends this connection and nothing else.
+ * ours throws while the socket, or a lease that comes back, is at work here ends this connection and nothing else.
  */
 export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   readonly #socket: net.Socket;
@@ -85,7 +85,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   /** Pieces of that buffer are out. */
   #spent = false;
   /** Buffers that were read and of which pieces are out. */
-  #lent = 0;
+  #borrowed = 0;
   /** Only while it is `busy`: the node is not read. */
   #paused = false;
   #read = 0;
@@ -133,7 +133,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     // The client has the next word, and the node nothing to answer for: before the answer's head while the client
     // has not sent the request, from then on while it does not take what is out.
     if (call.headed ? this.#paused : call.awaitsClient) return null;
-    const limit = call.patienceMs(this.#limits);
+    const limit = call.quietLimitMs(this.#limits);
     if (limit > 0 && quiet > limit) return call.headed ? 'stalled' : 'no_answer';
     return null;
   }
@@ -144,7 +144,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   }
 
   /** Carries this request, at once or as soon as there is a connection. */
-  carry(call: Call): void {
+  assign(call: Call): void {
     this.#call = call;
     this.#served++;
     this.touch();
@@ -199,7 +199,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
 
   /** Makes it idle once it is finished: nothing of what it carried is out any more. */
   settle(): void {
-    if (this.#state !== 'finishing' || this.#lent > 0 || this.#socket.writableLength > 0) return;
+    if (this.#state !== 'finishing' || this.#borrowed > 0 || this.#socket.writableLength > 0) return;
     this.#state = 'idle';
     this.#keeper.onIdle(this);
   }
@@ -216,7 +216,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     this.touch();
     this.#read += to - from;
     if (this.#read > LONG_ANSWER) this.#long = true;
-    this.#call?.onBody(buffer.subarray(from, to), this.#buffer.lend());
+    this.#call?.onBody(buffer.subarray(from, to), this.#buffer.borrow());
   }
 
   onWhole(trailers: HeaderBlock, reusable: boolean): void {
@@ -225,7 +225,8 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     this.touch();
     // A node that answers before it has the whole request will not make sense of what follows. Nobody has asked for
     // what has come already.
-    if (!reusable || call?.sent !== true || call.last || this.#socket.readableLength > 0) this.destroy();
+    if (!reusable || call?.sent !== true || call.closesAfter || this.#socket.readableLength > 0)
+      this.destroy();
     else {
       this.#state = 'finishing';
       // Whoever is told of the end may send its next request on this connection, and in this turn.
@@ -241,9 +242,9 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
 
   onReturned(): void {
     try {
-      this.#lent--;
+      this.#borrowed--;
       if (this.#state === 'finishing') this.settle();
-      else if (this.#paused && this.#lent < MOST_LENT) {
+      else if (this.#paused && this.#borrowed < MOST_BORROWED) {
         this.#paused = false;
         this.touch();
         this.#socket.resume();
@@ -253,7 +254,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     }
   }
 
-  #dial({ host, port }: Place): net.Socket {
+  #dial({ host, port }: Endpoint): net.Socket {
     return net
       .connect({
         host,
@@ -269,7 +270,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   }
 
   /** TLS has buffers of its own. */
-  #dialTls({ host, port }: Place, options: tls.ConnectionOptions): tls.TLSSocket {
+  #dialTls({ host, port }: Endpoint, options: tls.ConnectionOptions): tls.TLSSocket {
     return tls
       .connect({ ...options, host, port })
       .setNoDelay()
@@ -305,10 +306,10 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
       this.#parser.feed(buffer.bytes, length);
       if (this.#call === call) call.onRest();
       if (!buffer.close()) {
-        this.#lent++;
+        this.#borrowed++;
         this.#spent = true;
       }
-      if (this.#state === 'busy') this.#paused = this.#lent >= MOST_LENT;
+      if (this.#state === 'busy') this.#paused = this.#borrowed >= MOST_BORROWED;
       else this.settle();
     } catch (error) {
       this.crash(error);

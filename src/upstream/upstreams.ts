@@ -4,7 +4,7 @@ import type { NodeTls } from '../cluster/node.ts';
 import type { Upstreams } from '../exchange/ports/upstream.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { Call } from './call.ts';
-import { type ConnectionKeeper, type Place, type QuietLimits, UpstreamConnection } from './connection.ts';
+import { type ConnectionKeeper, type Endpoint, type QuietLimits, UpstreamConnection } from './connection.ts';
 import { createReadBuffers } from './read-buffers.ts';
 
 export interface UpstreamOptions extends QuietLimits {
@@ -53,7 +53,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
   }
 
   class Origin implements ConnectionKeeper {
-    readonly #place: Place;
+    readonly #place: Endpoint;
     readonly #idle: UpstreamConnection[] = [];
     #retired = false;
 
@@ -109,7 +109,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
         origins.set(node.origin, origin);
       }
       const connection = origin.connection(request.fresh);
-      return new Call(node, request, handler, errors).ride(connection);
+      return new Call(node, request, handler, errors).sendOn(connection);
     },
 
     retain(known) {
@@ -128,7 +128,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
   };
 }
 
-function placeOf(origin: string, nodeTls: NodeTls | undefined): Place {
+function placeOf(origin: string, nodeTls: NodeTls | undefined): Endpoint {
   const { protocol, hostname, port } = new URL(origin);
   const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
   if (protocol === 'http:') return { host, port: Number(port || 80), tls: null };

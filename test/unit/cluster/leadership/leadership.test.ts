@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
-  type Claim,
   distrust,
+  type LeaderClaim,
   type Leadership,
   type LeadershipInput,
   nextLeadership,
@@ -25,7 +25,7 @@ type Event =
       /** To what it was asked last, or is asked now. */
       readonly kind: 'answers' | 'answers at once';
       readonly who: string;
-      readonly claim: Claim;
+      readonly claim: LeaderClaim;
       readonly namesItself: ProbeResult['namesItself'];
     }
   | { readonly kind: 'source'; readonly state: SourceState }

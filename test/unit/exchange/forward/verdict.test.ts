@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Role } from '../../../../src/discovery/discovery.ts';
 import {
-  type AnswerSeen,
-  type Attempted,
+  type AttemptContext,
   afterFailure,
   afterHead,
   mayResend,
+  type ResponseSummary,
   type Verdict,
 } from '../../../../src/exchange/forward/verdict.ts';
 import type { UpstreamFailure, UpstreamFailureKind } from '../../../../src/exchange/ports/upstream.ts';
@@ -35,11 +35,12 @@ const KINDS: Readonly<Record<UpstreamFailureKind, null>> = {
 const FATE_UNKNOWN = 'may or may not have been executed';
 
 const keysOf = <K extends string>(of: Readonly<Record<K, unknown>>): K[] => Object.keys(of) as K[];
-const isMaster = ({ role }: Attempted): boolean => role !== 'broker';
-const isRedirect = ({ status }: AnswerSeen): boolean => status === 301 || status === 302 || status === 307;
-const isUnavailable = ({ status }: AnswerSeen): boolean => status >= 502 && status <= 504;
+const isMaster = ({ role }: AttemptContext): boolean => role !== 'broker';
+const isRedirect = ({ status }: ResponseSummary): boolean =>
+  status === 301 || status === 302 || status === 307;
+const isUnavailable = ({ status }: ResponseSummary): boolean => status >= 502 && status <= 504;
 
-const ATTEMPTS: readonly Attempted[] = keysOf(MOST_REPEATS).flatMap((role) =>
+const ATTEMPTS: readonly AttemptContext[] = keysOf(MOST_REPEATS).flatMap((role) =>
   keysOf(HAS_EFFECT).flatMap((routeClass) =>
     [true, false].flatMap((replayable) =>
       [0, 1, 2, 3, 4].map((repeats) => ({ role, class: routeClass, replayable, repeats })),
@@ -49,14 +50,14 @@ const ATTEMPTS: readonly Attempted[] = keysOf(MOST_REPEATS).flatMap((role) =>
 const FAILURES: readonly UpstreamFailure[] = keysOf(KINDS).flatMap((kind) =>
   [true, false].map((answered) => ({ kind, answered })),
 );
-const LOCATIONS: readonly AnswerSeen['location'][] = [
+const LOCATIONS: readonly ResponseSummary['location'][] = [
   null,
   { known: true, sameTarget: true },
   { known: true, sameTarget: false },
   { known: false, sameTarget: true },
   { known: false, sameTarget: false },
 ];
-const ANSWERS: readonly AnswerSeen[] = [200, 301, 302, 303, 307, 308, 404, 500, 502, 503, 504].flatMap(
+const ANSWERS: readonly ResponseSummary[] = [200, 301, 302, 303, 307, 308, 404, 500, 502, 503, 504].flatMap(
   (status) =>
     [null, 'text/html', 'application/json', 'application/x-jackson-smile'].flatMap((contentType) =>
       LOCATIONS.map((location) => ({ status, contentType, location })),
@@ -65,57 +66,57 @@ const ANSWERS: readonly AnswerSeen[] = [200, 301, 302, 303, 307, 308, 404, 500, 
 
 const attempts = fc.constantFrom(...ATTEMPTS);
 const failures = fc.constantFrom(...FAILURES);
-const answers: fc.Arbitrary<AnswerSeen> = fc
+const answers: fc.Arbitrary<ResponseSummary> = fc
   .tuple(fc.constantFrom(...ANSWERS), fc.option(fc.integer({ min: 200, max: 599 }), { freq: 3 }))
   .map(([seen, status]) => ({ ...seen, status: status ?? seen.status }));
 
 /** A master says that it did nothing, since another one leads. */
-const refersToLeader = (seen: AnswerSeen, attempted: Attempted): boolean =>
-  isMaster(attempted) &&
+const refersToLeader = (seen: ResponseSummary, attempt: AttemptContext): boolean =>
+  isMaster(attempt) &&
   isRedirect(seen) &&
   seen.location !== null &&
   (seen.location.sameTarget || (seen.location.known && seen.status === 307));
 
 /** What must hold for each request, whatever has come of its attempt: there are few enough to go through them all. */
 function check(
-  law: (attempted: Attempted, verdict: Verdict, came: UpstreamFailure | AnswerSeen) => void,
+  law: (attempt: AttemptContext, verdict: Verdict, came: UpstreamFailure | ResponseSummary) => void,
 ): void {
-  for (const attempted of ATTEMPTS) {
-    for (const failure of FAILURES) law(attempted, afterFailure(failure, attempted), failure);
-    for (const seen of ANSWERS) law(attempted, afterHead(seen, attempted), seen);
+  for (const attempt of ATTEMPTS) {
+    for (const failure of FAILURES) law(attempt, afterFailure(failure, attempt), failure);
+    for (const seen of ANSWERS) law(attempt, afterHead(seen, attempt), seen);
   }
 }
 
 describe('after any attempt', () => {
   test('what may have had an effect is not sent again', () => {
-    check((attempted, verdict, came) => {
-      if (!HAS_EFFECT[attempted.class] || verdict.kind !== 'again') return;
-      const without = 'kind' in came ? came.kind === 'connect' : refersToLeader(came, attempted);
+    check((attempt, verdict, came) => {
+      if (!HAS_EFFECT[attempt.class] || verdict.kind !== 'again') return;
+      const without = 'kind' in came ? came.kind === 'connect' : refersToLeader(came, attempt);
       expect(without).toBe(true);
     });
   });
 
   test('a request is sent again only from its beginning, unless nothing of it was sent', () => {
-    check((attempted, verdict, came) => {
+    check((attempt, verdict, came) => {
       if (verdict.kind !== 'again' || ('kind' in came && came.kind === 'connect')) return;
-      expect(attempted.replayable).toBe(true);
+      expect(attempt.replayable).toBe(true);
     });
   });
 
   test('what was sent again as often as it may be is not sent again, and each time counts', () => {
-    check((attempted, verdict, came) => {
+    check((attempt, verdict, came) => {
       if (verdict.kind !== 'again') return;
-      if (verdict.counts) expect(attempted.repeats).toBeLessThan(MOST_REPEATS[attempted.role]);
+      if (verdict.counts) expect(attempt.repeats).toBeLessThan(MOST_REPEATS[attempt.role]);
       // Uncounted: nothing was sent, or a master is not ready yet, which the time to wait bounds.
       else if ('kind' in came) expect(came.kind).toBe('connect');
-      else expect([isMaster(attempted), isUnavailable(came)]).toEqual([true, true]);
+      else expect([isMaster(attempt), isUnavailable(came)]).toEqual([true, true]);
     });
   });
 
   test('only a Broker that is not available is not to be asked once more', () => {
-    check((attempted, verdict, came) => {
+    check((attempt, verdict, came) => {
       if (verdict.kind !== 'again') return;
-      const refused = !('kind' in came) && !isMaster(attempted);
+      const refused = !('kind' in came) && !isMaster(attempt);
       expect(verdict.onlyElsewhere).toBe(refused);
     });
   });
@@ -133,10 +134,10 @@ describe('after any attempt', () => {
 
   test('the same again gives the same verdict', () => {
     fc.assert(
-      fc.property(attempts, failures, answers, (attempted, failure, seen) => {
-        const frozen = Object.freeze({ ...attempted });
-        expect(afterFailure(failure, frozen)).toEqual(afterFailure({ ...failure }, { ...attempted }));
-        expect(afterHead(seen, frozen)).toEqual(afterHead({ ...seen }, { ...attempted }));
+      fc.property(attempts, failures, answers, (attempt, failure, seen) => {
+        const frozen = Object.freeze({ ...attempt });
+        expect(afterFailure(failure, frozen)).toEqual(afterFailure({ ...failure }, { ...attempt }));
+        expect(afterHead(seen, frozen)).toEqual(afterHead({ ...seen }, { ...attempt }));
       }),
     );
   });
@@ -144,9 +145,8 @@ describe('after any attempt', () => {
 
 describe('after a failure', () => {
   const checkFailure = (
-    law: (attempted: Attempted, verdict: Verdict, failure: UpstreamFailure) => void,
-  ): void =>
-    check((attempted, verdict, came) => ('kind' in came ? law(attempted, verdict, came) : undefined));
+    law: (attempt: AttemptContext, verdict: Verdict, failure: UpstreamFailure) => void,
+  ): void => check((attempt, verdict, came) => ('kind' in came ? law(attempt, verdict, came) : undefined));
 
   test('there is nothing to relay', () => {
     checkFailure((_, verdict) => expect(verdict.kind).not.toBe('relay'));
@@ -166,13 +166,13 @@ describe('after a failure', () => {
   });
 
   test('what ended early is sent again exactly if it changes nothing, and there is a time left', () => {
-    checkFailure((attempted, verdict, { kind, answered }) => {
+    checkFailure((attempt, verdict, { kind, answered }) => {
       if (kind !== 'reset') return;
       const again =
         !answered &&
-        attempted.replayable &&
-        !HAS_EFFECT[attempted.class] &&
-        attempted.repeats < MOST_REPEATS[attempted.role];
+        attempt.replayable &&
+        !HAS_EFFECT[attempt.class] &&
+        attempt.repeats < MOST_REPEATS[attempt.role];
       expect([verdict.kind, verdict.outcome]).toEqual([again ? 'again' : 'fail', 'reset']);
     });
   });
@@ -194,28 +194,28 @@ describe('after a failure', () => {
   });
 
   test('the fate of a request is called unknown exactly if it may have had an effect', () => {
-    checkFailure((attempted, verdict, { kind }) => {
+    checkFailure((attempt, verdict, { kind }) => {
       if (kind === 'connect' || verdict.kind === 'relay') return;
-      expect(verdict.error.message.includes(FATE_UNKNOWN)).toBe(HAS_EFFECT[attempted.class]);
+      expect(verdict.error.message.includes(FATE_UNKNOWN)).toBe(HAS_EFFECT[attempt.class]);
     });
   });
 
   test('a kept connection that ended lets a request be sent once more exactly if it changes nothing', () => {
     fc.assert(
-      fc.property(attempts, (attempted) => {
-        expect(mayResend(attempted)).toBe(attempted.replayable && !HAS_EFFECT[attempted.class]);
+      fc.property(attempts, (attempt) => {
+        expect(mayResend(attempt)).toBe(attempt.replayable && !HAS_EFFECT[attempt.class]);
       }),
     );
   });
 });
 
 describe('after the head of an answer', () => {
-  const checkHead = (law: (attempted: Attempted, verdict: Verdict, seen: AnswerSeen) => void): void =>
-    check((attempted, verdict, came) => ('kind' in came ? undefined : law(attempted, verdict, came)));
+  const checkHead = (law: (attempt: AttemptContext, verdict: Verdict, seen: ResponseSummary) => void): void =>
+    check((attempt, verdict, came) => ('kind' in came ? undefined : law(attempt, verdict, came)));
 
   test('all is relayed but redirects of a master, and what says in no words of Druid that nobody is there', () => {
-    checkHead((attempted, verdict, seen) => {
-      const redirects = isMaster(attempted) && isRedirect(seen) && seen.location !== null;
+    checkHead((attempt, verdict, seen) => {
+      const redirects = isMaster(attempt) && isRedirect(seen) && seen.location !== null;
       const druid = seen.contentType !== null && !seen.contentType.startsWith('text/');
       if (redirects || (isUnavailable(seen) && !druid)) return;
       expect(verdict).toEqual({ kind: 'relay', outcome: 'ok' });
@@ -223,24 +223,24 @@ describe('after the head of an answer', () => {
   });
 
   test('no client learns of a place that the gateway does not know', () => {
-    checkHead((attempted, verdict, seen) => {
-      if (!isMaster(attempted) || !isRedirect(seen) || seen.location?.known !== false) return;
+    checkHead((attempt, verdict, seen) => {
+      if (!isMaster(attempt) || !isRedirect(seen) || seen.location?.known !== false) return;
       expect(verdict.kind).not.toBe('relay');
     });
   });
 
   test('a master that refers to the leader did nothing: even a write goes on, as long as its body is here', () => {
-    checkHead((attempted, verdict, seen) => {
-      if (!refersToLeader(seen, attempted)) return;
-      const again = attempted.replayable && attempted.repeats < MOST_REPEATS[attempted.role];
+    checkHead((attempt, verdict, seen) => {
+      if (!refersToLeader(seen, attempt)) return;
+      const again = attempt.replayable && attempt.repeats < MOST_REPEATS[attempt.role];
       expect([verdict.kind, verdict.outcome]).toEqual([again ? 'again' : 'fail', 'not_leader']);
     });
   });
 
   test('a node is told on exactly if it does not lead or is not available', () => {
-    checkHead((attempted, verdict, seen) => {
+    checkHead((attempt, verdict, seen) => {
       const druid = seen.contentType !== null && !seen.contentType.startsWith('text/');
-      if (refersToLeader(seen, attempted)) expect(verdict.outcome).toBe('not_leader');
+      if (refersToLeader(seen, attempt)) expect(verdict.outcome).toBe('not_leader');
       else expect(verdict.outcome).toBe(isUnavailable(seen) && !druid ? 'unavailable' : 'ok');
     });
   });
@@ -253,9 +253,9 @@ test('whatever happens to a request, it is sent again a bounded number of times,
       let repeats = 0;
       let inDoubt = false;
       for (const came of events) {
-        const attempted = { ...first, repeats };
-        const verdict = 'kind' in came ? afterFailure(came, attempted) : afterHead(came, attempted);
-        const refused = 'kind' in came ? came.kind === 'connect' : refersToLeader(came, attempted);
+        const attempt = { ...first, repeats };
+        const verdict = 'kind' in came ? afterFailure(came, attempt) : afterHead(came, attempt);
+        const refused = 'kind' in came ? came.kind === 'connect' : refersToLeader(came, attempt);
         inDoubt ||= !refused;
         if (verdict.kind !== 'again') break;
         expect(inDoubt && HAS_EFFECT[first.class]).toBe(false);
