@@ -7,6 +7,7 @@ import {
   listOf,
   optionalFlag,
   optionalInteger,
+  optionalSection,
   section,
   text,
 } from './leaves.ts';
@@ -68,8 +69,9 @@ export const brokerSection = () =>
       pollInterval: duration(60_000, 100),
       timeout: duration(5_000, 10),
       defaultRule: text('the name of the default rules', '_default'),
-      auth: Type.Optional(
-        section({ user: text('the name of a user'), passwordFile: file("a file with the user's password") }),
-      ),
+      auth: optionalSection({
+        user: text('the name of a user'),
+        passwordFile: file("a file with the user's password"),
+      }),
     }),
   });

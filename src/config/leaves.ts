@@ -37,9 +37,13 @@ const SIZE = 'a size such as 64KiB or 1MiB, or a number of bytes';
 /** A key without a default may be absent. */
 const withDefault = (fallback: number | undefined) => (fallback === undefined ? {} : { default: fallback });
 
-/** A section: unknown keys are errors. */
+/** A section, there with its defaults where nothing is said of it; unknown keys are errors. */
 export const section = <const P extends Record<string, TSchema>>(properties: P, notes: Notes = {}) =>
-  Type.Object(properties, { ...CLOSED, ...notes });
+  Type.Object(properties, { ...CLOSED, default: {}, ...notes });
+
+/** A section that is there only where it is given, and then with its defaults. */
+export const optionalSection = <const P extends Record<string, TSchema>>(properties: P) =>
+  Type.Optional(Type.Object(properties, CLOSED));
 
 /** Milliseconds. */
 export const duration = (fallback: number, minimum = 1) =>

@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
-import { complete, derivePaths, merge } from './complete.ts';
 import { druidPropertiesLayer } from './druid-properties-layer.ts';
 import { type Environment, environmentLayer } from './environment-layer.ts';
 import type { Flags } from './flags.ts';
 import { flagsLayer } from './flags-layer.ts';
 import type { Layer } from './layer.ts';
+import { derivePaths, merge } from './merge.ts';
 import { givesPassword, oneSourceOfPassword } from './password.ts';
 import { ConfigError, problem } from './problems.ts';
 import type { Config } from './schema.ts';
-import { isTree, type Tree } from './tree.ts';
-import { validate, validateTogether, whereOf } from './validate.ts';
+import { isTree } from './tree.ts';
+import { complete, validateTogether, whereOf } from './validate.ts';
 import { codeOf, yamlLayer } from './yaml-layer.ts';
 
 export interface ConfigSources {
@@ -38,8 +38,9 @@ export function loadConfig(sources: ConfigSources): Config {
   const layers = oneSourceOfPassword(sourced);
   const early = layers.flatMap(({ problems }) => problems);
   const merged = merge(layers.map(({ value }) => value));
-  const tree = derivePaths(complete(isTree(merged) ? merged : {}) as Tree);
-  const wrong = validate(tree, layers);
+  // A copy, as defaults are filled into it, and messages look at what the layers say.
+  const tree = derivePaths(structuredClone(isTree(merged) ? merged : {}));
+  const wrong = complete(tree, layers);
   const problems = [...early, ...wrong, ...(wrong.length === 0 ? validateTogether(tree, layers) : [])];
   if (problems.length > 0) throw new ConfigError(problems);
   return freeze(withSecrets(tree as unknown as Config, layers));

@@ -11,6 +11,7 @@ import {
   formatted,
   listOf,
   optionalFlag,
+  optionalSection,
   secret,
   section,
   share,
@@ -35,7 +36,7 @@ const nodeUrl = () => formatted('node-url', NODE_URL);
 
 /** What a role may have of its own in `parking`; the section's own values hold for what is not there. */
 const waits = () =>
-  section({
+  optionalSection({
     maxWait: Type.Optional(durationOrZero(undefined, 'never waits')),
     maxRequests: Type.Optional(count(undefined, 0, 'a whole number from 0')),
     maxBytes: Type.Optional(size(undefined, 0, 16 * 1024 * MiB)),
@@ -43,16 +44,14 @@ const waits = () =>
 
 /** What a class of requests may have of its own in `upstream`; the section's own values hold for what is not there. */
 const timeouts = () =>
-  Type.Optional(
-    section({
-      responseTimeout: Type.Optional(durationOrZero(undefined, 'waits for ever')),
-      idleTimeout: Type.Optional(durationOrZero(undefined, 'waits for ever')),
-      totalTimeout: Type.Optional(durationOrZero(undefined, 'is no limit')),
-    }),
-  );
+  optionalSection({
+    responseTimeout: Type.Optional(durationOrZero(undefined, 'waits for ever')),
+    idleTimeout: Type.Optional(durationOrZero(undefined, 'waits for ever')),
+    totalTimeout: Type.Optional(durationOrZero(undefined, 'is no limit')),
+  });
 
 /** What native or SQL queries may have of their own in `queries`. */
-const ofQueries = () => Type.Optional(section({ cancelOnDisconnect: optionalFlag() }));
+const ofQueries = () => optionalSection({ cancelOnDisconnect: optionalFlag() });
 
 const clientTls = {
   caFile: Type.Optional(file('a PEM file with the authorities to trust')),
@@ -72,15 +71,13 @@ export const ConfigSchema = section({
     {
       host: host('0.0.0.0'),
       port: port(8888),
-      tls: Type.Optional(
-        section({
-          certFile: file("a PEM file with the server's certificate"),
-          keyFile: file("a PEM file with the server's key"),
-          caFile: Type.Optional(file('a PEM file with the authorities that sign client certificates')),
-          keyPassphraseFile: Type.Optional(file("a file with the key's passphrase")),
-          requireClientCertificate: flag(false),
-        }),
-      ),
+      tls: optionalSection({
+        certFile: file("a PEM file with the server's certificate"),
+        keyFile: file("a PEM file with the server's key"),
+        caFile: Type.Optional(file('a PEM file with the authorities that sign client certificates')),
+        keyPassphraseFile: Type.Optional(file("a file with the key's passphrase")),
+        requireClientCertificate: flag(false),
+      }),
     },
     { shorthand: 'address', expected: ADDRESS },
   ),
@@ -99,24 +96,20 @@ export const ConfigSchema = section({
     connect: formatted('zookeeper-connect', 'HOST:PORT[,HOST:PORT...][/chroot]', 'localhost:2181'),
     sessionTimeout: duration(30_000, 1_000),
     basePath: znode('an absolute ZooKeeper path such as /druid', '/druid'),
-    /** Derived from `basePath` where it is not given. */
-    coordinatorPath: znode('an absolute ZooKeeper path such as /druid/coordinator'),
-    auth: Type.Optional(
-      section({
-        scheme: text('an authentication scheme of ZooKeeper, for example digest', 'digest'),
-        user: text('the name of a user'),
-        /** There after loading, from wherever it came. */
-        password: Type.Optional(secret("the user's password")),
-        /** Gone after loading: its content becomes `password`. */
-        passwordFile: Type.Optional(file("a file with the user's password")),
-      }),
-    ),
-    tls: Type.Optional(
-      section({
-        ...clientTls,
-        serverName: Type.Optional(text("the name that the server's certificate must have")),
-      }),
-    ),
+    /** Derived from `basePath` where only that is given. */
+    coordinatorPath: znode('an absolute ZooKeeper path such as /druid/coordinator', '/druid/coordinator'),
+    auth: optionalSection({
+      scheme: text('an authentication scheme of ZooKeeper, for example digest', 'digest'),
+      user: text('the name of a user'),
+      /** There after loading, from wherever it came. */
+      password: Type.Optional(secret("the user's password")),
+      /** Gone after loading: its content becomes `password`. */
+      passwordFile: Type.Optional(file("a file with the user's password")),
+    }),
+    tls: optionalSection({
+      ...clientTls,
+      serverName: Type.Optional(text("the name that the server's certificate must have")),
+    }),
   }),
   static: section({
     coordinators: listOf(nodeUrl(), 'a list of URLs'),
@@ -133,7 +126,7 @@ export const ConfigSchema = section({
     ),
   }),
   upstream: section({
-    tls: Type.Optional(section(clientTls)),
+    tls: optionalSection(clientTls),
     connectTimeout: duration(2_000),
     responseTimeout: durationOrZero(900_000, 'waits for ever'),
     idleTimeout: durationOrZero(900_000, 'waits for ever'),
@@ -185,9 +178,9 @@ export const ConfigSchema = section({
     maxWaitStale: durationOrZero(3_000, 'never waits'),
     maxRequests: count(1_000, 0, 'a whole number from 0'),
     maxBytes: size(64 * MiB, 0, 16 * 1024 * MiB),
-    coordinator: Type.Optional(waits()),
-    overlord: Type.Optional(waits()),
-    broker: Type.Optional(waits()),
+    coordinator: waits(),
+    overlord: waits(),
+    broker: waits(),
   }),
   retries: section({
     share: share(0.2),
