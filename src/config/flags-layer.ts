@@ -1,8 +1,8 @@
 import { FLAGS, type Flags } from './flags.ts';
-import { type Layer, layerOf, type Setting } from './layer.ts';
+import { type ConfigSource, type Setting, sourceOf } from './layer.ts';
 import { expand } from './shorthand.ts';
 
-export function flagsLayer(flags: Flags, cwd: string): Layer {
+export function flagsSource(flags: Flags, cwd: string): ConfigSource {
   const settings: Setting[] = [];
   for (const { name, path } of FLAGS) {
     const value = flags[name];
@@ -12,5 +12,5 @@ export function flagsLayer(flags: Flags, cwd: string): Layer {
   if (flags.zookeeper !== undefined && flags.discovery === undefined) {
     settings.push({ path: ['discovery', 'type'], value: 'zookeeper', where: 'flag --zookeeper' });
   }
-  return layerOf(settings, (tree) => expand(tree, cwd), []);
+  return sourceOf(settings, (tree) => expand(tree, cwd), []);
 }
