@@ -1,6 +1,6 @@
 import { formatHostPort } from '../net/host-port.ts';
 import type { Flag } from './flags.ts';
-import { type SchemaNode, schemaAt } from './tree.ts';
+import { type SchemaNode, schemaAt } from './schema-walk.ts';
 
 /** What the schema says of a flag, for the help: its choices and its default, as ` (relay or redirect; relay)`. */
 export function flagNote({ path }: Flag): string {

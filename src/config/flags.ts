@@ -1,4 +1,4 @@
-import type { Path } from './tree.ts';
+import type { Path } from './schema-walk.ts';
 
 /** A flag of the command line that sets one key of the configuration. */
 export interface Flag {

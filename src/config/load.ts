@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs';
-import { druidPropertiesSource } from './druid-properties-layer.ts';
-import { type Environment, environmentSource } from './environment-layer.ts';
+import { druidPropertiesSource } from './druid-properties-source.ts';
+import { type Environment, environmentSource } from './environment-source.ts';
 import type { Flags } from './flags.ts';
-import { flagsSource } from './flags-layer.ts';
-import type { ConfigSource } from './layer.ts';
+import { flagsSource } from './flags-source.ts';
 import { derivePaths, merge } from './merge.ts';
 import { givesPassword, oneSourceOfPassword } from './password.ts';
 import { ConfigError, problem } from './problems.ts';
 import type { Config } from './schema.ts';
-import { isTree } from './tree.ts';
+import { isTree } from './schema-walk.ts';
+import type { ConfigSource } from './source.ts';
 import { complete, validateTogether, whereOf } from './validate.ts';
-import { codeOf, yamlSource } from './yaml-layer.ts';
+import { codeOf, yamlSource } from './yaml-source.ts';
 
 export interface ConfigSources {
   readonly flags?: Flags;

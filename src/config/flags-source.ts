@@ -1,6 +1,6 @@
 import { FLAGS, type Flags } from './flags.ts';
-import { type ConfigSource, type Setting, sourceOf } from './layer.ts';
 import { expand } from './shorthand.ts';
+import { type ConfigSource, type Setting, sourceOf } from './source.ts';
 
 export function flagsSource(flags: Flags, cwd: string): ConfigSource {
   const settings: Setting[] = [];
