@@ -153,7 +153,9 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   server.maxHeadersCount = 0;
   server.prependListener('request', knowRequest);
   // Behind Node's own listener, and before the express door takes the listeners for connections that it hands over.
-  server.on(options.tls === undefined ? 'connection' : 'secureConnection', readInSlices);
+  server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) =>
+    readInSlices(socket, (error) => fail(socket, error)),
+  );
   const express = options.express
     ? openExpressDoor(server, {
         encrypted: options.tls !== undefined,

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { contain } from '../../faults/internal-errors.ts';
 import { endInOrder, isServed, isStoppedByNode } from '../last-word.ts';
 import { isFull } from './pipeline.ts';
 
@@ -37,8 +38,11 @@ function tellingExecute(this: Parser, chunk: Buffer): unknown {
  * of the piece: requests, or the head of one whose body it then takes for requests. From such a head to the next one it
  * also drops the parser's errors. How far the parser has got tells both: the rest is given to it, and if it gets
  * nowhere in that, what came is not HTTP.
+ *
+ * Requests begin in the middle of all this: what that throws, from `node:http` to Fastify's hooks, is given to
+ * `onError`.
  */
-export function readInSlices(socket: Socket): void {
+export function readInSlices(socket: Socket, onError: (error: unknown) => void): void {
   const [own] = socket.listeners('data');
   if (own === undefined) return;
   const execute = own as Execute;
@@ -69,7 +73,7 @@ export function readInSlices(socket: Socket): void {
     }
   };
   socket.off('data', execute);
-  socket.on('data', take);
+  socket.on('data', (chunk: Buffer) => contain(() => take(chunk), onError));
   // Node ends a connection behind its last answer with this, whatever still comes.
   socket.destroySoon = () => endInOrder(socket);
 }
