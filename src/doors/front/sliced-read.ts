@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { contain } from '../../faults/internal-errors.ts';
 import { endInOrder, isServed, isStoppedByNode } from '../last-word.ts';
 import { isFull } from './pipeline.ts';
@@ -54,8 +54,8 @@ export function readInSlices(socket: Socket, onError: (error: unknown) => void):
     execute.call(socket, piece);
     if (typeof said !== 'number' || said === piece.length || !isServed(socket)) return piece.length;
     if (said > 0 && said < piece.length) return said;
-    // It is stuck there. Node's own listener answers.
-    socket.emit('error', new Error('not HTTP/1.1'));
+    // It is stuck there.
+    (socket as unknown as { server: Server }).server.emit('clientError', new Error('not HTTP/1.1'), socket);
     return piece.length;
   };
   const take = (chunk: Buffer): void => {
