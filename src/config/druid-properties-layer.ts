@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { getProperties } from 'properties-file';
 import type { Environment } from './environment-layer.ts';
-import { type Layer, layerOf, type Setting } from './layer.ts';
+import { type ConfigSource, type Setting, sourceOf } from './layer.ts';
 import { problem } from './problems.ts';
 import { routerProperties } from './router-properties.ts';
 import { expand } from './shorthand.ts';
@@ -28,17 +28,17 @@ export interface DruidPropertiesOptions {
 }
 
 /** Reads Druid's own `common.runtime.properties`, of which ZooKeeper's settings and the Router's matter here. */
-export function druidPropertiesLayer(
+export function druidPropertiesSource(
   file: string,
   { cwd, environment, needsPassword }: DruidPropertiesOptions,
-): Layer {
+): ConfigSource {
   const settings: Setting[] = [];
   const problems: string[] = [];
   let properties: Readonly<Record<string, string>>;
   try {
     properties = getProperties(readFileSync(resolve(cwd, file), 'utf8'));
   } catch (error) {
-    return layerOf([], (tree) => tree, [problem(file, '', `cannot be read (${codeOf(error)})`)]);
+    return sourceOf([], (tree) => tree, [problem(file, '', `cannot be read (${codeOf(error)})`)]);
   }
   const refuse = (name: string, what: string): void => void problems.push(problem(file, name, what));
   const get = (name: string): string | undefined => {
@@ -71,7 +71,7 @@ export function druidPropertiesLayer(
     if (scheme) set(['zookeeper', 'auth', 'scheme'], `${SERVICE}.authScheme`, scheme);
   }
   routerProperties({ get, set, refuse });
-  return layerOf(settings, (tree) => expand(tree, cwd), problems);
+  return sourceOf(settings, (tree) => expand(tree, cwd), problems);
 }
 
 /** Druid's `PasswordProvider`: plain text, or JSON that says where the password is. */

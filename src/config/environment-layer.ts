@@ -1,4 +1,4 @@
-import { type Layer, layerOf, type Setting } from './layer.ts';
+import { type ConfigSource, type Setting, sourceOf } from './layer.ts';
 import { nearest } from './nearest.ts';
 import { problem } from './problems.ts';
 import { expand, fromText } from './shorthand.ts';
@@ -15,7 +15,7 @@ export function variableOf(path: Path): string {
 }
 
 /** Every variable that begins with the prefix; an empty one counts as not set. */
-export function environmentLayer(environment: Environment, cwd: string): Layer {
+export function environmentSource(environment: Environment, cwd: string): ConfigSource {
   const settings: Setting[] = [];
   const problems: string[] = [];
   for (const [name, text] of Object.entries(environment)) {
@@ -34,7 +34,7 @@ export function environmentLayer(environment: Environment, cwd: string): Layer {
       settings.push({ path: found.path, value: fromText(text, found.node), where });
     }
   }
-  return layerOf(settings, (tree) => expand(tree, cwd), problems);
+  return sourceOf(settings, (tree) => expand(tree, cwd), problems);
 }
 
 function find(words: readonly string[]): { readonly path: Path; readonly node: SchemaNode } | null {

@@ -1,4 +1,4 @@
-import { type Layer, layerOf, type Setting } from './layer.ts';
+import { type ConfigSource, type Setting, sourceOf } from './layer.ts';
 import { expand } from './shorthand.ts';
 import type { Path } from './tree.ts';
 
@@ -19,7 +19,7 @@ const PATHS: Readonly<Record<keyof Flags, Path>> = {
   'log-level': ['log', 'level'],
 };
 
-export function flagsLayer(flags: Flags, cwd: string): Layer {
+export function flagsSource(flags: Flags, cwd: string): ConfigSource {
   const settings: Setting[] = [];
   for (const [name, path] of Object.entries(PATHS)) {
     const value = flags[name as keyof Flags];
@@ -29,5 +29,5 @@ export function flagsLayer(flags: Flags, cwd: string): Layer {
   if (flags.zookeeper !== undefined && flags.discovery === undefined) {
     settings.push({ path: PATHS.discovery, value: 'zookeeper', where: 'flag --zookeeper' });
   }
-  return layerOf(settings, (tree) => expand(tree, cwd), []);
+  return sourceOf(settings, (tree) => expand(tree, cwd), []);
 }

@@ -1,7 +1,7 @@
 import { type Path, type Tree, valueAt } from './tree.ts';
 
 /** One source of settings. */
-export interface Layer {
+export interface ConfigSource {
   /** In the schema's form. */
   readonly value: unknown;
   /** As it was written, for messages; undefined where it was not written like this. */
@@ -21,11 +21,11 @@ export interface Setting {
 }
 
 /** Puts settings of one source together; a path below another one's wins over it. */
-export function layerOf(
+export function sourceOf(
   settings: readonly Setting[],
   expand: (tree: Tree) => unknown,
   problems: readonly string[],
-): Layer {
+): ConfigSource {
   const tree: Record<string, unknown> = {};
   for (const { path, value } of settings.toSorted((a, b) => a.path.length - b.path.length)) {
     put(tree, path, value);

@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { complete, derivePaths, merge } from './complete.ts';
-import { druidPropertiesLayer } from './druid-properties-layer.ts';
-import { type Environment, environmentLayer } from './environment-layer.ts';
-import { type Flags, flagsLayer } from './flags-layer.ts';
-import type { Layer } from './layer.ts';
+import { druidPropertiesSource } from './druid-properties-layer.ts';
+import { type Environment, environmentSource } from './environment-layer.ts';
+import { type Flags, flagsSource } from './flags-layer.ts';
+import type { ConfigSource } from './layer.ts';
 import { givesPassword, oneSourceOfPassword } from './password.ts';
 import { ConfigError, problem } from './problems.ts';
 import type { Config } from './schema.ts';
 import { isTree, type Tree } from './tree.ts';
 import { validate, validateTogether, whereOf } from './validate.ts';
-import { codeOf, yamlLayer } from './yaml-layer.ts';
+import { codeOf, yamlSource } from './yaml-layer.ts';
 
 export interface ConfigSources {
   readonly flags?: Flags;
@@ -26,26 +26,26 @@ export interface ConfigSources {
  * The configuration from all sources: flags, then environment, then the file, then Druid's own properties, then
  * defaults. Complete, checked and frozen. Throws `ConfigError` with all that is wrong.
  */
-export function loadConfig(sources: ConfigSources): Config {
-  const { flags = {}, environment = {}, file, druidProperties, cwd = process.cwd() } = sources;
-  const sourced: Layer[] = [flagsLayer(flags, cwd), environmentLayer(environment, cwd)];
-  if (file !== undefined) sourced.push(yamlLayer(file, cwd));
+export function loadConfig(given: ConfigSources): Config {
+  const { flags = {}, environment = {}, file, druidProperties, cwd = process.cwd() } = given;
+  const read: ConfigSource[] = [flagsSource(flags, cwd), environmentSource(environment, cwd)];
+  if (file !== undefined) read.push(yamlSource(file, cwd));
   if (druidProperties !== undefined) {
-    const needsPassword = !sourced.some(givesPassword);
-    sourced.push(druidPropertiesLayer(druidProperties, { cwd, environment, needsPassword }));
+    const needsPassword = !read.some(givesPassword);
+    read.push(druidPropertiesSource(druidProperties, { cwd, environment, needsPassword }));
   }
-  const layers = oneSourceOfPassword(sourced);
-  const early = layers.flatMap(({ problems }) => problems);
-  const merged = merge(layers.map(({ value }) => value));
+  const sources = oneSourceOfPassword(read);
+  const early = sources.flatMap(({ problems }) => problems);
+  const merged = merge(sources.map(({ value }) => value));
   const tree = derivePaths(complete(isTree(merged) ? merged : {}) as Tree);
-  const wrong = validate(tree, layers);
-  const problems = [...early, ...wrong, ...(wrong.length === 0 ? validateTogether(tree, layers) : [])];
+  const wrong = validate(tree, sources);
+  const problems = [...early, ...wrong, ...(wrong.length === 0 ? validateTogether(tree, sources) : [])];
   if (problems.length > 0) throw new ConfigError(problems);
-  return freeze(withSecrets(tree as unknown as Config, layers));
+  return freeze(withSecrets(tree as unknown as Config, sources));
 }
 
 /** Secrets that files hold, in their places. */
-function withSecrets(config: Config, layers: readonly Layer[]): Config {
+function withSecrets(config: Config, sources: readonly ConfigSource[]): Config {
   const { auth } = config.zookeeper;
   if (auth?.passwordFile === undefined) return config;
   const { passwordFile, ...rest } = auth;
@@ -55,10 +55,10 @@ function withSecrets(config: Config, layers: readonly Layer[]): Config {
     password = readFileSync(passwordFile, 'utf8').replace(/\r?\n$/, '');
   } catch (error) {
     const what = `${passwordFile} cannot be read (${codeOf(error)})`;
-    throw new ConfigError([problem(whereOf(path, layers), path.join('.'), what)]);
+    throw new ConfigError([problem(whereOf(path, sources), path.join('.'), what)]);
   }
   if (password === '') {
-    throw new ConfigError([problem(whereOf(path, layers), path.join('.'), `${passwordFile} is empty`)]);
+    throw new ConfigError([problem(whereOf(path, sources), path.join('.'), `${passwordFile} is empty`)]);
   }
   return { ...config, zookeeper: { ...config.zookeeper, auth: { ...rest, password } } };
 }

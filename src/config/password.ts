@@ -1,10 +1,10 @@
-import type { Layer } from './layer.ts';
+import type { ConfigSource } from './layer.ts';
 import { isTree, valueAt } from './tree.ts';
 
 const AUTH = ['zookeeper', 'auth'];
 
 /** Whether a source says what ZooKeeper's password is, in either of the two ways. */
-export function givesPassword({ value }: Layer): boolean {
+export function givesPassword({ value }: ConfigSource): boolean {
   return ['password', 'passwordFile'].some((key) => (valueAt(value, [...AUTH, key]) ?? null) !== null);
 }
 
@@ -12,14 +12,14 @@ export function givesPassword({ value }: Layer): boolean {
  * The password comes from the first source that gives one, as text or as a file: what those after it say is taken
  * out, or a file there would meet a text here although they mean the same setting.
  */
-export function oneSourceOfPassword(layers: readonly Layer[]): Layer[] {
-  const first = layers.findIndex(givesPassword);
-  return layers.map((layer, i) => (first !== -1 && i > first ? withoutPassword(layer) : layer));
+export function oneSourceOfPassword(sources: readonly ConfigSource[]): ConfigSource[] {
+  const first = sources.findIndex(givesPassword);
+  return sources.map((source, i) => (first !== -1 && i > first ? withoutPassword(source) : source));
 }
 
-function withoutPassword(layer: Layer): Layer {
-  const { value } = layer;
-  if (!isTree(value) || !isTree(value.zookeeper) || !isTree(value.zookeeper.auth)) return layer;
+function withoutPassword(source: ConfigSource): ConfigSource {
+  const { value } = source;
+  if (!isTree(value) || !isTree(value.zookeeper) || !isTree(value.zookeeper.auth)) return source;
   const { password, passwordFile, ...auth } = value.zookeeper.auth;
-  return { ...layer, value: { ...value, zookeeper: { ...value.zookeeper, auth } } };
+  return { ...source, value: { ...value, zookeeper: { ...value.zookeeper, auth } } };
 }

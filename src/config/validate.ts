@@ -1,6 +1,6 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import { FORMATS } from './formats.ts';
-import type { Layer } from './layer.ts';
+import type { ConfigSource } from './layer.ts';
 import { nearestKey } from './nearest.ts';
 import { problem } from './problems.ts';
 import { ConfigSchema } from './schema.ts';
@@ -12,13 +12,13 @@ for (const [name, check] of Object.entries(FORMATS)) ajv.addFormat(name, check);
 const check = ajv.compile(ConfigSchema);
 
 /** All that is wrong with a completed tree, each with where it was written. */
-export function validate(tree: unknown, layers: readonly Layer[]): string[] {
+export function validate(tree: unknown, sources: readonly ConfigSource[]): string[] {
   if (check(tree)) return [];
-  const problems = (check.errors ?? []).map((error) => describe(error, tree, layers));
+  const problems = (check.errors ?? []).map((error) => describe(error, tree, sources));
   return [...new Set(problems)];
 }
 
-function describe(error: ErrorObject, tree: unknown, layers: readonly Layer[]): string {
+function describe(error: ErrorObject, tree: unknown, sources: readonly ConfigSource[]): string {
   const path = pathOf(error.instancePath);
   const params = error.params as { additionalProperty?: string; missingProperty?: string };
   const node = schemaAt(path) ?? ROOT;
@@ -27,7 +27,7 @@ function describe(error: ErrorObject, tree: unknown, layers: readonly Layer[]): 
     const meant = nearestKey(node, path, key);
     const hint = meant === null ? '' : `; did you mean ${meant}?`;
     return problem(
-      whereOf([...path, key], layers),
+      whereOf([...path, key], sources),
       formatPath([...path, key]),
       `there is no such key${hint}`,
     );
@@ -35,17 +35,17 @@ function describe(error: ErrorObject, tree: unknown, layers: readonly Layer[]): 
   if (params.missingProperty !== undefined) {
     const missing = [...path, params.missingProperty];
     const expected = schemaAt(missing)?.expected ?? 'a value';
-    return problem(whereOf(path, layers), formatPath(missing), `is missing; expected ${expected}`);
+    return problem(whereOf(path, sources), formatPath(missing), `is missing; expected ${expected}`);
   }
   const expected = `expected ${node.expected ?? typeName(node)}${bounds(node)}`;
-  return problem(whereOf(path, layers), formatPath(path), `${expected}${shown(path, node, tree, layers)}`);
+  return problem(whereOf(path, sources), formatPath(path), `${expected}${shown(path, node, tree, sources)}`);
 }
 
 /** What was written, unless it is or may hold a secret. */
-function shown(path: Path, node: SchemaNode, tree: unknown, layers: readonly Layer[]): string {
+function shown(path: Path, node: SchemaNode, tree: unknown, sources: readonly ConfigSource[]): string {
   if (holdsSecret(node)) return '';
-  const layer = layerOf(path, layers);
-  const written = layer?.written(path) ?? valueAt(tree, path);
+  const source = layerOf(path, sources);
+  const written = source?.written(path) ?? valueAt(tree, path);
   const text = JSON.stringify(written) ?? '';
   return text === '' || text.includes('@')
     ? ''
@@ -60,12 +60,12 @@ export function holdsSecret(node: SchemaNode): boolean {
 }
 
 /** The source that a value of the merged tree comes from. */
-function layerOf(path: Path, layers: readonly Layer[]): Layer | undefined {
-  return layers.find((layer) => valueAt(layer.value, path) !== undefined);
+function layerOf(path: Path, sources: readonly ConfigSource[]): ConfigSource | undefined {
+  return sources.find((source) => valueAt(source.value, path) !== undefined);
 }
 
-export function whereOf(path: Path, layers: readonly Layer[]): string {
-  return layerOf(path, layers)?.where(path) ?? '';
+export function whereOf(path: Path, sources: readonly ConfigSource[]): string {
+  return layerOf(path, sources)?.where(path) ?? '';
 }
 
 function pathOf(pointer: string): Path {
@@ -86,10 +86,10 @@ function bounds({ type, minimum, maximum, shorthand }: SchemaNode): string {
 }
 
 /** What the schema cannot say: settings that need or exclude each other. */
-export function validateTogether(tree: unknown, layers: readonly Layer[]): string[] {
+export function validateTogether(tree: unknown, sources: readonly ConfigSource[]): string[] {
   const problems: string[] = [];
   const add = (path: Path, what: string): void => {
-    problems.push(problem(whereOf(path, layers), formatPath(path), what));
+    problems.push(problem(whereOf(path, sources), formatPath(path), what));
   };
   const at = (...path: string[]): unknown => valueAt(tree, path);
   if (at('discovery', 'type') === 'static') {

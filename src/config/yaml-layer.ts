@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isNode, LineCounter, parseDocument } from 'yaml';
-import type { Layer } from './layer.ts';
+import type { ConfigSource } from './layer.ts';
 import { problem } from './problems.ts';
 import { expand } from './shorthand.ts';
 import { isTree, type Path, valueAt } from './tree.ts';
 
 /** Reads a YAML file. What is wrong with it is among the layer's problems, with the line. */
-export function yamlLayer(file: string, cwd: string): Layer {
+export function yamlSource(file: string, cwd: string): ConfigSource {
   const path = resolve(cwd, file);
   let text: string;
   try {
@@ -46,7 +46,7 @@ export function yamlLayer(file: string, cwd: string): Layer {
   };
 }
 
-function broken(file: string, what: string): Layer {
+function broken(file: string, what: string): ConfigSource {
   return {
     value: {},
     written: () => undefined,

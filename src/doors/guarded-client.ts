@@ -1,6 +1,6 @@
 import type { ClientEvents, RequestHead } from '../exchange/ports/client.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
-import type { Loan } from '../http/buffer-lease.ts';
+import type { BufferLease } from '../http/buffer-lease.ts';
 
 /**
  * What the requests of both doors have in common: whatever a door calls of the exchange may throw, and then it is the
@@ -62,10 +62,10 @@ export abstract class GuardedClient {
     }
   }
 
-  /** Gives a loan back. */
-  protected giveBack(loan: Loan): void {
+  /** Gives a lease back. */
+  protected giveBack(lease: BufferLease): void {
     try {
-      loan.release();
+      lease.release();
     } catch (error) {
       this.failRequest(error);
     }

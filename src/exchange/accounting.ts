@@ -1,5 +1,5 @@
 import type { RouteClass } from '../routing/route.ts';
-import type { Placed } from '../routing/tiers/placed.ts';
+import type { TierSelection } from '../routing/tiers/placed.ts';
 import type { RequestHead } from './ports/client.ts';
 import type { ExchangeRecord, RecordEnd, RecordRole, RecordSink } from './ports/record.ts';
 
@@ -23,7 +23,7 @@ export class Accounting {
   bytesIn = 0;
   bytesOut = 0;
   queryId: string | null = null;
-  placed: Placed | null = null;
+  placed: TierSelection | null = null;
   /** How a fully sent answer counts. */
   end: RecordEnd = 'complete';
   #closed = false;
@@ -71,7 +71,7 @@ export class Accounting {
       bytesOut: this.bytesOut,
       remoteAddress,
       queryId: this.queryId,
-      placement: this.placed === null ? null : { ...this.placed.placement, fellBack: this.placed.fellBack },
+      placement: this.placed === null ? null : { ...this.placed.selected, fellBack: this.placed.fellBack },
     };
     this.#sink(record);
   }

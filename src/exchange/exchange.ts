@@ -2,7 +2,7 @@ import { cancelledId } from '../routing/query-facts.ts';
 import type { Route } from '../routing/route.ts';
 import { Accounting } from './accounting.ts';
 import { Cancel } from './druid/cancel.ts';
-import { askDruid } from './druid/status-pages.ts';
+import { answerFromDruid } from './druid/status-pages.ts';
 import type { GatewayError } from './errors.ts';
 import { ProxiedRequest } from './forward/proxied-request.ts';
 import { RequestBody } from './forward/request-body.ts';
@@ -10,11 +10,11 @@ import { waitError } from './forward/wait-error.ts';
 import { forwardedHead, requestFault } from './forwarded-head.ts';
 import { AnsweredRequest } from './internal-error.ts';
 import { answer, answerError } from './own-answers/answer.ts';
-import { isAsked, localAnswer } from './own-answers/local.ts';
+import { isStatusPage, localAnswer } from './own-answers/local.ts';
 import { describeView, ViewingClient } from './own-answers/view-header.ts';
 import type { ClientSide } from './ports/client.ts';
 import type { RecordRole } from './ports/record.ts';
-import type { ExchangeDeps } from './ports/services.ts';
+import type { ExchangeServices } from './ports/services.ts';
 
 export interface Exchange {
   /** Answers the request; false, with nothing touched, when it belongs to the web console. */
@@ -22,8 +22,8 @@ export interface Exchange {
 }
 
 /** What happens to one request, from its head to its last byte: each yields exactly one record. */
-export function createExchange(deps: ExchangeDeps): Exchange {
-  const { options, sink, errors, now, pressure, retryBudget } = deps;
+export function createExchange(services: ExchangeServices): Exchange {
+  const { options, sink, errors, now, pressure, retryBudget } = services;
 
   function account(client: ClientSide, role: RecordRole, routeClass: Accounting['class']): Accounting {
     return new Accounting(client.head, role, routeClass, sink, now);
@@ -46,7 +46,7 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       trusted: options.trusts(head.remoteAddress),
     });
     const client = asksView
-      ? new ViewingClient(plain, () => describeView(deps.cluster.view, Date.now()))
+      ? new ViewingClient(plain, () => describeView(services.cluster.view, Date.now()))
       : plain;
     if (route.kind === 'forward') {
       if (pressure.high && route.class !== 'cancel') {
@@ -56,10 +56,10 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       retryBudget.deposit(head.receivedAt);
       if (route.class === 'cancel') {
         const cancel = account(client, route.role, route.class);
-        new Cancel(deps, client, cancel, route, headers, cancelledId(route.target)).begin();
+        new Cancel(services, client, cancel, route, headers, cancelledId(route.target)).begin();
         return;
       }
-      const request = new ProxiedRequest(deps, client, account(client, route.role, route.class), {
+      const request = new ProxiedRequest(services, client, account(client, route.role, route.class), {
         route,
         // Druid answers HEAD with 405 everywhere (AllowHttpMethodsResourceFilter).
         method: head.method === 'HEAD' ? 'GET' : head.method,
@@ -72,13 +72,18 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       return;
     }
     const local = account(client, 'local', 'local');
-    if (isAsked(route.name)) {
-      askDruid(deps, client, local, { headers, onBehalfOf, name: route.name, target: route.target });
+    if (isStatusPage(route.name)) {
+      answerFromDruid(services, client, local, {
+        headers,
+        onBehalfOf,
+        name: route.name,
+        target: route.target,
+      });
       return;
     }
     const { name, allow } = route;
     new AnsweredRequest(errors, client, local).answer(() =>
-      answer(client, local, localAnswer(name, deps.cluster.view, allow)),
+      answer(client, local, localAnswer(name, services.cluster.view, allow)),
     );
   }
 
@@ -88,7 +93,7 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       refuse(client, { status: 400, reason: 'request_malformed', message: fault, closes: true });
       return true;
     }
-    const route = deps.route(client.head.method, client.head.target);
+    const route = services.route(client.head.method, client.head.target);
     if (route.kind === 'console') return false;
     if (route.kind === 'refused') refuse(client, route);
     else dispatch(client, route);

@@ -4,19 +4,19 @@ import type { NodeTls } from '../cluster/node.ts';
 import type { Config } from '../config/schema.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { createRulesSource, type RulesSource } from '../routing/tiers/load-rules-source.ts';
-import type { Placer } from '../routing/tiers/placement.ts';
-import { createPlacer } from '../routing/tiers/placer.ts';
+import type { TierSelector } from '../routing/tiers/placement.ts';
+import { createTierSelector } from '../routing/tiers/placer.ts';
 
-export interface Placing {
+export interface TierRouting {
   /** The Broker services that get anything. */
   readonly services: ReadonlySet<string>;
   /** Null where there is one service only: then nothing is ever chosen, read or polled. */
-  readonly placer: Placer | null;
+  readonly tierSelector: TierSelector | null;
   /** Null where load rules are not asked for. */
   readonly rules: RulesSource | null;
 }
 
-export interface PlacingDeps {
+export interface TierRoutingServices {
   readonly cluster: Cluster;
   readonly tls?: NodeTls;
   /** Where errors of our own are told. */
@@ -25,13 +25,13 @@ export interface PlacingDeps {
 }
 
 /** What the section `brokers` comes to. Throws with one sentence where the password cannot be read. */
-export function createPlacing(
+export function createTierRouting(
   { brokers, upstream }: Config,
-  { cluster, tls, errors, random }: PlacingDeps,
-): Placing {
+  { cluster, tls, errors, random }: TierRoutingServices,
+): TierRouting {
   const { tiers, defaultService, loadRules } = brokers;
   const services = new Set(tiers.length === 0 ? [defaultService] : tiers.map(({ service }) => service));
-  if (services.size === 1) return { services, placer: null, rules: null };
+  if (services.size === 1) return { services, tierSelector: null, rules: null };
   const rules = loadRules.enabled
     ? createRulesSource({
         cluster,
@@ -44,7 +44,7 @@ export function createPlacing(
         random,
       })
     : null;
-  const placer = createPlacer({
+  const tierSelector = createTierSelector({
     tiers: { ordered: tiers, defaultService },
     rules: brokers.rules,
     strategies: brokers.strategies,
@@ -52,7 +52,7 @@ export function createPlacing(
     longest: upstream.bufferBody,
     now: Date.now,
   });
-  return { services, placer, rules };
+  return { services, tierSelector, rules };
 }
 
 interface Auth {

@@ -6,8 +6,8 @@ import type { Config } from '../config/schema.ts';
 import { ROLES, type Role } from '../discovery/discovery.ts';
 import { createFrontDoor } from '../doors/front/front-door.ts';
 import {
-  type Connections,
-  createConnections,
+  createJdbcConnections,
+  type JdbcConnections,
   MAX_JDBC_CONNECTIONS,
 } from '../exchange/druid/jdbc-connections.ts';
 import { createRunningQueries } from '../exchange/druid/running-queries.ts';
@@ -15,7 +15,7 @@ import { createExchange } from '../exchange/exchange.ts';
 import { createConcurrency } from '../exchange/limits/concurrency.ts';
 import { watchPressure } from '../exchange/limits/overload.ts';
 import { createRetryBudget } from '../exchange/limits/retry-budget.ts';
-import { createParking } from '../exchange/limits/wait-queue.ts';
+import { createWaitQueue } from '../exchange/limits/wait-queue.ts';
 import type { ExchangeRecord, RecordSink } from '../exchange/ports/record.ts';
 import type { ExchangeOptions } from '../exchange/ports/services.ts';
 import { contain, type InternalErrors } from '../faults/internal-errors.ts';
@@ -25,7 +25,7 @@ import { createRedirectPolicy } from '../routing/redirect/redirect-policy.ts';
 import { createRouter } from '../routing/router.ts';
 import { chooseTarget } from '../routing/target.ts';
 import { createUpstreams } from '../upstream/upstreams.ts';
-import { createPlacing, type Placing } from './create-placement.ts';
+import { createTierRouting, type TierRouting } from './create-placement.ts';
 import { nodeTls } from './node-tls.ts';
 import { listenTls } from './tls-files.ts';
 
@@ -37,7 +37,7 @@ export interface ServingOptions {
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;
   /** Where JDBC connections are remembered; a table of its own by default. */
-  readonly connections?: Connections;
+  readonly connections?: JdbcConnections;
 }
 
 /** Doors and exchange, for one process. */
@@ -46,7 +46,7 @@ export interface Serving {
   /** Requests being answered right now, waiting ones included. */
   readonly inFlight: number;
   /** What reads the Coordinator's load rules; null where they are not asked for. */
-  readonly rules: Placing['rules'];
+  readonly rules: TierRouting['rules'];
   /** Listens as configured. Rejects with the system's error. */
   listen(): Promise<AddressInfo>;
   /**
@@ -61,11 +61,17 @@ const LAST_CALL_MS = 1_000;
 
 /** Throws with one sentence when the files that the configuration names cannot be used. */
 export function createServing(options: ServingOptions): Serving {
-  const { config, cluster, logger, errors, connections = createConnections(MAX_JDBC_CONNECTIONS) } = options;
+  const {
+    config,
+    cluster,
+    logger,
+    errors,
+    connections = createJdbcConnections(MAX_JDBC_CONNECTIONS),
+  } = options;
   const { limits, retries, upstream, parking: waits } = config;
   const now = (): number => performance.now();
   const tls = nodeTls(config);
-  const placing = createPlacing(config, { cluster, errors, random: Math.random, ...tls });
+  const tierRouting = createTierRouting(config, { cluster, errors, random: Math.random, ...tls });
   let inFlight = 0;
 
   function sink(record: ExchangeRecord): void {
@@ -76,7 +82,7 @@ export function createServing(options: ServingOptions): Serving {
     );
   }
 
-  const parking = createParking({
+  const waitQueue = createWaitQueue({
     cluster,
     maxRequests: waits.maxRequests,
     maxBytes: waits.maxBytes,
@@ -87,7 +93,7 @@ export function createServing(options: ServingOptions): Serving {
   });
   const { total, perClient, largeShare, ...roles } = limits.concurrency;
   const concurrency = createConcurrency({ total, roles, perClient, largeShare }, (role) =>
-    parking.room(role),
+    waitQueue.capacityFreed(role),
   );
   const retryBudget = createRetryBudget(retries);
   const pressure = watchPressure(limits.maxEventLoopDelay, errors);
@@ -101,20 +107,20 @@ export function createServing(options: ServingOptions): Serving {
     ...tls,
   });
   cluster.on('view', ({ nodes }) => upstreams.retain(nodes));
-  const exchangeOptions = exchangeOptionsOf(config, placing);
+  const exchangeOptions = exchangeOptionsOf(config, tierRouting);
   const exchange = createExchange({
     cluster,
     route: createRouter({ allow: config.routes.allow }),
     chooseTarget,
-    placer: placing.placer,
+    tierSelector: tierRouting.tierSelector,
     redirectPolicy: createRedirectPolicy({ mode: config.mode, ...config.redirect }),
     upstreams,
-    parking,
+    waitQueue,
     concurrency,
     retryBudget,
     pressure,
     runningQueries: createRunningQueries(),
-    connections,
+    jdbcConnections: connections,
     sink,
     errors,
     options: exchangeOptions,
@@ -142,7 +148,7 @@ export function createServing(options: ServingOptions): Serving {
     ...(config.listen.tls === undefined ? {} : { tls: listenTls(config.listen.tls) }),
     console: {
       cluster,
-      parking,
+      waitQueue,
       now,
       begins: () => void inFlight++,
       sink,
@@ -160,14 +166,14 @@ export function createServing(options: ServingOptions): Serving {
   });
 
   return {
-    state: { parking, concurrency, retryBudget, pressure },
+    state: { waitQueue, concurrency, retryBudget, pressure },
     get inFlight() {
       return inFlight;
     },
-    rules: placing.rules,
+    rules: tierRouting.rules,
     async listen() {
       const bound = await door.listen(config.listen.host, config.listen.port);
-      placing.rules?.start();
+      tierRouting.rules?.start();
       return bound;
     },
     async stop({ delay, drain } = config.shutdown) {
@@ -176,16 +182,16 @@ export function createServing(options: ServingOptions): Serving {
       const lastCall = setTimeout(
         () =>
           contain(
-            () => parking.close(),
+            () => waitQueue.close(),
             (error) => errors.report('request', error),
           ),
         Math.max(0, drain - LAST_CALL_MS),
       );
       await door.close(drain);
       clearTimeout(lastCall);
-      parking.close();
+      waitQueue.close();
       pressure.stop();
-      await placing.rules?.stop();
+      await tierRouting.rules?.stop();
       await upstreams.close();
     },
   };
@@ -193,7 +199,7 @@ export function createServing(options: ServingOptions): Serving {
 
 function exchangeOptionsOf(
   { brokers, forwarded, limits, parking, queries, upstream }: Config,
-  { services }: Placing,
+  { services }: TierRouting,
 ): ExchangeOptions {
   return {
     defaultService: brokers.defaultService,

@@ -8,13 +8,13 @@ import { contain } from '../faults/internal-errors.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { workerMetrics } from '../metrics/worker-metrics.ts';
 import { forTimer } from '../time/timer.ts';
-import { createCensus } from '../workers/primary/census.ts';
-import { createCrew, type Member } from '../workers/primary/crew.ts';
-import { createHub } from '../workers/primary/hub.ts';
-import { lasting, mergeMetrics, renderMetrics } from '../workers/primary/merge-metrics.ts';
+import { createAnswerGatherer } from '../workers/primary/census.ts';
+import { createWorkerPool, type PoolWorker } from '../workers/primary/crew.ts';
+import { createViewPublisher } from '../workers/primary/hub.ts';
+import { carriedCounters, mergeMetrics, renderMetrics } from '../workers/primary/merge-metrics.ts';
 import { workerConfig } from '../workers/primary/worker-config.ts';
 import type { FromWorker, MetricsJson, WorkerAnswer } from '../workers/protocol/messages.ts';
-import { watchTime } from '../workers/protocol/watch-list.ts';
+import { failureMemoryMs } from '../workers/protocol/watch-list.ts';
 import type { WorkerStatus } from '../workers/worker-status.ts';
 import type { ServeOptions } from './serve-here.ts';
 import type { Servers } from './servers.ts';
@@ -39,105 +39,105 @@ export function serveByWorkers({
   if (config.listen.tls !== undefined) listenTls(config.listen.tls);
   const registry = new Registry();
   const metrics = createMetrics({ cluster, discovery, errors, version, registry, worker: 'primary' });
-  const census = createCensus(PATIENCE_MS);
+  const gatherer = createAnswerGatherer(PATIENCE_MS);
   /** What each worker last said that it had counted. */
-  const counts = new Map<Member, MetricsJson>();
-  const inFlight = new Map<Member, number>();
+  const counts = new Map<PoolWorker, MetricsJson>();
+  const inFlight = new Map<PoolWorker, number>();
   /** Who answered the last question. */
-  const answering = new Set<Member>();
+  const answering = new Set<PoolWorker>();
   /** Who has said what it had counted in the end; an answer that is handed out later is older. */
-  const finished = new WeakSet<Member>();
+  const finished = new WeakSet<PoolWorker>();
   let retired: MetricsJson = [];
   let port = config.listen.port;
 
   const guarded = (step: () => void): void => contain(step, (error) => errors.report('worker', error));
 
-  const crew = createCrew({
+  const pool = createWorkerPool({
     entry: fileURLToPath(new URL(`./worker-entry${extname(import.meta.filename)}`, import.meta.url)),
     size: config.workers,
     logger,
     errors,
-    onReady(member) {
-      member.send({
+    onReady(worker) {
+      worker.send({
         kind: 'begin',
-        worker: member.number,
+        worker: worker.number,
         config: workerConfig(config, port),
-        ...hub.beginning,
+        ...publisher.beginning,
       });
-      hub.welcome(member);
+      publisher.sendJdbcConnections(worker);
     },
     onMessage: take,
-    onEnd(member) {
-      const counted = counts.get(member) ?? [];
-      counts.delete(member);
-      inFlight.delete(member);
-      answering.delete(member);
-      guarded(() => census.gone(member));
-      guarded(() => hub.loads(member, []));
+    onEnd(worker) {
+      const counted = counts.get(worker) ?? [];
+      counts.delete(worker);
+      inFlight.delete(worker);
+      answering.delete(worker);
+      guarded(() => gatherer.gone(worker));
+      guarded(() => publisher.loads(worker, []));
       guarded(() => {
-        retired = mergeMetrics([retired, lasting(counted)]);
+        retired = mergeMetrics([retired, carriedCounters(counted)]);
       });
     },
   });
-  const hub = createHub({
+  const publisher = createViewPublisher({
     cluster,
-    members: () => crew.everybody,
-    watchMs: watchTime(config.health.outlier.maxEjection),
+    workers: () => pool.living,
+    watchMs: failureMemoryMs(config.health.outlier.maxEjection),
     errors,
   });
   workerMetrics(registry, () => ({
-    answering: crew.members.filter((member) => answering.has(member)).length,
-    restarts: crew.members.reduce((sum, { restarts }) => sum + restarts, 0),
-    exits: crew.exits,
+    answering: pool.newest.filter((worker) => answering.has(worker)).length,
+    restarts: pool.newest.reduce((sum, { restarts }) => sum + restarts, 0),
+    exits: pool.exits,
   }));
 
-  function take(member: Member, message: FromWorker): void {
-    if (message.kind === 'reports') hub.reports(member, message);
-    else if (message.kind === 'connections') hub.connections(message.entries);
-    else if (message.kind === 'answer') census.answered(member, message.question, message.answer);
+  function take(worker: PoolWorker, message: FromWorker): void {
+    if (message.kind === 'reports') publisher.reports(worker, message);
+    else if (message.kind === 'connections') publisher.connections(message.entries);
+    else if (message.kind === 'answer') gatherer.answered(worker, message.question, message.answer);
     else if (message.kind === 'last') {
-      keep(member, message.metrics);
-      finished.add(member);
+      keep(worker, message.metrics);
+      finished.add(worker);
     } else if (message.kind === 'pulse') {
-      liveness.errors(member, message.internalErrors);
+      liveness.errors(worker, message.internalErrors);
       liveness.stalled(message.stallMs);
     }
   }
 
   /** What cannot be added up throws here, or each scrape would fail by it. */
-  function keep(member: Member, metrics: MetricsJson): void {
+  function keep(worker: PoolWorker, metrics: MetricsJson): void {
     mergeMetrics([metrics]);
-    counts.set(member, metrics);
+    counts.set(worker, metrics);
   }
 
-  function takeAnswer(member: Member, answer: WorkerAnswer): void {
-    if (answer.metrics !== null && !finished.has(member)) keep(member, answer.metrics);
-    hub.loads(member, answer.loads);
-    inFlight.set(member, answer.inFlight);
-    answering.add(member);
+  function takeAnswer(worker: PoolWorker, answer: WorkerAnswer): void {
+    if (answer.metrics !== null && !finished.has(worker)) keep(worker, answer.metrics);
+    publisher.loads(worker, answer.loads);
+    inFlight.set(worker, answer.inFlight);
+    answering.add(worker);
   }
 
   /** False when somebody did not answer. */
   async function ask(withMetrics: boolean): Promise<boolean> {
-    hub.push();
-    const asked = crew.everybody.filter(({ state }) => state === 'serving' || state === 'draining');
-    const answers = await census.ask(asked, withMetrics);
+    publisher.push();
+    const asked = pool.living.filter(({ state }) => state === 'serving' || state === 'draining');
+    const answers = await gatherer.ask(asked, withMetrics);
     answering.clear();
-    for (const [member, answer] of answers) {
-      if (member.state !== 'gone') guarded(() => takeAnswer(member, answer));
+    for (const [worker, answer] of answers) {
+      if (worker.state !== 'gone') guarded(() => takeAnswer(worker, answer));
     }
-    return asked.every((member) => answers.has(member) || member.state === 'gone');
+    return asked.every((worker) => answers.has(worker) || worker.state === 'gone');
   }
 
   return {
     async listen() {
       port = await freePort(config.listen);
-      return crew.start();
+      return pool.start();
     },
     async stop() {
       const { delay, drain } = config.shutdown;
-      await crew.stop(forTimer(delay + drain + END_SLACK_MS));
-      hub.close();
+      await pool.stop(forTimer(delay + drain + END_SLACK_MS));
+      publisher.close();
       metrics.close();
     },
     metrics: {
@@ -149,15 +149,15 @@ export function serveByWorkers({
     },
     refresh: () => ask(false),
     workers: () =>
-      crew.members.map(
-        (member): WorkerStatus => ({
-          worker: member.number,
-          pid: member.pid,
-          state: member.state,
-          uptime: member.pid === null ? 0 : (performance.now() - member.since) / 1000,
-          inFlight: inFlight.get(member) ?? 0,
-          restarts: member.restarts,
-          ...(member.lastExit === null ? {} : { lastExit: member.lastExit }),
+      pool.newest.map(
+        (worker): WorkerStatus => ({
+          worker: worker.number,
+          pid: worker.pid,
+          state: worker.state,
+          uptime: worker.pid === null ? 0 : (performance.now() - worker.since) / 1000,
+          inFlight: inFlight.get(worker) ?? 0,
+          restarts: worker.restarts,
+          ...(worker.lastExit === null ? {} : { lastExit: worker.lastExit }),
         }),
       ),
   };

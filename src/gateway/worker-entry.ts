@@ -9,7 +9,7 @@ import { forTimer } from '../time/timer.ts';
 import type { FromWorker, ToWorker } from '../workers/protocol/messages.ts';
 import { createWorker, type Worker } from './worker.ts';
 
-/** A worker's process, as `crew.ts` starts it. */
+/** A worker's process, as `worker-pool.ts` starts it. */
 
 /** What closing may take beyond the configured delay and drain. */
 const CLOSE_SLACK_MS = 5_000;

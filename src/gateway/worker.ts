@@ -16,9 +16,9 @@ import {
   PULSE_MS,
   type ToWorker,
 } from '../workers/protocol/messages.ts';
-import { watchTime } from '../workers/protocol/watch-list.ts';
-import { createRemoteCluster } from '../workers/worker/remote-cluster.ts';
-import { createSharedConnections } from '../workers/worker/shared-connections.ts';
+import { failureMemoryMs } from '../workers/protocol/watch-list.ts';
+import { createClusterReplica } from '../workers/worker/remote-cluster.ts';
+import { createSharedJdbcConnections } from '../workers/worker/shared-connections.ts';
 import { createServing } from './create-serving.ts';
 
 type Begin = Extract<ToWorker, { kind: 'begin' }>;
@@ -48,14 +48,14 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
   const { config, worker, view, watched } = begin;
   const registry = new Registry();
   const report = (error: unknown): void => errors.report('worker', error);
-  const cluster = createRemoteCluster({
+  const cluster = createClusterReplica({
     view,
     watched,
-    watchMs: watchTime(config.health.outlier.maxEjection),
+    watchMs: failureMemoryMs(config.health.outlier.maxEjection),
     errors,
     send,
   });
-  const connections = createSharedConnections(
+  const connections = createSharedJdbcConnections(
     MAX_JDBC_CONNECTIONS,
     (entries) => send({ kind: 'connections', entries }),
     errors,
@@ -102,10 +102,10 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
     receive(message) {
       switch (message.kind) {
         case 'view':
-          cluster.show(message.parts);
+          cluster.applyView(message.parts);
           break;
         case 'heard':
-          cluster.heard(message.report);
+          cluster.acknowledged(message.report);
           break;
         case 'watch':
           cluster.watch(message.origins);

@@ -3,11 +3,11 @@ import { ROLES } from '../discovery/discovery.ts';
 import type { Concurrency } from '../exchange/limits/concurrency.ts';
 import type { Pressure } from '../exchange/limits/overload.ts';
 import type { RetryBudget } from '../exchange/limits/retry-budget.ts';
-import type { Parking } from '../exchange/limits/wait-queue.ts';
+import type { WaitQueue } from '../exchange/limits/wait-queue.ts';
 
 /** What the exchange shares between requests. */
 export interface ExchangeState {
-  readonly parking: Pick<Parking, 'waiting' | 'queued'>;
+  readonly waitQueue: Pick<WaitQueue, 'waiting' | 'queued'>;
   readonly concurrency: Pick<Concurrency, 'under'>;
   readonly retryBudget: Pick<RetryBudget, 'refusals'>;
   readonly pressure: Pick<Pressure, 'high'>;
@@ -16,7 +16,7 @@ export interface ExchangeState {
 /** Registers the metrics of what requests wait for and are limited by; all are read when scraped. */
 export function exchangeMetrics(registry: Registry, state: ExchangeState): void {
   const registers = [registry];
-  const { parking, concurrency, retryBudget, pressure } = state;
+  const { waitQueue, concurrency, retryBudget, pressure } = state;
   const perRole = (name: string, help: string, value: (role: (typeof ROLES)[number]) => number): void => {
     new Gauge({
       name,
@@ -34,10 +34,10 @@ export function exchangeMetrics(registry: Registry, state: ExchangeState): void 
   perRole(
     'druid_gateway_parked_requests',
     'Requests that wait for a leader or a Broker now.',
-    (role) => parking.waiting(role) - parking.queued(role),
+    (role) => waitQueue.waiting(role) - waitQueue.queued(role),
   );
   perRole('druid_gateway_queued_requests', 'Requests that wait for room within the limits now.', (role) =>
-    parking.queued(role),
+    waitQueue.queued(role),
   );
   new Counter({
     name: 'druid_gateway_retries_refused_total',

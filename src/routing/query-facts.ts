@@ -1,14 +1,14 @@
 import { plainBody } from './body-text.ts';
 
 /** What the gateway needs to know of a query; its body goes on as it came. */
-export interface QueryFacts {
+export interface QueryContext {
   /** `context.queryId` and `context.sqlQueryId`, mostly none. */
   readonly ids: readonly string[];
   /** `context.timeout` in milliseconds; null without one, and for 0, which is none. */
   readonly timeoutMs: number | null;
 }
 
-export const NO_FACTS: QueryFacts = { ids: [], timeoutMs: null };
+export const NO_CONTEXT: QueryContext = { ids: [], timeoutMs: null };
 
 const ID = Buffer.from('ueryId"');
 const TIMEOUT = Buffer.from('"timeout"');
@@ -30,9 +30,9 @@ export function isQueryId(text: string): boolean {
 }
 
 /** Reads a query's body, which is parsed only where it holds one of these words. Never throws. */
-export function queryFactsOf(body: Buffer): QueryFacts {
+export function queryContextOf(body: Buffer): QueryContext {
   const plain = plainBody(body, LONGEST);
-  if (plain === null || !(plain.includes(ID) || plain.includes(TIMEOUT))) return NO_FACTS;
+  if (plain === null || !(plain.includes(ID) || plain.includes(TIMEOUT))) return NO_CONTEXT;
   try {
     const parsed = JSON.parse(plain.toString('utf8')) as {
       context?: { queryId?: unknown; sqlQueryId?: unknown; timeout?: unknown };
@@ -46,7 +46,7 @@ export function queryFactsOf(body: Buffer): QueryFacts {
     return { ids, timeoutMs: valid ? milliseconds : null };
   } catch {
     // Smile, or wrong: Druid says so if it is.
-    return NO_FACTS;
+    return NO_CONTEXT;
   }
 }
 

@@ -4,12 +4,12 @@ import type { ClusterView, WaitReason } from '../cluster/view.ts';
 import type { ForwardRoute } from './route.ts';
 
 /** Why a request waits: for a leader, for a Broker, or (`overloaded`) for room. */
-export type WhyWait = WaitReason | 'overloaded';
+export type UnavailableReason = WaitReason | 'overloaded';
 
 /** Who gets a request now, or why nobody does. */
 export type Target =
   | { readonly kind: 'node'; readonly node: UpstreamNode }
-  | { readonly kind: 'wait'; readonly reason: WhyWait };
+  | { readonly kind: 'wait'; readonly reason: UnavailableReason };
 
 /** From whom to choose, if the request is for a Broker. */
 export interface ChoiceLimits {

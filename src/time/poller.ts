@@ -4,7 +4,7 @@ import { forTimer } from './timer.ts';
 /** Asks again and again, one question at a time. */
 export interface Poller {
   /** Asks now, or right after the question under way: what that one answers may be older than what prompted this. */
-  hurry(): void;
+  pollNow(): void;
   stop(): void;
 }
 
@@ -25,20 +25,20 @@ const FALLBACK_MS = 1_000;
 export function createPoller({ ask, interval, random, errors }: PollerOptions): Poller {
   let timer: NodeJS.Timeout | null = null;
   let asking = false;
-  let hurried = false;
+  let pollAgain = false;
   let stopped = false;
 
   async function run(): Promise<void> {
     timer = null;
     asking = true;
-    hurried = false;
+    pollAgain = false;
     try {
       await ask();
     } catch (error) {
       errors.report('probe', error);
     }
     asking = false;
-    if (!stopped) timer = setTimeout(start, hurried ? 0 : delay());
+    if (!stopped) timer = setTimeout(start, pollAgain ? 0 : delay());
   }
 
   function start(): void {
@@ -58,10 +58,10 @@ export function createPoller({ ask, interval, random, errors }: PollerOptions): 
 
   start();
   return {
-    hurry() {
+    pollNow() {
       if (stopped) return;
       if (asking) {
-        hurried = true;
+        pollAgain = true;
         return;
       }
       if (timer !== null) clearTimeout(timer);

@@ -7,7 +7,7 @@ import type {
 } from '../exchange/ports/upstream.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import type { BodySink, BodyStream } from '../http/body.ts';
-import type { Loan } from '../http/buffer-lease.ts';
+import type { BufferLease } from '../http/buffer-lease.ts';
 import type { HeaderBlock } from '../http/header-block.ts';
 import type { AnswerHead } from '../http/response-head.ts';
 
@@ -15,7 +15,7 @@ import type { AnswerHead } from '../http/response-head.ts';
 const ONE_WRITE = 16 * 1024;
 
 /** What is usual. */
-export interface Patience {
+export interface UpstreamTimeouts {
   /** Time from the request to the answer's whole head, whatever comes before that; 0 waits for ever. */
   readonly responseTimeoutMs: number;
   /** Time between two bytes of the answer's body; 0 waits for ever. */
@@ -25,7 +25,7 @@ export interface Patience {
 /** The connection that a call goes out on. */
 export interface Wire {
   /** Carries the call, at once or as soon as there is a connection. */
-  carry(call: Call): void;
+  assign(call: Call): void;
   /** False while the node takes nothing more. */
   write(data: string | Buffer): boolean;
   /** What is written until `uncork` goes out together. */
@@ -50,7 +50,7 @@ export class Call implements UpstreamCall, BodySink {
   /** The node takes nothing more at the moment. */
   #blocked = false;
   /** `ride` has returned: from now on the handler hears what happens. */
-  #riding = false;
+  #assigned = false;
   /** What was thrown first. */
   #thrown: { readonly error: unknown } | null = null;
   /** A byte of an answer has come. */
@@ -74,16 +74,16 @@ export class Call implements UpstreamCall, BodySink {
   }
 
   /** Its connection is for it alone: those of many writes would pile up otherwise. */
-  get last(): boolean {
+  get closesAfter(): boolean {
     return this.#request.fresh;
   }
 
   /** How long it may be quiet now, in milliseconds; 0 is for ever. */
-  patienceMs({ responseTimeoutMs, idleTimeoutMs }: Patience): number {
-    const { patienceMs, idlePatienceMs } = this.#request;
-    if (!this.headed) return patienceMs ?? responseTimeoutMs;
-    if (idlePatienceMs !== undefined) return idlePatienceMs;
-    return idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, patienceMs ?? 0);
+  quietLimitMs({ responseTimeoutMs, idleTimeoutMs }: UpstreamTimeouts): number {
+    const own = this.#request;
+    if (!this.headed) return own.responseTimeoutMs ?? responseTimeoutMs;
+    if (own.idleTimeoutMs !== undefined) return own.idleTimeoutMs;
+    return idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, own.responseTimeoutMs ?? 0);
   }
 
   /** The request is not whole, and its client's next piece is what is missing. */
@@ -92,15 +92,15 @@ export class Call implements UpstreamCall, BodySink {
   }
 
   /** Goes out on this connection. Throws what is thrown meanwhile; then it is over, and the handler hears nothing. */
-  ride(connection: Wire): this {
+  sendOn(connection: Wire): this {
     this.#connection = connection;
     try {
-      connection.carry(this);
+      connection.assign(this);
     } catch (error) {
       this.crash(error);
     }
     if (this.#thrown !== null) throw this.#thrown.error;
-    this.#riding = true;
+    this.#assigned = true;
     return this;
   }
 
@@ -114,7 +114,7 @@ export class Call implements UpstreamCall, BodySink {
   begin(connection: Wire): void {
     const { method, target, headers, body, bodyLength } = this.#request;
     const { hostAndPort } = this.#node;
-    const last = this.last ? 'Connection: close\r\n' : '';
+    const last = this.closesAfter ? 'Connection: close\r\n' : '';
     const head = `${method} ${target} HTTP/1.1\r\nHost: ${hostAndPort}\r\n${headers}${last}`;
     if (body === null) {
       const empty = method === 'POST' || method === 'PUT';
@@ -195,13 +195,13 @@ export class Call implements UpstreamCall, BodySink {
     }
   }
 
-  onBody(chunk: Buffer, loan: Loan): void {
+  onBody(chunk: Buffer, lease: BufferLease): void {
     if (this.#over) {
-      loan.release();
+      lease.release();
       return;
     }
     try {
-      this.#handler.onData(chunk, loan);
+      this.#handler.onData(chunk, lease);
     } catch (error) {
       this.crash(error);
     }
@@ -252,7 +252,7 @@ export class Call implements UpstreamCall, BodySink {
       this.#finishQuietly();
       this.#connection?.destroy();
     }
-    if (!this.#riding) return;
+    if (!this.#assigned) return;
     try {
       this.#handler.onInternalError(error);
     } catch (another) {

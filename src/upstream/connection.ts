@@ -9,7 +9,7 @@ import type { Call, Wire } from './call.ts';
 import { type BufferOwner, ReadBuffer, type ReadBuffers } from './read-buffers.ts';
 
 /** Where a connection goes. */
-export interface Place {
+export interface Endpoint {
   readonly host: string;
   readonly port: number;
   /** Null for plain HTTP. */
@@ -24,7 +24,7 @@ export interface ConnectionKeeper {
 }
 
 export interface ConnectionOptions {
-  readonly place: Place;
+  readonly place: Endpoint;
   readonly maxHeadBytes: number;
   readonly buffers: ReadBuffers;
   readonly keeper: ConnectionKeeper;
@@ -44,13 +44,13 @@ export type ConnectionState = 'connecting' | 'busy' | 'finishing' | 'idle' | 'go
 /** An answer that is longer, or has gone on for longer, is read into large buffers. */
 const LONG_ANSWER = 256 * 1024;
 /** So many buffers may be out before the node is read on. */
-const MOST_LENT = 2;
+const MOST_BORROWED = 2;
 /** Happy Eyeballs gives each address so long, in milliseconds; Node's 250 give up on slow links. */
 const ADDRESS_ATTEMPT_MS = 1_000;
 
 /**
  * One connection to a node: carries one request at a time, and is used again as long as nothing is in doubt. What of
- * ours throws while the socket, or a loan that comes back, is at work here ends this connection and nothing else.
+ * ours throws while the socket, or a lease that comes back, is at work here ends this connection and nothing else.
  */
 export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   readonly #socket: net.Socket;
@@ -67,7 +67,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   /** Pieces of that buffer are out. */
   #spent = false;
   /** Buffers that were read and of which pieces are out. */
-  #lent = 0;
+  #borrowed = 0;
   /** Only while it is `busy`: the node is not read. */
   #paused = false;
   #read = 0;
@@ -120,7 +120,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   }
 
   /** Carries this request, at once or as soon as there is a connection. */
-  carry(call: Call): void {
+  assign(call: Call): void {
     this.#call = call;
     this.#served++;
     this.touch();
@@ -175,7 +175,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
 
   /** Makes it idle once it is finished: nothing of what it carried is out any more. */
   settle(): void {
-    if (this.#state !== 'finishing' || this.#lent > 0 || this.#socket.writableLength > 0) return;
+    if (this.#state !== 'finishing' || this.#borrowed > 0 || this.#socket.writableLength > 0) return;
     this.#state = 'idle';
     this.#keeper.onIdle(this);
   }
@@ -192,7 +192,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     this.touch();
     this.#read += to - from;
     if (this.#read > LONG_ANSWER) this.#long = true;
-    this.#call?.onBody(buffer.subarray(from, to), this.#buffer.lend());
+    this.#call?.onBody(buffer.subarray(from, to), this.#buffer.borrow());
   }
 
   onWhole(trailers: HeaderBlock, reusable: boolean): void {
@@ -201,7 +201,8 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     this.touch();
     // A node that answers before it has the whole request will not make sense of what follows. Nobody has asked for
     // what has come already.
-    if (!reusable || call?.sent !== true || call.last || this.#socket.readableLength > 0) this.destroy();
+    if (!reusable || call?.sent !== true || call.closesAfter || this.#socket.readableLength > 0)
+      this.destroy();
     else {
       this.#state = 'finishing';
       // Whoever is told of the end may send its next request on this connection, and in this turn.
@@ -217,9 +218,9 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
 
   onReturned(): void {
     try {
-      this.#lent--;
+      this.#borrowed--;
       if (this.#state === 'finishing') this.settle();
-      else if (this.#paused && this.#lent < MOST_LENT) {
+      else if (this.#paused && this.#borrowed < MOST_BORROWED) {
         this.#paused = false;
         this.touch();
         this.#socket.resume();
@@ -229,7 +230,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     }
   }
 
-  #dial({ host, port }: Place): net.Socket {
+  #dial({ host, port }: Endpoint): net.Socket {
     return net
       .connect({
         host,
@@ -245,7 +246,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   }
 
   /** TLS has buffers of its own. */
-  #dialTls({ host, port }: Place, options: tls.ConnectionOptions): tls.TLSSocket {
+  #dialTls({ host, port }: Endpoint, options: tls.ConnectionOptions): tls.TLSSocket {
     return tls
       .connect({ ...options, host, port })
       .setNoDelay()
@@ -281,10 +282,10 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
       this.#parser.feed(buffer.bytes, length);
       if (this.#call === call) call.onRest();
       if (!buffer.close()) {
-        this.#lent++;
+        this.#borrowed++;
         this.#spent = true;
       }
-      if (this.#state === 'busy') this.#paused = this.#lent >= MOST_LENT;
+      if (this.#state === 'busy') this.#paused = this.#borrowed >= MOST_BORROWED;
       else this.settle();
     } catch (error) {
       this.crash(error);

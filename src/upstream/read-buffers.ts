@@ -1,4 +1,4 @@
-import type { Loan } from '../http/buffer-lease.ts';
+import type { BufferLease } from '../http/buffer-lease.ts';
 
 /** What ordinary answers are read into; each connection has one of its own. */
 const SMALL_BYTES = 16 * 1024;
@@ -14,11 +14,11 @@ export interface BufferOwner {
 }
 
 /** Memory that is read into and whose pieces are lent to whoever takes them. */
-export class ReadBuffer implements Loan {
+export class ReadBuffer implements BufferLease {
   readonly bytes: Buffer;
   readonly #pool: Pool | null;
   #owner: BufferOwner | null = null;
-  #lent = 0;
+  #borrowed = 0;
   #reading = false;
 
   /** Goes to `pool` when all its pieces have come back. */
@@ -36,23 +36,23 @@ export class ReadBuffer implements Loan {
   /** False when pieces of it are still out. */
   close(): boolean {
     this.#reading = false;
-    return this.#lent === 0;
+    return this.#borrowed === 0;
   }
 
   /** Pieces of it are out. */
   get isOut(): boolean {
-    return this.#lent > 0;
+    return this.#borrowed > 0;
   }
 
   /** Another piece of it is lent. */
-  lend(): this {
-    this.#lent++;
+  borrow(): this {
+    this.#borrowed++;
     return this;
   }
 
   release(): void {
-    this.#lent--;
-    if (this.#lent > 0 || this.#reading) return;
+    this.#borrowed--;
+    if (this.#borrowed > 0 || this.#reading) return;
     this.dispose();
     this.#owner?.onReturned();
   }

@@ -3,11 +3,11 @@ import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls';
 import type { NodeTls } from '../cluster/node.ts';
 import type { Upstreams } from '../exchange/ports/upstream.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
-import { Call, type Patience } from './call.ts';
-import { type ConnectionKeeper, type Place, UpstreamConnection } from './connection.ts';
+import { Call, type UpstreamTimeouts } from './call.ts';
+import { type ConnectionKeeper, type Endpoint, UpstreamConnection } from './connection.ts';
 import { createReadBuffers } from './read-buffers.ts';
 
-export interface UpstreamOptions extends Patience {
+export interface UpstreamOptions extends UpstreamTimeouts {
   readonly connectTimeoutMs: number;
   /** How long an idle connection is kept: below Jetty's idle time (`druid.server.http.maxIdleTime`, 5 min). */
   readonly keepAliveTimeoutMs: number;
@@ -63,13 +63,13 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
       // A small write that is taken whole emits no `drain`.
       else connection.settle();
     } else if (!connection.awaitsClient) {
-      const limit = call.patienceMs(options);
+      const limit = call.quietLimitMs(options);
       if (limit > 0 && quiet > limit) connection.fail(call.headed ? 'stalled' : 'no_answer');
     }
   }
 
   class Origin implements ConnectionKeeper {
-    readonly #place: Place;
+    readonly #place: Endpoint;
     readonly #idle: UpstreamConnection[] = [];
     #retired = false;
 
@@ -127,7 +127,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
         origins.set(node.origin, origin);
       }
       const connection = origin.connection(request.fresh);
-      return new Call(node, request, handler, errors).ride(connection);
+      return new Call(node, request, handler, errors).sendOn(connection);
     },
 
     retain(known) {
@@ -146,7 +146,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
   };
 }
 
-function placeOf(origin: string, nodeTls: NodeTls | undefined): Place {
+function placeOf(origin: string, nodeTls: NodeTls | undefined): Endpoint {
   const { protocol, hostname, port } = new URL(origin);
   const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
   if (protocol === 'http:') return { host, port: Number(port || 80), tls: null };

@@ -7,15 +7,15 @@ import type { BrokerView } from '../view.ts';
 import {
   afterFailure,
   afterSuccess,
-  type Conduct,
-  deservesEjection,
   ejected,
-  GOOD_CONDUCT,
+  HEALTHY,
   type OutlierLimits,
+  type OutlierState,
+  shouldEject,
 } from './outlier.ts';
 import { composePools, floorOf } from './pools.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
-import { createWarmUp } from './slow-start.ts';
+import { createSlowStart } from './slow-start.ts';
 
 /** What probes change of more Brokers than these is shown together, so often: showing looks at every Broker. */
 const FEW = 100;
@@ -61,12 +61,12 @@ interface Broker {
   why: string;
   poller: Poller | null;
   /** Counts reports: a probe that was under way when a request failed proves nothing. */
-  doubts: number;
-  conduct: Conduct;
+  reportCount: number;
+  outlierState: OutlierState;
   /** Ends its ejection. */
-  pardon: NodeJS.Timeout | null;
+  ejectionTimer: NodeJS.Timeout | null;
   /** It was there when the gateway came and has long been warm. */
-  old: boolean;
+  presentAtStart: boolean;
 }
 
 /** Which announced Brokers get queries: those that say they are ready and treat their requests well. */
@@ -87,15 +87,15 @@ export function createBrokers(options: BrokersOptions): Brokers {
   const brokers = new Map<UpstreamNode, Broker>();
   const cordoned = new Set<string>();
   const onError = (error: unknown): void => errors.report('probe', error);
-  const warmUp = createWarmUp(health.slowStartMs, now, onError);
+  const slowStart = createSlowStart(health.slowStartMs, now, onError);
   let views: readonly BrokerView[] = [];
   let pools: ReadonlyMap<string, readonly UpstreamNode[]> = new Map();
   let active = new Set<UpstreamNode>();
   let first = true;
-  let farewell: NodeJS.Timeout | null = null;
+  let emptyGraceTimer: NodeJS.Timeout | null = null;
   let gathering: NodeJS.Timeout | null = null;
 
-  const isOut = (broker: Broker): boolean => broker.pardon !== null;
+  const isOut = (broker: Broker): boolean => broker.ejectionTimer !== null;
   const isCordoned = ({ node }: Broker): boolean => cordoned.has(node.hostAndPort);
 
   function publish(): void {
@@ -113,7 +113,7 @@ export function createBrokers(options: BrokersOptions): Brokers {
       maxEjectedShare,
     );
     const chosen = new Set([...pools.values()].flat());
-    welcome(chosen);
+    startSlow(chosen);
     views = all.map((broker) => ({
       node: broker.node,
       service: broker.service,
@@ -131,14 +131,14 @@ export function createBrokers(options: BrokersOptions): Brokers {
   }
 
   /** Those who are new among the chosen start slowly, unless there is nobody to take the rest of their share. */
-  function welcome(chosen: Set<UpstreamNode>): void {
+  function startSlow(chosen: Set<UpstreamNode>): void {
     const alone = active.size === 0;
-    for (const node of active) if (!chosen.has(node)) warmUp.end(node);
+    for (const node of active) if (!chosen.has(node)) slowStart.end(node);
     for (const node of chosen) {
       if (active.has(node)) continue;
       const broker = brokers.get(node);
-      if (broker?.old === false && !alone) warmUp.begin(node);
-      if (broker !== undefined) broker.old = false;
+      if (broker?.presentAtStart === false && !alone) slowStart.begin(node);
+      if (broker !== undefined) broker.presentAtStart = false;
     }
     active = chosen;
   }
@@ -160,10 +160,10 @@ export function createBrokers(options: BrokersOptions): Brokers {
   }
 
   async function ask(broker: Broker): Promise<void> {
-    const { node, doubts } = broker;
+    const { node, reportCount } = broker;
     const { ready, why: reason } = await broker.readiness.ask();
     if (brokers.get(node) !== broker) return;
-    if (broker.doubts !== doubts) return broker.poller?.hurry();
+    if (broker.reportCount !== reportCount) return broker.poller?.pollNow();
     if (settle(broker, ready, reason)) publishSoon();
   }
 
@@ -175,10 +175,10 @@ export function createBrokers(options: BrokersOptions): Brokers {
       ready: false,
       why: 'announced, not asked yet',
       poller: null,
-      doubts: 0,
-      conduct: GOOD_CONDUCT,
-      pardon: null,
-      old: first,
+      reportCount: 0,
+      outlierState: HEALTHY,
+      ejectionTimer: null,
+      presentAtStart: first,
     };
     brokers.set(node, broker);
     broker.poller = createPoller({
@@ -192,7 +192,7 @@ export function createBrokers(options: BrokersOptions): Brokers {
 
   function remove(broker: Broker): void {
     broker.poller?.stop();
-    if (broker.pardon !== null) clearTimeout(broker.pardon);
+    if (broker.ejectionTimer !== null) clearTimeout(broker.ejectionTimer);
     brokers.delete(broker.node);
   }
 
@@ -220,12 +220,12 @@ export function createBrokers(options: BrokersOptions): Brokers {
     );
     const behaving = peers.filter((peer) => !isOut(peer) && peer !== broker).length;
     if (behaving < floorOf(peers.length, maxEjectedShare)) return;
-    const { failures } = broker.conduct;
+    const { failures } = broker.outlierState;
     const time = now();
-    broker.conduct = ejected(broker.conduct, time, outlier);
-    const durationMs = broker.conduct.until - time;
-    broker.pardon = setTimeout(() => {
-      broker.pardon = null;
+    broker.outlierState = ejected(broker.outlierState, time, outlier);
+    const durationMs = broker.outlierState.until - time;
+    broker.ejectionTimer = setTimeout(() => {
+      broker.ejectionTimer = null;
       contain(publish, onError);
     }, durationMs);
     publish();
@@ -243,12 +243,12 @@ export function createBrokers(options: BrokersOptions): Brokers {
       return cordoned;
     },
     announce(announcements) {
-      if (farewell !== null) clearTimeout(farewell);
-      farewell = null;
+      if (emptyGraceTimer !== null) clearTimeout(emptyGraceTimer);
+      emptyGraceTimer = null;
       // None at all is more often a fault of ZooKeeper's or of whoever writes to it than the truth; those that
       // have really gone do not pass their probes.
       if (announcements.length === 0 && brokers.size > 0) {
-        farewell = setTimeout(() => contain(() => replace(new Map()), onError), health.emptyGraceMs);
+        emptyGraceTimer = setTimeout(() => contain(() => replace(new Map()), onError), health.emptyGraceMs);
         return;
       }
       replace(new Map(announcements.map((a) => [nodeAt(a.origin), a.service])));
@@ -257,16 +257,16 @@ export function createBrokers(options: BrokersOptions): Brokers {
       const broker = brokers.get(node);
       if (broker === undefined) return;
       if (outcome === 'ok') {
-        broker.conduct = afterSuccess(broker.conduct, now(), outlier);
+        broker.outlierState = afterSuccess(broker.outlierState, now(), outlier);
         return;
       }
-      broker.conduct = afterFailure(broker.conduct, now());
-      if (!isOut(broker) && deservesEjection(broker.conduct, outlier)) eject(broker);
+      broker.outlierState = afterFailure(broker.outlierState, now());
+      if (!isOut(broker) && shouldEject(broker.outlierState, outlier)) eject(broker);
       if (outcome === 'reset') return;
-      broker.doubts++;
+      broker.reportCount++;
       const reason = outcome === 'connect_failed' ? 'refused a request' : 'answered 502, 503 or 504';
       if (settle(broker, false, reason)) publish();
-      broker.poller?.hurry();
+      broker.poller?.pollNow();
     },
     cordon(hostAndPort, on) {
       if (cordoned.has(hostAndPort) === on) return;
@@ -275,10 +275,10 @@ export function createBrokers(options: BrokersOptions): Brokers {
       publish();
     },
     stop() {
-      if (farewell !== null) clearTimeout(farewell);
+      if (emptyGraceTimer !== null) clearTimeout(emptyGraceTimer);
       if (gathering !== null) clearTimeout(gathering);
       for (const broker of brokers.values()) remove(broker);
-      warmUp.stop();
+      slowStart.stop();
     },
   };
 }

@@ -8,7 +8,7 @@ export interface OutlierLimits {
 }
 
 /** How a Broker has lately treated the requests it got. */
-export interface Conduct {
+export interface OutlierState {
   /** Failures in a row, none of them while it was out. */
   readonly failures: number;
   /** How often it was ejected without behaving for long enough since. */
@@ -17,7 +17,7 @@ export interface Conduct {
   readonly until: number;
 }
 
-export const GOOD_CONDUCT: Conduct = { failures: 0, ejections: 0, until: Number.NEGATIVE_INFINITY };
+export const HEALTHY: OutlierState = { failures: 0, ejections: 0, until: Number.NEGATIVE_INFINITY };
 
 /** How long the n-th ejection in a row lasts, in milliseconds. */
 export function ejectionMs(ejections: number, { ejectionMs: first, maxEjectionMs }: OutlierLimits): number {
@@ -25,25 +25,25 @@ export function ejectionMs(ejections: number, { ejectionMs: first, maxEjectionMs
 }
 
 /** One more failure. What was under way when it was ejected and fails now says nothing new. */
-export function afterFailure(conduct: Conduct, now: number): Conduct {
-  return now < conduct.until ? conduct : { ...conduct, failures: conduct.failures + 1 };
+export function afterFailure(state: OutlierState, now: number): OutlierState {
+  return now < state.until ? state : { ...state, failures: state.failures + 1 };
 }
 
 /** A success ends the row; one that comes as long after an ejection as that lasted has it forgotten. */
-export function afterSuccess(conduct: Conduct, now: number, limits: OutlierLimits): Conduct {
-  if (conduct.failures === 0 && conduct.ejections === 0) return conduct;
-  if (now < conduct.until) return conduct;
-  const forgotten = now - conduct.until >= ejectionMs(conduct.ejections, limits);
-  if (forgotten) return GOOD_CONDUCT;
-  return conduct.failures === 0 ? conduct : { ...conduct, failures: 0 };
+export function afterSuccess(state: OutlierState, now: number, limits: OutlierLimits): OutlierState {
+  if (state.failures === 0 && state.ejections === 0) return state;
+  if (now < state.until) return state;
+  const forgotten = now - state.until >= ejectionMs(state.ejections, limits);
+  if (forgotten) return HEALTHY;
+  return state.failures === 0 ? state : { ...state, failures: 0 };
 }
 
-export function deservesEjection(conduct: Conduct, limits: OutlierLimits): boolean {
-  return limits.failures > 0 && conduct.failures >= limits.failures;
+export function shouldEject(state: OutlierState, limits: OutlierLimits): boolean {
+  return limits.failures > 0 && state.failures >= limits.failures;
 }
 
 /** Out from now on, longer than the last time. */
-export function ejected(conduct: Conduct, now: number, limits: OutlierLimits): Conduct {
-  const ejections = conduct.ejections + 1;
+export function ejected(state: OutlierState, now: number, limits: OutlierLimits): OutlierState {
+  const ejections = state.ejections + 1;
   return { failures: 0, ejections, until: now + ejectionMs(ejections, limits) };
 }

@@ -6,7 +6,7 @@ const FIRST_SHARE = 0.1;
 const STEPS = 20;
 
 /** Slow start: brings nodes from a small share of new queries to their whole one. */
-export interface WarmUp {
+export interface SlowStart {
   begin(node: UpstreamNode): void;
   /** It gets no queries any more, or its whole share at once. */
   end(node: UpstreamNode): void;
@@ -17,11 +17,11 @@ export interface WarmUp {
  * `durationMs` 0 gives everybody their whole share at once. `now` is in milliseconds. What a step throws goes to
  * `onError`, and the next one is taken all the same.
  */
-export function createWarmUp(
+export function createSlowStart(
   durationMs: number,
   now: () => number,
   onError: (error: unknown) => void,
-): WarmUp {
+): SlowStart {
   const since = new Map<UpstreamNode, number>();
   let timer: NodeJS.Timeout | null = null;
 

@@ -6,10 +6,10 @@ import type { KnownBy, LeaderState, LeaderView, WaitReason } from '../view.ts';
  * What a master last said of itself. `leads`: `isLeader` 200. `follows`: any other answer, the 307 to itself and
  * the 404 and 503 of one that initialises included. `refused`: no connection. `silent`: too slow, or cut off.
  */
-export type Claim = 'leads' | 'follows' | 'refused' | 'silent';
+export type LeaderClaim = 'leads' | 'follows' | 'refused' | 'silent';
 
 export interface ProbeResult {
-  readonly claim: Claim;
+  readonly claim: LeaderClaim;
   /** Its own `leader` answer names itself; `untold` where that wants credentials, null where it was not asked. */
   readonly namesItself: boolean | 'untold' | null;
   /** When it was *asked*, on the stamp clock: an answer to an older question proves nothing new. */

@@ -3,7 +3,7 @@ import type { InternalErrors } from '../../faults/internal-errors.ts';
 import { createPoller, type Poller } from '../../time/poller.ts';
 import type { UpstreamNode } from '../node.ts';
 import type { Probe, ProbeAnswer } from '../probe.ts';
-import type { Claim, ProbeResult } from './leadership.ts';
+import type { LeaderClaim, ProbeResult } from './leadership.ts';
 
 /** Served by every Coordinator, Overlord and combined process without a redirect (RedirectInfo's local paths). */
 const PATHS = {
@@ -66,7 +66,7 @@ export function createMasters(options: MastersOptions): Masters {
       for (const node of nodes) {
         if (pollers.has(node)) continue;
         // Registered before the first answer can come.
-        pollers.set(node, { hurry() {}, stop() {} });
+        pollers.set(node, { pollNow() {}, stop() {} });
         pollers.set(
           node,
           createPoller({ ask: () => ask(node), interval: () => interval(node), random, errors }),
@@ -74,8 +74,8 @@ export function createMasters(options: MastersOptions): Masters {
       }
     },
     hurry(node) {
-      if (node !== undefined) pollers.get(node)?.hurry();
-      else for (const poller of pollers.values()) poller.hurry();
+      if (node !== undefined) pollers.get(node)?.pollNow();
+      else for (const poller of pollers.values()) poller.pollNow();
     },
     stop() {
       for (const poller of pollers.values()) poller.stop();
@@ -84,7 +84,7 @@ export function createMasters(options: MastersOptions): Masters {
   };
 }
 
-function claimOf(answer: ProbeAnswer): Claim {
+function claimOf(answer: ProbeAnswer): LeaderClaim {
   if (answer.kind !== 'answer') return answer.kind;
   return answer.status === 200 ? 'leads' : 'follows';
 }

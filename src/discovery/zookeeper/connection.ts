@@ -35,7 +35,7 @@ export interface ConnectionOptions {
 }
 
 /** One ZooKeeper session over changing sockets. */
-export interface Connection {
+export interface ZooKeeperConnection {
   readonly client: Client;
   /** As granted by the server, in milliseconds. */
   readonly sessionTimeoutMs: number;
@@ -62,13 +62,13 @@ const MAX_HANDSHAKE_MS = 5_000;
  * no limit to what it reads, throws out of socket handlers, and carries half a packet and queued requests over from
  * one socket to the next. All of it is put right by replacing methods on the instance before it connects.
  */
-export function openConnection(options: ConnectionOptions): Connection {
+export function openConnection(options: ConnectionOptions): ZooKeeperConnection {
   const guarded = new GuardedConnection(options);
   guarded.open();
   return guarded;
 }
 
-class GuardedConnection implements Connection {
+class GuardedConnection implements ZooKeeperConnection {
   readonly client: Client;
   readonly #options: ConnectionOptions;
   readonly #manager: ConnectionManager;

@@ -3,7 +3,7 @@ import { ContainedEmitter, contain, type InternalErrors } from '../../faults/int
 import type { ServerAddress } from '../../net/connect-string.ts';
 import { createBackoff } from '../../time/backoff.ts';
 import type { SourceState, SourceStatus } from '../discovery.ts';
-import { type Connection, type Credentials, openConnection } from './connection.ts';
+import { type Credentials, openConnection, type ZooKeeperConnection } from './connection.ts';
 import type { PreparedTls } from './tls.ts';
 
 export interface SessionOptions {
@@ -55,7 +55,7 @@ export class Session extends ContainedEmitter<SessionEvents> {
   readonly #options: SessionOptions;
   readonly #backoff;
   readonly #pending = new Set<(error: ReadError) => void>();
-  #connection: Connection | null = null;
+  #connection: ZooKeeperConnection | null = null;
   #status: SourceStatus;
   #lostTimer: NodeJS.Timeout | null = null;
   #renewTimer: NodeJS.Timeout | null = null;
@@ -150,11 +150,11 @@ export class Session extends ContainedEmitter<SessionEvents> {
 
   #open(): void {
     const { servers, chroot, sessionTimeoutMs, credentials, tls } = this.#options;
-    const mine = (act: (connection: Connection) => void): void => {
+    const mine = (act: (connection: ZooKeeperConnection) => void): void => {
       // What an abandoned connection still says is of no interest.
       if (this.#connection === connection) act(connection);
     };
-    const connection: Connection = openConnection({
+    const connection: ZooKeeperConnection = openConnection({
       servers,
       chroot,
       sessionTimeoutMs,
@@ -180,7 +180,7 @@ export class Session extends ContainedEmitter<SessionEvents> {
   }
 
   /** It is replaced, unless another connection has taken its place already. */
-  #onBroken(connection: Connection | null, error: unknown): void {
+  #onBroken(connection: ZooKeeperConnection | null, error: unknown): void {
     this.#report(error);
     if (this.#connection === connection) this.#renew('an error of the gateway itself', AFTER_ERROR_MS);
   }
@@ -200,7 +200,7 @@ export class Session extends ContainedEmitter<SessionEvents> {
     this.emit('connected');
   }
 
-  #onDisconnected(connection: Connection, detail: string): void {
+  #onDisconnected(connection: ZooKeeperConnection, detail: string): void {
     this.#failPending(detail);
     const { state } = this.#status;
     if (state === 'connected') {

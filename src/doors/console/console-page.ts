@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { NodeTls, UpstreamNode } from '../../cluster/node.ts';
 import { Accounting } from '../../exchange/accounting.ts';
 import { errorBody, type GatewayError, INTERNAL_ERROR, TARGET_MALFORMED } from '../../exchange/errors.ts';
-import { publicLocation, seeLocation } from '../../exchange/forward/location-policy.ts';
+import { publicLocation, redirectTargetOf } from '../../exchange/forward/location-policy.ts';
 import { RequestWait, type WaitOwner, type WaitServices } from '../../exchange/forward/request-wait.ts';
 import { afterFailure, afterHead, type NotRelayed } from '../../exchange/forward/verdict.ts';
 import { forwardedHead } from '../../exchange/forwarded-head.ts';
@@ -189,7 +189,7 @@ export class ConsolePage implements WaitOwner {
     this.#options.errors.report('request', error, this.#request.id);
   };
 
-  /** Everything that sockets, the plugin and the parking call. */
+  /** Everything that sockets, the plugin and the wait queue call. */
   #guarded(step: () => void): void {
     contain(step, (error) => this.onInternalError(error));
   }
@@ -294,7 +294,7 @@ export class ConsolePage implements WaitOwner {
       {
         status: answer.statusCode,
         contentType: answer.headers['content-type'] ?? null,
-        location: seeLocation(String(answer.headers.location ?? ''), this.#head.target, this.#isNode),
+        location: redirectTargetOf(String(answer.headers.location ?? ''), this.#head.target, this.#isNode),
       },
       { role: 'coordinator', class: 'read', replayable: true, repeats: this.#repeats },
     );

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { ClientSide, RequestHead } from '../../exchange/ports/client.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import type { BodySource } from '../../http/body.ts';
-import type { Loan } from '../../http/buffer-lease.ts';
+import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import { PLAIN_REASON } from '../door-state.ts';
 import { GuardedClient } from '../guarded-client.ts';
@@ -45,7 +45,7 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
   #chunked = false;
   #closes = false;
   /** Loans that are kept until the client has read on. */
-  #owed: Loan[] | null = null;
+  #owed: BufferLease[] | null = null;
   /** An answer has begun. */
   begun = false;
   /** It has been handed over whole. */
@@ -110,21 +110,21 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
     this.#out = `HTTP/1.1 ${status} ${phrase}\r\n${headers}${date}${fate}\r\n`;
   }
 
-  write(chunk: Buffer, loan: Loan): void {
+  write(chunk: Buffer, lease: BufferLease): void {
     if (this.over || this.ended) {
-      this.giveBack(loan);
+      this.giveBack(lease);
       return;
     }
     if (chunk.length > ONE_WRITE) {
-      this.#writeLong(chunk, loan);
+      this.#writeLong(chunk, lease);
       return;
     }
     const text = chunk.toString('latin1');
     this.#out += this.#chunked ? `${chunk.length.toString(16)}\r\n${text}\r\n` : text;
     if (this.#connection.socket.writableNeedDrain) {
       this.#owed ??= [];
-      this.#owed.push(loan);
-    } else this.giveBack(loan);
+      this.#owed.push(lease);
+    } else this.giveBack(lease);
   }
 
   end(chunk?: Buffer, trailers: HeaderBlock = ''): void {
@@ -157,7 +157,7 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
   onDrain(): void {
     const owed = this.#owed;
     this.#owed = null;
-    for (const loan of owed ?? []) this.giveBack(loan);
+    for (const lease of owed ?? []) this.giveBack(lease);
   }
 
   /** The client has left, or was cut off. */
@@ -174,13 +174,13 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
   }
 
   /** A long piece is not copied; it is given back when the connection has taken it. */
-  #writeLong(chunk: Buffer, loan: Loan): void {
+  #writeLong(chunk: Buffer, lease: BufferLease): void {
     const { socket } = this.#connection;
     const before = this.#chunked ? `${this.#out}${chunk.length.toString(16)}\r\n` : this.#out;
     this.#out = this.#chunked ? '\r\n' : '';
     socket.cork();
     if (before !== '') socket.write(before, 'latin1');
-    const more = socket.write(chunk, () => this.giveBack(loan));
+    const more = socket.write(chunk, () => this.giveBack(lease));
     socket.uncork();
     if (!more) this.#connection.onBlocked();
   }

@@ -19,7 +19,7 @@ import { mayBecomePlain, plainHead } from './plain-head.ts';
 import { readShared } from './shared-read.ts';
 
 /** What the connections of the express door share. */
-export interface ExpressHouse {
+export interface ExpressContext {
   readonly state: DoorState;
   /** Answers a request; false, with nothing touched, leaves it to the front door. */
   readonly handle: (client: ClientSide) => boolean;
@@ -53,7 +53,7 @@ const PUT_BACK = 16 * 1024;
  */
 export class ExpressConnection implements ResponseWire {
   readonly #socket: Socket;
-  readonly #house: ExpressHouse;
+  readonly #context: ExpressContext;
   readonly remoteAddress: string;
   readonly encrypted: boolean;
   /** What has been read and not been used. */
@@ -66,7 +66,7 @@ export class ExpressConnection implements ResponseWire {
   /** How often the head that is coming has been looked for. */
   #looks = 0;
   /** Since when it waits for a request, has had part of a head, or takes in a request. */
-  #since: number;
+  #lastActivity: number;
   #blockedSince = 0;
   /** What is left of a body whose request has been answered is read until then, so far. */
   #lingersUntil = 0;
@@ -107,14 +107,14 @@ export class ExpressConnection implements ResponseWire {
     }
   };
 
-  constructor(accepted: Socket, house: ExpressHouse) {
+  constructor(accepted: Socket, context: ExpressContext) {
     this.encrypted = (accepted as Partial<TLSSocket>).encrypted === true;
     this.remoteAddress = plainAddress(accepted.remoteAddress ?? '');
-    this.#since = house.now();
-    const shared = house.sharedReadBuffer && !this.encrypted;
+    this.#lastActivity = context.now();
+    const shared = context.sharedReadBuffer && !this.encrypted;
     const socket = shared ? readShared(accepted, this.#onData, () => this.#over) : accepted;
     this.#socket = socket;
-    this.#house = house;
+    this.#context = context;
     if (shared) socket.resume();
     else socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
@@ -128,11 +128,11 @@ export class ExpressConnection implements ResponseWire {
   }
 
   get errors(): InternalErrors {
-    return this.#house.errors;
+    return this.#context.errors;
   }
 
   get keepAlive(): HeaderBlock {
-    return this.#house.keepAlive;
+    return this.#context.keepAlive;
   }
 
   /** Nothing is asked on it at the moment. */
@@ -142,7 +142,7 @@ export class ExpressConnection implements ResponseWire {
 
   /** Its client is to open another one. */
   get closing(): boolean {
-    return this.#closes || this.#house.state.draining;
+    return this.#closes || this.#context.state.draining;
   }
 
   destroy(): void {
@@ -164,7 +164,7 @@ export class ExpressConnection implements ResponseWire {
 
   /** More was written than the client has taken. */
   onBlocked(): void {
-    if (this.#blockedSince === 0) this.#blockedSince = this.#house.now();
+    if (this.#blockedSince === 0) this.#blockedSince = this.#context.now();
   }
 
   /** The answer has been handed over whole. */
@@ -179,9 +179,9 @@ export class ExpressConnection implements ResponseWire {
   #answered(closes: boolean): void {
     this.#client = null;
     this.#closes ||= closes;
-    this.#since = this.#house.now();
+    this.#lastActivity = this.#context.now();
     if (this.#bodyLeft > 0) {
-      this.#lingersUntil = this.#since + LINGER_MS;
+      this.#lingersUntil = this.#lastActivity + LINGER_MS;
       this.#lingerBytes = LINGER_BYTES;
       this.#socket.resume();
       return;
@@ -199,8 +199,8 @@ export class ExpressConnection implements ResponseWire {
   }
 
   #sweep(now: number): void {
-    const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, state } = this.#house;
-    const waited = now - this.#since;
+    const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, state } = this.#context;
+    const waited = now - this.#lastActivity;
     if (this.#blockedSince > 0) {
       if (this.#socket.writableLength === 0) this.#blockedSince = 0;
       else if (state.sendTimeoutMs > 0 && now - this.#blockedSince > state.sendTimeoutMs) this.reset();
@@ -236,7 +236,7 @@ export class ExpressConnection implements ResponseWire {
 
   #refuse(client: ExpressClient | null, answer: (socket: Socket, id: string) => void): void {
     this.#leave();
-    answer(this.#socket, client?.head.id ?? this.#house.nextId(undefined));
+    answer(this.#socket, client?.head.id ?? this.#context.nextId(undefined));
     client?.gone();
   }
 
@@ -256,7 +256,7 @@ export class ExpressConnection implements ResponseWire {
       else if (this.#linger(mine)) return;
     }
     if (rest === null) return;
-    if (this.#rest === null && this.#client === null) this.#since = this.#house.now();
+    if (this.#rest === null && this.#client === null) this.#lastActivity = this.#context.now();
     this.#rest = this.#rest === null ? rest : Buffer.concat([this.#rest, rest]);
     if (this.#client === null) this.#proceed();
     else this.#readAhead();
@@ -293,7 +293,7 @@ export class ExpressConnection implements ResponseWire {
   /** Reads on while a request is answered, as long as what has come behind it can be kept. */
   #readAhead(): void {
     if (this.#rest !== null && this.#rest.length > AHEAD_BYTES) {
-      this.#fullSince = this.#house.now();
+      this.#fullSince = this.#context.now();
       this.#socket.pause();
       return;
     }
@@ -317,7 +317,7 @@ export class ExpressConnection implements ResponseWire {
   }
 
   #begin(bytes: Buffer): boolean {
-    const { maxHeaderBytes, nextId, now } = this.#house;
+    const { maxHeaderBytes, nextId, now } = this.#context;
     let text = bytes.toString('latin1', 0, Math.min(bytes.length, FIRST_LOOK));
     let found = plainHead(text);
     if (found === null && bytes.length > FIRST_LOOK) {
@@ -377,7 +377,7 @@ export class ExpressConnection implements ResponseWire {
   /** A request that the exchange failed to take on is not the front door's either. */
   #handled(client: ExpressClient): boolean {
     try {
-      return this.#house.handle(client);
+      return this.#context.handle(client);
     } catch (error) {
       client.failRequest(error);
       return true;
@@ -391,7 +391,7 @@ export class ExpressConnection implements ResponseWire {
     this.#leave();
     this.#socket.pause();
     if (rest !== null) putBack(this.#socket, rest);
-    this.#house.handOver(this.#socket);
+    this.#context.handOver(this.#socket);
     this.#socket.resume();
   }
 
@@ -403,19 +403,19 @@ export class ExpressConnection implements ResponseWire {
     this.#socket.off('close', this.#onClose);
     // The listener for errors stays: one without any would end the process.
     this.#socket.off('drain', this.#onDrain);
-    this.#house.onGone(this);
+    this.#context.onGone(this);
   }
 
   #end(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#house.onGone(this);
+    this.#context.onGone(this);
     this.#client?.gone();
   }
 
   /** Something of the door's own threw. */
   #fail(error: unknown): void {
-    this.#house.errors.report('client', error, this.#client?.head.id);
+    this.#context.errors.report('client', error, this.#client?.head.id);
     this.#socket.destroy();
     this.#client?.gone();
   }

@@ -1,6 +1,6 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
-import { ExpressConnection, type ExpressHouse } from './express-connection.ts';
+import { ExpressConnection, type ExpressContext } from './express-connection.ts';
 
 /** How often connections are looked at for what takes too long, in milliseconds. */
 const SWEEP_MS = 200;
@@ -12,7 +12,7 @@ export interface ExpressDoor {
   closeAll(): void;
 }
 
-export interface ExpressOptions extends Omit<ExpressHouse, 'handOver' | 'keepAlive' | 'onGone'> {
+export interface ExpressOptions extends Omit<ExpressContext, 'handOver' | 'keepAlive' | 'onGone'> {
   /** HTTPS: connections are ready after their handshake. */
   readonly encrypted: boolean;
 }
@@ -25,7 +25,7 @@ export function openExpressDoor(server: HttpServer, options: ExpressOptions): Ex
   const event = options.encrypted ? 'secureConnection' : 'connection';
   const own = server.listeners(event);
   const connections = new Set<ExpressConnection>();
-  const house: ExpressHouse = {
+  const context: ExpressContext = {
     ...options,
     keepAlive: `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(options.keepAliveTimeoutMs / 1000)}\r\n`,
     handOver(socket) {
@@ -38,7 +38,7 @@ export function openExpressDoor(server: HttpServer, options: ExpressOptions): Ex
   server.on(event, (socket: Socket) => {
     try {
       if (socket.destroyed) return;
-      connections.add(new ExpressConnection(socket, house));
+      connections.add(new ExpressConnection(socket, context));
       timer ??= setInterval(sweep, SWEEP_MS);
     } catch (error) {
       options.errors.report('client', error);

@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import type { ClientEvents, ClientSide, RequestHead } from '../../exchange/ports/client.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import type { BodySource } from '../../http/body.ts';
-import type { Loan } from '../../http/buffer-lease.ts';
+import type { BufferLease } from '../../http/buffer-lease.ts';
 import { blockOf, flatOf, type HeaderBlock } from '../../http/header-block.ts';
 import { readRequestFields } from '../../http/request-fields.ts';
 import { type DoorState, LINGER_BYTES, LINGER_MS, PLAIN_REASON, plainAddress } from '../door-state.ts';
@@ -100,12 +100,12 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
     else response.writeHead(status, flat);
   }
 
-  write(chunk: Buffer, loan: Loan): void {
+  write(chunk: Buffer, lease: BufferLease): void {
     if (this.over || this.#ended) {
-      this.giveBack(loan);
+      this.giveBack(lease);
       return;
     }
-    if (!this.#response.write(chunk, () => this.giveBack(loan))) this.#beImpatient();
+    if (!this.#response.write(chunk, () => this.giveBack(lease))) this.#beImpatient();
   }
 
   /** `node:http` does so by itself. */

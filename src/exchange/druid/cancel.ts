@@ -1,6 +1,6 @@
 import type { UpstreamNode } from '../../cluster/node.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
-import type { Loan } from '../../http/buffer-lease.ts';
+import type { BufferLease } from '../../http/buffer-lease.ts';
 import { type HeaderBlock, without } from '../../http/header-block.ts';
 import { relayedHead } from '../../http/response-framing.ts';
 import type { AnswerHead } from '../../http/response-head.ts';
@@ -10,7 +10,7 @@ import { waitError } from '../forward/wait-error.ts';
 import { failRequest } from '../internal-error.ts';
 import { answerError } from '../own-answers/answer.ts';
 import type { ClientEvents, ClientSide } from '../ports/client.ts';
-import type { ExchangeDeps } from '../ports/services.ts';
+import type { ExchangeServices } from '../ports/services.ts';
 import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from '../ports/upstream.ts';
 
 /** What one Broker made of a cancel; null for one that did not answer. */
@@ -58,7 +58,7 @@ export class Cancel implements ClientEvents, CollectorEvents {
   #answered = false;
 
   constructor(
-    deps: ExchangeDeps,
+    exchange: ExchangeServices,
     client: ClientSide,
     account: Accounting,
     route: ForwardRoute,
@@ -67,16 +67,16 @@ export class Cancel implements ClientEvents, CollectorEvents {
   ) {
     this.#client = client;
     this.#account = account;
-    this.#errors = deps.errors;
+    this.#errors = exchange.errors;
     this.#send = (node, handler) =>
-      deps.upstreams.send(
+      exchange.upstreams.send(
         node,
         { method: 'DELETE', target: route.target, headers, body: null, bodyLength: 0, fresh: true },
         handler,
       );
-    const known = id === null ? [] : deps.runningQueries.nodesOf(id);
-    const { services } = deps.options;
-    const all = deps.cluster.view.brokers.filter(({ service }) => services.has(service));
+    const known = id === null ? [] : exchange.runningQueries.nodesOf(id);
+    const { services } = exchange.options;
+    const all = exchange.cluster.view.brokers.filter(({ service }) => services.has(service));
     this.#others = all.map(({ node }) => node).filter((node) => !known.includes(node));
     this.#known = known;
     client.listen(this);
@@ -205,10 +205,10 @@ class Collector implements UpstreamHandler {
     this.#hasDate = head.hasDate;
   }
 
-  onData(chunk: Buffer, loan: Loan): void {
+  onData(chunk: Buffer, lease: BufferLease): void {
     this.#length += chunk.byteLength;
     if (this.#length <= LONGEST_BODY) this.#chunks.push(Buffer.from(chunk));
-    loan.release();
+    lease.release();
   }
 
   onRest(): void {}

@@ -2,7 +2,7 @@
 export const MAX_JDBC_CONNECTIONS = 100_000;
 
 /** Which Broker has which JDBC connection: by id, the Broker's `host:port`. */
-export interface Connections {
+export interface JdbcConnections {
   brokerOf(id: string): string | null;
   remember(id: string, hostAndPort: string): void;
   /** Those used longest ago first. */
@@ -11,7 +11,7 @@ export interface Connections {
 }
 
 /** Remembers so many connections; beyond, those that have not been used for the longest time are forgotten. */
-export function createConnections(capacity: number): Connections {
+export function createJdbcConnections(capacity: number): JdbcConnections {
   // A Map keeps the order of insertion: the first is the one used longest ago.
   const brokers = new Map<string, string>();
   return {

@@ -7,9 +7,9 @@ import { ProxiedRequest } from '../forward/proxied-request.ts';
 import { RequestBody } from '../forward/request-body.ts';
 import { AnsweredRequest } from '../internal-error.ts';
 import { answer, answerError } from '../own-answers/answer.ts';
-import { type AskedName, brokersBody } from '../own-answers/local.ts';
+import { brokersBody, type StatusPageName } from '../own-answers/local.ts';
 import type { ClientSide } from '../ports/client.ts';
-import type { ExchangeDeps } from '../ports/services.ts';
+import type { ExchangeServices } from '../ports/services.ts';
 
 /** `/status/properties` of a large cluster has some tens of kilobytes. */
 const LONGEST_TAKEN = 4 * 1024 * 1024;
@@ -26,11 +26,11 @@ const UNWANTED: ReadonlySet<string> = new Set([
   'content-encoding',
 ]);
 
-export interface Asked {
+export interface StatusPage {
   /** The caller's, as they go upstream. */
   readonly headers: HeaderBlock;
   readonly onBehalfOf: string;
-  readonly name: AskedName;
+  readonly name: StatusPageName;
   readonly target: string;
 }
 
@@ -38,16 +38,16 @@ export interface Asked {
  * Answers for which Druid is asked with the caller's own credentials, so that a caller who may not read the state
  * gets Druid's 401 or 403 from the gateway too.
  */
-export function askDruid(
-  deps: ExchangeDeps,
+export function answerFromDruid(
+  exchange: ExchangeServices,
   client: ClientSide,
   account: Accounting,
-  { headers, onBehalfOf, name, target }: Asked,
+  { headers, onBehalfOf, name, target }: StatusPage,
 ): void {
-  const { view } = deps.cluster;
-  const { services } = deps.options;
+  const { view } = exchange.cluster;
+  const { services } = exchange.options;
   if (name === 'router-brokers' && view.complete && view.brokers.length === 0) {
-    new AnsweredRequest(deps.errors, client, account).answer(() =>
+    new AnsweredRequest(exchange.errors, client, account).answer(() =>
       answer(client, account, { status: 200, body: brokersBody(view, services) }),
     );
     return;
@@ -63,29 +63,34 @@ export function askDruid(
   };
   const toBroker =
     name === 'router-brokers' ||
-    deps.chooseTarget(route, view, deps.random, new Set(), deps.options).kind === 'node';
-  const request = new ProxiedRequest({ ...deps, redirectPolicy: null, placer: null }, client, account, {
-    route: toBroker ? route : { ...route, role: 'coordinator' },
-    method: 'GET',
-    headers: without(headers, UNWANTED),
-    body: new RequestBody(client.body, 0, 0),
-    collector: name === 'status' ? null : new PageCollector(deps, client, account, name),
-    onBehalfOf,
-  });
+    exchange.chooseTarget(route, view, exchange.random, new Set(), exchange.options).kind === 'node';
+  const request = new ProxiedRequest(
+    { ...exchange, redirectPolicy: null, tierSelector: null },
+    client,
+    account,
+    {
+      route: toBroker ? route : { ...route, role: 'coordinator' },
+      method: 'GET',
+      headers: without(headers, UNWANTED),
+      body: new RequestBody(client.body, 0, 0),
+      collector: name === 'status' ? null : new PageCollector(exchange, client, account, name),
+      onBehalfOf,
+    },
+  );
   request.start();
 }
 
 /** Takes a 200 whole and answers with what the Router would have made of it; leaves all else to the relay. */
 class PageCollector implements ResponseCollector {
-  readonly #deps: ExchangeDeps;
+  readonly #services: ExchangeServices;
   readonly #client: ClientSide;
   readonly #account: Accounting;
-  readonly #name: AskedName;
+  readonly #name: StatusPageName;
   readonly #chunks: Buffer[] = [];
   #length = 0;
 
-  constructor(deps: ExchangeDeps, client: ClientSide, account: Accounting, name: AskedName) {
-    this.#deps = deps;
+  constructor(exchange: ExchangeServices, client: ClientSide, account: Accounting, name: StatusPageName) {
+    this.#services = exchange;
     this.#client = client;
     this.#account = account;
     this.#name = name;
@@ -114,7 +119,7 @@ class PageCollector implements ResponseCollector {
   }
 
   #brokers(): string {
-    return brokersBody(this.#deps.cluster.view, this.#deps.options.services);
+    return brokersBody(this.#services.cluster.view, this.#services.options.services);
   }
 
   /** The console shows the management views only to what says it is a Router with its management proxy on. */

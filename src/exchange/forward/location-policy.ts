@@ -1,11 +1,11 @@
 import { splitLocation } from '../own-answers/redirect.ts';
-import type { SeenLocation } from './verdict.ts';
+import type { RedirectTarget } from './verdict.ts';
 
 /** Whether an origin, in lower case, is a node of the cluster. */
 export type IsNode = (origin: string) => boolean;
 
 /** Where a `Location` points; null for one that has no origin, and so stays within the gateway. */
-export function seeLocation(location: string, target: string, isNode: IsNode): SeenLocation | null {
+export function redirectTargetOf(location: string, target: string, isNode: IsNode): RedirectTarget | null {
   const split = splitLocation(location);
   return split === null ? null : { known: isNode(split.origin), sameTarget: split.target === target };
 }

@@ -1,8 +1,8 @@
 import type { Role } from '../../discovery/discovery.ts';
-import type { Claim, Concurrency, Shortage } from '../limits/concurrency.ts';
+import type { CapacityClaim, Concurrency, LimitReached } from '../limits/concurrency.ts';
 
 /** One request's part of the limits on what is under way: held while it is at a node, never while it waits. */
-export class Permit implements Claim {
+export class Permit implements CapacityClaim {
   readonly role: Role;
   readonly client: string;
   readonly large: boolean;
@@ -21,8 +21,8 @@ export class Permit implements Claim {
   }
 
   /** The limit that leaves no room for it; null if it is held, or there is room. */
-  get shortage(): Shortage | null {
-    return this.#held ? null : this.#concurrency.shortage(this);
+  get limitReached(): LimitReached | null {
+    return this.#held ? null : this.#concurrency.limitReached(this);
   }
 
   take(): void {

@@ -1,11 +1,11 @@
 import type { NodeOutcome, UpstreamNode } from '../../cluster/node.ts';
 import { contain } from '../../faults/internal-errors.ts';
-import type { Loan } from '../../http/buffer-lease.ts';
+import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import type { AnswerHead } from '../../http/response-head.ts';
-import { isQueryId, NO_FACTS, type QueryFacts, queryFactsOf } from '../../routing/query-facts.ts';
+import { isQueryId, NO_CONTEXT, type QueryContext, queryContextOf } from '../../routing/query-facts.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
-import type { Target, WhyWait } from '../../routing/target.ts';
+import type { Target, UnavailableReason } from '../../routing/target.ts';
 import { queryKindOf } from '../../routing/tiers/placement.ts';
 import type { Accounting } from '../accounting.ts';
 import type { GatewayError } from '../errors.ts';
@@ -13,7 +13,7 @@ import { failRequest } from '../internal-error.ts';
 import { answerError } from '../own-answers/answer.ts';
 import { redirect } from '../own-answers/redirect.ts';
 import type { ClientEvents, ClientSide } from '../ports/client.ts';
-import type { ExchangeDeps } from '../ports/services.ts';
+import type { ExchangeServices } from '../ports/services.ts';
 import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from '../ports/upstream.ts';
 import { Collect, type ResponseCollector } from './answer/collect.ts';
 import { Hold, type HoldOwner } from './answer/hold.ts';
@@ -21,14 +21,14 @@ import type { AnswerReceiver } from './answer/receiver.ts';
 import { Relay } from './answer/relay.ts';
 import { Deadline } from './deadline.ts';
 import { AT_NODE, isIn, MAY_BEGIN, mayBecome, nameOf, OVER, State } from './lifecycle.ts';
-import { publicLocation, seeLocation } from './location-policy.ts';
+import { publicLocation, redirectTargetOf } from './location-policy.ts';
 import { Permit } from './permit.ts';
 import { QueryTracker } from './query-tracker.ts';
 import type { RequestBody } from './request-body.ts';
 import { RequestWait, type WaitOwner } from './request-wait.ts';
 import { TargetChoice } from './target-choice.ts';
-import { patience, totalLimit } from './time-limits.ts';
-import { type Attempted, afterFailure, afterHead, mayResend, type NotRelayed } from './verdict.ts';
+import { totalLimit, upstreamTimeouts } from './time-limits.ts';
+import { type AttemptContext, afterFailure, afterHead, mayResend, type NotRelayed } from './verdict.ts';
 import { CLIENT_BUSY } from './wait-error.ts';
 
 /** What is sent upstream, apart from whom it is sent to. */
@@ -51,7 +51,7 @@ const LARGE_BODY = 256 * 1024;
  * which, are in `lifecycle.ts`; `#become` alone changes them, and gives back what the next state does not hold.
  */
 export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner {
-  readonly #services: ExchangeDeps;
+  readonly #services: ExchangeServices;
   readonly #client: ClientSide;
   readonly #account: Accounting;
   readonly #template: UpstreamRequestTemplate;
@@ -65,7 +65,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   #call: UpstreamCall | null = null;
   /** Of a query. */
   #tracker: QueryTracker | null = null;
-  #facts: QueryFacts | null = null;
+  #facts: QueryContext | null = null;
   /** Who has the answer. */
   #receiver: AnswerReceiver | null = null;
   #hold: Hold | null = null;
@@ -74,7 +74,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   #resent = false;
 
   constructor(
-    services: ExchangeDeps,
+    services: ExchangeServices,
     client: ClientSide,
     account: Accounting,
     template: UpstreamRequestTemplate,
@@ -133,7 +133,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   }
 
   hasRoom(): boolean {
-    return this.#permit.shortage === null;
+    return this.#permit.limitReached === null;
   }
 
   giveUp(error: GatewayError): void {
@@ -164,9 +164,9 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       status,
       contentType,
       location:
-        location === null ? null : seeLocation(location, route.target, (origin) => this.#isNode(origin)),
+        location === null ? null : redirectTargetOf(location, route.target, (origin) => this.#isNode(origin)),
     };
-    const verdict = afterHead(seen, this.#attempted());
+    const verdict = afterHead(seen, this.#attempt());
     if (verdict.kind !== 'relay') {
       this.#apply(verdict);
       return;
@@ -186,9 +186,9 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     } else this.show(head);
   }
 
-  onData(chunk: Buffer, loan: Loan): void {
-    if (this.#receiver === null) loan.release();
-    else this.#receiver.data(chunk, loan);
+  onData(chunk: Buffer, lease: BufferLease): void {
+    if (this.#receiver === null) lease.release();
+    else this.#receiver.data(chunk, lease);
   }
 
   onRest(): void {
@@ -210,14 +210,14 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       return;
     }
     if (isIn(this.#state, OVER)) return;
-    if (failure.kind === 'stale' && this.#node !== null && !this.#resent && mayResend(this.#attempted())) {
+    if (failure.kind === 'stale' && this.#node !== null && !this.#resent && mayResend(this.#attempt())) {
       this.#resent = true;
       this.#send(this.#node, true);
       return;
     }
     // Of an answer that is held the client knows nothing, wherever it broke off.
     const answered = !this.#mayHold() && (failure.answered || this.#state === State.COLLECTING);
-    this.#apply(afterFailure({ kind: failure.kind, answered }, this.#attempted()));
+    this.#apply(afterFailure({ kind: failure.kind, answered }, this.#attempt()));
   }
 
   onClose(finished: boolean): void {
@@ -281,13 +281,13 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   /** Takes room for this request; without it, waits behind those who wait already, or is refused. */
   #enters(): boolean {
     if (this.#permit.held) return true;
-    const { shortage } = this.#permit;
-    if (shortage === 'client') {
+    const { limitReached: limit } = this.#permit;
+    if (limit === 'client') {
       this.giveUp(CLIENT_BUSY);
       return false;
     }
     const first = this.#wait === null;
-    if (shortage !== null || (first && this.#services.parking.queued(this.#permit.role) > 0)) {
+    if (limit !== null || (first && this.#services.waitQueue.queued(this.#permit.role) > 0)) {
       this.#waitFor('overloaded');
       return false;
     }
@@ -305,7 +305,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#template.body.collect(done);
   }
 
-  #waitFor(reason: WhyWait): void {
+  #waitFor(reason: UnavailableReason): void {
     this.#become(State.WAITING);
     this.#waiting().wait(reason);
   }
@@ -326,7 +326,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     if (body.length !== 0) this.#client.invite();
     this.#node = node;
     if (route.class === 'query') {
-      this.#facts ??= queryFactsOf(body.content);
+      this.#facts ??= queryContextOf(body.content);
       this.#tracker ??= new QueryTracker(runningQueries);
       this.#tracker.runs(node, this.#facts.ids);
     }
@@ -334,7 +334,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#account.bytesIn = 0;
     this.#account.attempts++;
     // A query says itself how long it may take.
-    const { timeoutMs } = this.#facts ?? NO_FACTS;
+    const { timeoutMs } = this.#facts ?? NO_CONTEXT;
     this.#call = upstreams.send(
       node,
       {
@@ -344,7 +344,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
         body: body.open(),
         bodyLength: body.length < 0 ? null : body.length,
         fresh: fresh || route.class === 'write' || route.class === 'statement',
-        ...patience(route.class, timeoutMs, options),
+        ...upstreamTimeouts(route.class, timeoutMs, options),
       },
       this,
     );
@@ -363,7 +363,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       this.#cut(true);
       return;
     }
-    this.#apply(afterFailure({ kind: 'no_answer', answered: true }, this.#attempted()));
+    this.#apply(afterFailure({ kind: 'no_answer', answered: true }, this.#attempt()));
   }
 
   /** Ends an attempt whose answer is not for the client: sends the request again or answers for Druid. */
@@ -443,7 +443,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     return route.role !== 'broker' && route.class === 'read' && collector === null && !bodiless;
   }
 
-  #attempted(): Attempted {
+  #attempt(): AttemptContext {
     const { route, body } = this.#template;
     return { role: route.role, class: route.class, replayable: body.replayable, repeats: this.#repeats };
   }

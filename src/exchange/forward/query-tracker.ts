@@ -1,6 +1,6 @@
 import type { UpstreamNode } from '../../cluster/node.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
-import type { Loan } from '../../http/buffer-lease.ts';
+import type { BufferLease } from '../../http/buffer-lease.ts';
 import { type HeaderBlock, without } from '../../http/header-block.ts';
 import { cancelTarget } from '../../routing/query-facts.ts';
 import type { RunningQueries } from '../druid/running-queries.ts';
@@ -68,7 +68,7 @@ export class QueryTracker {
         body: null,
         bodyLength: 0,
         fresh: true,
-        patienceMs: CANCEL_PATIENCE_MS,
+        responseTimeoutMs: CANCEL_PATIENCE_MS,
       },
       cancel,
     );
@@ -88,8 +88,8 @@ class UnheardCancel implements UpstreamHandler {
     this.call?.abort();
   }
 
-  onData(_: Buffer, loan: Loan): void {
-    loan.release();
+  onData(_: Buffer, lease: BufferLease): void {
+    lease.release();
   }
 
   onRest(): void {}

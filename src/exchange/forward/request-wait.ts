@@ -1,9 +1,9 @@
 import type { ClusterView, LeaderView } from '../../cluster/view.ts';
 import type { Role } from '../../discovery/discovery.ts';
-import type { Target, WhyWait } from '../../routing/target.ts';
+import type { Target, UnavailableReason } from '../../routing/target.ts';
 import type { GatewayError } from '../errors.ts';
-import type { Waiter } from '../limits/wait-queue.ts';
-import type { ExchangeDeps } from '../ports/services.ts';
+import type { PendingRequest } from '../limits/wait-queue.ts';
+import type { ExchangeServices } from '../ports/services.ts';
 import { refusalError, waitError } from './wait-error.ts';
 
 /** A pause before a node that failed is asked again, unless the cluster's view changes first. */
@@ -11,9 +11,9 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 250;
 
 /** What waiting needs of the exchange. */
-export type WaitServices = Pick<ExchangeDeps, 'cluster' | 'parking' | 'now'> & {
+export type WaitServices = Pick<ExchangeServices, 'cluster' | 'waitQueue' | 'now'> & {
   readonly options: Pick<
-    ExchangeDeps['options'],
+    ExchangeServices['options'],
     'maxWaitMs' | 'maxWaitByRole' | 'maxWaitStaleMs' | 'maxQueueMs'
   >;
 };
@@ -29,7 +29,7 @@ export interface WaitOwner {
   onInternalError(error: unknown): void;
 }
 
-/** What a waiting request is to the parking, besides its role. */
+/** What a waiting request is to the wait queue, besides its role. */
 export interface WaitTraits {
   readonly lane: string;
   readonly bytes: number;
@@ -39,11 +39,11 @@ export interface WaitTraits {
  * The waiting of one request: all its waits for a leader or Broker together stay within one limit; a wait for room
  * has its own.
  */
-export class RequestWait implements Waiter {
+export class RequestWait implements PendingRequest {
   readonly role: Role;
-  readonly lane: string;
+  readonly flow: string;
   readonly bytes: number;
-  readonly #deps: WaitServices;
+  readonly #services: WaitServices;
   readonly #owner: WaitOwner;
   /** Since when it is in the queue; -1 while it is not. */
   #since = -1;
@@ -52,16 +52,16 @@ export class RequestWait implements Waiter {
   #notBefore = 0;
   #failedIn: ClusterView | null = null;
   #redirected = false;
-  #reason: WhyWait | null = null;
+  #reason: UnavailableReason | null = null;
   /** Since when it waits for nothing but room. */
-  #crowdedSince = -1;
+  #needsCapacitySince = -1;
   #error: GatewayError | null = null;
 
-  constructor(role: Role, deps: WaitServices, owner: WaitOwner, { lane, bytes }: WaitTraits) {
+  constructor(role: Role, services: WaitServices, owner: WaitOwner, { lane, bytes }: WaitTraits) {
     this.role = role;
-    this.lane = lane;
+    this.flow = lane;
     this.bytes = bytes;
-    this.#deps = deps;
+    this.#services = services;
     this.#owner = owner;
   }
 
@@ -70,12 +70,12 @@ export class RequestWait implements Waiter {
     return this.#waitedMs;
   }
 
-  get crowded(): boolean {
+  get needsCapacity(): boolean {
     return this.#reason === 'overloaded';
   }
 
   /** Waits for a target, `reason` being why there is none. */
-  wait(reason: WhyWait): void {
+  wait(reason: UnavailableReason): void {
     this.#because(reason);
     this.#park();
   }
@@ -86,7 +86,7 @@ export class RequestWait implements Waiter {
    * story, since one that redirects to itself for a moment says all the while that it leads.
    */
   waitAfter(failedIn: ClusterView, error: GatewayError, redirected: boolean): void {
-    const { now } = this.#deps;
+    const { now } = this.#services;
     this.#failedIn = failedIn;
     this.#redirected = redirected;
     this.#error = error;
@@ -103,7 +103,7 @@ export class RequestWait implements Waiter {
   /** The client has left. */
   leave(): void {
     if (this.#since < 0) return;
-    this.#deps.parking.leave(this);
+    this.#services.waitQueue.leave(this);
     this.#count();
   }
 
@@ -116,7 +116,7 @@ export class RequestWait implements Waiter {
   }
 
   deadline(): number {
-    if (this.crowded) return this.#crowdedSince + this.#deps.options.maxQueueMs;
+    if (this.needsCapacity) return this.#needsCapacitySince + this.#services.options.maxQueueMs;
     return this.#since + this.#left();
   }
 
@@ -136,31 +136,31 @@ export class RequestWait implements Waiter {
   }
 
   #park(): void {
-    this.#since = this.#deps.now();
+    this.#since = this.#services.now();
     if (this.deadline() <= this.#since) {
       this.#since = -1;
       this.#owner.giveUp(this.#verdict());
       return;
     }
-    const refusal = this.#deps.parking.park(this);
+    const refusal = this.#services.waitQueue.park(this);
     if (refusal === null) return;
     this.#since = -1;
     this.#owner.giveUp(refusal === 'closed' ? this.#verdict() : refusalError(refusal));
   }
 
-  #because(reason: WhyWait | null): void {
-    if (reason === 'overloaded' && !this.crowded) this.#crowdedSince = this.#deps.now();
+  #because(reason: UnavailableReason | null): void {
+    if (reason === 'overloaded' && !this.needsCapacity) this.#needsCapacitySince = this.#services.now();
     this.#reason = reason;
   }
 
   #count(): void {
     if (this.#since < 0) return;
-    this.#waitedMs += this.#deps.now() - this.#since;
+    this.#waitedMs += this.#services.now() - this.#since;
     this.#since = -1;
   }
 
   #left(): number {
-    const { maxWaitMs, maxWaitByRole, maxWaitStaleMs } = this.#deps.options;
+    const { maxWaitMs, maxWaitByRole, maxWaitStaleMs } = this.#services.options;
     const limit =
       this.#reason === 'zookeeper_stale' ? maxWaitStaleMs : (maxWaitByRole[this.role] ?? maxWaitMs);
     return limit - this.#waitedMs;
@@ -172,7 +172,7 @@ export class RequestWait implements Waiter {
   }
 
   #changed(): boolean {
-    const { view } = this.#deps.cluster;
+    const { view } = this.#services.cluster;
     if (this.#failedIn === null) return true;
     if (this.role === 'broker') return view.version !== this.#failedIn.version;
     const [before, after] = [this.#failedIn.leaders[this.role], view.leaders[this.role]];

@@ -4,15 +4,15 @@ import { chooseConnection } from '../../routing/jdbc/broker-choice.ts';
 import { connectionIdOf } from '../../routing/jdbc/connection-id.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
 import type { Target } from '../../routing/target.ts';
-import { Placed } from '../../routing/tiers/placed.ts';
-import type { ExchangeDeps } from '../ports/services.ts';
+import { TierSelection } from '../../routing/tiers/placed.ts';
+import type { ExchangeServices } from '../ports/services.ts';
 import type { RequestBody } from './request-body.ts';
 
 const NO_EXCLUSIONS: ReadonlySet<UpstreamNode> = new Set();
 
 /** Which node one request goes to: by its route, its JDBC connection, its tier, and where it has failed already. */
 export class TargetChoice {
-  readonly #services: ExchangeDeps;
+  readonly #services: ExchangeServices;
   readonly #route: ForwardRoute;
   readonly #headers: HeaderBlock;
   readonly #body: RequestBody;
@@ -20,9 +20,9 @@ export class TargetChoice {
   #connectionId: string | null | undefined;
   /** Nodes that are not asked again while there is another one. */
   #failed: Set<UpstreamNode> | null = null;
-  #placed: Placed | null = null;
+  #placed: TierSelection | null = null;
 
-  constructor(services: ExchangeDeps, route: ForwardRoute, headers: HeaderBlock, body: RequestBody) {
+  constructor(services: ExchangeServices, route: ForwardRoute, headers: HeaderBlock, body: RequestBody) {
     this.#services = services;
     this.#route = route;
     this.#headers = headers;
@@ -30,13 +30,13 @@ export class TargetChoice {
   }
 
   /** The Broker service that was chosen; null where there was nothing to choose. */
-  get placed(): Placed | null {
+  get placed(): TierSelection | null {
     return this.#placed;
   }
 
   /** Which Broker has a JDBC connection, and which service a query is for, is known when its body is here. */
   get needsBody(): boolean {
-    return this.#route.class === 'jdbc' || this.#services.placer?.needsBody(this.#route) === true;
+    return this.#route.class === 'jdbc' || this.#services.tierSelector?.needsBody(this.#route) === true;
   }
 
   choose(): Target {
@@ -59,11 +59,11 @@ export class TargetChoice {
   /** The JDBC connection, if there is one, is at `node`. */
   remember(node: UpstreamNode): void {
     const connection = this.#connection();
-    if (connection !== null) this.#services.connections.remember(connection, node.hostAndPort);
+    if (connection !== null) this.#services.jdbcConnections.remember(connection, node.hostAndPort);
   }
 
   #chooseExcept(excluded: ReadonlySet<UpstreamNode>): Target {
-    const { cluster, chooseTarget, connections, random, options } = this.#services;
+    const { cluster, chooseTarget, jdbcConnections: connections, random, options } = this.#services;
     const { view } = cluster;
     const connection = this.#connection();
     const placed = this.#place(connection !== null);
@@ -75,18 +75,18 @@ export class TargetChoice {
     return chooseTarget(this.#route, view, random, excluded, placed?.among(view, options) ?? options);
   }
 
-  #place(connected: boolean): Placed | null {
-    const { placer } = this.#services;
+  #place(connected: boolean): TierSelection | null {
+    const { tierSelector } = this.#services;
     const route = this.#route;
-    if (placer === null || route.role !== 'broker') return null;
+    if (tierSelector === null || route.role !== 'broker') return null;
     if (this.#placed !== null) return this.#placed;
     const request = {
       route,
       header: (name: string) => headerValue(this.#headers, name),
       body: this.#body.content,
     };
-    const placement = connected ? placer.placeByRule(request) : placer.place(request);
-    this.#placed = placement === null ? null : new Placed(placement);
+    const placement = connected ? tierSelector.selectByRule(request) : tierSelector.select(request);
+    this.#placed = placement === null ? null : new TierSelection(placement);
     return this.#placed;
   }
 

@@ -22,23 +22,23 @@ export interface TimeLimitOptions {
  * How long the first byte, and every further one, may take, where that is not as usual: what the query says itself,
  * else what its class has. Druid ends a query when it says, and the gateway a little later.
  */
-export function patience(
+export function upstreamTimeouts(
   routeClass: RouteClass,
   ownMs: number | null,
   { timeoutSlackMs, timeoutsByClass }: TimeLimitOptions,
-): Pick<UpstreamRequest, 'patienceMs' | 'idlePatienceMs'> {
+): Pick<UpstreamRequest, 'responseTimeoutMs' | 'idleTimeoutMs'> {
   const limits = timeoutsByClass[routeClass];
   const idle = limits?.idleTimeout;
   if (ownMs !== null) {
-    const patienceMs = forTimer(ownMs + timeoutSlackMs);
+    const responseTimeoutMs = forTimer(ownMs + timeoutSlackMs);
     // A query that may take longer may also be silent for longer.
-    if (idle === undefined) return { patienceMs };
-    return { patienceMs, idlePatienceMs: idle === 0 ? 0 : Math.max(idle, patienceMs) };
+    if (idle === undefined) return { responseTimeoutMs };
+    return { responseTimeoutMs, idleTimeoutMs: idle === 0 ? 0 : Math.max(idle, responseTimeoutMs) };
   }
   if (limits === undefined) return {};
   return {
-    ...(limits.responseTimeout === undefined ? {} : { patienceMs: limits.responseTimeout }),
-    ...(idle === undefined ? {} : { idlePatienceMs: idle }),
+    ...(limits.responseTimeout === undefined ? {} : { responseTimeoutMs: limits.responseTimeout }),
+    ...(idle === undefined ? {} : { idleTimeoutMs: idle }),
   };
 }
 

@@ -12,7 +12,7 @@ const MASTER_REPEATS = 3;
 const BROKER_REPEATS = 1;
 
 /** What decides whether a request may be sent again. */
-export interface Attempted {
+export interface AttemptContext {
   readonly role: Role;
   readonly class: RouteClass;
   /** The body, if there is one, can be sent from its beginning. */
@@ -76,8 +76,8 @@ const REDIRECT_UNKNOWN: GatewayError = {
 export type NotRelayed = Exclude<Verdict, { kind: 'relay' }>;
 
 /** A failed attempt. Without a connection no request can have been sent, so any method may go elsewhere. */
-export function afterFailure(failure: UpstreamFailure, attempted: Attempted): NotRelayed {
-  const master = attempted.role !== 'broker';
+export function afterFailure(failure: UpstreamFailure, attempt: AttemptContext): NotRelayed {
+  const master = attempt.role !== 'broker';
   switch (failure.kind) {
     case 'connect':
       return {
@@ -88,12 +88,12 @@ export function afterFailure(failure: UpstreamFailure, attempted: Attempted): No
         error: master ? LEADER_UNREACHABLE : NO_BROKER,
       };
     case 'reset': {
-      const error = resetError(attempted.class);
-      if (failure.answered || !mayRepeat(attempted)) return { kind: 'fail', outcome: 'reset', error };
+      const error = resetError(attempt.class);
+      if (failure.answered || !mayRepeat(attempt)) return { kind: 'fail', outcome: 'reset', error };
       return { kind: 'again', outcome: 'reset', counts: true, onlyElsewhere: false, error };
     }
     case 'stale':
-      return { kind: 'fail', outcome: null, error: resetError(attempted.class) };
+      return { kind: 'fail', outcome: null, error: resetError(attempt.class) };
     case 'no_answer':
     case 'stalled':
       return {
@@ -102,7 +102,7 @@ export function afterFailure(failure: UpstreamFailure, attempted: Attempted): No
         error: {
           status: 504,
           reason: 'upstream_timeout',
-          message: `Druid did not answer in time.${fate(attempted.class)}`,
+          message: `Druid did not answer in time.${fate(attempt.class)}`,
         },
       };
     case 'malformed':
@@ -112,19 +112,19 @@ export function afterFailure(failure: UpstreamFailure, attempted: Attempted): No
         error: {
           status: 502,
           reason: 'upstream_malformed',
-          message: `The answer to the request is no valid HTTP or its headers are too large.${fate(attempted.class)}`,
+          message: `The answer to the request is no valid HTTP or its headers are too large.${fate(attempt.class)}`,
         },
       };
   }
 }
 
 /** Whether a request may be sent once more where a kept connection proved stale: that says nothing of the node. */
-export function mayResend(attempted: Attempted): boolean {
-  return attempted.replayable && REPEATABLE.has(attempted.class);
+export function mayResend(attempt: AttemptContext): boolean {
+  return attempt.replayable && REPEATABLE.has(attempt.class);
 }
 
 /** Where an absolute `Location` points. */
-export interface SeenLocation {
+export interface RedirectTarget {
   /** A node of the cluster, or the one that answered. */
   readonly known: boolean;
   /** Its path and query are those of the request. */
@@ -132,11 +132,11 @@ export interface SeenLocation {
 }
 
 /** Of an answer's head, what decides. */
-export interface AnswerSeen {
+export interface ResponseSummary {
   readonly status: number;
   readonly contentType: string | null;
   /** Null without a `Location`, or with one that has no origin and so stays within the gateway. */
-  readonly location: SeenLocation | null;
+  readonly location: RedirectTarget | null;
 }
 
 /**
@@ -144,13 +144,13 @@ export interface AnswerSeen {
  * target as it came (`RedirectFilter`) before it does anything, so that the request was not processed; one that
  * initialises answers 503 in HTML or without a body.
  */
-export function afterHead(seen: AnswerSeen, attempted: Attempted): Verdict {
+export function afterHead(seen: ResponseSummary, attempt: AttemptContext): Verdict {
   const { status, location } = seen;
-  const master = attempted.role !== 'broker';
+  const master = attempt.role !== 'broker';
   if (master && location !== null && (status === 301 || status === 302 || status === 307)) {
     if (location.sameTarget || (location.known && status === 307)) {
       const error = location.known ? LEADER_MOVED : REDIRECT_UNKNOWN;
-      if (!attempted.replayable || attempted.repeats >= MASTER_REPEATS) {
+      if (!attempt.replayable || attempt.repeats >= MASTER_REPEATS) {
         return { kind: 'fail', outcome: 'not_leader', error };
       }
       return { kind: 'again', outcome: 'not_leader', counts: true, onlyElsewhere: false, error };
@@ -162,14 +162,14 @@ export function afterHead(seen: AnswerSeen, attempted: Attempted): Verdict {
   }
   const error = master ? LEADER_INITIALISING : BROKER_UNAVAILABLE;
   // A master that is not ready is asked again for as long as the request may wait, so this is not counted.
-  const again = master ? attempted.replayable && REPEATABLE.has(attempted.class) : mayRepeat(attempted);
+  const again = master ? attempt.replayable && REPEATABLE.has(attempt.class) : mayRepeat(attempt);
   if (again) return { kind: 'again', outcome: 'unavailable', counts: !master, onlyElsewhere: !master, error };
   return { kind: 'fail', outcome: 'unavailable', error };
 }
 
-function mayRepeat(attempted: Attempted): boolean {
-  const limit = attempted.role === 'broker' ? BROKER_REPEATS : MASTER_REPEATS;
-  return mayResend(attempted) && attempted.repeats < limit;
+function mayRepeat(attempt: AttemptContext): boolean {
+  const limit = attempt.role === 'broker' ? BROKER_REPEATS : MASTER_REPEATS;
+  return mayResend(attempt) && attempt.repeats < limit;
 }
 
 /** Druid's own errors are JSON, or Smile to a client that asked for it; Jetty's are HTML or empty. */

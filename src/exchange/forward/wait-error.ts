@@ -1,8 +1,8 @@
-import type { WhyWait } from '../../routing/target.ts';
+import type { UnavailableReason } from '../../routing/target.ts';
 import type { GatewayError } from '../errors.ts';
-import type { ParkingRefusal } from '../limits/wait-queue.ts';
+import type { WaitRefusal } from '../limits/wait-queue.ts';
 
-const MESSAGES: Readonly<Record<WhyWait, string>> = {
+const MESSAGES: Readonly<Record<UnavailableReason, string>> = {
   discovery_incomplete: 'The gateway has not learned the cluster yet; try again.',
   no_leader: 'No leader of this role is elected at the moment; try again.',
   leader_initialising: 'The leader of this role is elected but not ready yet; try again.',
@@ -14,13 +14,13 @@ const MESSAGES: Readonly<Record<WhyWait, string>> = {
 };
 
 /** The answer when waiting did not help. */
-export function waitError(reason: WhyWait): GatewayError {
+export function waitError(reason: UnavailableReason): GatewayError {
   const slow = reason === 'zookeeper_stale' || reason === 'discovery_incomplete';
   return { status: 503, reason, message: MESSAGES[reason], retryAfter: slow ? 5 : 1 };
 }
 
 /** The answer when a request may not even wait. */
-export function refusalError(refusal: Exclude<ParkingRefusal, 'closed'>): GatewayError {
+export function refusalError(refusal: Exclude<WaitRefusal, 'closed'>): GatewayError {
   if (refusal === 'queue') return waitError('overloaded');
   return {
     status: 503,

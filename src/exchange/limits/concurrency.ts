@@ -10,7 +10,7 @@ export interface ConcurrencyLimits {
 }
 
 /** What a request takes room for. */
-export interface Claim {
+export interface CapacityClaim {
   readonly role: Role;
   /** Who asks: an address. */
   readonly client: string;
@@ -19,16 +19,16 @@ export interface Claim {
 }
 
 /** Which limit has no room: the gateway's, or the client's own. */
-export type Shortage = 'overloaded' | 'client';
+export type LimitReached = 'overloaded' | 'client';
 
 /** Counts requests under way against the limits. A request counts while it is at a node, not while it waits. */
 export interface Concurrency {
   /** Null when there is room now. */
-  shortage(claim: Claim): Shortage | null;
+  limitReached(claim: CapacityClaim): LimitReached | null;
   /** Takes room, also where there is none. */
-  enter(claim: Claim): void;
+  enter(claim: CapacityClaim): void;
   /** Gives it back: once for every `enter`. */
-  leave(claim: Claim): void;
+  leave(claim: CapacityClaim): void;
   under(role: Role): number;
 }
 
@@ -44,7 +44,7 @@ export function createConcurrency(limits: ConcurrencyLimits, onRoom: (role: Role
     limits.roles[role] === 0 ? 0 : Math.max(1, Math.floor(limits.roles[role] * limits.largeShare));
 
   return {
-    shortage({ role, client, large: isLarge }) {
+    limitReached({ role, client, large: isLarge }) {
       if (limits.perClient > 0 && reached(clients.get(client) ?? 0, limits.perClient)) return 'client';
       if (reached(total, limits.total) || reached(running[role], limits.roles[role])) return 'overloaded';
       return isLarge && reached(large[role], largeLimit(role)) ? 'overloaded' : null;

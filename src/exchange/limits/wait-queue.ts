@@ -2,17 +2,17 @@ import { ROLES, type Role } from '../../discovery/discovery.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 
 /** A request that waits: for a leader, for a Broker, or for room. */
-export interface Waiter {
+export interface PendingRequest {
   readonly role: Role;
-  /** Those of one lane go in the order in which they came, lanes by turns. */
-  readonly lane: string;
+  /** Requests of one flow go in order of arrival; flows take turns. */
+  readonly flow: string;
   /** What it keeps in memory meanwhile. */
   readonly bytes: number;
   /** It waits for room and for nothing else: such requests have a queue of their own, shorter than the rest. */
-  readonly crowded: boolean;
+  readonly needsCapacity: boolean;
   /** Whether it can go on now; also looks up why not, which may change `deadline`. */
   canGo(now: number): boolean;
-  /** Milliseconds on the parking's clock at which it has waited long enough. */
+  /** Milliseconds on the wait queue's clock at which it has waited long enough. */
   deadline(): number;
   go(): void;
   expire(): void;
@@ -21,14 +21,14 @@ export interface Waiter {
 }
 
 /** Which bound keeps a request from waiting. */
-export type ParkingRefusal = 'closed' | 'requests' | 'bytes' | 'queue';
+export type WaitRefusal = 'closed' | 'requests' | 'bytes' | 'queue';
 
-export interface Parking {
-  /** Null when the waiter has been taken. */
-  park(waiter: Waiter): ParkingRefusal | null;
-  leave(waiter: Waiter): void;
+export interface WaitQueue {
+  /** Null when the request has been taken. */
+  park(request: PendingRequest): WaitRefusal | null;
+  leave(request: PendingRequest): void;
   /** There is room for a request of this role that there was not before. */
-  room(role: Role): void;
+  capacityFreed(role: Role): void;
   waiting(role: Role): number;
   /** How many of these wait for room. */
   queued(role: Role): number;
@@ -36,13 +36,13 @@ export interface Parking {
   close(): void;
 }
 
-/** What tells the parking that looking again may be worth it. */
+/** What tells the wait queue that looking again may be worth it. */
 export interface ViewSource {
   on(event: 'view', listener: () => void): unknown;
   off(event: 'view', listener: () => void): unknown;
 }
 
-export interface ParkingOptions {
+export interface WaitQueueOptions {
   readonly cluster: ViewSource;
   /** Requests of one role that may wait at once. */
   readonly maxRequests: number;
@@ -66,23 +66,26 @@ const TICK_MS = 20;
 
 interface Queue {
   /** In the order of their turns. Sets keep the order of arrival and let one who leaves go in constant time. */
-  readonly lanes: Map<string, Set<Waiter>>;
-  /** How many of a lane came for room: those who came for a leader take no part of the queue from it. */
-  readonly crowded: Map<string, number>;
+  readonly flows: Map<string, Set<PendingRequest>>;
+  /** How many of a flow came for room: those who came for a leader take no part of the queue from it. */
+  readonly needingCapacity: Map<string, number>;
   waiting: number;
   queued: number;
   bytes: number;
 }
 
-/** The place where requests wait, first come first served within a lane. */
-export function createParking(options: ParkingOptions): Parking {
+/** The place where requests wait, first come first served within a flow. */
+export function createWaitQueue(options: WaitQueueOptions): WaitQueue {
   const { cluster, maxQueued, byRole = {}, errors, now } = options;
   const queues = new Map<Role, Queue>(
-    ROLES.map((role) => [role, { lanes: new Map(), crowded: new Map(), waiting: 0, queued: 0, bytes: 0 }]),
+    ROLES.map((role) => [
+      role,
+      { flows: new Map(), needingCapacity: new Map(), waiting: 0, queued: 0, bytes: 0 },
+    ]),
   );
-  /** As they were when they came: what a waiter waits for may change. */
-  const parked = new Map<Waiter, { readonly crowded: boolean; readonly bytes: number }>();
-  const roomy = new Set<Role>();
+  /** As they were when they came: what a request waits for may change. */
+  const parked = new Map<PendingRequest, { readonly needsCapacity: boolean; readonly bytes: number }>();
+  const withCapacity = new Set<Role>();
   let closed = false;
   let timer: NodeJS.Timeout | null = null;
   let scheduled = false;
@@ -90,22 +93,22 @@ export function createParking(options: ParkingOptions): Parking {
 
   const queueOf = (role: Role): Queue => queues.get(role) as Queue;
 
-  function remove(waiter: Waiter): boolean {
-    const entry = parked.get(waiter);
+  function remove(request: PendingRequest): boolean {
+    const entry = parked.get(request);
     if (entry === undefined) return false;
-    parked.delete(waiter);
-    const queue = queueOf(waiter.role);
+    parked.delete(request);
+    const queue = queueOf(request.role);
     queue.waiting--;
     queue.bytes -= entry.bytes;
-    if (entry.crowded) {
+    if (entry.needsCapacity) {
       queue.queued--;
-      const left = (queue.crowded.get(waiter.lane) ?? 0) - 1;
-      if (left > 0) queue.crowded.set(waiter.lane, left);
-      else queue.crowded.delete(waiter.lane);
+      const left = (queue.needingCapacity.get(request.flow) ?? 0) - 1;
+      if (left > 0) queue.needingCapacity.set(request.flow, left);
+      else queue.needingCapacity.delete(request.flow);
     }
-    const lane = queue.lanes.get(waiter.lane);
-    lane?.delete(waiter);
-    if (lane?.size === 0) queue.lanes.delete(waiter.lane);
+    const flow = queue.flows.get(request.flow);
+    flow?.delete(request);
+    if (flow?.size === 0) queue.flows.delete(request.flow);
     if (parked.size === 0 && timer !== null) {
       clearInterval(timer);
       timer = null;
@@ -115,59 +118,59 @@ export function createParking(options: ParkingOptions): Parking {
 
   const onError = (error: unknown): void => errors.report('request', error);
 
-  /** What a waiter throws ends its own waiting and nobody else's. */
-  function failed(waiter: Waiter, error: unknown): void {
-    remove(waiter);
-    contain(() => waiter.onInternalError(error), onError);
+  /** What a request throws ends its own waiting and nobody else's. */
+  function failed(request: PendingRequest, error: unknown): void {
+    remove(request);
+    contain(() => request.onInternalError(error), onError);
   }
 
-  function canGo(waiter: Waiter, time: number): boolean {
+  function canGo(request: PendingRequest, time: number): boolean {
     try {
-      return waiter.canGo(time);
+      return request.canGo(time);
     } catch (error) {
-      failed(waiter, error);
+      failed(request, error);
       return false;
     }
   }
 
-  function leaves(waiter: Waiter, how: 'go' | 'expire'): void {
-    if (!remove(waiter)) return;
+  function leaves(request: PendingRequest, how: 'go' | 'expire'): void {
+    if (!remove(request)) return;
     try {
-      waiter[how]();
+      request[how]();
     } catch (error) {
-      failed(waiter, error);
+      failed(request, error);
     }
   }
 
   /** Its time is up; asked before and after `canGo`, which may find that it waits for something else by now. */
-  function isOver(waiter: Waiter, time: number): boolean {
+  function isOver(request: PendingRequest, time: number): boolean {
     try {
-      return time >= waiter.deadline() && !waiter.canGo(time) && time >= waiter.deadline();
+      return time >= request.deadline() && !request.canGo(time) && time >= request.deadline();
     } catch (error) {
-      failed(waiter, error);
+      failed(request, error);
       return false;
     }
   }
 
   /**
-   * Lets go who can, a lane at a time. `briefly` gives up on a lane with the first who cannot: room that one
+   * Lets go who can, a flow at a time. `briefly` gives up on a flow with the first who cannot: room that one
    * request has left is not looked for by a thousand.
    */
   function release(queue: Queue, briefly: boolean, budget: number): number {
     let left = budget;
     const time = now();
-    // A lane that has had its turn goes to the end, where this loop meets it again.
-    for (const [key, lane] of queue.lanes) {
-      for (const waiter of lane) {
-        if (!canGo(waiter, time)) {
+    // A flow that has had its turn goes to the end, where this loop meets it again.
+    for (const [key, flow] of queue.flows) {
+      for (const request of flow) {
+        if (!canGo(request, time)) {
           if (briefly) break;
           continue;
         }
         if (left === 0) return 0;
         left--;
-        queue.lanes.delete(key);
-        if (lane.size > 1) queue.lanes.set(key, lane);
-        leaves(waiter, 'go');
+        queue.flows.delete(key);
+        if (flow.size > 1) queue.flows.set(key, flow);
+        leaves(request, 'go');
         break;
       }
     }
@@ -177,7 +180,7 @@ export function createParking(options: ParkingOptions): Parking {
   function look(): void {
     let left = RELEASED_PER_TURN;
     for (const [role, queue] of queues) {
-      if (queue.waiting === 0 || !(everywhere || roomy.has(role))) continue;
+      if (queue.waiting === 0 || !(everywhere || withCapacity.has(role))) continue;
       left = release(queue, !everywhere, left);
       if (left === 0) {
         lookAgain();
@@ -185,7 +188,7 @@ export function createParking(options: ParkingOptions): Parking {
       }
     }
     everywhere = false;
-    roomy.clear();
+    withCapacity.clear();
   }
 
   function lookAgain(): void {
@@ -204,50 +207,50 @@ export function createParking(options: ParkingOptions): Parking {
 
   function tick(): void {
     const time = now();
-    for (const waiter of parked.keys()) {
-      if (closed || isOver(waiter, time)) {
-        leaves(waiter, 'expire');
+    for (const request of parked.keys()) {
+      if (closed || isOver(request, time)) {
+        leaves(request, 'expire');
       }
     }
     lookEverywhere();
   }
 
-  function refusal(queue: Queue, waiter: Waiter): ParkingRefusal | null {
+  function refusal(queue: Queue, request: PendingRequest): WaitRefusal | null {
     if (closed) return 'closed';
-    if (waiter.crowded) {
-      const ofLane = queue.crowded.get(waiter.lane) ?? 0;
+    if (request.needsCapacity) {
+      const ofLane = queue.needingCapacity.get(request.flow) ?? 0;
       if (queue.queued >= maxQueued || ofLane >= Math.ceil(maxQueued / 2)) return 'queue';
     }
-    const { maxRequests, maxBytes } = { ...options, ...byRole[waiter.role] };
+    const { maxRequests, maxBytes } = { ...options, ...byRole[request.role] };
     if (queue.waiting >= maxRequests) return 'requests';
-    return queue.bytes + waiter.bytes > maxBytes ? 'bytes' : null;
+    return queue.bytes + request.bytes > maxBytes ? 'bytes' : null;
   }
 
   cluster.on('view', lookEverywhere);
 
   return {
-    park(waiter) {
-      const queue = queueOf(waiter.role);
-      const refused = refusal(queue, waiter);
+    park(request) {
+      const queue = queueOf(request.role);
+      const refused = refusal(queue, request);
       if (refused !== null) return refused;
-      const { lane, crowded, bytes } = waiter;
-      const peers = queue.lanes.get(lane);
-      if (peers === undefined) queue.lanes.set(lane, new Set([waiter]));
-      else peers.add(waiter);
-      parked.set(waiter, { crowded, bytes });
+      const { flow, needsCapacity, bytes } = request;
+      const peers = queue.flows.get(flow);
+      if (peers === undefined) queue.flows.set(flow, new Set([request]));
+      else peers.add(request);
+      parked.set(request, { needsCapacity, bytes });
       queue.waiting++;
       queue.bytes += bytes;
-      if (crowded) {
+      if (needsCapacity) {
         queue.queued++;
-        queue.crowded.set(lane, (queue.crowded.get(lane) ?? 0) + 1);
+        queue.needingCapacity.set(flow, (queue.needingCapacity.get(flow) ?? 0) + 1);
       }
       timer ??= setInterval(() => contain(tick, onError), TICK_MS);
       return null;
     },
-    leave: (waiter) => void remove(waiter),
-    room(role) {
+    leave: (request) => void remove(request),
+    capacityFreed(role) {
       if (queueOf(role).waiting === 0) return;
-      roomy.add(role);
+      withCapacity.add(role);
       lookAgain();
     },
     waiting: (role) => queueOf(role).waiting,

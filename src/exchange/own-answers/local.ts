@@ -3,9 +3,9 @@ import type { LocalName } from '../../routing/route.ts';
 import type { OwnAnswer } from './answer.ts';
 
 /** Local answers that need Druid's own word, with the caller's credentials. */
-export type AskedName = Extract<LocalName, 'status' | 'status-properties' | 'router-brokers'>;
+export type StatusPageName = Extract<LocalName, 'status' | 'status-properties' | 'router-brokers'>;
 
-export function isAsked(name: LocalName): name is AskedName {
+export function isStatusPage(name: LocalName): name is StatusPageName {
   return name === 'status' || name === 'status-properties' || name === 'router-brokers';
 }
 
@@ -13,7 +13,7 @@ const DEFAULT_ALLOW = 'GET, HEAD, POST, PUT, DELETE, OPTIONS';
 
 /** What the gateway answers from its view alone, as the Router does (StatusResource, SelfDiscoveryResource). */
 export function localAnswer(
-  name: Exclude<LocalName, AskedName>,
+  name: Exclude<LocalName, StatusPageName>,
   view: ClusterView,
   allow: string | undefined,
 ): OwnAnswer {

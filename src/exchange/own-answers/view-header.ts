@@ -1,6 +1,6 @@
 import type { ClusterView } from '../../cluster/view.ts';
 import type { BodySource } from '../../http/body.ts';
-import type { Loan } from '../../http/buffer-lease.ts';
+import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import type { ClientEvents, ClientSide, RequestHead } from '../ports/client.ts';
 
@@ -58,8 +58,8 @@ export class ViewingClient implements ClientSide {
     this.#client.writeHead(status, reason, headers + line, hasDate, chunked);
   }
 
-  write(chunk: Buffer, loan: Loan): void {
-    this.#client.write(chunk, loan);
+  write(chunk: Buffer, lease: BufferLease): void {
+    this.#client.write(chunk, lease);
   }
 
   flush(): void {

@@ -1,5 +1,5 @@
 import type { BodySource } from '../../http/body.ts';
-import type { Loan } from '../../http/buffer-lease.ts';
+import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import type { RequestFields } from '../../http/request-fields.ts';
 
@@ -46,8 +46,8 @@ export interface ClientSide {
    * framed like that. An empty reason is the usual one.
    */
   writeHead(status: number, reason: string, headers: HeaderBlock, hasDate: boolean, chunked?: boolean): void;
-  /** Gives the loan back when the client's connection has taken the bytes, or is over. */
-  write(chunk: Buffer, loan: Loan): void;
+  /** Gives the lease back when the client's connection has taken the bytes, or is over. */
+  write(chunk: Buffer, lease: BufferLease): void;
   /** Nothing more is written in this turn: what has been goes out now. */
   flush(): void;
   /** Ends the answer; what is left of the request's body is drained within bounds. */

@@ -1,6 +1,6 @@
 import type { MasterRole } from '../../discovery/discovery.ts';
 import type { RouteClass } from '../../routing/route.ts';
-import type { Placement } from '../../routing/tiers/placement.ts';
+import type { SelectedService } from '../../routing/tiers/placement.ts';
 
 /** Who answered or should have. */
 export type RecordRole = MasterRole | 'broker' | 'console' | 'local' | 'refused';
@@ -43,7 +43,7 @@ export interface ExchangeRecord {
   readonly placement: RecordPlacement | null;
 }
 
-export interface RecordPlacement extends Placement {
+export interface RecordPlacement extends SelectedService {
   /** Nobody of the service was there; the default service had it. */
   readonly fellBack: boolean;
 }

@@ -4,15 +4,15 @@ import type { InternalErrors } from '../../faults/internal-errors.ts';
 import type { RedirectPolicy } from '../../routing/redirect/redirect-policy.ts';
 import type { Route } from '../../routing/route.ts';
 import type { ChooseTarget } from '../../routing/target.ts';
-import type { Placer } from '../../routing/tiers/placement.ts';
+import type { TierSelector } from '../../routing/tiers/placement.ts';
 import type { QueryKind } from '../../routing/tiers/query-shape.ts';
-import type { Connections } from '../druid/jdbc-connections.ts';
+import type { JdbcConnections } from '../druid/jdbc-connections.ts';
 import type { RunningQueries } from '../druid/running-queries.ts';
 import type { TimeLimitOptions } from '../forward/time-limits.ts';
 import type { Concurrency } from '../limits/concurrency.ts';
 import type { Pressure } from '../limits/overload.ts';
 import type { RetryBudget } from '../limits/retry-budget.ts';
-import type { Parking } from '../limits/wait-queue.ts';
+import type { WaitQueue } from '../limits/wait-queue.ts';
 import type { RecordSink } from './record.ts';
 import type { Upstreams } from './upstream.ts';
 
@@ -41,21 +41,21 @@ export interface ExchangeOptions extends TimeLimitOptions {
   readonly trusts: (remoteAddress: string) => boolean;
 }
 
-export interface ExchangeDeps {
+export interface ExchangeServices {
   readonly cluster: Cluster;
   readonly route: (method: string, target: string) => Route;
   readonly chooseTarget: ChooseTarget;
   /** Null where there is nothing to choose: one Broker service. */
-  readonly placer: Placer | null;
+  readonly tierSelector: TierSelector | null;
   /** Null relays everything. */
   readonly redirectPolicy: RedirectPolicy | null;
   readonly upstreams: Upstreams;
-  readonly parking: Parking;
+  readonly waitQueue: WaitQueue;
   readonly concurrency: Concurrency;
   readonly retryBudget: RetryBudget;
   readonly pressure: Pressure;
   readonly runningQueries: RunningQueries;
-  readonly connections: Connections;
+  readonly jdbcConnections: JdbcConnections;
   readonly sink: RecordSink;
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;

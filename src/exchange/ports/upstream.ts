@@ -1,6 +1,6 @@
 import type { UpstreamNode } from '../../cluster/node.ts';
 import type { BodyStream } from '../../http/body.ts';
-import type { Loan } from '../../http/buffer-lease.ts';
+import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import type { AnswerHead } from '../../http/response-head.ts';
 
@@ -18,12 +18,12 @@ export interface UpstreamRequest {
    */
   readonly fresh: boolean;
   /** How long the answer's head may take, where that is not as usual; 0 is for ever. */
-  readonly patienceMs?: number;
+  readonly responseTimeoutMs?: number;
   /**
    * How long every further part of it may take, where that is not as usual; 0 is for ever. Without it, as long as
-   * usual, or as `patienceMs` if that is longer.
+   * usual, or as `responseTimeoutMs` if that is longer.
    */
-  readonly idlePatienceMs?: number;
+  readonly idleTimeoutMs?: number;
 }
 
 /**
@@ -47,8 +47,8 @@ export interface UpstreamFailure {
 export interface UpstreamHandler {
   /** The final head; interim ones (1xx) are not shown. */
   onHead(head: AnswerHead): void;
-  /** The bytes are the handler's until it gives the loan back, which it must; the node is read on as loans come back. */
-  onData(chunk: Buffer, loan: Loan): void;
+  /** The bytes are the handler's until it gives the lease back, which it must; the node is read on as leases come back. */
+  onData(chunk: Buffer, lease: BufferLease): void;
   /** That was all that has come for now. */
   onRest(): void;
   onEnd(trailers: HeaderBlock): void;

@@ -1,19 +1,19 @@
 import type { ForwardRoute } from '../route.ts';
-import type { QueryKind, QueryShape } from './query-shape.ts';
+import type { QueryKind, QueryTraits } from './query-shape.ts';
 
 /** What chose a Broker service: a rule of the gateway's own, a strategy, the Coordinator's load rules, or nothing. */
-export type PlacedBy = 'rule' | 'timeBoundary' | 'priority' | 'manual' | 'loadRules' | 'default';
+export type SelectedBy = 'rule' | 'timeBoundary' | 'priority' | 'manual' | 'loadRules' | 'default';
 
 /** The Broker service that a request is for. */
-export interface Placement {
+export interface SelectedService {
   readonly service: string;
-  readonly by: PlacedBy;
+  readonly by: SelectedBy;
   /** Number of the rule, from 1. */
   readonly rule: number | null;
 }
 
 /** What is known of a request when its service is chosen. */
-export interface Placeable {
+export interface SelectionInput {
   readonly route: ForwardRoute;
   readonly header: (lowerName: string) => string | null;
   /** Empty where it is not read: larger than `upstream.bufferBody`, or chunked. */
@@ -32,15 +32,15 @@ export interface Tiers {
 }
 
 /** The service that a strategy chooses for a query; null leaves that to the next one. */
-export type Strategy = (query: QueryShape, tiers: Tiers) => Placement | null;
+export type Strategy = (query: QueryTraits, tiers: Tiers) => SelectedService | null;
 
 /** Chooses the Broker service of each request. There is none where there is one service only. */
-export interface Placer {
+export interface TierSelector {
   /** Whether the choice waits for the request's body. */
   needsBody(route: ForwardRoute): boolean;
-  place(request: Placeable): Placement;
+  select(request: SelectionInput): SelectedService;
   /** By the gateway's own rules alone, and null where none matches: JDBC connections go by a hash. */
-  placeByRule(request: Placeable): Placement | null;
+  selectByRule(request: SelectionInput): SelectedService | null;
 }
 
 /** How the query is written that a request carries, or null where it carries none. */

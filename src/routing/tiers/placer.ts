@@ -1,10 +1,16 @@
 import { type RuleBook, tiersFor } from './load-rules.ts';
-import { type Placeable, type Placement, type Placer, queryKindOf, type Tiers } from './placement.ts';
-import { type QueryShape, shapeOf } from './query-shape.ts';
+import {
+  queryKindOf,
+  type SelectedService,
+  type SelectionInput,
+  type TierSelector,
+  type Tiers,
+} from './placement.ts';
+import { type QueryTraits, traitsOf } from './query-shape.ts';
 import { compileRule, type PlacementRule } from './rules.ts';
 import { createStrategy, type StrategyConfig } from './strategies.ts';
 
-export interface PlacerOptions {
+export interface TierSelectorOptions {
   readonly tiers: Tiers;
   readonly rules: readonly PlacementRule[];
   readonly strategies: readonly StrategyConfig[];
@@ -17,7 +23,7 @@ export interface PlacerOptions {
 }
 
 /** Rules of the gateway's own first, then strategies, then load rules; see `Placer`. */
-export function createPlacer({ tiers, longest, now, ...options }: PlacerOptions): Placer {
+export function createTierSelector({ tiers, longest, now, ...options }: TierSelectorOptions): TierSelector {
   const rules = options.rules.map(compileRule);
   const strategies = options.strategies.map(createStrategy);
   const rulesRead = rules.some(({ query }) => query !== null);
@@ -25,14 +31,14 @@ export function createPlacer({ tiers, longest, now, ...options }: PlacerOptions)
     native: rulesRead || strategies.length > 0 || options.loadRules !== null,
     sql: rulesRead || strategies.some(({ forSql }) => forSql),
   };
-  const byDefault: Placement = { service: tiers.defaultService, by: 'default', rule: null };
+  const byDefault: SelectedService = { service: tiers.defaultService, by: 'default', rule: null };
 
-  function read({ route, header, body }: Placeable): QueryShape | null {
+  function read({ route, header, body }: SelectionInput): QueryTraits | null {
     const kind = queryKindOf(route);
-    return kind === null || !reads[kind] ? null : shapeOf(kind, body, header('content-type'), longest);
+    return kind === null || !reads[kind] ? null : traitsOf(kind, body, header('content-type'), longest);
   }
 
-  function byRule(request: Placeable, query: QueryShape | null): Placement | null {
+  function byRule(request: SelectionInput, query: QueryTraits | null): SelectedService | null {
     const found = rules.findIndex(
       (rule) => rule.head(request) && (rule.query === null || (query !== null && rule.query(query))),
     );
@@ -40,7 +46,7 @@ export function createPlacer({ tiers, longest, now, ...options }: PlacerOptions)
     return service === undefined ? null : { service, by: 'rule', rule: found + 1 };
   }
 
-  function byStrategy(query: QueryShape): Placement | null {
+  function byStrategy(query: QueryTraits): SelectedService | null {
     for (const { choose, forSql } of strategies) {
       const placement = query.kind === 'sql' && !forSql ? null : choose(query, tiers);
       if (placement !== null) return placement;
@@ -49,7 +55,7 @@ export function createPlacer({ tiers, longest, now, ...options }: PlacerOptions)
   }
 
   /** The first tier in order that has the data. */
-  function byLoadRules({ kind, datasources, intervals }: QueryShape): Placement | null {
+  function byLoadRules({ kind, datasources, intervals }: QueryTraits): SelectedService | null {
     const book = options.loadRules?.book() ?? null;
     if (book === null || kind !== 'native' || intervals === null) return null;
     const defaultRule = options.loadRules?.defaultRule ?? '';
@@ -63,7 +69,7 @@ export function createPlacer({ tiers, longest, now, ...options }: PlacerOptions)
       const kind = queryKindOf(route);
       return kind !== null && reads[kind];
     },
-    place(request) {
+    select(request) {
       const query = read(request);
       return (
         byRule(request, query) ??
@@ -71,6 +77,6 @@ export function createPlacer({ tiers, longest, now, ...options }: PlacerOptions)
         byDefault
       );
     },
-    placeByRule: (request) => byRule(request, null),
+    selectByRule: (request) => byRule(request, null),
   };
 }

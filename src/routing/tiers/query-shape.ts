@@ -5,7 +5,7 @@ import { plainBody } from '../body-text.ts';
 export type QueryKind = 'native' | 'sql';
 
 /** What the choice of a Broker service goes by. */
-export interface QueryShape {
+export interface QueryTraits {
   readonly kind: QueryKind;
   /** `queryType` of a native query, `sql` of SQL. */
   readonly queryType: string | null;
@@ -20,7 +20,7 @@ export interface QueryShape {
 const DEEPEST = 100;
 const ANY_TIME: readonly Interval[] = [ETERNITY];
 /** SQL alone, which has no context (`SqlQuery.from`). */
-const BARE_SQL: QueryShape = {
+const BARE_SQL: QueryTraits = {
   kind: 'sql',
   queryType: 'sql',
   datasources: [],
@@ -32,12 +32,12 @@ const BARE_SQL: QueryShape = {
  * Reads a query without changing it. Null for what is not read: Smile, what is longer than `limit` bytes when it is
  * inflated, and what is no JSON object, of which Druid says what is wrong. Never throws.
  */
-export function shapeOf(
+export function traitsOf(
   kind: QueryKind,
   body: Buffer,
   contentType: string | null,
   limit: number,
-): QueryShape | null {
+): QueryTraits | null {
   const [type = ''] = (contentType ?? '').toLowerCase().split(';');
   if (type.includes('smile')) return null;
   if (kind === 'sql' && /^\s*(?:text\/plain|application\/x-www-form-urlencoded)\s*$/.test(type))

@@ -1,7 +1,7 @@
 import { isUnder } from '../path-table.ts';
 import type { ForwardRoute } from '../route.ts';
-import type { Placeable } from './placement.ts';
-import type { QueryShape } from './query-shape.ts';
+import type { SelectionInput } from './placement.ts';
+import type { QueryTraits } from './query-shape.ts';
 
 /** One entry of `brokers.rules`: all that is given must match. */
 export interface PlacementRule {
@@ -21,8 +21,8 @@ export interface PlacementRule {
 export interface CompiledRule {
   readonly service: string;
   /** Null where the rule asks nothing of the query. */
-  readonly query: ((query: QueryShape) => boolean) | null;
-  readonly head: (request: Placeable) => boolean;
+  readonly query: ((query: QueryTraits) => boolean) | null;
+  readonly head: (request: SelectionInput) => boolean;
 }
 
 export function compileRule({ match, service }: PlacementRule): CompiledRule {
@@ -55,7 +55,7 @@ function splitHeader(header: string): WantedHeader {
   return { name: header.slice(0, colon).toLowerCase(), value: header.slice(colon + 1).trim() };
 }
 
-function hasHeader({ header }: Placeable, { name, value }: WantedHeader): boolean {
+function hasHeader({ header }: SelectionInput, { name, value }: WantedHeader): boolean {
   const given = header(name);
   return given !== null && (value === null || given === value);
 }
@@ -70,7 +70,7 @@ function userOf(authorization: string | null): string | null {
 }
 
 /** Numbers and truth values are compared as they are written. */
-function hasContext({ context }: QueryShape, key: string, wanted: string | undefined): boolean {
+function hasContext({ context }: QueryTraits, key: string, wanted: string | undefined): boolean {
   if (!Object.hasOwn(context, key)) return false;
   const value = context[key];
   if (wanted === undefined) return true;

@@ -1,4 +1,4 @@
-import type { PlacedBy, Placement, Strategy, Tiers } from './placement.ts';
+import type { SelectedBy, SelectedService, Strategy, Tiers } from './placement.ts';
 
 /** One entry of `brokers.strategies`; the keys of other types are not there. */
 export interface StrategyConfig {
@@ -27,7 +27,7 @@ export function createStrategy(config: StrategyConfig): CreatedStrategy {
   }
 }
 
-const placed = (service: string | undefined, by: PlacedBy): Placement | null =>
+const placed = (service: string | undefined, by: SelectedBy): SelectedService | null =>
   service === undefined ? null : { service, by, rule: null };
 
 const timeBoundary: Strategy = ({ queryType }, { ordered }) =>

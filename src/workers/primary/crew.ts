@@ -8,7 +8,7 @@ import { type FromWorker, type ListenFailure, PULSE_MS, type ToWorker } from '..
 import type { ExitReason, WorkerExit, WorkerStatus } from '../worker-status.ts';
 
 /** A worker's process, from when it is started until it has ended; another one takes its place. */
-export interface Member {
+export interface PoolWorker {
   /** That of its place, from 1; the one that replaces it has the same. */
   readonly number: number;
   readonly pid: number | null;
@@ -23,7 +23,7 @@ export interface Member {
   send(message: ToWorker): void;
 }
 
-export interface CrewOptions {
+export interface WorkerPoolOptions {
   readonly size: number;
   /** The file that a worker's process runs. */
   readonly entry: string;
@@ -31,18 +31,18 @@ export interface CrewOptions {
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;
   /** The process takes messages: what it is told first. Where this throws the process is replaced. */
-  readonly onReady: (member: Member) => void;
-  readonly onMessage: (member: Member, message: FromWorker) => void;
+  readonly onReady: (worker: PoolWorker) => void;
+  readonly onMessage: (worker: PoolWorker, message: FromWorker) => void;
   /** The process has ended, and all that it said has been heard. */
-  readonly onEnd: (member: Member) => void;
+  readonly onEnd: (worker: PoolWorker) => void;
 }
 
 /** The worker processes: started, replaced when they die, and ended. */
-export interface Crew {
+export interface WorkerPool {
   /** The newest process of each place, also when it has ended and the next one has not been started. */
-  readonly members: readonly Member[];
+  readonly newest: readonly PoolWorker[];
   /** All processes that have not ended, also those that have been replaced. */
-  readonly everybody: readonly Member[];
+  readonly living: readonly PoolWorker[];
   /** How many have ended, by reason. */
   readonly exits: Readonly<Record<ExitReason, number>>;
   /** Resolves when all of them listen; rejects, with all of them ended, when one cannot. */
@@ -51,17 +51,17 @@ export interface Crew {
   stop(deadlineMs: number): Promise<void>;
 }
 
-interface Place {
+interface WorkerSlot {
   readonly number: number;
   readonly backoff: Backoff;
   restarts: number;
   lastExit: WorkerExit | null;
-  member: WorkerProcess | null;
+  worker: WorkerProcess | null;
 }
 
-/** A member as the crew itself knows it: with its process, and what is to become of it. */
-interface WorkerProcess extends Writable<Member> {
-  readonly place: Place;
+/** A worker as the pool itself knows it: with its process, and what is to become of it. */
+interface WorkerProcess extends Writable<PoolWorker> {
+  readonly slot: WorkerSlot;
   readonly process: Process;
   /** Why it is about to end, where that is known. */
   reason: ExitReason | null;
@@ -91,7 +91,15 @@ const OWN_SIGNALS = new Set(['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV',
  * What is thrown at a message, a timer or the end of one worker is told, and harms neither what comes next nor the
  * others: each step that others depend on is taken by itself, or before those that may fail.
  */
-export function createCrew({ size, entry, logger, errors, onReady, onMessage, onEnd }: CrewOptions): Crew {
+export function createWorkerPool({
+  size,
+  entry,
+  logger,
+  errors,
+  onReady,
+  onMessage,
+  onEnd,
+}: WorkerPoolOptions): WorkerPool {
   const places = Array.from({ length: size }, (_, i) => createPlace(i + 1));
   const living = new Set<WorkerProcess>();
   const exits: Record<ExitReason, number> = { fault: 0, killed: 0, stuck: 0, stopped: 0, error: 0 };
@@ -109,10 +117,10 @@ export function createCrew({ size, entry, logger, errors, onReady, onMessage, on
     for (const worker of living) guarded(() => kill(worker));
   };
 
-  function fork(place: Place): void {
+  function fork(place: WorkerSlot): void {
     const worker = createWorkerProcess(place, cluster.fork());
     const child = worker.process;
-    place.member = worker;
+    place.worker = worker;
     living.add(worker);
     const end = (code: number | null, signal: string | null): void =>
       guarded(() => ended(worker, code, signal));
@@ -137,7 +145,7 @@ export function createCrew({ size, entry, logger, errors, onReady, onMessage, on
       );
     } else if (message.kind === 'listening') {
       if (worker.state === 'starting') worker.state = 'serving';
-      if (places.every(({ member }) => member?.state === 'serving')) started.resolve(message.address);
+      if (places.every(({ worker }) => worker?.state === 'serving')) started.resolve(message.address);
     } else if (message.kind === 'failed') {
       started.reject(systemError(message.failure));
       logger.error({ worker: worker.number, why: message.failure.message }, 'a worker cannot listen');
@@ -158,7 +166,7 @@ export function createCrew({ size, entry, logger, errors, onReady, onMessage, on
 
   /** It is replaced at once, and killed soon: whoever found the fault cannot keep it alive by an open request. */
   function atFault(worker: WorkerProcess): void {
-    const { place, number, pid } = worker;
+    const { slot: place, number, pid } = worker;
     if (worker.reason !== null) return;
     worker.reason = 'fault';
     worker.state = 'draining';
@@ -171,7 +179,7 @@ export function createCrew({ size, entry, logger, errors, onReady, onMessage, on
 
   function ended(worker: WorkerProcess, code: number | null, signal: string | null): void {
     if (!living.delete(worker)) return;
-    const { place, number, pid } = worker;
+    const { slot: place, number, pid } = worker;
     // One that said that it is at fault was replaced then.
     const replaced = worker.reason === 'fault';
     const reason = worker.reason ?? reasonOf(code, signal, stopping);
@@ -193,7 +201,7 @@ export function createCrew({ size, entry, logger, errors, onReady, onMessage, on
   }
 
   /** Milliseconds until there is one, or null where there is to be none. */
-  function replace(place: Place, worker: WorkerProcess): number | null {
+  function replace(place: WorkerSlot, worker: WorkerProcess): number | null {
     if (!running || stopping) return null;
     let delay = LONGEST_ALONE_MS;
     guarded(() => {
@@ -204,13 +212,13 @@ export function createCrew({ size, entry, logger, errors, onReady, onMessage, on
     return delay;
   }
 
-  function delayOf(place: Place, worker: WorkerProcess): number {
+  function delayOf(place: WorkerSlot, worker: WorkerProcess): number {
     place.backoff.ended(performance.now() - worker.since);
-    const alone = !places.some(({ member }) => member?.state === 'serving' || member?.state === 'starting');
+    const alone = !places.some(({ worker }) => worker?.state === 'serving' || worker?.state === 'starting');
     return Math.min(place.backoff.delay(), alone ? LONGEST_ALONE_MS : LONGEST_DELAY_MS);
   }
 
-  function takePlaceIn(ms: number, place: Place): void {
+  function takePlaceIn(ms: number, place: WorkerSlot): void {
     const timer = setTimeout(() => {
       timers.delete(timer);
       guarded(() => takePlace(place));
@@ -218,7 +226,7 @@ export function createCrew({ size, entry, logger, errors, onReady, onMessage, on
     timers.add(timer);
   }
 
-  function takePlace(place: Place): void {
+  function takePlace(place: WorkerSlot): void {
     try {
       fork(place);
       place.restarts++;
@@ -258,10 +266,10 @@ export function createCrew({ size, entry, logger, errors, onReady, onMessage, on
   }
 
   return {
-    get members() {
-      return places.flatMap(({ member }) => member ?? []);
+    get newest() {
+      return places.flatMap(({ worker }) => worker ?? []);
     },
-    get everybody() {
+    get living() {
       return [...living];
     },
     exits,
@@ -287,7 +295,7 @@ export function createCrew({ size, entry, logger, errors, onReady, onMessage, on
   };
 }
 
-function createPlace(number: number): Place {
+function createPlace(number: number): WorkerSlot {
   return {
     number,
     backoff: createBackoff({
@@ -298,13 +306,13 @@ function createPlace(number: number): Place {
     }),
     restarts: 0,
     lastExit: null,
-    member: null,
+    worker: null,
   };
 }
 
-function createWorkerProcess(place: Place, child: Process): WorkerProcess {
+function createWorkerProcess(place: WorkerSlot, child: Process): WorkerProcess {
   return {
-    place,
+    slot: place,
     number: place.number,
     process: child,
     pid: child.process.pid ?? null,

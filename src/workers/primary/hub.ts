@@ -1,12 +1,12 @@
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { UpstreamNode } from '../../cluster/node.ts';
 import type { ClusterView } from '../../cluster/view.ts';
-import { createConnections, MAX_JDBC_CONNECTIONS } from '../../exchange/druid/jdbc-connections.ts';
+import { createJdbcConnections, MAX_JDBC_CONNECTIONS } from '../../exchange/druid/jdbc-connections.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import type { ConnectionEntry, FromWorker, Load, ToWorker } from '../protocol/messages.ts';
 import { changedParts, encodeShares, encodeView, type ViewParts } from '../protocol/view-wire.ts';
-import { createWatchList } from '../protocol/watch-list.ts';
-import type { Member } from './crew.ts';
+import { createRecentlyFailedNodes } from '../protocol/watch-list.ts';
+import type { PoolWorker } from './crew.ts';
 
 /** Changes of Brokers are gathered for so long; leaders are told at once. */
 const GATHER_MS = 5;
@@ -20,33 +20,38 @@ const ENTRIES = 5_000;
 type Reports = Extract<FromWorker, { kind: 'reports' }>;
 
 /** What the primary and its workers tell each other of the cluster. */
-export interface Hub {
+export interface ViewPublisher {
   /** The view as of now, for a worker that begins, and the rest of what the others know. */
   readonly beginning: { readonly view: ViewParts; readonly watched: readonly string[] };
-  welcome(member: Member): void;
+  sendJdbcConnections(worker: PoolWorker): void;
   /** Tells what has changed, if anything has. */
   push(): void;
-  reports(member: Member, reports: Reports): void;
+  reports(worker: PoolWorker, reports: Reports): void;
   connections(entries: readonly ConnectionEntry[]): void;
   /** What this worker has under way at the nodes; nothing for one that has ended. */
-  loads(member: Member, loads: readonly Load[]): void;
+  loads(worker: PoolWorker, loads: readonly Load[]): void;
   close(): void;
 }
 
-export interface HubOptions {
+export interface ViewPublisherOptions {
   readonly cluster: Cluster;
   /** Who is told. */
-  readonly members: () => readonly Member[];
+  readonly workers: () => readonly PoolWorker[];
   /** See `WatchList`. */
   readonly watchMs: number;
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;
 }
 
-export function createHub({ cluster, members, watchMs, errors }: HubOptions): Hub {
-  const connections = createConnections(MAX_JDBC_CONNECTIONS);
-  const watchList = createWatchList(() => performance.now(), watchMs);
-  const loadsOf = new Map<Member, readonly Load[]>();
+export function createViewPublisher({
+  cluster,
+  workers,
+  watchMs,
+  errors,
+}: ViewPublisherOptions): ViewPublisher {
+  const connections = createJdbcConnections(MAX_JDBC_CONNECTIONS);
+  const recentlyFailed = createRecentlyFailedNodes(() => performance.now(), watchMs);
+  const loadsOf = new Map<PoolWorker, readonly Load[]>();
   let counted = new Set<UpstreamNode>();
   let told: ViewParts = encodeView(cluster.view);
   let leaders = cluster.view.leaders;
@@ -54,9 +59,9 @@ export function createHub({ cluster, members, watchMs, errors }: HubOptions): Hu
 
   const onError = (error: unknown): void => errors.report('worker', error);
 
-  /** A member that cannot be told keeps nothing from the others. */
+  /** A worker that cannot be told keeps nothing from the others. */
   function broadcast(message: ToWorker): void {
-    for (const member of members()) contain(() => member.send(message), onError);
+    for (const worker of workers()) contain(() => worker.send(message), onError);
   }
 
   function tell(next: ViewParts): void {
@@ -107,16 +112,16 @@ export function createHub({ cluster, members, watchMs, errors }: HubOptions): Hu
   return {
     get beginning() {
       push();
-      return { view: told, watched: watchList.origins };
+      return { view: told, watched: recentlyFailed.origins };
     },
-    welcome(member) {
+    sendJdbcConnections(worker) {
       const entries = [...connections.entries()];
       for (let at = 0; at < entries.length; at += ENTRIES) {
-        member.send({ kind: 'connections', entries: entries.slice(at, at + ENTRIES) });
+        worker.send({ kind: 'connections', entries: entries.slice(at, at + ENTRIES) });
       }
     },
     push,
-    reports(member, { report, outcomes }) {
+    reports(worker, { report, outcomes }) {
       const failed = new Set<string>();
       for (const [origin, outcome] of outcomes) {
         if (outcome !== 'ok') failed.add(origin);
@@ -125,10 +130,10 @@ export function createHub({ cluster, members, watchMs, errors }: HubOptions): Hu
       }
       if (failed.size === 0) return;
       // In this order: by the time the worker hears that it was heard, it has the view that came of it. It must hear
-      // so in any case, or it would doubt these nodes for ever.
+      // so in any case, or these failures would stay unconfirmed for ever.
       pushUntilTold();
-      member.send({ kind: 'heard', report });
-      for (const origin of failed) watchList.add(origin);
+      worker.send({ kind: 'heard', report });
+      for (const origin of failed) recentlyFailed.add(origin);
       broadcast({ kind: 'watch', origins: [...failed] });
     },
     connections(entries) {
@@ -136,11 +141,11 @@ export function createHub({ cluster, members, watchMs, errors }: HubOptions): Hu
       // Also back to where it came from, so that two who disagree end with the same.
       broadcast({ kind: 'connections', entries });
     },
-    loads(member, loads) {
+    loads(worker, loads) {
       // A copy, since what cannot be read must throw here, and not with each count of the others.
       const own = loads.map(([origin, count]): Load => [origin, count]);
-      if (own.length > 0) loadsOf.set(member, own);
-      else loadsOf.delete(member);
+      if (own.length > 0) loadsOf.set(worker, own);
+      else loadsOf.delete(worker);
       count();
     },
     close() {

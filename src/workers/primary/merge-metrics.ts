@@ -16,7 +16,7 @@ export function renderMetrics(sets: readonly MetricsJson[]): Promise<string> {
  * which Prometheus takes for a new start. What it was doing ends with it, and its own figures (memory, CPU) carry
  * the label `worker` and begin anew.
  */
-export function lasting(metrics: MetricsJson): MetricsJson {
+export function carriedCounters(metrics: MetricsJson): MetricsJson {
   return metrics.filter(({ name, type }) => name.startsWith('druid_gateway_') && String(type) !== 'gauge');
 }
 

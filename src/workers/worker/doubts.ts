@@ -3,7 +3,7 @@ import type { BrokerView, ClusterView, LeaderView, WaitReason } from '../../clus
 import { MASTER_ROLES } from '../../discovery/discovery.ts';
 
 /** What a request of this worker found out about a node that the primary's views do not know of yet. */
-export interface Doubt {
+export interface UnconfirmedFailure {
   /** The report that tells the primary. */
   readonly report: number;
   /** Epoch milliseconds of the first one. */
@@ -14,12 +14,12 @@ export interface Doubt {
 }
 
 /** One more failure of a node; what was said first stays. */
-export function addDoubt(
-  before: Doubt | undefined,
+export function addFailure(
+  before: UnconfirmedFailure | undefined,
   outcome: Exclude<NodeOutcome, 'ok'>,
   report: number,
   now: number,
-): Doubt {
+): UnconfirmedFailure {
   const unreachable = outcome === 'connect_failed' || outcome === 'reset';
   return {
     report,
@@ -30,17 +30,20 @@ export function addDoubt(
 }
 
 /**
- * The view as the primary will have it once it has heard: a leader in doubt must confirm anew, and a Broker that
- * refused is out of the pool. The view itself where no doubt concerns it.
+ * The view as the primary will have it once it has heard: a leader that just failed must confirm again, and a Broker that
+ * refused is out of the pool. The view itself where no failure matters to it.
  */
-export function withDoubts(view: ClusterView, doubts: ReadonlyMap<UpstreamNode, Doubt>): ClusterView {
-  if (doubts.size === 0) return view;
+export function withUnconfirmedFailures(
+  view: ClusterView,
+  failures: ReadonlyMap<UpstreamNode, UnconfirmedFailure>,
+): ClusterView {
+  if (failures.size === 0) return view;
   const leaders = {
-    coordinator: doubted(view.leaders.coordinator, doubts),
-    overlord: doubted(view.leaders.overlord, doubts),
+    coordinator: withFailure(view.leaders.coordinator, failures),
+    overlord: withFailure(view.leaders.overlord, failures),
   };
   const moved = MASTER_ROLES.some((role) => leaders[role] !== view.leaders[role]);
-  const refused = (node: UpstreamNode): boolean => doubts.get(node)?.refused === true;
+  const refused = (node: UpstreamNode): boolean => failures.get(node)?.refused === true;
   const some = view.brokers.some(({ node, ready }) => ready && refused(node));
   if (!moved && !some) return view;
   return {
@@ -75,8 +78,11 @@ export function concerns(
   );
 }
 
-function doubted(leader: LeaderView, doubts: ReadonlyMap<UpstreamNode, Doubt>): LeaderView {
-  const doubt = leader.node === null ? undefined : doubts.get(leader.node);
-  if (doubt === undefined || leader.state !== 'serving') return leader;
-  return { ...leader, state: 'elected', since: doubt.since, waitReason: doubt.reason };
+function withFailure(
+  leader: LeaderView,
+  failures: ReadonlyMap<UpstreamNode, UnconfirmedFailure>,
+): LeaderView {
+  const failure = leader.node === null ? undefined : failures.get(leader.node);
+  if (failure === undefined || leader.state !== 'serving') return leader;
+  return { ...leader, state: 'elected', since: failure.since, waitReason: failure.reason };
 }

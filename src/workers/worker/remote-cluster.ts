@@ -4,10 +4,10 @@ import type { ClusterView } from '../../cluster/view.ts';
 import { ContainedEmitter, contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import type { FromWorker, Load } from '../protocol/messages.ts';
 import { createViewReader, type ViewParts } from '../protocol/view-wire.ts';
-import { createWatchList, type WatchList } from '../protocol/watch-list.ts';
-import { addDoubt, concerns, type Doubt, withDoubts } from './doubts.ts';
+import { createRecentlyFailedNodes, type RecentlyFailedNodes } from '../protocol/watch-list.ts';
+import { addFailure, concerns, type UnconfirmedFailure, withUnconfirmedFailures } from './doubts.ts';
 
-export interface RemoteClusterOptions {
+export interface ClusterReplicaOptions {
   /** All parts of the view to begin with. */
   readonly view: ViewParts;
   readonly watched: readonly string[];
@@ -21,26 +21,26 @@ export interface RemoteClusterOptions {
 }
 
 /** A worker's cluster: the primary's views, with what this worker has found out since. */
-export interface RemoteCluster extends Cluster {
+export interface ClusterReplica extends Cluster {
   /** Takes over what the primary has sent. */
-  show(parts: Partial<ViewParts>): void;
+  applyView(parts: Partial<ViewParts>): void;
   /** The primary has heard the reports up to this one, and the views shown since are made with them. */
-  heard(report: number): void;
+  acknowledged(report: number): void;
   watch(origins: readonly string[]): void;
   readonly loads: readonly Load[];
 }
 
-export function createRemoteCluster(options: RemoteClusterOptions): RemoteCluster {
+export function createClusterReplica(options: ClusterReplicaOptions): ClusterReplica {
   return new WorkerCluster(options);
 }
 
-class WorkerCluster extends ContainedEmitter<ClusterEvents> implements RemoteCluster {
+class WorkerCluster extends ContainedEmitter<ClusterEvents> implements ClusterReplica {
   readonly #send: (message: FromWorker) => void;
   readonly #errors: InternalErrors;
   readonly #now: () => number;
   readonly #reader = createViewReader();
-  readonly #watchList: WatchList;
-  readonly #doubts = new Map<UpstreamNode, Doubt>();
+  readonly #recentlyFailed: RecentlyFailedNodes;
+  readonly #unconfirmed = new Map<UpstreamNode, UnconfirmedFailure>();
   /** What the next message of reports will hold. */
   #outcomes: [origin: string, outcome: NodeOutcome][] = [];
   #report = 1;
@@ -48,16 +48,16 @@ class WorkerCluster extends ContainedEmitter<ClusterEvents> implements RemoteClu
   #shown: ClusterView;
   #view: ClusterView;
   /** The view is not as the primary has it. */
-  #doubtful = false;
+  #hasUnconfirmed = false;
   #version = 0;
 
-  constructor({ view, watched, watchMs, send, errors, now = Date.now }: RemoteClusterOptions) {
+  constructor({ view, watched, watchMs, send, errors, now = Date.now }: ClusterReplicaOptions) {
     super((error) => errors.report('discovery', error));
     this.setMaxListeners(0);
     this.#send = send;
     this.#errors = errors;
     this.#now = now;
-    this.#watchList = createWatchList(() => performance.now(), watchMs);
+    this.#recentlyFailed = createRecentlyFailedNodes(() => performance.now(), watchMs);
     this.#shown = this.#reader.read(view);
     this.#view = this.#shown;
     this.watch(watched);
@@ -73,29 +73,30 @@ class WorkerCluster extends ContainedEmitter<ClusterEvents> implements RemoteClu
     return nodes.filter((node) => node.outstanding > 0).map((node) => [node.origin, node.outstanding]);
   }
 
-  show(parts: Partial<ViewParts>): void {
+  applyView(parts: Partial<ViewParts>): void {
     this.#shown = this.#reader.read(parts);
     this.#publish();
   }
 
-  heard(report: number): void {
-    for (const [node, doubt] of this.#doubts) if (doubt.report <= report) this.#doubts.delete(node);
-    if (this.#doubtful) this.#publish();
+  acknowledged(report: number): void {
+    for (const [node, failure] of this.#unconfirmed)
+      if (failure.report <= report) this.#unconfirmed.delete(node);
+    if (this.#hasUnconfirmed) this.#publish();
   }
 
   watch(origins: readonly string[]): void {
-    for (const origin of origins) this.#watchList.add(origin);
+    for (const origin of origins) this.#recentlyFailed.add(origin);
   }
 
   report(node: UpstreamNode, outcome: NodeOutcome): void {
     if (outcome === 'ok') {
-      if (this.#watchList.tells(node.origin)) this.#tell(node, outcome);
+      if (this.#recentlyFailed.shouldReport(node.origin)) this.#tell(node, outcome);
       return;
     }
-    this.#watchList.add(node.origin);
+    this.#recentlyFailed.add(node.origin);
     this.#tell(node, outcome);
     const concerned = concerns(this.#view, node, outcome);
-    this.#doubts.set(node, addDoubt(this.#doubts.get(node), outcome, this.#report, this.#now()));
+    this.#unconfirmed.set(node, addFailure(this.#unconfirmed.get(node), outcome, this.#report, this.#now()));
     if (concerned) this.#publish();
   }
 
@@ -118,17 +119,17 @@ class WorkerCluster extends ContainedEmitter<ClusterEvents> implements RemoteClu
         () => this.#send({ kind: 'reports', report, outcomes }),
         (error) => {
           this.#errors.report('worker', error);
-          // The primary will never say so: what it was not told is not to be in doubt for ever.
-          this.heard(report);
+          // The primary will never say so: what it was not told must not stay unconfirmed for ever.
+          this.acknowledged(report);
         },
       );
     });
   }
 
-  /** Versions are counted here: those who wait look again when what they see changes, also by a doubt. */
+  /** Versions are counted here: those who wait look again when what they see changes, also by a failure. */
   #publish(): void {
-    const view = withDoubts(this.#shown, this.#doubts);
-    this.#doubtful = view !== this.#shown;
+    const view = withUnconfirmedFailures(this.#shown, this.#unconfirmed);
+    this.#hasUnconfirmed = view !== this.#shown;
     this.#view = { ...view, version: ++this.#version };
     this.emit('view', this.#view);
   }

@@ -1,9 +1,9 @@
-import { type Connections, createConnections } from '../../exchange/druid/jdbc-connections.ts';
+import { createJdbcConnections, type JdbcConnections } from '../../exchange/druid/jdbc-connections.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import type { ConnectionEntry } from '../protocol/messages.ts';
 
 /** JDBC connections that all workers know, whichever of them saw the first request. */
-export interface SharedConnections extends Connections {
+export interface SharedJdbcConnections extends JdbcConnections {
   /** What the primary has passed on. */
   learn(entries: readonly ConnectionEntry[]): void;
 }
@@ -12,12 +12,12 @@ export interface SharedConnections extends Connections {
  * `share` gets what is new here, once for each turn of the event loop in which something is. Where it throws the
  * others do not learn of these, and of the next ones they do.
  */
-export function createSharedConnections(
+export function createSharedJdbcConnections(
   capacity: number,
   share: (entries: readonly ConnectionEntry[]) => void,
   errors: InternalErrors,
-): SharedConnections {
-  const known = createConnections(capacity);
+): SharedJdbcConnections {
+  const known = createJdbcConnections(capacity);
   let fresh: ConnectionEntry[] = [];
 
   function announce(): void {

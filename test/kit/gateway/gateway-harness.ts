@@ -11,7 +11,7 @@ import type { ClusterView, LeaderView, WaitReason } from '../../../src/cluster/v
 import type { MasterRole } from '../../../src/discovery/discovery.ts';
 import type { ConsoleOptions } from '../../../src/doors/console/console-page.ts';
 import { createFrontDoor, type DoorLimits, type FrontDoor } from '../../../src/doors/front/front-door.ts';
-import { createConnections } from '../../../src/exchange/druid/jdbc-connections.ts';
+import { createJdbcConnections } from '../../../src/exchange/druid/jdbc-connections.ts';
 import { createRunningQueries, type RunningQueries } from '../../../src/exchange/druid/running-queries.ts';
 import { createExchange } from '../../../src/exchange/exchange.ts';
 import {
@@ -25,10 +25,10 @@ import {
   type RetryBudget,
   type RetryBudgetOptions,
 } from '../../../src/exchange/limits/retry-budget.ts';
-import { createParking, type Parking } from '../../../src/exchange/limits/wait-queue.ts';
+import { createWaitQueue, type WaitQueue } from '../../../src/exchange/limits/wait-queue.ts';
 import type { ClientSide } from '../../../src/exchange/ports/client.ts';
 import type { ExchangeRecord } from '../../../src/exchange/ports/record.ts';
-import type { ExchangeDeps, ExchangeOptions } from '../../../src/exchange/ports/services.ts';
+import type { ExchangeOptions, ExchangeServices } from '../../../src/exchange/ports/services.ts';
 import type { Upstreams } from '../../../src/exchange/ports/upstream.ts';
 import { createRouter } from '../../../src/routing/router.ts';
 import { chooseTarget } from '../../../src/routing/target.ts';
@@ -143,15 +143,15 @@ export interface HarnessOptions {
   readonly exchange?: Partial<ExchangeOptions>;
   readonly upstreams?: Partial<UpstreamOptions>;
   readonly limits?: Partial<DoorLimits>;
-  readonly redirectPolicy?: ExchangeDeps['redirectPolicy'];
-  readonly placer?: ExchangeDeps['placer'];
+  readonly redirectPolicy?: ExchangeServices['redirectPolicy'];
+  readonly tierSelector?: ExchangeServices['tierSelector'];
   readonly maxParked?: number;
   readonly maxParkedBytes?: number;
   readonly maxQueued?: number;
   readonly concurrency?: Partial<ConcurrencyLimits>;
   readonly retries?: RetryBudgetOptions;
   /** Parts of the exchange that a test replaces, by ones that throw for instance. */
-  readonly deps?: Partial<ExchangeDeps> | ((own: ExchangeDeps) => ExchangeDeps);
+  readonly deps?: Partial<ExchangeServices> | ((own: ExchangeServices) => ExchangeServices);
 }
 
 export interface Harness {
@@ -159,7 +159,7 @@ export interface Harness {
   readonly records: ExchangeRecord[];
   /** Errors of the gateway itself. */
   readonly errors: RecordedErrors;
-  readonly parking: Parking;
+  readonly waitQueue: WaitQueue;
   readonly concurrency: Concurrency;
   readonly retryBudget: RetryBudget;
   readonly runningQueries: RunningQueries;
@@ -179,7 +179,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const records: ExchangeRecord[] = [];
   const errors = recordErrors();
   const now = options.now ?? ((): number => performance.now());
-  const parking = createParking({
+  const waitQueue = createWaitQueue({
     cluster,
     errors,
     maxRequests: options.maxParked ?? 100,
@@ -195,7 +195,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       largeShare: 0.75,
       ...options.concurrency,
     },
-    (role) => parking.room(role),
+    (role) => waitQueue.capacityFreed(role),
   );
   const retryBudget = createRetryBudget(options.retries ?? { share: 0.2, minPerSecond: 10 });
   const runningQueries = createRunningQueries();
@@ -228,20 +228,20 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   };
   const upstreams = createUpstreams(upstreamOptions);
   const sink = (record: ExchangeRecord): void => void records.push(record);
-  const own: ExchangeDeps = {
+  const own: ExchangeServices = {
     cluster,
     route: createRouter({ allow: [] }),
     // The first one, as long as none is less busy: the same in each run.
     chooseTarget: (route, view, _, exclude, limits) => chooseTarget(route, view, () => 0, exclude, limits),
-    placer: options.placer ?? null,
+    tierSelector: options.tierSelector ?? null,
     redirectPolicy: options.redirectPolicy ?? null,
     upstreams,
-    parking,
+    waitQueue,
     concurrency,
     retryBudget,
     pressure,
     runningQueries,
-    connections: createConnections(100),
+    jdbcConnections: createJdbcConnections(100),
     sink,
     errors,
     options: exchangeOptions,
@@ -268,7 +268,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     console: {
       ...upstreamOptions,
       cluster,
-      parking,
+      waitQueue,
       now,
       begins() {},
       sink,
@@ -285,7 +285,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     cluster,
     records,
     errors,
-    parking,
+    waitQueue,
     concurrency,
     retryBudget,
     runningQueries,
@@ -298,7 +298,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       return records;
     },
     async close() {
-      parking.close();
+      waitQueue.close();
       await door.close(50);
       await upstreams.close();
     },

@@ -1,5 +1,5 @@
 import { type Client, CreateMode, Exception } from 'node-zookeeper-client';
-import { type Connection, openConnection } from '../../../src/discovery/zookeeper/connection.ts';
+import { openConnection, type ZooKeeperConnection } from '../../../src/discovery/zookeeper/connection.ts';
 import { parseConnectString } from '../../../src/net/connect-string.ts';
 import { createBackoff } from '../../../src/time/backoff.ts';
 
@@ -31,7 +31,7 @@ export async function connectWriter(connect: string, auth?: string): Promise<Wri
   let ready = Promise.withResolvers<void>();
   let connection = open();
 
-  function open(): Connection {
+  function open(): ZooKeeperConnection {
     const reopen = (): void => {
       connection = open();
     };

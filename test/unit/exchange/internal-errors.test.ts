@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ExchangeDeps } from '../../../src/exchange/ports/services.ts';
+import type { ExchangeServices } from '../../../src/exchange/ports/services.ts';
 import { connectRaw, exchangeRaw, type RawAnswer } from '../../kit/clients/raw-client.ts';
 import { type Harness, type HarnessOptions, startHarness } from '../../kit/gateway/gateway-harness.ts';
 import { type FakeUpstream, json, plain, startUpstream } from '../../kit/upstream/fake-upstream.ts';
@@ -36,12 +36,12 @@ async function until(holds: () => boolean): Promise<void> {
 
 /** Nothing is left of any request. */
 async function givenBack(): Promise<void> {
-  const { cluster, concurrency, parking, runningQueries } = gateway;
+  const { cluster, concurrency, waitQueue, runningQueries } = gateway;
   await until(
     () =>
       cluster.node(node.origin).outstanding === 0 &&
       concurrency.under('broker') + concurrency.under('coordinator') === 0 &&
-      parking.waiting('broker') + parking.waiting('coordinator') === 0 &&
+      waitQueue.waiting('broker') + waitQueue.waiting('coordinator') === 0 &&
       runningQueries.size === 0,
   );
 }
@@ -50,7 +50,7 @@ describe('what throws while a request is', () => {
   const places: readonly [
     name: string,
     request: string,
-    deps: (own: ExchangeDeps) => Partial<ExchangeDeps>,
+    deps: (own: ExchangeServices) => Partial<ExchangeServices>,
   ][] = [
     ['routed', ASKED, () => ({ route: broken })],
     ['given a node', ASKED, () => ({ chooseTarget: broken })],
@@ -76,8 +76,8 @@ describe('what throws while a request is', () => {
       await begin({
         deps: (own) => {
           const other = { ...own, ...deps(own) };
-          const pick = <K extends keyof ExchangeDeps>(key: K) => (sabotaged ? other : own)[key];
-          return new Proxy(own, { get: (_target, key) => pick(key as keyof ExchangeDeps) });
+          const pick = <K extends keyof ExchangeServices>(key: K) => (sabotaged ? other : own)[key];
+          return new Proxy(own, { get: (_target, key) => pick(key as keyof ExchangeServices) });
         },
       });
       const answer = await ask(request);
@@ -143,7 +143,7 @@ describe('what throws while a request is', () => {
     gateway.cluster.unlead('coordinator');
     const bad = ask(get('/druid/coordinator/v1/bad'));
     const good = ask(get('/druid/coordinator/v1/good'));
-    await until(() => gateway.parking.waiting('coordinator') === 2);
+    await until(() => gateway.waitQueue.waiting('coordinator') === 2);
     sabotaged = true;
     gateway.cluster.change({});
     expect((await bad).status).toBe(500);
@@ -168,7 +168,7 @@ describe('what throws while a request is', () => {
   });
 
   /** Sends queries, and throws for the cancel of one that is overdue. */
-  function sending({ upstreams }: ExchangeDeps): ExchangeDeps['upstreams']['send'] {
+  function sending({ upstreams }: ExchangeServices): ExchangeServices['upstreams']['send'] {
     return (at, request, handler) =>
       request.method === 'DELETE' ? broken() : upstreams.send(at, request, handler);
   }
@@ -183,7 +183,7 @@ interface Sabotage {
 /** Giving something back cannot be done again: it is done before it throws. */
 const GIVES_BACK: ReadonlySet<string> = new Set(['leave', 'end', 'sink']);
 
-function sabotaged(own: ExchangeDeps, plan: Sabotage): ExchangeDeps {
+function sabotaged(own: ExchangeServices, plan: Sabotage): ExchangeServices {
   type Use = (...values: unknown[]) => unknown;
   const wrap =
     (name: string, use: Use, self: object): Use =>
@@ -201,19 +201,27 @@ function sabotaged(own: ExchangeDeps, plan: Sabotage): ExchangeDeps {
         return typeof value === 'function' ? wrap(String(name), value as Use, target) : value;
       },
     });
-  const { cluster, upstreams, parking, concurrency, retryBudget, runningQueries, connections } = own;
+  const {
+    cluster,
+    upstreams,
+    waitQueue,
+    concurrency,
+    retryBudget,
+    runningQueries,
+    jdbcConnections: connections,
+  } = own;
   return {
     ...own,
-    route: wrap('route', own.route as Use, own) as ExchangeDeps['route'],
-    chooseTarget: wrap('chooseTarget', own.chooseTarget as Use, own) as ExchangeDeps['chooseTarget'],
-    sink: wrap('sink', own.sink as Use, own) as ExchangeDeps['sink'],
+    route: wrap('route', own.route as Use, own) as ExchangeServices['route'],
+    chooseTarget: wrap('chooseTarget', own.chooseTarget as Use, own) as ExchangeServices['chooseTarget'],
+    sink: wrap('sink', own.sink as Use, own) as ExchangeServices['sink'],
     cluster: part(cluster),
     upstreams: part(upstreams),
-    parking: part(parking),
+    waitQueue: part(waitQueue),
     concurrency: part(concurrency),
     retryBudget: part(retryBudget),
     runningQueries: part(runningQueries),
-    connections: part(connections),
+    jdbcConnections: part(connections),
   };
 }
 
@@ -268,7 +276,7 @@ describe('an answer is given once', () => {
     );
     const answer = await client.answer();
     expect(answer.status).toBe(504);
-    expect(gateway.parking.waiting('coordinator')).toBe(0);
+    expect(gateway.waitQueue.waiting('coordinator')).toBe(0);
     await client.ended();
     await gateway.recorded(1);
     expect(gateway.errors.lines).toEqual([]);

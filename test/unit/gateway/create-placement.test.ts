@@ -3,17 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/config/load.ts';
-import { createPlacing, type Placing } from '../../../src/gateway/create-placement.ts';
+import { createTierRouting, type TierRouting } from '../../../src/gateway/create-placement.ts';
 import { FakeCluster } from '../../kit/gateway/gateway-harness.ts';
 import { recordErrors } from '../../kit/gateway/recorded-errors.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'druid-gateway-placing-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function placing(brokers: string): Placing {
+function placing(brokers: string): TierRouting {
   const file = join(folder, 'gateway.yaml');
   writeFileSync(file, `brokers: ${brokers}\n`);
-  return createPlacing(loadConfig({ file }), {
+  return createTierRouting(loadConfig({ file }), {
     cluster: new FakeCluster(),
     errors: recordErrors(),
     random: Math.random,
@@ -31,12 +31,12 @@ test.each([
 
 test('with more of them there is something to choose, and load rules unless they are switched off', async () => {
   const tiers = 'tiers: { hot: druid/hot, _default_tier: druid/broker }';
-  const { services, placer, rules } = placing(`{ ${tiers} }`);
+  const { services, tierSelector: placer, rules } = placing(`{ ${tiers} }`);
   expect([...services]).toEqual(['druid/hot', 'druid/broker']);
   expect([placer === null, rules === null]).toEqual([false, false]);
   await rules?.stop();
   const without = placing(`{ ${tiers}, loadRules: { enabled: false } }`);
-  expect([without.placer === null, without.rules]).toEqual([false, null]);
+  expect([without.tierSelector === null, without.rules]).toEqual([false, null]);
 });
 
 test('a password that cannot be read is said', () => {

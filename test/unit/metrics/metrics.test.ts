@@ -25,7 +25,7 @@ beforeEach(() => {
     version: '1.2.3',
     inFlight: () => 4,
     exchange: {
-      parking: { waiting: () => 5, queued: () => 2 },
+      waitQueue: { waiting: () => 5, queued: () => 2 },
       concurrency: { under: () => 7 },
       retryBudget: { refusals: 1 },
       pressure: { high: true },

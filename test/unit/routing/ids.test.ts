@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Writer } from 'protobufjs/minimal.js';
 import { describe, expect, test } from 'vitest';
 import { connectionIdOf } from '../../../src/routing/jdbc/connection-id.ts';
-import { cancelledId, cancelTarget, isQueryId, queryFactsOf } from '../../../src/routing/query-facts.ts';
+import { cancelledId, cancelTarget, isQueryId, queryContextOf } from '../../../src/routing/query-facts.ts';
 
 const JSON_PATH = '/druid/v2/sql/avatica/';
 const PROTOBUF_PATH = '/druid/v2/sql/avatica-protobuf/';
@@ -53,7 +53,7 @@ describe('the connection of an Avatica request', () => {
 
 describe('the ids of a query', () => {
   test('are in its context', () => {
-    const factsOf = (text: string) => queryFactsOf(Buffer.from(text));
+    const factsOf = (text: string) => queryContextOf(Buffer.from(text));
     const ids = (body: object): readonly string[] => factsOf(JSON.stringify(body)).ids;
     expect(ids({ query: 'SELECT 1', context: { sqlQueryId: 's', queryId: 'q' } })).toEqual(['q', 's']);
     expect(ids({ query: 'SELECT \'"queryId":1\'' })).toEqual([]);
@@ -72,8 +72,8 @@ describe('the ids of a query', () => {
     expect(isQueryId(id)).toBe(false);
     const body = Buffer.from(JSON.stringify({ context: { queryId: id, sqlQueryId: 'good' } }));
     const ids = body.length > 256 * 1024 ? [] : ['good'];
-    expect(queryFactsOf(body).ids).toEqual(ids);
-    expect(queryFactsOf(gzipSync(body)).ids).toEqual(ids);
+    expect(queryContextOf(body).ids).toEqual(ids);
+    expect(queryContextOf(gzipSync(body)).ids).toEqual(ids);
     expect(cancelTarget('/druid/v2', id)).toBeNull();
     expect(cancelledId(`/druid/v2/${encodeURIComponent(id.toWellFormed())}`)).toBe(
       id.isWellFormed() ? null : id.toWellFormed(),
@@ -96,7 +96,7 @@ describe('the ids of a query', () => {
     ['soon', null],
     [null, null],
   ])('with a timeout of %j are overdue after %j', (timeout, timeoutMs) => {
-    expect(queryFactsOf(Buffer.from(JSON.stringify({ context: { timeout } }))).timeoutMs).toBe(timeoutMs);
+    expect(queryContextOf(Buffer.from(JSON.stringify({ context: { timeout } }))).timeoutMs).toBe(timeoutMs);
   });
 
   test.each([

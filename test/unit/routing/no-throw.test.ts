@@ -6,14 +6,14 @@ import { parseLatch } from '../../../src/discovery/zookeeper/latch.ts';
 import { createAddressSet } from '../../../src/net/address-set.ts';
 import { parseOrigin } from '../../../src/net/origin.ts';
 import { connectionIdOf } from '../../../src/routing/jdbc/connection-id.ts';
-import { cancelledId, cancelTarget, isQueryId, queryFactsOf } from '../../../src/routing/query-facts.ts';
+import { cancelledId, cancelTarget, isQueryId, queryContextOf } from '../../../src/routing/query-facts.ts';
 import { createAddressMap } from '../../../src/routing/redirect/address-map.ts';
 import { createRedirectPolicy } from '../../../src/routing/redirect/redirect-policy.ts';
 import { createRouter } from '../../../src/routing/router.ts';
 import { checkTarget, decodePath } from '../../../src/routing/target-check.ts';
 import { parseRules } from '../../../src/routing/tiers/load-rules.ts';
-import { createPlacer } from '../../../src/routing/tiers/placer.ts';
-import { shapeOf } from '../../../src/routing/tiers/query-shape.ts';
+import { createTierSelector } from '../../../src/routing/tiers/placer.ts';
+import { traitsOf } from '../../../src/routing/tiers/query-shape.ts';
 import { intervalsOf, parseInterval, parsePeriod } from '../../../src/time/intervals.ts';
 import { bodies, EXTREMES, texts } from '../../kit/clients/corners.ts';
 
@@ -29,7 +29,7 @@ const book = parseRules({
   t: [{ type: 'loadByPeriod', period: 'P1M' }],
   _default: [{ type: 'loadForever' }],
 });
-const placer = createPlacer({
+const selector = createTierSelector({
   tiers,
   rules: [
     { match: { header: 'x: 1', user: 'u', path: '/druid/v2' }, service: 'hot' },
@@ -54,11 +54,11 @@ const policy = createRedirectPolicy({
 });
 
 function readBody(body: Buffer): void {
-  queryFactsOf(body);
-  for (const kind of ['native', 'sql'] as const) shapeOf(kind, body, null, LIMIT);
+  queryContextOf(body);
+  for (const kind of ['native', 'sql'] as const) traitsOf(kind, body, null, LIMIT);
   for (const target of ['/druid/v2', '/druid/v2/sql']) {
     const route = { kind: 'forward', role: 'broker', class: 'query', target } as const;
-    placer.place({ route, header: () => null, body });
+    selector.select({ route, header: () => null, body });
   }
   for (const path of ['/druid/v2/sql/avatica/', '/druid/v2/sql/avatica-protobuf/']) {
     connectionIdOf(path, body, null);
@@ -80,10 +80,10 @@ function readText(text: string): void {
   const content = Buffer.from('{}');
   for (const type of ['query', 'statement', 'jdbc'] as const) {
     const route = { kind: 'forward', role: 'broker', class: type, target: text } as const;
-    placer.place({ route, header, body: content });
-    placer.placeByRule({ route, header: () => `Basic ${text}`, body: content });
+    selector.select({ route, header, body: content });
+    selector.selectByRule({ route, header: () => `Basic ${text}`, body: content });
   }
-  shapeOf('native', content, text, LIMIT);
+  traitsOf('native', content, text, LIMIT);
   connectionIdOf(text, Buffer.alloc(0), text);
   map(text);
   set(text);

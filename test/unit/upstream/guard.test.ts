@@ -13,9 +13,13 @@ import type {
   Upstreams,
 } from '../../../src/exchange/ports/upstream.ts';
 import type { BodySink, BodyStream } from '../../../src/http/body.ts';
-import type { Loan } from '../../../src/http/buffer-lease.ts';
+import type { BufferLease } from '../../../src/http/buffer-lease.ts';
 import { Call } from '../../../src/upstream/call.ts';
-import { type ConnectionKeeper, type Place, UpstreamConnection } from '../../../src/upstream/connection.ts';
+import {
+  type ConnectionKeeper,
+  type Endpoint,
+  UpstreamConnection,
+} from '../../../src/upstream/connection.ts';
 import { createReadBuffers, type ReadBuffers } from '../../../src/upstream/read-buffers.ts';
 import { createUpstreams } from '../../../src/upstream/upstreams.ts';
 import { type RecordedErrors, recordErrors } from '../../kit/gateway/recorded-errors.ts';
@@ -68,16 +72,16 @@ const reported = (): string[] => errors.lines.map(({ place, error }) => `${place
 /** Writes down what it hears, and throws where `throwing` says so. */
 class Listener implements UpstreamHandler {
   readonly heard: string[] = [];
-  readonly loans: Loan[] = [];
+  readonly leases: BufferLease[] = [];
   keeps = false;
   call: UpstreamCall | null = null;
 
   onHead(): void {
     this.#hear('head');
   }
-  onData(_: Buffer, loan: Loan): void {
-    if (this.keeps) this.loans.push(loan);
-    else loan.release();
+  onData(_: Buffer, lease: BufferLease): void {
+    if (this.keeps) this.leases.push(lease);
+    else lease.release();
     this.#hear('data');
   }
   onRest(): void {
@@ -162,7 +166,7 @@ describe('what throws in a connection', () => {
     gone = 0;
   });
 
-  function begin(request: Partial<UpstreamRequest> = {}, options: Partial<Place> = {}) {
+  function begin(request: Partial<UpstreamRequest> = {}, options: Partial<Endpoint> = {}) {
     let call: Call | null = null;
     const connection = new UpstreamConnection({
       place: { host: '127.0.0.1', port: server.port, tls: null, ...options },
@@ -177,7 +181,7 @@ describe('what throws in a connection', () => {
       errors,
     });
     const listener = new Listener();
-    call = new Call(node, { ...REQUEST, ...request }, listener, errors).ride(connection);
+    call = new Call(node, { ...REQUEST, ...request }, listener, errors).sendOn(connection);
     return { connection, listener };
   }
 
@@ -188,7 +192,7 @@ describe('what throws in a connection', () => {
     expect([reported(), gone, node.outstanding]).toEqual([[], 1, 0]);
   }
 
-  test.for<[name: string, place: () => Partial<Place>]>([
+  test.for<[name: string, place: () => Partial<Endpoint>]>([
     ['plain', () => ({})],
     ['TLS', () => ({ port: (secure.address() as net.AddressInfo).port, tls: { rejectUnauthorized: false } })],
   ])('when it is there, or read, ends the attempt and is told to it: %s', async ([, place]) => {
@@ -261,19 +265,19 @@ describe('what throws in a connection', () => {
     await endsWith(listener, connection, 'head', 'data', 'Error: idle');
   });
 
-  test('when it is read on because a loan has come back', async () => {
+  test('when it is read on because a lease has come back', async () => {
     server.script = async (_, socket) => {
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na');
-      await until(() => listener.loans.length === 1);
+      await until(() => listener.leases.length === 1);
       socket.write('b');
     };
     const { connection, listener } = begin();
     listener.keeps = true;
-    await until(() => listener.loans.length === 2);
+    await until(() => listener.leases.length === 2);
     throwing.add('clock');
-    listener.loans[0]?.release();
+    listener.leases[0]?.release();
     await endsWith(listener, connection, 'rest', 'Error: clock');
-    listener.loans[1]?.release();
+    listener.leases[1]?.release();
   });
 
   test('when nobody waits for an answer any more is told where errors are told', async () => {
@@ -282,7 +286,7 @@ describe('what throws in a connection', () => {
     await until(() => listener.heard.includes('end'));
     expect(connection.state).toBe('finishing');
     throwing.add('idle');
-    listener.loans[0]?.release();
+    listener.leases[0]?.release();
     expect([connection.state, reported()]).toEqual(['gone', ['upstream, Error: idle']]);
     expect(listener.heard.slice(-1)).toEqual(['end']);
   });

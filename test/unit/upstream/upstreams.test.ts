@@ -9,7 +9,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import type { UpstreamNode } from '../../../src/cluster/node.ts';
 import type { UpstreamCall, UpstreamRequest, Upstreams } from '../../../src/exchange/ports/upstream.ts';
 import type { BodySink, BodyStream } from '../../../src/http/body.ts';
-import type { Loan } from '../../../src/http/buffer-lease.ts';
+import type { BufferLease } from '../../../src/http/buffer-lease.ts';
 import { createUpstreams, type UpstreamOptions } from '../../../src/upstream/upstreams.ts';
 import { recordErrors } from '../../kit/gateway/recorded-errors.ts';
 import { type Certificates, makeCertificates } from '../../kit/net/certificates.ts';
@@ -58,7 +58,7 @@ interface Asked {
   readonly headed: Promise<void>;
 }
 
-type Take = (chunk: Buffer, loan: Loan) => void;
+type Take = (chunk: Buffer, lease: BufferLease) => void;
 
 function ask(request: Partial<UpstreamRequest> = {}, take?: Take, to = node): Asked {
   const { promise: result, resolve } = Promise.withResolvers<string>();
@@ -72,13 +72,13 @@ function ask(request: Partial<UpstreamRequest> = {}, take?: Take, to = node): As
         text = `${status} `;
         head();
       },
-      onData(chunk, loan) {
+      onData(chunk, lease) {
         if (take !== undefined) {
-          take(chunk, loan);
+          take(chunk, lease);
           return;
         }
         text += chunk.toString('latin1');
-        loan.release();
+        lease.release();
       },
       onRest() {},
       onEnd: (trailers) => resolve(text + trailers),
@@ -215,17 +215,17 @@ describe('a connection', () => {
 
 /** What a reader keeps who does not get on. */
 class Keeping {
-  readonly loans: Loan[] = [];
-  take: Take = (_, loan) => void this.loans.push(loan);
+  readonly leases: BufferLease[] = [];
+  take: Take = (_, lease) => void this.leases.push(lease);
   giveBack(): void {
-    for (const loan of this.loans.splice(0)) loan.release();
+    for (const lease of this.leases.splice(0)) lease.release();
   }
 }
 
 /** Answers with two parts, each read for itself: when both are out, the answer is over and nothing more is read. */
 function inTwo(socket: net.Socket, kept: Keeping): void {
   socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n${'a'.repeat(10)}`);
-  void until(() => kept.loans.length === 1).then(() => socket.write('b'.repeat(10)));
+  void until(() => kept.leases.length === 1).then(() => socket.write('b'.repeat(10)));
 }
 
 describe('a connection whose answer is whole but has not been taken', { timeout: 10_000 }, () => {
@@ -236,7 +236,7 @@ describe('a connection whose answer is whole but has not been taken', { timeout:
     kept = new Keeping();
     server.script = (_, socket) => inTwo(socket, kept);
     expect(await ask({}, kept.take).result).toBe('200 ');
-    expect(kept.loans.length).toBe(2);
+    expect(kept.leases.length).toBe(2);
     server.script = (_, socket) => socket.write(OK);
   });
 
@@ -244,8 +244,8 @@ describe('a connection whose answer is whole but has not been taken', { timeout:
 
   test('is not for the next request, but for those after it has been taken', async () => {
     expect(await ask().result).toBe('200 ok');
-    const [loan] = kept.loans.splice(0, 1);
-    loan?.release();
+    const [lease] = kept.leases.splice(0, 1);
+    lease?.release();
     expect(await Promise.all([ask().result, ask().result])).toEqual(['200 ok', '200 ok']);
     kept.giveBack();
     expect(await Promise.all([ask().result, ask().result, ask().result])).toHaveLength(3);
@@ -406,17 +406,17 @@ describe('time', () => {
     server.script = (_, socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc');
     expect(await ask().result).toBe('stalled, answered');
     server.script = (_, socket) => socket.write(plain('200 OK', [], Buffer.alloc(20_000_000)));
-    const loans: Loan[] = [];
+    const leases: BufferLease[] = [];
     let bytes = 0;
-    const slow = ask({}, (chunk, loan) => {
+    const slow = ask({}, (chunk, lease) => {
       bytes += chunk.length;
-      loans.push(loan);
+      leases.push(lease);
     });
     await slow.headed;
     await new Promise((resolve) => setTimeout(resolve, 700));
     expect(bytes).toBeLessThan(4_000_000);
     const timer = setInterval(() => {
-      for (const loan of loans.splice(0)) loan.release();
+      for (const lease of leases.splice(0)) lease.release();
     });
     expect(await slow.result).toBe('200 ');
     clearInterval(timer);
@@ -501,7 +501,7 @@ describe('time', () => {
   test('may be another for a request that says so', async () => {
     await use({ responseTimeoutMs: 100 });
     server.script = (_, socket) => void setTimeout(() => socket.write(OK), 400);
-    expect(await ask({ patienceMs: 20_000 }).result).toBe('200 ok');
+    expect(await ask({ responseTimeoutMs: 20_000 }).result).toBe('200 ok');
   });
 });
 
@@ -555,13 +555,13 @@ describe('a node behind TLS', () => {
   test('is asked where its certificate is good, and its answer read at the reader’s speed', async () => {
     await use({ tls: { ca: await readFile(certificates.ca, 'utf8'), rejectUnauthorized: true } });
     expect((await ask({}, undefined, place).result).length).toBe('200 '.length + 3_000_000);
-    const loans: Loan[] = [];
+    const leases: BufferLease[] = [];
     let bytes = 0;
     const slow = ask(
       {},
-      (chunk, loan) => {
+      (chunk, lease) => {
         bytes += chunk.length;
-        loans.push(loan);
+        leases.push(lease);
       },
       place,
     );
@@ -569,7 +569,7 @@ describe('a node behind TLS', () => {
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(bytes).toBeLessThan(1_000_000);
     const timer = setInterval(() => {
-      for (const loan of loans.splice(0)) loan.release();
+      for (const lease of leases.splice(0)) lease.release();
     });
     await slow.result;
     clearInterval(timer);

@@ -1,4 +1,4 @@
-import type { Loan } from '../../../http/buffer-lease.ts';
+import type { BufferLease } from '../../../http/buffer-lease.ts';
 import type { AnswerHead } from '../../../http/response-head.ts';
 import type { AnswerReceiver } from './receiver.ts';
 
@@ -23,9 +23,9 @@ export class Collect implements AnswerReceiver {
     this.#onWhole = onWhole;
   }
 
-  data(chunk: Buffer, loan: Loan): void {
+  data(chunk: Buffer, lease: BufferLease): void {
     this.#collector.onData(chunk);
-    loan.release();
+    lease.release();
   }
 
   rest(): void {}

@@ -1,4 +1,4 @@
-import { type Loan, NO_LOAN } from '../../../http/buffer-lease.ts';
+import { type BufferLease, NO_LEASE } from '../../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../../http/header-block.ts';
 import type { AnswerHead } from '../../../http/response-head.ts';
 import type { AnswerReceiver } from './receiver.ts';
@@ -33,11 +33,11 @@ export class Hold implements AnswerReceiver {
   }
 
   /** Keeps a copy. */
-  data(chunk: Buffer, loan: Loan): void {
+  data(chunk: Buffer, lease: BufferLease): void {
     this.#chunks.push(Buffer.from(chunk));
     this.#bytes += chunk.byteLength;
     if (this.#bytes > LONGEST_HELD) this.#show();
-    loan.release();
+    lease.release();
   }
 
   /** More is to come; most answers are whole with their first bytes. */
@@ -62,7 +62,7 @@ export class Hold implements AnswerReceiver {
 
   #show(): AnswerReceiver {
     const relay = this.#owner.show(this.#head);
-    for (const chunk of this.#chunks) relay.data(chunk, NO_LOAN);
+    for (const chunk of this.#chunks) relay.data(chunk, NO_LEASE);
     return relay;
   }
 }

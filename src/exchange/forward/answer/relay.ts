@@ -1,4 +1,4 @@
-import type { Loan } from '../../../http/buffer-lease.ts';
+import type { BufferLease } from '../../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../../http/header-block.ts';
 import { answerTrailers, relayedHead } from '../../../http/response-framing.ts';
 import type { AnswerHead } from '../../../http/response-head.ts';
@@ -39,9 +39,9 @@ export class Relay implements AnswerReceiver {
     return this.#bodiless;
   }
 
-  data(chunk: Buffer, loan: Loan): void {
+  data(chunk: Buffer, lease: BufferLease): void {
     this.#account.bytesOut += chunk.byteLength;
-    this.#client.write(chunk, loan);
+    this.#client.write(chunk, lease);
   }
 
   rest(): void {

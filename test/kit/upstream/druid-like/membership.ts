@@ -1,5 +1,5 @@
 import { CreateMode } from 'node-zookeeper-client';
-import { type Connection, openConnection } from '../../../../src/discovery/zookeeper/connection.ts';
+import { openConnection, type ZooKeeperConnection } from '../../../../src/discovery/zookeeper/connection.ts';
 import { parseConnectString } from '../../../../src/net/connect-string.ts';
 import { createBackoff } from '../../../../src/time/backoff.ts';
 
@@ -38,7 +38,7 @@ export function join(options: MembershipOptions): Membership {
   const backoff = createBackoff({ servers: servers.length, random: Math.random, baseMs: 50, capMs: 200 });
   let session = begin();
 
-  function begin(): Connection {
+  function begin(): ZooKeeperConnection {
     let created = false;
     const opened = openConnection({
       servers,

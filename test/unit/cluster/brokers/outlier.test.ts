@@ -3,11 +3,11 @@ import { expect, test } from 'vitest';
 import {
   afterFailure,
   afterSuccess,
-  type Conduct,
-  deservesEjection,
   ejected,
   ejectionMs,
-  GOOD_CONDUCT,
+  HEALTHY,
+  type OutlierState,
+  shouldEject,
 } from '../../../../src/cluster/brokers/outlier.ts';
 import { composePools, floorOf } from '../../../../src/cluster/brokers/pools.ts';
 
@@ -28,7 +28,7 @@ test('whatever happens, nobody is ejected before five failures in a row', () => 
   const events = fc.array(fc.record({ ok: fc.boolean(), after: fc.nat(20_000) }), { maxLength: 200 });
   fc.assert(
     fc.property(events, (list) => {
-      let conduct: Conduct = GOOD_CONDUCT;
+      let conduct: OutlierState = HEALTHY;
       let now = 0;
       let row = 0;
       for (const { ok, after } of list) {
@@ -36,7 +36,7 @@ test('whatever happens, nobody is ejected before five failures in a row', () => 
         const out = now < conduct.until;
         conduct = ok ? afterSuccess(conduct, now, LIMITS) : afterFailure(conduct, now);
         if (!out) row = ok ? 0 : row + 1;
-        expect(deservesEjection(conduct, LIMITS)).toBe(row >= 5);
+        expect(shouldEject(conduct, LIMITS)).toBe(row >= 5);
         if (row >= 5) {
           conduct = ejected(conduct, now, LIMITS);
           row = 0;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createWarmUp } from '../../../../src/cluster/brokers/slow-start.ts';
+import { createSlowStart } from '../../../../src/cluster/brokers/slow-start.ts';
 import type { UpstreamNode } from '../../../../src/cluster/node.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -18,7 +18,7 @@ test('an error in one step is told, and does not keep a node from its whole shar
     if (fails) throw new Error('no time');
     return Date.now();
   };
-  const warmUp = createWarmUp(1_000, now, (error) => told.push(error));
+  const warmUp = createSlowStart(1_000, now, (error) => told.push(error));
   warmUp.begin(node);
   vi.advanceTimersByTime(500);
   expect(node.share).toBe(0.5);

@@ -60,7 +60,7 @@ test('an absolute Location of Druid’s keeps only its path', async () => {
 
 test('a page waits for a leader, and gets 503 in JSON when none comes', async () => {
   const waiting = get('/');
-  while (gateway.parking.waiting('coordinator') === 0) await sleep(2);
+  while (gateway.waitQueue.waiting('coordinator') === 0) await sleep(2);
   gateway.cluster.lead('coordinator', leader.origin);
   expect((await waiting).status).toBe(200);
   gateway.cluster.unlead('coordinator');

@@ -1,24 +1,24 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Accounting } from '../../../../src/exchange/accounting.ts';
-import { createConnections } from '../../../../src/exchange/druid/jdbc-connections.ts';
+import { createJdbcConnections } from '../../../../src/exchange/druid/jdbc-connections.ts';
 import { createRunningQueries } from '../../../../src/exchange/druid/running-queries.ts';
 import type { ResponseCollector } from '../../../../src/exchange/forward/answer/collect.ts';
 import { ProxiedRequest } from '../../../../src/exchange/forward/proxied-request.ts';
 import { RequestBody } from '../../../../src/exchange/forward/request-body.ts';
-import { type Claim, createConcurrency } from '../../../../src/exchange/limits/concurrency.ts';
-import { createParking } from '../../../../src/exchange/limits/wait-queue.ts';
+import { type CapacityClaim, createConcurrency } from '../../../../src/exchange/limits/concurrency.ts';
+import { createWaitQueue } from '../../../../src/exchange/limits/wait-queue.ts';
 import { answer } from '../../../../src/exchange/own-answers/answer.ts';
 import type { ClientEvents, ClientSide } from '../../../../src/exchange/ports/client.ts';
 import type { ExchangeRecord } from '../../../../src/exchange/ports/record.ts';
-import type { ExchangeDeps } from '../../../../src/exchange/ports/services.ts';
+import type { ExchangeServices } from '../../../../src/exchange/ports/services.ts';
 import type {
   UpstreamFailureKind,
   UpstreamHandler,
   UpstreamRequest,
 } from '../../../../src/exchange/ports/upstream.ts';
 import type { BodySource } from '../../../../src/http/body.ts';
-import { NO_LOAN } from '../../../../src/http/buffer-lease.ts';
+import { NO_LEASE } from '../../../../src/http/buffer-lease.ts';
 import { readRequestFields } from '../../../../src/http/request-fields.ts';
 import { type AnswerHead, readAnswerHead } from '../../../../src/http/response-head.ts';
 import type { ForwardRoute } from '../../../../src/routing/route.ts';
@@ -92,7 +92,7 @@ class World {
   readonly cancels: UpstreamRequest[] = [];
   readonly #cluster = new FakeCluster();
   readonly #running = createRunningQueries();
-  readonly #parking;
+  readonly #waitQueue;
   readonly #concurrency;
   readonly #kind: Kind;
   readonly #request: ProxiedRequest;
@@ -100,7 +100,7 @@ class World {
   #bodyEnd: (() => void) | null = null;
   #closed = false;
   /** Who has the only place, where that is somebody else. */
-  readonly #other: Claim | null;
+  readonly #other: CapacityClaim | null;
   heads = 0;
   ended = false;
   reset = false;
@@ -109,7 +109,7 @@ class World {
     this.#kind = kind;
     const now = (): number => performance.now();
     const { errors } = this;
-    this.#parking = createParking({
+    this.#waitQueue = createWaitQueue({
       cluster: this.#cluster,
       errors,
       maxRequests: 10,
@@ -119,31 +119,34 @@ class World {
     });
     const roles = { coordinator: 1, overlord: 1, broker: 1 };
     this.#concurrency = createConcurrency({ total: 0, roles, perClient: 0, largeShare: 1 }, (role) =>
-      this.#parking.room(role),
+      this.#waitQueue.capacityFreed(role),
     );
     // Somebody else has the only place.
     const other = { role: kind.role, client: 'other', large: false };
     if (!kind.room) this.#concurrency.enter(other);
     this.#other = kind.room ? null : other;
-    const deps: ExchangeDeps = {
+    const deps: ExchangeServices = {
       cluster: this.#cluster,
       route: () => {
         throw new Error('not asked');
       },
       chooseTarget,
-      placer: null,
+      tierSelector: null,
       redirectPolicy: null,
       upstreams: {
         send: (_, request, handler) => this.#send(request, handler),
         retain() {},
         async close() {},
       },
-      parking: this.#parking,
+      waitQueue: this.#waitQueue,
       concurrency: this.#concurrency,
-      retryBudget: { deposit() {}, withdraw: () => kind.budget } as unknown as ExchangeDeps['retryBudget'],
+      retryBudget: {
+        deposit() {},
+        withdraw: () => kind.budget,
+      } as unknown as ExchangeServices['retryBudget'],
       pressure: { high: false, stop() {} },
       runningQueries: this.#running,
-      connections: createConnections(10),
+      jdbcConnections: createJdbcConnections(10),
       sink: (record) => this.records.push(record),
       errors,
       options: {
@@ -203,8 +206,8 @@ class World {
       head: () => this.#head(attempt, 200, HEAD),
       'head of Jetty': () => this.#head(attempt, 503, 'Content-Length: 3\r\n'),
       redirect: () => this.#head(attempt, 307, `Location: ${URL_BASE}2:8081/x\r\n`),
-      piece: () => answering?.onData(Buffer.from('abc'), NO_LOAN),
-      'long piece': () => answering?.onData(Buffer.alloc(70_000), NO_LOAN),
+      piece: () => answering?.onData(Buffer.from('abc'), NO_LEASE),
+      'long piece': () => answering?.onData(Buffer.alloc(70_000), NO_LEASE),
       rest: () => answering?.onRest(),
       end: () => {
         if (attempt === null || answering === null) return;
@@ -220,7 +223,7 @@ class World {
       'a moment': () => vi.advanceTimersByTime(60),
       'a second': () => vi.advanceTimersByTime(1_000),
       'half a minute': () => vi.advanceTimersByTime(30_000),
-      'last call': () => this.#parking.close(),
+      'last call': () => this.#waitQueue.close(),
       'client leaves': () => this.#close(false),
       'client has it': () => {
         if (this.ended || this.reset) this.#close(this.ended && !this.reset);
@@ -236,7 +239,7 @@ class World {
   check(): void {
     const { role } = this.#kind;
     const live = this.attempts.filter(({ state }) => state !== 'over').length;
-    const waiting = this.#parking.waiting(role);
+    const waiting = this.#waitQueue.waiting(role);
     const permits = this.#concurrency.under(role) - (this.#other === null ? 0 : 1);
     const answered = this.heads > 0 || this.reset || this.#closed;
     expect(this.heads).toBeLessThanOrEqual(1);
@@ -255,7 +258,7 @@ class World {
   finish(): void {
     if (!this.#closed) this.#close(this.ended && !this.reset);
     this.check();
-    this.#parking.close();
+    this.#waitQueue.close();
     vi.advanceTimersByTime(1);
     expect(vi.getTimerCount()).toBe(0);
   }
@@ -333,7 +336,7 @@ class World {
       writeHead: () => {
         this.heads++;
       },
-      write: (_, loan) => loan.release(),
+      write: (_, lease) => lease.release(),
       flush() {},
       end: () => {
         this.ended = true;

@@ -298,11 +298,11 @@ test('requests wait for a leader and go on in their order', async () => {
     const clients = await Promise.all(Array.from({ length: 40 }, () => connectRaw(narrow.port)));
     for (const [i, client] of clients.entries()) {
       client.send(`GET /druid/coordinator/v1/x?${i} HTTP/1.1\r\nHost: a\r\n\r\n`);
-      while (narrow.parking.waiting('coordinator') <= i) await sleep(1);
+      while (narrow.waitQueue.waiting('coordinator') <= i) await sleep(1);
     }
     narrow.cluster.unlead('coordinator', 'leader_initialising');
     await sleep(30);
-    expect(narrow.parking.waiting('coordinator')).toBe(40);
+    expect(narrow.waitQueue.waiting('coordinator')).toBe(40);
     narrow.cluster.lead('coordinator', one.origin);
     const answers = await Promise.all(clients.map((client) => client.answer()));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
@@ -322,10 +322,10 @@ test('waiting is bounded in time, in number, and by the client', async () => {
     const first = exchangeRaw(tight.port, request);
     const leaver = await connectRaw(tight.port);
     leaver.send(request);
-    while (tight.parking.waiting('coordinator') < 2) await sleep(5);
+    while (tight.waitQueue.waiting('coordinator') < 2) await sleep(5);
     expectError(await exchangeRaw(tight.port, request), 503, 'parking_full');
     leaver.close();
-    while (tight.parking.waiting('coordinator') > 1) await sleep(5);
+    while (tight.waitQueue.waiting('coordinator') > 1) await sleep(5);
     expectError(await first, 503, 'no_leader');
     expect(performance.now() - started).toBeGreaterThan(390);
     tight.cluster.unlead('coordinator', 'zookeeper_stale');
@@ -347,7 +347,7 @@ test('a redirect policy sends clients to the outside address, with raw path and 
   try {
     const request = 'POST /druid/indexer/v1/task?a=%2F& HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n';
     const waiting = exchangeRaw(redirecting.port, request);
-    while (redirecting.parking.waiting('overlord') === 0) await sleep(2);
+    while (redirecting.waitQueue.waiting('overlord') === 0) await sleep(2);
     redirecting.cluster.lead('overlord', one.origin);
     const answer = await waiting;
     expect([answer.status, answer.header('location')]).toEqual([

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { rendezvous } from '../../../../src/routing/jdbc/rendezvous.ts';
-import { createPlacer, type PlacerOptions } from '../../../../src/routing/tiers/placer.ts';
+import { createTierSelector, type TierSelectorOptions } from '../../../../src/routing/tiers/placer.ts';
 import { connectRaw, exchangeRaw, type RawAnswer } from '../../../kit/clients/raw-client.ts';
 import { type Harness, type HarnessOptions, startHarness } from '../../../kit/gateway/gateway-harness.ts';
 import { type FakeUpstream, plain, startUpstream } from '../../../kit/upstream/fake-upstream.ts';
@@ -27,8 +27,11 @@ afterEach(async () => {
   await Promise.all([hot, cold, stranger].map((upstream) => upstream.close()));
 });
 
-async function begin(placing: Partial<PlacerOptions> = {}, options: HarnessOptions = {}): Promise<void> {
-  const placer = createPlacer({
+async function begin(
+  placing: Partial<TierSelectorOptions> = {},
+  options: HarnessOptions = {},
+): Promise<void> {
+  const tierSelector = createTierSelector({
     tiers: {
       ordered: [
         { tier: 'hot', service: HOT },
@@ -43,7 +46,11 @@ async function begin(placing: Partial<PlacerOptions> = {}, options: HarnessOptio
     now: Date.now,
     ...placing,
   });
-  gateway = await startHarness({ ...options, placer, exchange: { services: SERVICES, ...options.exchange } });
+  gateway = await startHarness({
+    ...options,
+    tierSelector,
+    exchange: { services: SERVICES, ...options.exchange },
+  });
   all();
 }
 
@@ -151,7 +158,7 @@ describe('a query', () => {
     await begin();
     gateway.cluster.services({ 'druid/other': [stranger.origin] });
     const waiting = answered(post(toHot()));
-    while (gateway.parking.waiting('broker') === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    while (gateway.waitQueue.waiting('broker') === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     gateway.cluster.services({ [HOT]: [hot.origin] });
     expect(await waiting).toBe('hot');
     gateway.cluster.services({ 'druid/other': [stranger.origin] });

@@ -1,6 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { patience, type TimeLimitOptions, totalLimit } from '../../../../src/exchange/forward/time-limits.ts';
+import {
+  type TimeLimitOptions,
+  totalLimit,
+  upstreamTimeouts,
+} from '../../../../src/exchange/forward/time-limits.ts';
 import { LONGEST_TIMER_MS } from '../../../../src/time/timer.ts';
 
 const OPTIONS: TimeLimitOptions = { timeoutSlackMs: 5_000, totalTimeoutMs: 60_000, timeoutsByClass: {} };
@@ -27,7 +31,11 @@ test('no limit is more than a timer can hold, whatever is added up', () => {
       (own, timeoutSlackMs, totalTimeoutMs, idleTimeout) => {
         const query = idleTimeout === undefined ? {} : { idleTimeout };
         const options = { timeoutSlackMs, totalTimeoutMs, timeoutsByClass: { query } };
-        const { patienceMs = 0, idlePatienceMs = 0 } = patience('query', own, options);
+        const { responseTimeoutMs: patienceMs = 0, idleTimeoutMs: idlePatienceMs = 0 } = upstreamTimeouts(
+          'query',
+          own,
+          options,
+        );
         const limits = [patienceMs, idlePatienceMs, totalLimit('query', own, options)];
         expect(Math.max(...limits)).toBeLessThanOrEqual(LONGEST_TIMER_MS);
       },

@@ -5,22 +5,22 @@ import type { Role } from '../../../../src/discovery/discovery.ts';
 import { createConcurrency } from '../../../../src/exchange/limits/concurrency.ts';
 import { createRetryBudget } from '../../../../src/exchange/limits/retry-budget.ts';
 import {
-  createParking,
-  type Parking,
-  type ParkingOptions,
-  type Waiter,
+  createWaitQueue,
+  type PendingRequest,
+  type WaitQueue,
+  type WaitQueueOptions,
 } from '../../../../src/exchange/limits/wait-queue.ts';
 import { recordErrors } from '../../../kit/gateway/recorded-errors.ts';
 
 const cluster = new EventEmitter<{ view: [] }>();
-let parking: Parking;
+let waitQueue: WaitQueue;
 let time = 0;
 let gone: string[] = [];
 
-function begin(limits: Partial<ParkingOptions> = {}): void {
+function begin(limits: Partial<WaitQueueOptions> = {}): void {
   time = 0;
   gone = [];
-  parking = createParking({
+  waitQueue = createWaitQueue({
     cluster,
     errors: recordErrors(),
     maxRequests: 1_000,
@@ -32,22 +32,22 @@ function begin(limits: Partial<ParkingOptions> = {}): void {
 }
 
 beforeEach(() => begin());
-afterEach(() => parking.close());
+afterEach(() => waitQueue.close());
 
-class Guest implements Waiter {
+class Guest implements PendingRequest {
   readonly name: string;
-  readonly lane: string;
+  readonly flow: string;
   readonly role: Role = 'broker';
   readonly bytes: number;
-  readonly crowded: boolean;
+  readonly needsCapacity: boolean;
   end: 'went' | 'expired' | null = null;
   static mayGo: () => boolean = () => false;
 
   constructor(name: string, lane = 'a', { bytes = 0, crowded = false } = {}) {
     this.name = name;
-    this.lane = lane;
+    this.flow = lane;
     this.bytes = bytes;
-    this.crowded = crowded;
+    this.needsCapacity = crowded;
   }
 
   canGo(): boolean {
@@ -83,8 +83,8 @@ describe('waiting', () => {
   test('a thousand are let go in order, a few in each turn of the event loop', async () => {
     Guest.mayGo = () => false;
     const names = Array.from({ length: 1_000 }, (_, i) => `g${i}`);
-    for (const name of names) expect(parking.park(new Guest(name))).toBeNull();
-    expect(parking.waiting('broker')).toBe(1_000);
+    for (const name of names) expect(waitQueue.park(new Guest(name))).toBeNull();
+    expect(waitQueue.waiting('broker')).toBe(1_000);
     Guest.mayGo = () => true;
     cluster.emit('view');
     let most = 0;
@@ -95,53 +95,53 @@ describe('waiting', () => {
     }
     expect(gone).toEqual(names);
     expect(most).toBeLessThanOrEqual(16);
-    expect(parking.waiting('broker')).toBe(0);
+    expect(waitQueue.waiting('broker')).toBe(0);
   });
 
   test('is bounded by number and by bytes, of each role', () => {
     Guest.mayGo = () => false;
     begin({ maxRequests: 3, maxBytes: 100 });
-    expect(parking.park(new Guest('1', 'a', { bytes: 60 }))).toBeNull();
-    expect(parking.park(new Guest('2', 'a', { bytes: 60 }))).toBe('bytes');
+    expect(waitQueue.park(new Guest('1', 'a', { bytes: 60 }))).toBeNull();
+    expect(waitQueue.park(new Guest('2', 'a', { bytes: 60 }))).toBe('bytes');
     const leaves = new Guest('3', 'b', { bytes: 40 });
-    expect(parking.park(leaves)).toBeNull();
-    parking.leave(leaves);
-    expect(parking.park(new Guest('4', 'a', { bytes: 40 }))).toBeNull();
-    expect(parking.park(new Guest('5'))).toBeNull();
-    expect(parking.park(new Guest('6'))).toBe('requests');
-    parking.close();
+    expect(waitQueue.park(leaves)).toBeNull();
+    waitQueue.leave(leaves);
+    expect(waitQueue.park(new Guest('4', 'a', { bytes: 40 }))).toBeNull();
+    expect(waitQueue.park(new Guest('5'))).toBeNull();
+    expect(waitQueue.park(new Guest('6'))).toBe('requests');
+    waitQueue.close();
     begin({ maxRequests: 3, maxBytes: 100, byRole: { broker: { maxRequests: 1 } } });
-    expect(parking.park(new Guest('7'))).toBeNull();
-    expect(parking.park(new Guest('8'))).toBe('requests');
+    expect(waitQueue.park(new Guest('7'))).toBeNull();
+    expect(waitQueue.park(new Guest('8'))).toBe('requests');
   });
 
   test('ends at the deadline, and for all when it closes', async () => {
     Guest.mayGo = () => false;
     const [one, another] = [new Guest('one'), new Guest('another')];
-    parking.park(one);
+    waitQueue.park(one);
     time = 100;
     await allGone(1);
     expect(one.end).toBe('expired');
     time = 0;
-    parking.park(another);
-    parking.close();
+    waitQueue.park(another);
+    waitQueue.close();
     expect(another.end).toBe('expired');
-    expect(parking.park(new Guest('late'))).toBe('closed');
+    expect(waitQueue.park(new Guest('late'))).toBe('closed');
   });
 });
 
 describe('waiting for room', () => {
   test('clients go by turns, so that one with many requests does not keep the others waiting', async () => {
     Guest.mayGo = () => false;
-    for (let i = 0; i < 10; i++) parking.park(new Guest(`noisy${i}`, 'noisy', { crowded: true }));
-    for (let i = 0; i < 3; i++) parking.park(new Guest(`quiet${i}`, 'quiet', { crowded: true }));
-    expect(parking.queued('broker')).toBe(13);
+    for (let i = 0; i < 10; i++) waitQueue.park(new Guest(`noisy${i}`, 'noisy', { crowded: true }));
+    for (let i = 0; i < 3; i++) waitQueue.park(new Guest(`quiet${i}`, 'quiet', { crowded: true }));
+    expect(waitQueue.queued('broker')).toBe(13);
     // Room for one request at a time.
     let room = 0;
     Guest.mayGo = () => room-- > 0;
     for (let i = 1; i <= 7; i++) {
       room = 1;
-      parking.room('broker');
+      waitQueue.capacityFreed('broker');
       await allGone(i);
     }
     expect(gone).toEqual(['noisy0', 'quiet0', 'noisy1', 'quiet1', 'noisy2', 'quiet2', 'noisy3']);
@@ -150,7 +150,7 @@ describe('waiting for room', () => {
   test('one client fills at most half of the queue', () => {
     Guest.mayGo = () => false;
     begin({ maxQueued: 4 });
-    const park = (client: string) => parking.park(new Guest('', client, { crowded: true }));
+    const park = (client: string) => waitQueue.park(new Guest('', client, { crowded: true }));
     expect([park('noisy'), park('noisy'), park('noisy')]).toEqual([null, null, 'queue']);
     expect([park('quiet'), park('quiet'), park('third')]).toEqual([null, null, 'queue']);
   });
@@ -159,8 +159,8 @@ describe('waiting for room', () => {
 test('those who came for a leader take no part of the queue for room from their client', () => {
   Guest.mayGo = () => false;
   begin({ maxQueued: 4 });
-  for (let i = 0; i < 3; i++) expect(parking.park(new Guest(`early${i}`, 'one'))).toBeNull();
-  const park = () => parking.park(new Guest('', 'one', { crowded: true }));
+  for (let i = 0; i < 3; i++) expect(waitQueue.park(new Guest(`early${i}`, 'one'))).toBeNull();
+  const park = () => waitQueue.park(new Guest('', 'one', { crowded: true }));
   expect([park(), park(), park()]).toEqual([null, null, 'queue']);
 });
 
@@ -172,23 +172,23 @@ describe('concurrency', () => {
     const limits = createConcurrency({ total: 0, roles, perClient: 0, largeShare: 0.5 }, () => {});
     limits.enter(claim('a', true));
     limits.enter(claim('a', true));
-    expect(limits.shortage(claim('a', true))).toBe('overloaded');
-    expect(limits.shortage(claim('a'))).toBeNull();
+    expect(limits.limitReached(claim('a', true))).toBe('overloaded');
+    expect(limits.limitReached(claim('a'))).toBeNull();
     limits.enter(claim('a'));
     limits.enter(claim('a'));
-    expect(limits.shortage(claim('a'))).toBe('overloaded');
-    expect(limits.shortage(claim('a', false, 'overlord'))).toBeNull();
+    expect(limits.limitReached(claim('a'))).toBe('overloaded');
+    expect(limits.limitReached(claim('a', false, 'overlord'))).toBeNull();
   });
 
   test('of all roles together, and of one client', () => {
     const limits = createConcurrency({ total: 3, roles, perClient: 2, largeShare: 1 }, () => {});
     limits.enter(claim('a'));
     limits.enter(claim('a', false, 'overlord'));
-    expect(limits.shortage(claim('a'))).toBe('client');
+    expect(limits.limitReached(claim('a'))).toBe('client');
     limits.enter(claim('b'));
-    expect(limits.shortage(claim('c'))).toBe('overloaded');
+    expect(limits.limitReached(claim('c'))).toBe('overloaded');
     limits.leave(claim('a'));
-    expect(limits.shortage(claim('a'))).toBeNull();
+    expect(limits.limitReached(claim('a'))).toBeNull();
   });
 
   test('whatever comes and goes, the limits hold and all is given back', () => {
@@ -204,7 +204,7 @@ describe('concurrency', () => {
         const running: (typeof steps)[0][0][] = [];
         for (const [request, comes] of steps) {
           const leaves = running[0];
-          if (comes && limits.shortage(request) === null) {
+          if (comes && limits.limitReached(request) === null) {
             limits.enter(request);
             running.push(request);
           } else if (!comes && leaves !== undefined) {
@@ -221,7 +221,7 @@ describe('concurrency', () => {
         const before = told;
         for (const request of running) limits.leave(request);
         expect(told).toBe(before + running.length);
-        expect(limits.shortage(claim('a', true))).toBeNull();
+        expect(limits.limitReached(claim('a', true))).toBeNull();
       }),
     );
   });
@@ -271,7 +271,7 @@ describe('an error of its own', () => {
   let fails = false;
   const errors = recordErrors();
   beforeEach(() => {
-    parking.close();
+    waitQueue.close();
     begin({
       errors,
       now: () => {
@@ -280,7 +280,7 @@ describe('an error of its own', () => {
       },
     });
     Guest.mayGo = () => false;
-    parking.park(new Guest('one'));
+    waitQueue.park(new Guest('one'));
   });
   afterEach(() => {
     fails = false;
@@ -303,7 +303,7 @@ describe('an error of its own', () => {
 
   test('when it looks whose time is up is told, and the next look finds them', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-    parking.close();
+    waitQueue.close();
     begin({
       errors,
       now: () => {
@@ -311,7 +311,7 @@ describe('an error of its own', () => {
         return time;
       },
     });
-    parking.park(new Guest('two'));
+    waitQueue.park(new Guest('two'));
     const before = errors.total;
     time = 100;
     fails = true;

@@ -48,7 +48,7 @@ test('beyond the limit requests wait, go on as others end, and beyond the queue 
   await until(() => held.length === 2);
   // One client's part of the queue is half of it.
   const waiting = query();
-  await until(() => gateway.parking.queued('broker') === 1);
+  await until(() => gateway.waitQueue.queued('broker') === 1);
   refused(await query(), 503, 'overloaded');
   expect(held.length).toBe(2);
   held[0]?.();
@@ -56,13 +56,13 @@ test('beyond the limit requests wait, go on as others end, and beyond the queue 
   held[1]?.();
   held[2]?.();
   for (const answer of [...running, waiting]) expect((await answer).status).toBe(200);
-  expect(gateway.parking.queued('broker')).toBe(0);
+  expect(gateway.waitQueue.queued('broker')).toBe(0);
 });
 
 test('a node with as many requests as it may have gets no more', async () => {
   await begin({ exchange: { maxPerNode: 3, maxQueueMs: 60_000 } });
   const answers = Array.from({ length: 8 }, query);
-  await until(() => gateway.parking.queued('broker') === 5);
+  await until(() => gateway.waitQueue.queued('broker') === 5);
   expect(held.length).toBe(3);
   for (let i = 0; i < 8; i++) {
     await until(() => held.length > i);
@@ -87,9 +87,9 @@ test('a client that leaves the queue is not sent', async () => {
   await until(() => held.length === 1);
   const leaver = await connectRaw(gateway.port);
   leaver.send(QUERY);
-  await until(() => gateway.parking.queued('broker') === 1);
+  await until(() => gateway.waitQueue.queued('broker') === 1);
   leaver.close();
-  await until(() => gateway.parking.queued('broker') === 0);
+  await until(() => gateway.waitQueue.queued('broker') === 0);
   held[0]?.();
   await first;
   expect(broker.requests.length).toBe(1);
@@ -127,12 +127,12 @@ test('large requests leave room for small ones', async () => {
       'POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n',
     );
   const answers = [large(), large()];
-  await until(() => held.length === 1 && gateway.parking.queued('broker') === 1);
+  await until(() => held.length === 1 && gateway.waitQueue.queued('broker') === 1);
   held[0]?.();
   await until(() => held.length === 2);
   // The other large one runs; a third would wait, a small one does not.
   answers.push(large());
-  await until(() => gateway.parking.queued('broker') === 1);
+  await until(() => gateway.waitQueue.queued('broker') === 1);
   held[1]?.();
   await until(() => held.length === 3);
   held[2]?.();
@@ -163,7 +163,7 @@ describe('requests that wait', () => {
         return client;
       });
     const waiting = await send();
-    await until(() => gateway.parking.waiting('broker') === 1);
+    await until(() => gateway.waitQueue.waiting('broker') === 1);
     refused(await (await send()).answer(), 503, 'parking_full');
     gateway.cluster.brokers(broker.origin);
     await until(() => held.length === 1);
@@ -193,7 +193,7 @@ describe('requests that wait', () => {
     const answers = [];
     for (let i = 0; i < 200; i++) {
       answers.push(exchangeRaw(gateway.port, `GET /druid/coordinator/v1/${i} HTTP/1.1\r\nHost: a\r\n\r\n`));
-      await until(() => gateway.parking.waiting('coordinator') === i + 1);
+      await until(() => gateway.waitQueue.waiting('coordinator') === i + 1);
     }
     gateway.cluster.lead('coordinator', broker.origin);
     for (const answer of answers) expect((await answer).status).toBe(200);

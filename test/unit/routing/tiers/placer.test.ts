@@ -3,14 +3,14 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createRouter } from '../../../../src/routing/router.ts';
 import { parseRules } from '../../../../src/routing/tiers/load-rules.ts';
-import type { Placement } from '../../../../src/routing/tiers/placement.ts';
-import { createPlacer, type PlacerOptions } from '../../../../src/routing/tiers/placer.ts';
-import { shapeOf } from '../../../../src/routing/tiers/query-shape.ts';
+import type { SelectedService } from '../../../../src/routing/tiers/placement.ts';
+import { createTierSelector, type TierSelectorOptions } from '../../../../src/routing/tiers/placer.ts';
+import { traitsOf } from '../../../../src/routing/tiers/query-shape.ts';
 import type { PlacementRule } from '../../../../src/routing/tiers/rules.ts';
 import type { StrategyConfig } from '../../../../src/routing/tiers/strategies.ts';
 
 const route = createRouter({ allow: [] });
-const TIERS: PlacerOptions['tiers'] = {
+const TIERS: TierSelectorOptions['tiers'] = {
   ordered: [
     { tier: 'hot', service: 'druid/hot' },
     { tier: 'warm', service: 'druid/warm' },
@@ -27,8 +27,8 @@ interface Sent {
   readonly body?: unknown;
 }
 
-function place(options: Partial<PlacerOptions>, sent: Sent = {}): Placement {
-  const placer = createPlacer({
+function place(options: Partial<TierSelectorOptions>, sent: Sent = {}): SelectedService {
+  const selector = createTierSelector({
     tiers: TIERS,
     rules: [],
     strategies: [],
@@ -42,11 +42,11 @@ function place(options: Partial<PlacerOptions>, sent: Sent = {}): Placement {
   if (found.kind !== 'forward') throw new Error('not a request for Druid');
   const content = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
   // What is not waited for is not there.
-  const read = placer.needsBody(found) ? content : Buffer.alloc(0);
-  return placer.place({ route: found, header: (name) => headers[name] ?? null, body: read });
+  const read = selector.needsBody(found) ? content : Buffer.alloc(0);
+  return selector.select({ route: found, header: (name) => headers[name] ?? null, body: read });
 }
 
-const by = (reason: Placement['by'], service: string, rule: number | null = null): Placement => ({
+const by = (reason: SelectedService['by'], service: string, rule: number | null = null): SelectedService => ({
   service,
   by: reason,
   rule,
@@ -66,10 +66,10 @@ describe('timeBoundary', () => {
 });
 
 describe('priority', () => {
-  const at = (priority: unknown, config: Partial<StrategyConfig> = {}): Placement =>
+  const at = (priority: unknown, config: Partial<StrategyConfig> = {}): SelectedService =>
     place(strategies({ type: 'priority', ...config }), { body: { context: { priority } } });
 
-  test.each<[unknown, Placement]>([
+  test.each<[unknown, SelectedService]>([
     [-1, by('priority', 'druid/cold')],
     ['-1', by('priority', 'druid/cold')],
     [0, DEFAULT],
@@ -165,7 +165,7 @@ describe('load rules', () => {
     dataSource: unknown,
     intervals: unknown = ['2024-06-01/P1D'],
     others: object = {},
-  ): Placement => place(options, { body: { queryType: 'topN', dataSource, intervals, ...others } });
+  ): SelectedService => place(options, { body: { queryType: 'topN', dataSource, intervals, ...others } });
 
   test('choose the first tier in order that has the data', () => {
     expect(about('wiki')).toEqual(by('loadRules', 'druid/hot'));
@@ -200,7 +200,7 @@ describe('load rules', () => {
 });
 
 describe("the gateway's own rules", () => {
-  const rule = (match: PlacementRule['match'], service = 'druid/warm'): Partial<PlacerOptions> => ({
+  const rule = (match: PlacementRule['match'], service = 'druid/warm'): Partial<TierSelectorOptions> => ({
     rules: [{ match, service }],
   });
   const sql = {
@@ -299,9 +299,9 @@ describe('bodies', () => {
   });
 
   test('are waited for only where something asks for them', () => {
-    const needs = (options: Partial<PlacerOptions>, target: string, method = 'POST'): boolean => {
+    const needs = (options: Partial<TierSelectorOptions>, target: string, method = 'POST'): boolean => {
       const found = route(method, target);
-      const placer = createPlacer({
+      const selector = createTierSelector({
         tiers: TIERS,
         rules: [],
         strategies: [],
@@ -310,7 +310,7 @@ describe('bodies', () => {
         now: () => 0,
         ...options,
       });
-      return found.kind === 'forward' && placer.needsBody(found);
+      return found.kind === 'forward' && selector.needsBody(found);
     };
     const native = strategies({ type: 'timeBoundary' }, { type: 'priority' });
     expect(needs(native, '/druid/v2')).toBe(true);
@@ -330,10 +330,10 @@ describe('bodies', () => {
     const nested = ['{"dataSource":{"type":"query","query":'.repeat(2_000), '{}', '}}'.repeat(2_000)].join(
       '',
     );
-    expect(shapeOf('native', Buffer.from(nested), null, 1_000_000)?.datasources).toEqual([]);
+    expect(traitsOf('native', Buffer.from(nested), null, 1_000_000)?.datasources).toEqual([]);
     fc.assert(
       fc.property(fc.json(), fc.constantFrom('native' as const, 'sql' as const), (text, kind) => {
-        shapeOf(kind, Buffer.from(text), null, 1_000_000);
+        traitsOf(kind, Buffer.from(text), null, 1_000_000);
       }),
     );
     const part = fc.dictionary(
@@ -352,7 +352,7 @@ describe('bodies', () => {
     );
     fc.assert(
       fc.property(part, (query) => {
-        shapeOf('native', Buffer.from(JSON.stringify(query)), null, 1_000_000);
+        traitsOf('native', Buffer.from(JSON.stringify(query)), null, 1_000_000);
       }),
     );
   });

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { createCensus } from '../../../../src/workers/primary/census.ts';
-import type { Member } from '../../../../src/workers/primary/crew.ts';
+import { createAnswerGatherer } from '../../../../src/workers/primary/census.ts';
+import type { PoolWorker } from '../../../../src/workers/primary/crew.ts';
 import type { ToWorker, WorkerAnswer } from '../../../../src/workers/protocol/messages.ts';
 
-function member(number: number, state: Member['state'] = 'serving') {
+function member(number: number, state: PoolWorker['state'] = 'serving') {
   const asked: number[] = [];
   const send = (message: ToWorker): void => {
     if (message.kind === 'ask') asked.push(message.question);
@@ -13,24 +13,24 @@ function member(number: number, state: Member['state'] = 'serving') {
 const answer = (inFlight: number): WorkerAnswer => ({ loads: [], inFlight, metrics: null });
 
 test('everybody is asked once and waited for; one that dies is not', async () => {
-  const census = createCensus(60_000);
+  const gatherer = createAnswerGatherer(60_000);
   const [a, b, c] = [member(1), member(2), member(3, 'starting')];
-  const answers = census.ask([a, b, c], false);
+  const answers = gatherer.ask([a, b, c], false);
   expect([a.asked.length, b.asked.length, c.asked.length]).toEqual([1, 1, 0]);
-  census.answered(a, a.asked[0] ?? 0, answer(5));
-  census.gone(b);
+  gatherer.answered(a, a.asked[0] ?? 0, answer(5));
+  gatherer.gone(b);
   expect([...(await answers)]).toEqual([[a, answer(5)]]);
 });
 
 test('one that hangs costs no more than the patience, and what it says later is of no use', async () => {
-  const census = createCensus(20);
+  const gatherer = createAnswerGatherer(20);
   const [a, b] = [member(1), member(2)];
-  const answers = census.ask([a, b], false);
-  census.answered(b, b.asked[0] ?? 0, answer(1));
+  const answers = gatherer.ask([a, b], false);
+  gatherer.answered(b, b.asked[0] ?? 0, answer(1));
   expect([...(await answers).keys()]).toEqual([b]);
-  census.answered(a, a.asked[0] ?? 0, answer(1));
+  gatherer.answered(a, a.asked[0] ?? 0, answer(1));
 });
 
 test('without anybody there is nothing to wait for', async () => {
-  expect((await createCensus(60_000).ask([member(1, 'gone')], true)).size).toBe(0);
+  expect((await createAnswerGatherer(60_000).ask([member(1, 'gone')], true)).size).toBe(0);
 });

@@ -2,10 +2,10 @@ import cluster, { type Worker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
-  type Crew,
-  type CrewOptions,
-  createCrew,
-  type Member,
+  createWorkerPool,
+  type PoolWorker,
+  type WorkerPool,
+  type WorkerPoolOptions,
 } from '../../../../src/workers/primary/crew.ts';
 import { type FromWorker, PULSE_MS, type ToWorker } from '../../../../src/workers/protocol/messages.ts';
 import { type RecordedErrors, recordErrors } from '../../../kit/gateway/recorded-errors.ts';
@@ -18,12 +18,12 @@ const PUPPET = new URL('../../../kit/gateway/puppet.ts', import.meta.url).href;
 const ADDRESS = { address: '127.0.0.1', port: 1, family: 'IPv4' };
 const PULSE: FromWorker = { kind: 'pulse', internalErrors: 0, stallMs: 0 };
 
-let crew: Crew;
+let pool: WorkerPool;
 let errors: RecordedErrors;
 /** What has been heard, each as the worker's number and the kind of message. */
 let heard: string[];
-let ready: Member[];
-let ended: Member[];
+let ready: PoolWorker[];
+let ended: PoolWorker[];
 let logged: string[];
 /** Throws where it has been set to, each time that it is called with one of these. */
 let failing: Set<string>;
@@ -42,10 +42,10 @@ beforeEach(async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   errors = recordErrors();
   [heard, ready, ended, logged, failing] = [[], [], [], [], new Set()];
-  crew = createCrew({
+  pool = createWorkerPool({
     size: 2,
     entry: fileURLToPath(new URL('../../../../src/gateway/worker-entry.ts', import.meta.url)),
-    logger: { error: log, info: log } as unknown as CrewOptions['logger'],
+    logger: { error: log, info: log } as unknown as WorkerPoolOptions['logger'],
     errors,
     onReady(member) {
       ready.push(member);
@@ -60,50 +60,50 @@ beforeEach(async () => {
       fail('end');
     },
   });
-  const started = crew.start();
+  const started = pool.start();
   await until(() => ready.length === 2);
   for (const member of ready) say(member, { kind: 'listening', address: ADDRESS });
   await started;
 });
 afterEach(async () => {
   failing.clear();
-  await crew.stop(5_000);
+  await pool.stop(5_000);
   vi.useRealTimers();
   vi.unstubAllEnvs();
 });
 
 /** Has the worker send this, as it is. */
-function say(member: Member, what: unknown): void {
+function say(member: PoolWorker, what: unknown): void {
   member.send({ kind: 'say', what } as unknown as ToWorker);
 }
 
-async function saysAndIsHeard(member: Member, message: FromWorker): Promise<void> {
+async function saysAndIsHeard(member: PoolWorker, message: FromWorker): Promise<void> {
   const before = heard.length;
   say(member, message);
   await until(() => heard.slice(before).includes(`${member.number} ${message.kind}`));
 }
 
-function member(number: number): Member {
-  const found = crew.members.find((one) => one.number === number);
+function member(number: number): PoolWorker {
+  const found = pool.newest.find((one) => one.number === number);
   if (found === undefined) throw new Error(`there is no worker ${number}`);
   return found;
 }
 
-function processOf({ pid }: Member): Worker {
+function processOf({ pid }: PoolWorker): Worker {
   const found = Object.values(cluster.workers ?? {}).find((worker) => worker?.process.pid === pid);
   if (found === undefined) throw new Error(`there is no process ${pid}`);
   return found;
 }
 
 /** The next signal to this one throws. */
-function failToKill(member: Member): void {
+function failToKill(member: PoolWorker): void {
   vi.spyOn(processOf(member).process, 'kill').mockImplementationOnce(() => {
     throw new Error('at the kill');
   });
 }
 
 /** Resolves with the one that has come in place of this one. */
-async function replaced({ number, pid }: Member): Promise<Member> {
+async function replaced({ number, pid }: PoolWorker): Promise<PoolWorker> {
   await until(() => ready.some((next) => next.number === number && next.pid !== null && next.pid !== pid));
   return member(number);
 }
@@ -115,7 +115,7 @@ describe('an error', () => {
     failing.clear();
     await saysAndIsHeard(member(2), PULSE);
     await saysAndIsHeard(member(1), { kind: 'draining' });
-    expect(crew.members.map(({ state }) => state)).toEqual(['draining', 'serving']);
+    expect(pool.newest.map(({ state }) => state)).toEqual(['draining', 'serving']);
     expect(errors.lines).toMatchObject([{ place: 'worker', error: 'Error: at pulse' }]);
     expect(ended).toEqual([]);
   });
@@ -128,7 +128,7 @@ describe('an error', () => {
     await saysAndIsHeard(member(1), PULSE);
     await saysAndIsHeard(member(2), PULSE);
     expect(errors.lines).toMatchObject([{ place: 'worker', error: expect.stringContaining('TypeError') }]);
-    expect(crew.members.map(({ state }) => state)).toEqual(['serving', 'serving']);
+    expect(pool.newest.map(({ state }) => state)).toEqual(['serving', 'serving']);
   });
 
   test('while a worker ends does not keep the next one from its place', async () => {
@@ -137,8 +137,8 @@ describe('an error', () => {
     process.kill(one.pid ?? 0, 'SIGKILL');
     const next = await replaced(one);
     expect(next).toMatchObject({ state: 'starting', restarts: 1, lastExit: { reason: 'killed' } });
-    expect(crew.everybody).toEqual([two, next]);
-    expect(crew.exits.killed).toBe(1);
+    expect(pool.living).toEqual([two, next]);
+    expect(pool.exits.killed).toBe(1);
     expect(errors.lines.map(({ error }) => error)).toEqual([
       'Error: at end',
       'Error: at a worker ended; another takes its place',
@@ -154,7 +154,7 @@ describe('an error', () => {
     // It does not end by itself, so that it is killed.
     await until(() => ended.includes(one));
     expect(lives(pid)).toBe(false);
-    expect(crew.exits.fault).toBe(1);
+    expect(pool.exits.fault).toBe(1);
     expect(logged).toContain('a worker that was at fault ended');
     expect(errors.lines.map(({ error }) => error)).toEqual([
       'Error: at a worker is at fault; another takes its place',
@@ -191,7 +191,7 @@ describe('an error', () => {
     vi.advanceTimersByTime(11 * PULSE_MS);
     await until(() => ended.length === 2);
     expect(pids.filter(lives)).toEqual([]);
-    expect(crew.exits.stuck).toBe(2);
+    expect(pool.exits.stuck).toBe(2);
     expect(errors.lines.map(({ error }) => error)).toEqual([
       'Error: at a worker takes no messages and is killed',
       'Error: at a worker takes no messages and is killed',
@@ -206,14 +206,14 @@ describe('an error', () => {
     const next = await replaced(one);
     await until(() => errors.total === 1);
     expect(errors.lines).toMatchObject([{ place: 'worker', error: 'Error: at the kill' }]);
-    expect(crew.everybody).toEqual([one, member(2), next]);
+    expect(pool.living).toEqual([one, member(2), next]);
   });
 
   test('when those that do not stop in time are killed keeps none of the others alive', async () => {
     const [one, two] = [processOf(member(1)), processOf(member(2))];
     for (const worker of [one, two]) worker.send = () => true;
     failToKill(member(1));
-    const stopped = crew.stop(100);
+    const stopped = pool.stop(100);
     await until(() => ended.length === 1);
     expect(two.process.signalCode).toBe('SIGKILL');
     expect(errors.lines).toMatchObject([{ place: 'worker', error: 'Error: at the kill' }]);
@@ -227,7 +227,7 @@ describe('an error', () => {
     one.send = () => {
       throw new Error('at stop');
     };
-    const stopped = crew.stop(1_000);
+    const stopped = pool.stop(1_000);
     two.emit('error', new Error('the channel'));
     await stopped;
     expect(pids.filter(lives)).toEqual([]);

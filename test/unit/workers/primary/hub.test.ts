@@ -1,23 +1,23 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createCluster } from '../../../../src/cluster/discovered-cluster.ts';
 import type { NodeOutcome, UpstreamNode } from '../../../../src/cluster/node.ts';
-import type { Member } from '../../../../src/workers/primary/crew.ts';
-import { createHub, type Hub } from '../../../../src/workers/primary/hub.ts';
+import type { PoolWorker } from '../../../../src/workers/primary/crew.ts';
+import { createViewPublisher, type ViewPublisher } from '../../../../src/workers/primary/hub.ts';
 import type { FromWorker, ToWorker } from '../../../../src/workers/protocol/messages.ts';
-import { createRemoteCluster, type RemoteCluster } from '../../../../src/workers/worker/remote-cluster.ts';
+import { type ClusterReplica, createClusterReplica } from '../../../../src/workers/worker/remote-cluster.ts';
 import {
-  createSharedConnections,
-  type SharedConnections,
+  createSharedJdbcConnections,
+  type SharedJdbcConnections,
 } from '../../../../src/workers/worker/shared-connections.ts';
 import { type RecordedErrors, recordErrors } from '../../../kit/gateway/recorded-errors.ts';
 import { FakeDiscovery, FakeProbes, OK, REFUSED } from '../../cluster/fakes.ts';
 
 /** Two workers in this process, on a channel that delivers in the next turn, as a pipe does. */
 interface FakeWorker {
-  readonly member: Member;
+  readonly member: PoolWorker;
   readonly heard: ToWorker[];
-  readonly cluster: RemoteCluster;
-  readonly connections: SharedConnections;
+  readonly cluster: ClusterReplica;
+  readonly connections: SharedJdbcConnections;
 }
 
 const MASTER = 'http://10.0.0.9:8081';
@@ -26,7 +26,7 @@ const BROKERS = ['http://10.0.0.1:8082', 'http://10.0.0.2:8082'] as const;
 let discovery: FakeDiscovery;
 let probes: FakeProbes;
 let primary: ReturnType<typeof createCluster>;
-let hub: Hub;
+let publisher: ViewPublisher;
 let errors: RecordedErrors;
 let workers: FakeWorker[];
 /** What has reached the primary. */
@@ -34,7 +34,7 @@ let reported: NodeOutcome[];
 
 function startWorker(number: number): FakeWorker {
   const heard: ToWorker[] = [];
-  const member: Member = {
+  const member: PoolWorker = {
     number,
     pid: number,
     state: 'serving',
@@ -44,8 +44,8 @@ function startWorker(number: number): FakeWorker {
     send(message) {
       setImmediate(() => {
         heard.push(message);
-        if (message.kind === 'view') cluster.show(message.parts);
-        if (message.kind === 'heard') cluster.heard(message.report);
+        if (message.kind === 'view') cluster.applyView(message.parts);
+        if (message.kind === 'heard') cluster.acknowledged(message.report);
         if (message.kind === 'watch') cluster.watch(message.origins);
         if (message.kind === 'connections') connections.learn(message.entries);
       });
@@ -54,20 +54,25 @@ function startWorker(number: number): FakeWorker {
   const send = (message: FromWorker): void =>
     void setImmediate(() => {
       if (message.kind === 'reports') {
-        hub.reports(member, message);
+        publisher.reports(member, message);
         reported.push(...message.outcomes.map(([, outcome]) => outcome));
       }
-      if (message.kind === 'connections') hub.connections(message.entries);
+      if (message.kind === 'connections') publisher.connections(message.entries);
     });
-  const cluster = createRemoteCluster({ errors: recordErrors(), ...hub.beginning, watchMs: 60_000, send });
-  const connections = createSharedConnections(
+  const cluster = createClusterReplica({
+    errors: recordErrors(),
+    ...publisher.beginning,
+    watchMs: 60_000,
+    send,
+  });
+  const connections = createSharedJdbcConnections(
     100,
     (entries) => send({ kind: 'connections', entries }),
     recordErrors(),
   );
   const worker = { member, heard, cluster, connections };
   workers.push(worker);
-  hub.welcome(member);
+  publisher.sendJdbcConnections(member);
   return worker;
 }
 
@@ -105,9 +110,9 @@ beforeEach(async () => {
   workers = [];
   reported = [];
   errors = recordErrors();
-  hub = createHub({
+  publisher = createViewPublisher({
     cluster: primary,
-    members: () => workers.map(({ member }) => member),
+    workers: () => workers.map(({ member }) => member),
     watchMs: 60_000,
     errors,
   });
@@ -123,7 +128,7 @@ beforeEach(async () => {
   await until(() => workers.every(({ cluster }) => cluster.view.leaders.coordinator.state === 'serving'));
 });
 afterEach(async () => {
-  hub.close();
+  publisher.close();
   await primary.close();
 });
 
@@ -222,7 +227,7 @@ describe('an error', () => {
         throw new Error('no channel');
       },
     });
-    hub.connections([['a', '10.0.0.1:8082']]);
+    publisher.connections([['a', '10.0.0.1:8082']]);
     await until(() => second().connections.brokerOf('a') === '10.0.0.1:8082');
     expect(errors.lines).toMatchObject([{ place: 'worker', error: 'Error: no channel' }]);
   });
@@ -241,9 +246,9 @@ describe('an error', () => {
   });
 
   test('of loads that cannot be read leaves those of the others as they were', () => {
-    hub.loads(second().member, [[BROKERS[0], 3]]);
-    expect(() => hub.loads(first().member, [null] as never)).toThrow(TypeError);
-    hub.loads(second().member, [[BROKERS[0], 2]]);
+    publisher.loads(second().member, [[BROKERS[0], 3]]);
+    expect(() => publisher.loads(first().member, [null] as never)).toThrow(TypeError);
+    publisher.loads(second().member, [[BROKERS[0], 2]]);
     expect(primary.view.nodes.get(BROKERS[0])?.outstanding).toBe(2);
   });
 });
@@ -257,12 +262,12 @@ function told({ heard }: FakeWorker, id: string): number {
 
 test('the nodes of the primary count what all workers have under way', () => {
   const node = primary.view.nodes.get(BROKERS[0]);
-  hub.loads(first().member, [[BROKERS[0], 2]]);
-  hub.loads(second().member, [
+  publisher.loads(first().member, [[BROKERS[0], 2]]);
+  publisher.loads(second().member, [
     [BROKERS[0], 3],
     ['http://10.9.9.9:1', 1],
   ]);
   expect(node?.outstanding).toBe(5);
-  hub.loads(second().member, []);
+  publisher.loads(second().member, []);
   expect(node?.outstanding).toBe(2);
 });

@@ -3,7 +3,11 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { processMetrics } from '../../../../src/metrics/metrics.ts';
 import { trafficMetrics } from '../../../../src/metrics/traffic-metrics.ts';
-import { lasting, mergeMetrics, renderMetrics } from '../../../../src/workers/primary/merge-metrics.ts';
+import {
+  carriedCounters,
+  mergeMetrics,
+  renderMetrics,
+} from '../../../../src/workers/primary/merge-metrics.ts';
 import { exchange } from '../../admin/fakes.ts';
 
 const record = fc.record({
@@ -61,7 +65,7 @@ test('processes keep their own figures, the overloaded one is seen, and ended on
   expect(text).toContain('druid_gateway_overloaded 1\n');
   expect(text).toMatch(/process_resident_memory_bytes\{worker="1"\} \d+\nprocess_\S+\{worker="2"\} \d+/);
   const [ended = [], alive = []] = sets;
-  const kept = mergeMetrics([mergeMetrics([[], lasting(ended)]), lasting(ended)]);
+  const kept = mergeMetrics([mergeMetrics([[], carriedCounters(ended)]), carriedCounters(ended)]);
   const later = await renderMetrics([alive, kept]);
   expect(later).toContain('druid_gateway_a_total 4\n');
   expect(later).toContain('druid_gateway_running 2\n');

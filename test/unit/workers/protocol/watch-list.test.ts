@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { createWatchList, watchTime } from '../../../../src/workers/protocol/watch-list.ts';
+import { createRecentlyFailedNodes, failureMemoryMs } from '../../../../src/workers/protocol/watch-list.ts';
 
 test('a success is told when it may end a row of failures or have an ejection forgotten, and not otherwise', () => {
   let now = 0;
-  const list = createWatchList(() => now, 10_000);
+  const list = createRecentlyFailedNodes(() => now, 10_000);
   const tells = (time: number): boolean => {
     now = time;
-    return list.tells('a');
+    return list.shouldReport('a');
   };
   expect(tells(0)).toBe(false);
   list.add('a');
@@ -19,12 +19,12 @@ test('a success is told when it may end a row of failures or have an ejection fo
   ]);
   list.add('a');
   expect([tells(151), tells(152)]).toEqual([true, false]);
-  expect(list.tells('b')).toBe(false);
+  expect(list.shouldReport('b')).toBe(false);
   expect(list.origins).toEqual(['a']);
   expect([tells(10_150), tells(10_151), list.origins]).toEqual([true, false, []]);
 });
 
 test('a node is watched for longer than its ejections are remembered', () => {
-  expect(watchTime(3_600_000)).toBeGreaterThan(2 * 3_600_000);
-  expect(watchTime(100)).toBeGreaterThan(60_000);
+  expect(failureMemoryMs(3_600_000)).toBeGreaterThan(2 * 3_600_000);
+  expect(failureMemoryMs(100)).toBeGreaterThan(60_000);
 });

@@ -3,8 +3,8 @@ import type { UpstreamNode } from '../../../../src/cluster/node.ts';
 import type { ClusterView } from '../../../../src/cluster/view.ts';
 import type { FromWorker } from '../../../../src/workers/protocol/messages.ts';
 import { encodeView } from '../../../../src/workers/protocol/view-wire.ts';
-import { createRemoteCluster, type RemoteCluster } from '../../../../src/workers/worker/remote-cluster.ts';
-import { createSharedConnections } from '../../../../src/workers/worker/shared-connections.ts';
+import { type ClusterReplica, createClusterReplica } from '../../../../src/workers/worker/remote-cluster.ts';
+import { createSharedJdbcConnections } from '../../../../src/workers/worker/shared-connections.ts';
 import { recordErrors } from '../../../kit/gateway/recorded-errors.ts';
 import { EMPTY_VIEW, serving } from '../../admin/fakes.ts';
 import { nodesOf } from '../views.ts';
@@ -31,14 +31,14 @@ const VIEW: ClusterView = {
 };
 
 let sent: FromWorker[];
-let cluster: RemoteCluster;
+let cluster: ClusterReplica;
 const here = (node: UpstreamNode): UpstreamNode => cluster.view.nodes.get(node.origin) as UpstreamNode;
 const pool = (): string[] => (cluster.view.pools.get('druid/broker') ?? []).map((node) => node.origin);
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 beforeEach(() => {
   sent = [];
-  cluster = createRemoteCluster({
+  cluster = createClusterReplica({
     view: encodeView(VIEW),
     watched: [],
     errors: recordErrors(),
@@ -110,11 +110,11 @@ describe('doubts', () => {
     expect(cluster.view.version).toBeGreaterThan(before.version);
     await turn();
     // What the primary had sent before it heard.
-    cluster.show({ head: encodeView({ ...VIEW, readAt: 1 }).head });
+    cluster.applyView({ head: encodeView({ ...VIEW, readAt: 1 }).head });
     expect(cluster.view.leaders.coordinator.state).toBe('elected');
-    cluster.heard(0);
+    cluster.acknowledged(0);
     expect(cluster.view.leaders.coordinator.state).toBe('elected');
-    cluster.heard(1);
+    cluster.acknowledged(1);
     expect(cluster.view.leaders.coordinator.state).toBe('serving');
   });
 
@@ -122,7 +122,7 @@ describe('doubts', () => {
     cluster.report(here(master), 'connect_failed');
     expect(cluster.view.leaders.coordinator.waitReason).toBe('leader_unreachable');
     const leaders = { ...VIEW.leaders, coordinator: serving('coordinator', one, 8) };
-    cluster.show(encodeView({ ...VIEW, leaders }));
+    cluster.applyView(encodeView({ ...VIEW, leaders }));
     expect(cluster.view.leaders.coordinator).toMatchObject({ state: 'serving', node: here(one), term: 8 });
   });
 
@@ -137,9 +137,9 @@ describe('doubts', () => {
     await turn();
     // A later failure is not heard with an earlier report.
     cluster.report(here(two), 'unavailable');
-    cluster.heard(1);
+    cluster.acknowledged(1);
     expect(pool()).toEqual([one.origin]);
-    cluster.heard(2);
+    cluster.acknowledged(2);
     expect(pool()).toEqual([one.origin, two.origin]);
   });
 });
@@ -158,7 +158,7 @@ describe('an error when something is sent', () => {
     const errors = recordErrors();
     const told: FromWorker[] = [];
     let send: (message: FromWorker) => void = fail;
-    cluster = createRemoteCluster({
+    cluster = createClusterReplica({
       view: encodeView(VIEW),
       watched: [],
       errors,
@@ -180,7 +180,7 @@ describe('an error when something is sent', () => {
     const errors = recordErrors();
     const shared: unknown[] = [];
     let fails = true;
-    const connections = createSharedConnections(
+    const connections = createSharedJdbcConnections(
       10,
       (entries) => {
         if (fails) fail();
