@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { Flags } from '../config/flags-layer.ts';
+import type { Flags } from '../config/flags-source.ts';
 import { nearest } from '../config/nearest.ts';
 
 /** What is wrong with the command line, in one sentence. */

@@ -9,7 +9,7 @@ import {
   optionalInteger,
   section,
   text,
-} from './leaves.ts';
+} from './schema-types.ts';
 
 const SERVICE = 'the name of a Broker service, for example druid/broker';
 const STRATEGIES = ['timeBoundary', 'priority', 'manual'] as const;

@@ -1,4 +1,4 @@
-import { childOf, isTree, ROOT, type SchemaNode, type Tree } from './tree.ts';
+import { childOf, isTree, ROOT, type SchemaNode, type Tree } from './schema-walk.ts';
 
 /** Puts trees together, the first ones winning; lists are taken whole, and a key without a value does not count. */
 export function merge(trees: readonly unknown[]): unknown {

@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { complete, derivePaths, merge } from './complete.ts';
-import { druidPropertiesSource } from './druid-properties-layer.ts';
-import { type Environment, environmentSource } from './environment-layer.ts';
-import { type Flags, flagsSource } from './flags-layer.ts';
-import type { ConfigSource } from './layer.ts';
+import { druidPropertiesSource } from './druid-properties-source.ts';
+import { type Environment, environmentSource } from './environment-source.ts';
+import { type Flags, flagsSource } from './flags-source.ts';
 import { givesPassword, oneSourceOfPassword } from './password.ts';
 import { ConfigError, problem } from './problems.ts';
 import type { Config } from './schema.ts';
-import { isTree, type Tree } from './tree.ts';
+import { isTree, type Tree } from './schema-walk.ts';
+import type { ConfigSource } from './source.ts';
 import { validate, validateTogether, whereOf } from './validate.ts';
-import { codeOf, yamlSource } from './yaml-layer.ts';
+import { codeOf, yamlSource } from './yaml-source.ts';
 
 export interface ConfigSources {
   readonly flags?: Flags;

@@ -1,5 +1,5 @@
 import { distance } from 'fastest-levenshtein';
-import { formatPath, leaves, type Path, type SchemaNode } from './tree.ts';
+import { formatPath, leaves, type Path, type SchemaNode } from './schema-walk.ts';
 
 /** The candidate that was most likely meant, or null where none is near. */
 export function nearest(name: string, candidates: readonly string[]): string | null {

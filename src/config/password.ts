@@ -1,5 +1,5 @@
-import type { ConfigSource } from './layer.ts';
-import { isTree, valueAt } from './tree.ts';
+import { isTree, valueAt } from './schema-walk.ts';
+import type { ConfigSource } from './source.ts';
 
 const AUTH = ['zookeeper', 'auth'];
 

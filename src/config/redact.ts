@@ -1,5 +1,5 @@
 import type { Config } from './schema.ts';
-import { childOf, isTree, ROOT, type SchemaNode } from './tree.ts';
+import { childOf, isTree, ROOT, type SchemaNode } from './schema-walk.ts';
 
 /** A copy for people to see: secrets are gone. */
 export function redact(config: Config): object {

@@ -1,5 +1,5 @@
 import { parsePeriod } from '../time/intervals.ts';
-import type { Path } from './tree.ts';
+import type { Path } from './schema-walk.ts';
 
 /** Where the settings of Druid's Router go. */
 export interface RouterProperties {

@@ -18,7 +18,7 @@ import {
   text,
   workers,
   znode,
-} from './leaves.ts';
+} from './schema-types.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { parse } from 'yaml';
 import { parseHostPort } from '../net/host-port.ts';
-import { childOf, isTree, ROOT, type SchemaNode } from './tree.ts';
+import { childOf, isTree, ROOT, type SchemaNode } from './schema-walk.ts';
 import { parseDuration, parseSize } from './units.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { isTree, type Path, type Tree } from './tree.ts';
+import { isTree, type Path, type Tree } from './schema-walk.ts';
 
 /** The keys of a strategy besides its type. */
 const OPTIONS: Readonly<Record<string, readonly string[]>> = {

@@ -1,10 +1,10 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import { FORMATS } from './formats.ts';
-import type { ConfigSource } from './layer.ts';
 import { nearestKey } from './nearest.ts';
 import { problem } from './problems.ts';
 import { ConfigSchema } from './schema.ts';
-import { formatPath, isTree, type Path, ROOT, type SchemaNode, schemaAt, valueAt } from './tree.ts';
+import { formatPath, isTree, type Path, ROOT, type SchemaNode, schemaAt, valueAt } from './schema-walk.ts';
+import type { ConfigSource } from './source.ts';
 import { validateBrokers } from './validate-brokers.ts';
 
 const ajv = new Ajv({ allErrors: true, strict: false });

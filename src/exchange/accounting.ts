@@ -1,5 +1,5 @@
 import type { RouteClass } from '../routing/route.ts';
-import type { TierSelection } from '../routing/tiers/placed.ts';
+import type { TierSelection } from '../routing/tiers/tier-selection.ts';
 import type { RequestHead } from './ports/client.ts';
 import type { ExchangeRecord, RecordEnd, RecordRole, RecordSink } from './ports/record.ts';
 

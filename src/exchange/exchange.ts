@@ -1,4 +1,4 @@
-import { cancelledId } from '../routing/query-facts.ts';
+import { cancelledId } from '../routing/query-context.ts';
 import type { Route } from '../routing/route.ts';
 import { Accounting } from './accounting.ts';
 import { Cancel } from './druid/cancel.ts';

@@ -25,7 +25,7 @@ import { createRedirectPolicy } from '../routing/redirect/redirect-policy.ts';
 import { createRouter } from '../routing/router.ts';
 import { chooseTarget } from '../routing/target.ts';
 import { createUpstreams } from '../upstream/upstreams.ts';
-import { createTierRouting, type TierRouting } from './create-placement.ts';
+import { createTierRouting, type TierRouting } from './create-tier-routing.ts';
 import { nodeTls } from './node-tls.ts';
 import { listenTls } from './tls-files.ts';
 

@@ -16,9 +16,9 @@ import {
   PULSE_MS,
   type ToWorker,
 } from '../workers/protocol/messages.ts';
-import { failureMemoryMs } from '../workers/protocol/watch-list.ts';
-import { createClusterReplica } from '../workers/worker/remote-cluster.ts';
-import { createSharedJdbcConnections } from '../workers/worker/shared-connections.ts';
+import { failureMemoryMs } from '../workers/protocol/recently-failed-nodes.ts';
+import { createClusterReplica } from '../workers/worker/cluster-replica.ts';
+import { createSharedJdbcConnections } from '../workers/worker/shared-jdbc-connections.ts';
 import { createServing } from './create-serving.ts';
 
 type Begin = Extract<ToWorker, { kind: 'begin' }>;

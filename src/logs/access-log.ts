@@ -1,6 +1,6 @@
 import { type DestinationStream, type Logger, symbols } from 'pino';
 import type { ExchangeRecord, RecordSink } from '../exchange/ports/record.ts';
-import { isQueryId } from '../routing/query-facts.ts';
+import { isQueryId } from '../routing/query-context.ts';
 
 /** Load balancers ask these every second; they say nothing about traffic. */
 const PROBED_PATHS: ReadonlySet<string> = new Set(['/status/health', '/status/ready']);

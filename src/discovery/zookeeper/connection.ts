@@ -4,8 +4,8 @@ import { type Client, createClient, Exception } from 'node-zookeeper-client';
 import { contain } from '../../faults/internal-errors.ts';
 import { formatServer, type ServerAddress } from '../../net/connect-string.ts';
 import type { Backoff } from '../../time/backoff.ts';
-import { type ConnectionManager, connectionManagerOf, STATE } from './library.ts';
-import { checkAnswer, checkHandshake, PacketReader } from './packets.ts';
+import { type ConnectionManager, connectionManagerOf, STATE } from './client-internals.ts';
+import { checkAnswer, checkHandshake, PacketReader } from './packet-reader.ts';
 import type { PreparedTls } from './tls.ts';
 
 export interface Credentials {

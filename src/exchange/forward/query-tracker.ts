@@ -2,7 +2,7 @@ import type { UpstreamNode } from '../../cluster/node.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import { type HeaderBlock, without } from '../../http/header-block.ts';
-import { cancelTarget } from '../../routing/query-facts.ts';
+import { cancelTarget } from '../../routing/query-context.ts';
 import type { RunningQueries } from '../druid/running-queries.ts';
 import type { UpstreamCall, UpstreamHandler, Upstreams } from '../ports/upstream.ts';
 

@@ -4,7 +4,7 @@ import { chooseConnection } from '../../routing/jdbc/broker-choice.ts';
 import { connectionIdOf } from '../../routing/jdbc/connection-id.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
 import type { Target } from '../../routing/target.ts';
-import { TierSelection } from '../../routing/tiers/placed.ts';
+import { TierSelection } from '../../routing/tiers/tier-selection.ts';
 import type { ExchangeServices } from '../ports/services.ts';
 import type { RequestBody } from './request-body.ts';
 

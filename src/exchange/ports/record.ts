@@ -1,6 +1,6 @@
 import type { MasterRole } from '../../discovery/discovery.ts';
 import type { RouteClass } from '../../routing/route.ts';
-import type { SelectedService } from '../../routing/tiers/placement.ts';
+import type { SelectedService } from '../../routing/tiers/tier-selector.ts';
 
 /** Who answered or should have. */
 export type RecordRole = MasterRole | 'broker' | 'console' | 'local' | 'refused';

@@ -1,7 +1,7 @@
 import { isUnder } from '../path-table.ts';
 import type { ForwardRoute } from '../route.ts';
-import type { SelectionInput } from './placement.ts';
-import type { QueryTraits } from './query-shape.ts';
+import type { QueryTraits } from './query-traits.ts';
+import type { SelectionInput } from './tier-selector.ts';
 
 /** One entry of `brokers.rules`: all that is given must match. */
 export interface PlacementRule {

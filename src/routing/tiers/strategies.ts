@@ -1,4 +1,4 @@
-import type { SelectedBy, SelectedService, Strategy, Tiers } from './placement.ts';
+import type { SelectedBy, SelectedService, Strategy, Tiers } from './tier-selector.ts';
 
 /** One entry of `brokers.strategies`; the keys of other types are not there. */
 export interface StrategyConfig {

@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import type { MetricObjectWithValues, MetricValue } from 'prom-client';
 import type { NodeOutcome } from '../../cluster/node.ts';
 import type { Config } from '../../config/schema.ts';
-import type { ViewParts } from './view-wire.ts';
+import type { ViewParts } from './view-codec.ts';
 
 /** Metrics as a registry tells them to another process. */
 export type MetricsJson = readonly MetricObjectWithValues<MetricValue<string>>[];

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
-import { variableOf } from '../../../src/config/environment-layer.ts';
+import { variableOf } from '../../../src/config/environment-source.ts';
 import { type ConfigSources, loadConfig } from '../../../src/config/load.ts';
 import { ConfigError } from '../../../src/config/problems.ts';
 import { redact } from '../../../src/config/redact.ts';
-import { formatPath, keys, leaves, valueAt } from '../../../src/config/tree.ts';
+import { formatPath, keys, leaves, valueAt } from '../../../src/config/schema-walk.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'druid-gateway-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { loadConfig } from '../../../src/config/load.ts';
-import { isTree, ROOT, type SchemaNode, type Tree } from '../../../src/config/tree.ts';
+import { isTree, ROOT, type SchemaNode, type Tree } from '../../../src/config/schema-walk.ts';
 import { formatDuration, formatSize } from '../../../src/config/units.ts';
 import { formatHostPort } from '../../../src/net/host-port.ts';
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Writer } from 'protobufjs/minimal.js';
 import { describe, expect, test } from 'vitest';
 import { connectionIdOf } from '../../../src/routing/jdbc/connection-id.ts';
-import { cancelledId, cancelTarget, isQueryId, queryContextOf } from '../../../src/routing/query-facts.ts';
+import { cancelledId, cancelTarget, isQueryId, queryContextOf } from '../../../src/routing/query-context.ts';
 
 const JSON_PATH = '/druid/v2/sql/avatica/';
 const PROTOBUF_PATH = '/druid/v2/sql/avatica-protobuf/';

@@ -6,14 +6,14 @@ import { parseLatch } from '../../../src/discovery/zookeeper/latch.ts';
 import { createAddressSet } from '../../../src/net/address-set.ts';
 import { parseOrigin } from '../../../src/net/origin.ts';
 import { connectionIdOf } from '../../../src/routing/jdbc/connection-id.ts';
-import { cancelledId, cancelTarget, isQueryId, queryContextOf } from '../../../src/routing/query-facts.ts';
+import { cancelledId, cancelTarget, isQueryId, queryContextOf } from '../../../src/routing/query-context.ts';
 import { createAddressMap } from '../../../src/routing/redirect/address-map.ts';
 import { createRedirectPolicy } from '../../../src/routing/redirect/redirect-policy.ts';
 import { createRouter } from '../../../src/routing/router.ts';
 import { checkTarget, decodePath } from '../../../src/routing/target-check.ts';
+import { createTierSelector } from '../../../src/routing/tiers/create-tier-selector.ts';
 import { parseRules } from '../../../src/routing/tiers/load-rules.ts';
-import { createTierSelector } from '../../../src/routing/tiers/placer.ts';
-import { traitsOf } from '../../../src/routing/tiers/query-shape.ts';
+import { traitsOf } from '../../../src/routing/tiers/query-traits.ts';
 import { intervalsOf, parseInterval, parsePeriod } from '../../../src/time/intervals.ts';
 import { bodies, EXTREMES, texts } from '../../kit/clients/corners.ts';
 

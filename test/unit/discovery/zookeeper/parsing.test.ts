@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseAnnouncement } from '../../../../src/discovery/zookeeper/announcement.ts';
 import { parseLatch } from '../../../../src/discovery/zookeeper/latch.ts';
-import { PacketReader } from '../../../../src/discovery/zookeeper/packets.ts';
+import { PacketReader } from '../../../../src/discovery/zookeeper/packet-reader.ts';
 import { formatServer, parseConnectString } from '../../../../src/net/connect-string.ts';
 import { createBackoff } from '../../../../src/time/backoff.ts';
 

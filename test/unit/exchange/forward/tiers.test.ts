@@ -1,7 +1,10 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { rendezvous } from '../../../../src/routing/jdbc/rendezvous.ts';
-import { createTierSelector, type TierSelectorOptions } from '../../../../src/routing/tiers/placer.ts';
+import {
+  createTierSelector,
+  type TierSelectorOptions,
+} from '../../../../src/routing/tiers/create-tier-selector.ts';
 import { connectRaw, exchangeRaw, type RawAnswer } from '../../../kit/clients/raw-client.ts';
 import { type Harness, type HarnessOptions, startHarness } from '../../../kit/gateway/gateway-harness.ts';
 import { type FakeUpstream, plain, startUpstream } from '../../../kit/upstream/fake-upstream.ts';

@@ -1,5 +1,5 @@
 import type { ForwardRoute } from '../route.ts';
-import type { QueryKind, QueryTraits } from './query-shape.ts';
+import type { QueryKind, QueryTraits } from './query-traits.ts';
 
 /** What chose a Broker service: a rule of the gateway's own, a strategy, the Coordinator's load rules, or nothing. */
 export type SelectedBy = 'rule' | 'timeBoundary' | 'priority' | 'manual' | 'loadRules' | 'default';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { createAnswerGatherer } from '../../../../src/workers/primary/census.ts';
-import type { PoolWorker } from '../../../../src/workers/primary/crew.ts';
+import { createAnswerGatherer } from '../../../../src/workers/primary/answer-gatherer.ts';
+import type { PoolWorker } from '../../../../src/workers/primary/worker-pool.ts';
 import type { ToWorker, WorkerAnswer } from '../../../../src/workers/protocol/messages.ts';
 
 function member(number: number, state: PoolWorker['state'] = 'serving') {

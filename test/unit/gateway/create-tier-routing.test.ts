@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/config/load.ts';
-import { createTierRouting, type TierRouting } from '../../../src/gateway/create-placement.ts';
+import { createTierRouting, type TierRouting } from '../../../src/gateway/create-tier-routing.ts';
 import { FakeCluster } from '../../kit/gateway/gateway-harness.ts';
 import { recordErrors } from '../../kit/gateway/recorded-errors.ts';
 

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { getProperties } from 'properties-file';
-import type { Environment } from './environment-layer.ts';
-import { type ConfigSource, type Setting, sourceOf } from './layer.ts';
+import type { Environment } from './environment-source.ts';
 import { problem } from './problems.ts';
 import { routerProperties } from './router-properties.ts';
+import type { Path } from './schema-walk.ts';
 import { expand } from './shorthand.ts';
-import type { Path } from './tree.ts';
-import { codeOf } from './yaml-layer.ts';
+import { type ConfigSource, type Setting, sourceOf } from './source.ts';
+import { codeOf } from './yaml-source.ts';
 
 const SERVICE = 'druid.zk.service';
 

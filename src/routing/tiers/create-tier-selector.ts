@@ -1,14 +1,14 @@
 import { type RuleBook, tiersFor } from './load-rules.ts';
+import { type QueryTraits, traitsOf } from './query-traits.ts';
+import { compileRule, type PlacementRule } from './rules.ts';
+import { createStrategy, type StrategyConfig } from './strategies.ts';
 import {
   queryKindOf,
   type SelectedService,
   type SelectionInput,
   type TierSelector,
   type Tiers,
-} from './placement.ts';
-import { type QueryTraits, traitsOf } from './query-shape.ts';
-import { compileRule, type PlacementRule } from './rules.ts';
-import { createStrategy, type StrategyConfig } from './strategies.ts';
+} from './tier-selector.ts';
 
 export interface TierSelectorOptions {
   readonly tiers: Tiers;
@@ -22,7 +22,7 @@ export interface TierSelectorOptions {
   readonly now: () => number;
 }
 
-/** Rules of the gateway's own first, then strategies, then load rules; see `Placer`. */
+/** Rules of the gateway's own first, then strategies, then load rules; see `TierSelector`. */
 export function createTierSelector({ tiers, longest, now, ...options }: TierSelectorOptions): TierSelector {
   const rules = options.rules.map(compileRule);
   const strategies = options.strategies.map(createStrategy);

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
-import { createRecentlyFailedNodes, failureMemoryMs } from '../../../../src/workers/protocol/watch-list.ts';
+import {
+  createRecentlyFailedNodes,
+  failureMemoryMs,
+} from '../../../../src/workers/protocol/recently-failed-nodes.ts';
 
 test('a success is told when it may end a row of failures or have an ejection forgotten, and not otherwise', () => {
   let now = 0;

@@ -1,6 +1,6 @@
-import { type ConfigSource, type Setting, sourceOf } from './layer.ts';
+import type { Path } from './schema-walk.ts';
 import { expand } from './shorthand.ts';
-import type { Path } from './tree.ts';
+import { type ConfigSource, type Setting, sourceOf } from './source.ts';
 
 /** What the command line can say besides which files to read. */
 export interface Flags {

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createCluster } from '../../../../src/cluster/discovered-cluster.ts';
 import type { NodeOutcome, UpstreamNode } from '../../../../src/cluster/node.ts';
-import type { PoolWorker } from '../../../../src/workers/primary/crew.ts';
-import { createViewPublisher, type ViewPublisher } from '../../../../src/workers/primary/hub.ts';
+import { createViewPublisher, type ViewPublisher } from '../../../../src/workers/primary/view-publisher.ts';
+import type { PoolWorker } from '../../../../src/workers/primary/worker-pool.ts';
 import type { FromWorker, ToWorker } from '../../../../src/workers/protocol/messages.ts';
-import { type ClusterReplica, createClusterReplica } from '../../../../src/workers/worker/remote-cluster.ts';
+import { type ClusterReplica, createClusterReplica } from '../../../../src/workers/worker/cluster-replica.ts';
 import {
   createSharedJdbcConnections,
   type SharedJdbcConnections,
-} from '../../../../src/workers/worker/shared-connections.ts';
+} from '../../../../src/workers/worker/shared-jdbc-connections.ts';
 import { type RecordedErrors, recordErrors } from '../../../kit/gateway/recorded-errors.ts';
 import { FakeDiscovery, FakeProbes, OK, REFUSED } from '../../cluster/fakes.ts';
 

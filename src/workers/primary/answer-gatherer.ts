@@ -1,5 +1,5 @@
 import type { WorkerAnswer } from '../protocol/messages.ts';
-import type { PoolWorker } from './crew.ts';
+import type { PoolWorker } from './worker-pool.ts';
 
 /** What all workers answer to one question, asked of those who serve or drain. */
 export interface AnswerGatherer {

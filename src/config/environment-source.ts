@@ -1,8 +1,8 @@
-import { type ConfigSource, type Setting, sourceOf } from './layer.ts';
 import { nearest } from './nearest.ts';
 import { problem } from './problems.ts';
+import { keys, type Path, ROOT, type SchemaNode } from './schema-walk.ts';
 import { expand, fromText } from './shorthand.ts';
-import { keys, type Path, ROOT, type SchemaNode } from './tree.ts';
+import { type ConfigSource, type Setting, sourceOf } from './source.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

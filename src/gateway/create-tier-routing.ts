@@ -3,9 +3,9 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { NodeTls } from '../cluster/node.ts';
 import type { Config } from '../config/schema.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
+import { createTierSelector } from '../routing/tiers/create-tier-selector.ts';
 import { createRulesSource, type RulesSource } from '../routing/tiers/load-rules-source.ts';
-import type { TierSelector } from '../routing/tiers/placement.ts';
-import { createTierSelector } from '../routing/tiers/placer.ts';
+import type { TierSelector } from '../routing/tiers/tier-selector.ts';
 
 export interface TierRouting {
   /** The Broker services that get anything. */

@@ -3,15 +3,20 @@ import type { NodeOutcome, UpstreamNode } from '../../cluster/node.ts';
 import type { ClusterView } from '../../cluster/view.ts';
 import { ContainedEmitter, contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import type { FromWorker, Load } from '../protocol/messages.ts';
-import { createViewReader, type ViewParts } from '../protocol/view-wire.ts';
-import { createRecentlyFailedNodes, type RecentlyFailedNodes } from '../protocol/watch-list.ts';
-import { addFailure, concerns, type UnconfirmedFailure, withUnconfirmedFailures } from './doubts.ts';
+import { createRecentlyFailedNodes, type RecentlyFailedNodes } from '../protocol/recently-failed-nodes.ts';
+import { createViewReader, type ViewParts } from '../protocol/view-codec.ts';
+import {
+  addFailure,
+  concerns,
+  type UnconfirmedFailure,
+  withUnconfirmedFailures,
+} from './unconfirmed-failures.ts';
 
 export interface ClusterReplicaOptions {
   /** All parts of the view to begin with. */
   readonly view: ViewParts;
   readonly watched: readonly string[];
-  /** See `WatchList`. */
+  /** See `RecentlyFailedNodes`. */
   readonly watchMs: number;
   readonly send: (message: FromWorker) => void;
   /** Where errors of our own are told. */

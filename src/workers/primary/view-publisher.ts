@@ -4,9 +4,9 @@ import type { ClusterView } from '../../cluster/view.ts';
 import { createJdbcConnections, MAX_JDBC_CONNECTIONS } from '../../exchange/druid/jdbc-connections.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import type { ConnectionEntry, FromWorker, Load, ToWorker } from '../protocol/messages.ts';
-import { changedParts, encodeShares, encodeView, type ViewParts } from '../protocol/view-wire.ts';
-import { createRecentlyFailedNodes } from '../protocol/watch-list.ts';
-import type { PoolWorker } from './crew.ts';
+import { createRecentlyFailedNodes } from '../protocol/recently-failed-nodes.ts';
+import { changedParts, encodeShares, encodeView, type ViewParts } from '../protocol/view-codec.ts';
+import type { PoolWorker } from './worker-pool.ts';
 
 /** Changes of Brokers are gathered for so long; leaders are told at once. */
 const GATHER_MS = 5;
@@ -37,7 +37,7 @@ export interface ViewPublisherOptions {
   readonly cluster: Cluster;
   /** Who is told. */
   readonly workers: () => readonly PoolWorker[];
-  /** See `WatchList`. */
+  /** See `RecentlyFailedNodes`. */
   readonly watchMs: number;
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;

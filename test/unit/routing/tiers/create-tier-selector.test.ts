@@ -2,12 +2,15 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createRouter } from '../../../../src/routing/router.ts';
+import {
+  createTierSelector,
+  type TierSelectorOptions,
+} from '../../../../src/routing/tiers/create-tier-selector.ts';
 import { parseRules } from '../../../../src/routing/tiers/load-rules.ts';
-import type { SelectedService } from '../../../../src/routing/tiers/placement.ts';
-import { createTierSelector, type TierSelectorOptions } from '../../../../src/routing/tiers/placer.ts';
-import { traitsOf } from '../../../../src/routing/tiers/query-shape.ts';
+import { traitsOf } from '../../../../src/routing/tiers/query-traits.ts';
 import type { PlacementRule } from '../../../../src/routing/tiers/rules.ts';
 import type { StrategyConfig } from '../../../../src/routing/tiers/strategies.ts';
+import type { SelectedService } from '../../../../src/routing/tiers/tier-selector.ts';
 
 const route = createRouter({ allow: [] });
 const TIERS: TierSelectorOptions['tiers'] = {

@@ -1,5 +1,5 @@
-import type { Notes } from './leaves.ts';
 import { ConfigSchema } from './schema.ts';
+import type { Notes } from './schema-types.ts';
 
 /** What files and flags hold: objects, lists, text, numbers, booleans, null. */
 export type Tree = { readonly [key: string]: unknown };

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isNode, LineCounter, parseDocument } from 'yaml';
-import type { ConfigSource } from './layer.ts';
 import { problem } from './problems.ts';
+import { isTree, type Path, valueAt } from './schema-walk.ts';
 import { expand } from './shorthand.ts';
-import { isTree, type Path, valueAt } from './tree.ts';
+import type { ConfigSource } from './source.ts';
 
 /** Reads a YAML file. What is wrong with it is among the layer's problems, with the line. */
 export function yamlSource(file: string, cwd: string): ConfigSource {

@@ -5,7 +5,7 @@ import { ROLES } from '../../../../src/discovery/discovery.ts';
 import { chooseConnection } from '../../../../src/routing/jdbc/broker-choice.ts';
 import type { Target } from '../../../../src/routing/target.ts';
 import { chooseTarget } from '../../../../src/routing/target.ts';
-import { changedParts, createViewReader, encodeView } from '../../../../src/workers/protocol/view-wire.ts';
+import { changedParts, createViewReader, encodeView } from '../../../../src/workers/protocol/view-codec.ts';
 import { arbitraryView, nodesOf } from '../views.ts';
 
 const nodes = nodesOf('10.0.0.1:8082', '10.0.0.2:8082', '10.0.0.3:8081', '[fd00::4]:8281');

@@ -1,6 +1,6 @@
 import type { ClusterView } from '../../cluster/view.ts';
 import type { ChoiceLimits } from '../target.ts';
-import type { SelectedService } from './placement.ts';
+import type { SelectedService } from './tier-selector.ts';
 
 /** The service of one request, and what becomes of it while nobody of that service is there. */
 export class TierSelection {

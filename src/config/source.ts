@@ -1,4 +1,4 @@
-import { type Path, type Tree, valueAt } from './tree.ts';
+import { type Path, type Tree, valueAt } from './schema-walk.ts';
 
 /** One source of settings. */
 export interface ConfigSource {

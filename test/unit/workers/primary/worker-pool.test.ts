@@ -6,7 +6,7 @@ import {
   type PoolWorker,
   type WorkerPool,
   type WorkerPoolOptions,
-} from '../../../../src/workers/primary/crew.ts';
+} from '../../../../src/workers/primary/worker-pool.ts';
 import { type FromWorker, PULSE_MS, type ToWorker } from '../../../../src/workers/protocol/messages.ts';
 import { type RecordedErrors, recordErrors } from '../../../kit/gateway/recorded-errors.ts';
 import { lives, until } from '../../../kit/gateway/two-workers.ts';
