@@ -11,7 +11,8 @@ export interface Flags {
   readonly 'log-level'?: string;
 }
 
-const PATHS: Readonly<Record<keyof Flags, Path>> = {
+/** The key of each flag. */
+export const FLAG_PATHS: Readonly<Record<keyof Flags, Path>> = {
   zookeeper: ['zookeeper', 'connect'],
   discovery: ['discovery', 'type'],
   listen: ['listen'],
@@ -21,13 +22,13 @@ const PATHS: Readonly<Record<keyof Flags, Path>> = {
 
 export function flagsSource(flags: Flags, cwd: string): ConfigSource {
   const settings: Setting[] = [];
-  for (const [name, path] of Object.entries(PATHS)) {
+  for (const [name, path] of Object.entries(FLAG_PATHS)) {
     const value = flags[name as keyof Flags];
     if (value !== undefined) settings.push({ path, value, where: `flag --${name}` });
   }
   // Who names a ZooKeeper wants it to be asked, whatever a file says.
   if (flags.zookeeper !== undefined && flags.discovery === undefined) {
-    settings.push({ path: PATHS.discovery, value: 'zookeeper', where: 'flag --zookeeper' });
+    settings.push({ path: FLAG_PATHS.discovery, value: 'zookeeper', where: 'flag --zookeeper' });
   }
   return sourceOf(settings, (tree) => expand(tree, cwd), []);
 }
