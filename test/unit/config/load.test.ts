@@ -113,14 +113,6 @@ describe('defaults', () => {
     }
   });
 
-  test('docs/configuration.md names every key', () => {
-    const text = readFileSync(project('docs/configuration.md'), 'utf8');
-    const unnamed = leaves()
-      .map(([path]) => formatPath(path))
-      .filter((key) => !text.includes(`\`${key}\``));
-    expect(unnamed).toEqual([]);
-  });
-
   test('the result cannot be changed', () => {
     const config = loadConfig({});
     expect(() => Object.assign(config.listen, { port: 1 })).toThrow(TypeError);

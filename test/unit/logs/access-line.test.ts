@@ -20,9 +20,9 @@ test('a line is this text: these fields in this order', () => {
       '"bytesIn":100,"bytesOut":1000,"end":"complete","remote":"192.0.2.1","queryId":"q-1","msg":"request"}\n',
   );
   const placement = { service: 'druid/hot', by: 'rule', rule: 2, fellBack: true } as const;
-  expect(lineOf(exchange({ upstream: null, reason: 'no_broker', status: 503, placement }))).toBe(
+  expect(lineOf(exchange({ upstream: null, reason: 'no_ready_broker', status: 503, placement }))).toBe(
     '{"level":"warn","time":"","id":"r-1","method":"POST","path":"/druid/v2/sql","role":"broker","class":"query",' +
-      '"status":503,"reason":"no_broker","upstream":null,"attempts":1,"redirected":false,"ms":12.3,"parkedMs":0,' +
+      '"status":503,"reason":"no_ready_broker","upstream":null,"attempts":1,"redirected":false,"ms":12.3,"parkedMs":0,' +
       '"bytesIn":100,"bytesOut":1000,"end":"complete","remote":"192.0.2.1","queryId":null,"service":"druid/hot",' +
       '"chosenBy":"rule 2","fellBack":true,"msg":"request"}\n',
   );
