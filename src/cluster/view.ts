@@ -1,14 +1,16 @@
 import type { MasterRole, Role, SourceStatus } from '../discovery/discovery.ts';
+import type { ReasonsOf } from '../errors/catalogue.ts';
 import type { UpstreamNode } from './node.ts';
 
 /** Why a request cannot be sent on yet; also the `reason` of the 503 when waiting did not help. */
-export type WaitReason =
+export type WaitReason = ReasonsOf<
   | 'discovery_incomplete'
   | 'no_leader'
   | 'leader_initialising'
   | 'leader_unreachable'
   | 'zookeeper_stale'
-  | 'no_ready_broker';
+  | 'no_ready_broker'
+>;
 
 /** How a leader is known; `stale` is a latch that discovery cannot vouch for any more and no probe has confirmed. */
 export type KnownBy = 'latch' | 'probe' | 'both' | 'stale' | 'nothing';

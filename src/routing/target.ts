@@ -1,10 +1,11 @@
 import { pickBroker } from '../cluster/brokers/balancer.ts';
 import type { UpstreamNode } from '../cluster/node.ts';
 import type { ClusterView, WaitReason } from '../cluster/view.ts';
+import type { ReasonsOf } from '../errors/catalogue.ts';
 import type { ForwardRoute } from './route.ts';
 
 /** Why a request waits: for a leader, for a Broker, or (`overloaded`) for room. */
-export type UnavailableReason = WaitReason | 'overloaded';
+export type UnavailableReason = WaitReason | ReasonsOf<'overloaded'>;
 
 /** Who gets a request now, or why nobody does. */
 export type Target =

@@ -3,8 +3,8 @@ import type { Readable } from 'node:stream';
 import type {} from '@fastify/reply-from';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { NodeTls, UpstreamNode } from '../../cluster/node.ts';
+import { errorBody, type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import { Accounting } from '../../exchange/accounting.ts';
-import { errorBody, type GatewayError, INTERNAL_ERROR, TARGET_MALFORMED } from '../../exchange/errors.ts';
 import { publicLocation, redirectTargetOf } from '../../exchange/forward/location-policy.ts';
 import { RequestWait, type WaitOwner, type WaitServices } from '../../exchange/forward/request-wait.ts';
 import { afterFailure, afterHead, type NotRelayed } from '../../exchange/forward/verdict.ts';
@@ -172,11 +172,12 @@ export class ConsolePage implements WaitOwner {
     contain(() => this.#wait.leave(), this.#report);
     contain(() => this.#count(null), this.#report);
     if (raw.writableEnded) return;
-    this.#account.reason = INTERNAL_ERROR.reason;
+    const internal = gatewayError('internal_error');
+    this.#account.reason = internal.reason;
     contain(
       () => {
         if (raw.headersSent) raw.destroy();
-        else this.#answer(INTERNAL_ERROR);
+        else this.#answer(internal);
       },
       (thrown) => {
         this.#report(thrown);
@@ -243,7 +244,7 @@ export class ConsolePage implements WaitOwner {
       // The plugin refuses paths that it could resolve against another origin.
       if ((error as { statusCode?: unknown }).statusCode !== 400) throw error;
       this.#count(null);
-      this.giveUp(TARGET_MALFORMED);
+      this.giveUp(gatewayError('target_malformed'));
     }
   }
 
