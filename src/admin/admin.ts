@@ -33,6 +33,9 @@ export interface AdminOptions {
   readonly now?: () => number;
 }
 
+/** Why no requests should be sent here now. */
+type NotReady = 'draining' | 'discovery_incomplete' | 'no_worker';
+
 const PATHS = [
   '/metrics',
   '/health/live',
@@ -74,6 +77,8 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
       ),
   }) as unknown as FastifyInstance;
   app.server.prependListener('request', knowResponse);
+  // Node would answer 417 by itself, and what is wrong with the body would be answered once more.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   app.addHook('onListen', async () => {
     // A connection that could not be accepted.
     app.server.on('error', (error) => errors.report('admin', error));
@@ -81,6 +86,11 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('cache-control', 'no-store');
   });
+  function notReady(): NotReady | null {
+    if (draining()) return 'draining';
+    if (!cluster.view.complete) return 'discovery_incomplete';
+    return workers?.()?.every(({ state }) => state !== 'serving') ? 'no_worker' : null;
+  }
   let rendering: Promise<string> | null = null;
   /** One text for all who ask while it is made: a connection can ask for it a thousand times in one packet. */
   function render(): Promise<string> {
@@ -95,14 +105,8 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     return reason === null ? { status: 'live' } : reply.code(503).send({ status: 'not live', reason });
   });
   app.get('/health/ready', async (_request, reply) => {
-    if (draining()) return reply.code(503).send({ status: 'not ready', reason: 'draining' });
-    if (!cluster.view.complete) {
-      return reply.code(503).send({ status: 'not ready', reason: 'discovery_incomplete' });
-    }
-    if (workers?.()?.every(({ state }) => state !== 'serving')) {
-      return reply.code(503).send({ status: 'not ready', reason: 'no_worker' });
-    }
-    return { status: 'ready' };
+    const reason = notReady();
+    return reason === null ? { status: 'ready' } : reply.code(503).send({ status: 'not ready', reason });
   });
   app.get('/status', async () => {
     await refresh();

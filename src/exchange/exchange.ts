@@ -1,12 +1,11 @@
+import { type GatewayError, gatewayError } from '../errors/gateway-error.ts';
 import { cancelledId } from '../routing/query-context.ts';
 import type { Route } from '../routing/route.ts';
 import { Accounting } from './accounting.ts';
 import { Cancel } from './druid/cancel.ts';
 import { answerFromDruid } from './druid/status-pages.ts';
-import type { GatewayError } from './errors.ts';
 import { ProxiedRequest, type UpstreamRequestTemplate } from './forward/proxied-request.ts';
 import { RequestBody } from './forward/request-body.ts';
-import { waitError } from './forward/wait-error.ts';
 import { forwardedHead, requestFault } from './forwarded-head.ts';
 import { AnsweredRequest } from './internal-error.ts';
 import { answer, answerError } from './own-answers/answer.ts';
@@ -63,7 +62,7 @@ export function createExchange(services: ExchangeServices): Exchange {
     template: UpstreamRequestTemplate,
   ): void {
     if (pressure.high) {
-      refuse(client, waitError('overloaded'));
+      refuse(client, gatewayError('overloaded'));
       return;
     }
     retryBudget.deposit(client.head.receivedAt);
@@ -131,12 +130,12 @@ export function createExchange(services: ExchangeServices): Exchange {
   function take(client: ClientSide): boolean {
     const fault = requestFault(client.head);
     if (fault !== null) {
-      refuse(client, { status: 400, reason: 'request_malformed', message: fault, closes: true });
+      refuse(client, gatewayError('request_malformed', { message: fault, closes: true }));
       return true;
     }
     const route = services.route(client.head.method, client.head.target);
     if (route.kind === 'console') return false;
-    if (route.kind === 'refused') refuse(client, route);
+    if (route.kind === 'refused') refuse(client, route.error);
     else dispatch(client, route);
     return true;
   }

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type {} from '@fastify/reply-from';
 import type { FastifyReply } from 'fastify';
 import type { UpstreamNode } from '../../cluster/node.ts';
-import { type Patience, quietLimit } from '../../exchange/forward/time-limits.ts';
+import { quietLimit, type UpstreamTimeouts } from '../../exchange/forward/time-limits.ts';
 import type {
   NodeSender,
   UpstreamCall,
@@ -22,9 +22,9 @@ const DUMPED_BYTES = 64 * 1024;
 const DUMPED_MS = 1_000;
 
 /** With so many pieces out at its client, a page is not read on until all are back. */
-const MOST_LENT = 2;
+const MOST_BORROWED = 2;
 
-export interface PageSenderOptions extends Patience {
+export interface PageSenderOptions extends UpstreamTimeouts {
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;
 }
@@ -49,7 +49,7 @@ class PageCall implements UpstreamCall {
   #stream: PageStream | null = null;
   #reading = false;
   #over = false;
-  #lent = 0;
+  #borrowed = 0;
 
   constructor(
     node: UpstreamNode,
@@ -64,7 +64,7 @@ class PageCall implements UpstreamCall {
   }
 
   ask(reply: FastifyReply, path: string): this {
-    this.#node.outstanding++;
+    this.#node.begin();
     try {
       reply.from(path, {
         method: this.#request.method as 'GET',
@@ -142,15 +142,15 @@ class PageCall implements UpstreamCall {
 
   #take(stream: PageStream, chunk: Buffer): void {
     if (this.#over) return;
-    this.#lent++;
-    if (this.#lent >= MOST_LENT) stream.pause();
+    this.#borrowed++;
+    if (this.#borrowed >= MOST_BORROWED) stream.pause();
     this.#handler.onData(chunk, this.#lease);
     this.#handler.onRest();
   }
 
   #returned(): void {
-    this.#lent--;
-    if (this.#lent === 0 && !this.#over) this.#stream?.resume();
+    this.#borrowed--;
+    if (this.#borrowed === 0 && !this.#over) this.#stream?.resume();
   }
 
   #fail(kind: UpstreamFailureKind): void {
@@ -173,7 +173,7 @@ class PageCall implements UpstreamCall {
 
   #finish(): void {
     this.#over = true;
-    this.#node.outstanding--;
+    this.#node.end();
   }
 }
 

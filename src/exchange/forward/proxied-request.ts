@@ -1,4 +1,5 @@
 import type { NodeOutcome, UpstreamNode } from '../../cluster/node.ts';
+import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import { contain } from '../../faults/internal-errors.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
@@ -8,7 +9,6 @@ import type { ForwardRoute } from '../../routing/route.ts';
 import type { Target, UnavailableReason } from '../../routing/target.ts';
 import { queryKindOf } from '../../routing/tiers/tier-selector.ts';
 import type { Accounting } from '../accounting.ts';
-import type { GatewayError } from '../errors.ts';
 import { failRequest } from '../internal-error.ts';
 import { answerError } from '../own-answers/answer.ts';
 import { redirect } from '../own-answers/redirect.ts';
@@ -30,7 +30,6 @@ import { RequestWait, type WaitOwner } from './request-wait.ts';
 import { TargetChoice } from './target-choice.ts';
 import { totalLimit, upstreamTimeouts } from './time-limits.ts';
 import { afterFailure, afterHead, type NotRelayed } from './verdict.ts';
-import { CLIENT_BUSY } from './wait-error.ts';
 
 /** What is sent upstream, apart from whom it is sent to. */
 export interface UpstreamRequestTemplate {
@@ -284,7 +283,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     if (this.#permit.held) return true;
     const { limitReached: limit } = this.#permit;
     if (limit === 'client') {
-      this.giveUp(CLIENT_BUSY);
+      this.giveUp(gatewayError('too_many_requests'));
       return false;
     }
     const first = this.#wait === null;
@@ -370,7 +369,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   /** Ends an attempt whose answer is not for the client: sends the request again or answers for Druid. */
   #apply(verdict: NotRelayed): void {
     const queryId = this.#tracker?.id;
-    if (verdict.error.status === 504) this.#cancelQuery();
+    if (verdict.error.reason === 'upstream_timeout') this.#cancelQuery();
     this.#leaveNode();
     const { view } = this.#services.cluster;
     if (verdict.outcome !== null) this.#report(verdict.outcome);

@@ -43,7 +43,7 @@ export function upstreamTimeouts(
 }
 
 /** What is usual, in milliseconds; 0 is for ever. */
-export interface Patience {
+export interface UpstreamTimeouts {
   /** Time from the request to the answer's whole head, whatever comes before that. */
   readonly responseTimeoutMs: number;
   /** Time between two bytes of the answer's body. */
@@ -52,13 +52,13 @@ export interface Patience {
 
 /** How long a node may be quiet, in milliseconds: until its answer's head, or (`headed`) behind it; 0 is for ever. */
 export function quietLimit(
-  { responseTimeoutMs, idleTimeoutMs: idlePatienceMs }: UpstreamRequest,
-  { responseTimeoutMs, idleTimeoutMs }: Patience,
+  own: UpstreamRequest,
+  { responseTimeoutMs, idleTimeoutMs }: UpstreamTimeouts,
   headed: boolean,
 ): number {
-  if (!headed) return responseTimeoutMs ?? responseTimeoutMs;
-  if (idlePatienceMs !== undefined) return idlePatienceMs;
-  return idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, responseTimeoutMs ?? 0);
+  if (!headed) return own.responseTimeoutMs ?? responseTimeoutMs;
+  if (own.idleTimeoutMs !== undefined) return own.idleTimeoutMs;
+  return idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, own.responseTimeoutMs ?? 0);
 }
 
 /** The limit of the whole exchange, never below what the query says itself, but what a timer can hold; 0 is none. */

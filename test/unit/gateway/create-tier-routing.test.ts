@@ -26,7 +26,7 @@ test.each([
   ['{ tiers: { hot: druid/broker, _default_tier: druid/broker } }', 'druid/broker'],
   ['{ rules: [{ match: { user: a }, service: druid/broker }], strategies: [manual] }', 'druid/broker'],
 ])('with one service, as in %s, nothing is chosen, read or polled', (brokers, service) => {
-  expect(placing(brokers)).toEqual({ services: new Set([service]), placer: null, rules: null });
+  expect(placing(brokers)).toEqual({ services: new Set([service]), tierSelector: null, rules: null });
 });
 
 test('with more of them there is something to choose, and load rules unless they are switched off', async () => {
