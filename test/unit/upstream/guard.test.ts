@@ -486,12 +486,12 @@ describe('what throws', () => {
     server.script = () => {};
     const slow = ask();
     const faulty = new Listener();
-    const request = Object.defineProperty({ ...REQUEST }, 'patienceMs', { get: () => fault('patience') });
-    throwing.add('patience');
+    const request = Object.defineProperty({ ...REQUEST }, 'responseTimeoutMs', { get: () => fault('limit') });
+    throwing.add('limit');
     upstreams.send(node, request, faulty);
     expect(faulty.heard).toEqual([]);
     await until(() => faulty.heard.length === 1);
-    expect(faulty.heard).toEqual(['Error: patience']);
+    expect(faulty.heard).toEqual(['Error: limit']);
     expect(node.outstanding).toBe(1);
     for (const socket of server.sockets) socket.write(OK);
     await until(() => slow.heard.includes('end'));
