@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { errorBody, type GatewayError } from '../exchange/errors.ts';
+import { errorBody, type GatewayError, gatewayError } from '../errors/gateway-error.ts';
 
 export interface GuardOptions {
   /** Host names that the listener is called by, besides IP addresses and localhost. */
@@ -21,22 +21,9 @@ export interface Guard {
   readonly action: Hook;
 }
 
-const HOST_REFUSED: GatewayError = {
-  status: 421,
-  reason: 'host_not_allowed',
-  message:
-    'The admin listener is not called by this host name; use its address, or add the name to admin.allowedHosts.',
-};
-const CROSS_SITE: GatewayError = {
-  status: 403,
-  reason: 'cross_site',
-  message: 'A page in a browser sent this request; the admin listener answers operators only.',
-};
-const TOKEN_NEEDED: GatewayError = {
-  status: 401,
-  reason: 'token_required',
-  message: 'Actions need the token of admin.tokenFile, as Authorization: Bearer TOKEN.',
-};
+const HOST_REFUSED = gatewayError('host_not_allowed');
+const CROSS_SITE = gatewayError('cross_site');
+const TOKEN_NEEDED = gatewayError('token_required');
 
 /**
  * Who may read and act. A page can make an operator's browser ask any address; the browser then says so in

@@ -18,9 +18,17 @@ export interface HealthSources {
 /** Paths that change nothing and name no secret: open to whoever reaches the listener. */
 export const HEALTH_PATHS = ['/metrics', '/health/live', '/health/ready'];
 
+/** Why no requests should be sent here now. */
+type NotReady = 'draining' | 'discovery_incomplete' | 'no_worker';
+
 /** `/metrics`, `/health/live` and `/health/ready`. */
 export function registerHealth(app: FastifyInstance, sources: HealthSources): void {
   const { cluster, metrics, workers, notLive = () => null, draining } = sources;
+  function notReady(): NotReady | null {
+    if (draining()) return 'draining';
+    if (!cluster.view.complete) return 'discovery_incomplete';
+    return workers?.()?.every(({ state }) => state !== 'serving') ? 'no_worker' : null;
+  }
   let rendering: Promise<string> | null = null;
   /** One text for all who ask while it is made: a connection can ask for it a thousand times in one packet. */
   function render(): Promise<string> {
@@ -35,13 +43,7 @@ export function registerHealth(app: FastifyInstance, sources: HealthSources): vo
     return reason === null ? { status: 'live' } : reply.code(503).send({ status: 'not live', reason });
   });
   app.get('/health/ready', async (_request, reply) => {
-    if (draining()) return reply.code(503).send({ status: 'not ready', reason: 'draining' });
-    if (!cluster.view.complete) {
-      return reply.code(503).send({ status: 'not ready', reason: 'discovery_incomplete' });
-    }
-    if (workers?.()?.every(({ state }) => state !== 'serving')) {
-      return reply.code(503).send({ status: 'not ready', reason: 'no_worker' });
-    }
-    return { status: 'ready' };
+    const reason = notReady();
+    return reason === null ? { status: 'ready' } : reply.code(503).send({ status: 'not ready', reason });
   });
 }

@@ -51,6 +51,8 @@ export function createListener({ errors, paths, tls }: ListenerOptions): Fastify
   } as Parameters<typeof fastify>[0]) as unknown as FastifyInstance;
   if (tls !== undefined) endHandshakes(app.server as Server, REQUEST_MS, errors);
   app.server.prependListener('request', knowResponse);
+  // Node would answer 417 by itself, and what is wrong with the body would be answered once more.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   app.addHook('onListen', async () => {
     // A connection that could not be accepted.
     app.server.on('error', (error) => errors.report('admin', error));

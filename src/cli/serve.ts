@@ -5,7 +5,7 @@ import { createGateway } from '../gateway/gateway.ts';
 import { createLogger, endLogger, lastLog } from '../logs/logger.ts';
 import { forTimer } from '../time/timer.ts';
 import { version } from '../version.ts';
-import type { SourceArguments } from './arguments.ts';
+import type { SourceArguments } from './command.ts';
 
 /** What closing may take beyond the configured delay and drain: connections to ZooKeeper and the nodes. */
 const CLOSE_SLACK_MS = 10_000;

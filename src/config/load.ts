@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs';
-import { complete, derivePaths, merge } from './complete.ts';
 import { druidPropertiesSource } from './druid-properties-source.ts';
 import { type Environment, environmentSource, ownVariables } from './environment-source.ts';
-import { type Flags, flagsSource } from './flags-source.ts';
+import type { Flags } from './flags.ts';
+import { flagsSource } from './flags-source.ts';
+import { derivePaths, merge } from './merge.ts';
 import { givesPassword, oneSourceOfPassword } from './password.ts';
 import { ConfigError, problem } from './problems.ts';
 import type { Config } from './schema.ts';
-import { isTree, type Tree } from './schema-walk.ts';
+import { isTree } from './schema-walk.ts';
 import type { ConfigSource } from './source.ts';
-import { validate, validateTogether, whereOf } from './validate.ts';
+import { complete, validateTogether, whereOf } from './validate.ts';
 import { codeOf, yamlSource } from './yaml-source.ts';
 
 export interface ConfigSources {
@@ -41,8 +42,9 @@ export function loadConfig(given: ConfigSources): Config {
   const sources = oneSourceOfPassword(read);
   const early = sources.flatMap(({ problems }) => problems);
   const merged = merge(sources.map(({ value }) => value));
-  const tree = derivePaths(complete(isTree(merged) ? merged : {}) as Tree);
-  const wrong = validate(tree, sources);
+  // A copy, as defaults are filled into it, and messages look at what the sources say.
+  const tree = derivePaths(structuredClone(isTree(merged) ? merged : {}));
+  const wrong = complete(tree, sources);
   const problems = [...early, ...wrong, ...(wrong.length === 0 ? validateTogether(tree, sources) : [])];
   if (problems.length > 0) throw new ConfigError(problems);
   return freeze(withSecrets(tree as unknown as Config, sources));

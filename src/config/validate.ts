@@ -8,12 +8,15 @@ import type { ConfigSource } from './source.ts';
 import { validateBrokers } from './validate-brokers.ts';
 import { validateListeners } from './validate-listeners.ts';
 
-const ajv = new Ajv({ allErrors: true, strict: false });
+const ajv = new Ajv({ allErrors: true, strict: false, useDefaults: true });
 for (const [name, check] of Object.entries(FORMATS)) ajv.addFormat(name, check);
 const check = ajv.compile(ConfigSchema);
 
-/** All that is wrong with a completed tree, each with where it was written. */
-export function validate(tree: unknown, sources: readonly ConfigSource[]): string[] {
+/**
+ * Fills defaults into a tree of what was given, in place, in optional sections only where they are given. Returns all
+ * that is wrong with it, each with where it was written; what does not fit the schema stays as it is.
+ */
+export function complete(tree: unknown, sources: readonly ConfigSource[]): string[] {
   if (check(tree)) return [];
   const problems = (check.errors ?? []).map((error) => describe(error, tree, sources));
   return [...new Set(problems)];

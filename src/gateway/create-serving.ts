@@ -147,14 +147,12 @@ export function createServing(options: ServingOptions): Serving {
     },
     ...(config.listen.tls === undefined ? {} : { tls: listenTls(config.listen.tls) }),
     console: {
-      cluster,
-      waitQueue,
+      relayPage(client, sender) {
+        inFlight++;
+        exchange.relayPage(client, sender);
+      },
       now,
-      begins: () => void inFlight++,
-      sink,
       errors,
-      options: exchangeOptions,
-      trusts: exchangeOptions.trusts,
       connectTimeoutMs: upstream.connectTimeout,
       responseTimeoutMs: upstream.responseTimeout,
       idleTimeoutMs: upstream.idleTimeout,

@@ -4,7 +4,7 @@ import type { BufferLease } from '../../http/buffer-lease.ts';
 import { type HeaderBlock, without } from '../../http/header-block.ts';
 import { cancelTarget } from '../../routing/query-context.ts';
 import type { RunningQueries } from '../druid/running-queries.ts';
-import type { UpstreamCall, UpstreamHandler, Upstreams } from '../ports/upstream.ts';
+import type { NodeSender, UpstreamCall, UpstreamHandler } from '../ports/upstream.ts';
 
 /** Headers that a cancel does not have. */
 const OF_THE_BODY: ReadonlySet<string> = new Set(['content-type', 'content-encoding', 'accept-encoding']);
@@ -15,7 +15,7 @@ const NO_IDS: readonly string[] = [];
 
 /** What a cancel of the gateway's own needs. */
 export interface CancelServices {
-  readonly upstreams: Upstreams;
+  readonly upstreams: NodeSender;
   readonly errors: InternalErrors;
 }
 

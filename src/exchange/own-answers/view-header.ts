@@ -45,6 +45,10 @@ export class ViewingClient implements ClientSide {
     return this.#client.begun;
   }
 
+  get over(): boolean {
+    return this.#client.over;
+  }
+
   invite(): void {
     this.#client.invite();
   }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { UpstreamNode } from '../../../../src/cluster/node.ts';
 import { createAddressSet } from '../../../../src/net/address-set.ts';
 import { createAddressMap } from '../../../../src/routing/redirect/address-map.ts';
 import {
@@ -7,7 +8,7 @@ import {
   type RedirectOptions,
 } from '../../../../src/routing/redirect/redirect-policy.ts';
 
-const node = { origin: 'http://10.0.0.7:8081', hostAndPort: '10.0.0.7:8081', outstanding: 0, share: 1 };
+const node = new UpstreamNode('http://10.0.0.7:8081');
 
 describe('the address map', () => {
   const map = createAddressMap([
