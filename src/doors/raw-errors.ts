@@ -1,14 +1,12 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { errorBody, type GatewayError } from '../exchange/errors.ts';
+import { errorBody, type GatewayError, gatewayError } from '../errors/gateway-error.ts';
 import { sayLast, sayLastAlone } from './last-word.ts';
 
-const METHOD_NOT_ALLOWED: GatewayError = {
-  status: 405,
-  reason: 'method_not_allowed',
+const NO_TUNNELS = gatewayError('method_not_allowed', {
   message: 'The gateway does not open tunnels.',
   allow: 'GET, HEAD, POST, PUT, DELETE, OPTIONS',
-};
+});
 
 /** Answers what never became a request: bytes that are not HTTP, too large a head, a head that took too long. */
 export function answerClientError(error: Error & { code?: string }, socket: Socket, id: string): void {
@@ -28,21 +26,17 @@ export function answerTimeout(socket: Socket, id: string): void {
 
 /** Answers CONNECT, with which `node:http` leaves the connection to us, without a listener for its errors. */
 export function answerConnect(socket: Socket, id: string): void {
-  sayLastAlone(socket, rawAnswer(METHOD_NOT_ALLOWED, id));
+  sayLastAlone(socket, rawAnswer(NO_TUNNELS, id));
 }
 
 function clientError(code: string | undefined): GatewayError {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
-      return {
-        status: 431,
-        reason: 'headers_too_large',
-        message: 'The headers of the request are too large.',
-      };
+      return gatewayError('headers_too_large');
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return { status: 408, reason: 'request_timeout', message: 'The request did not arrive in time.' };
+      return gatewayError('request_timeout');
     default:
-      return { status: 400, reason: 'request_malformed', message: 'The request is not valid HTTP/1.1.' };
+      return gatewayError('request_malformed');
   }
 }
 

@@ -147,15 +147,12 @@ export function createServing(options: ServingOptions): Serving {
     },
     ...(config.listen.tls === undefined ? {} : { tls: listenTls(config.listen.tls) }),
     console: {
-      cluster,
-      waitQueue,
+      relayPage(client, sender) {
+        inFlight++;
+        exchange.relayPage(client, sender);
+      },
       now,
-      begins: () => void inFlight++,
-      sink,
       errors,
-      options: exchangeOptions,
-      trusts: exchangeOptions.trusts,
-      showNode: upstream.showNode,
       connectTimeoutMs: upstream.connectTimeout,
       responseTimeoutMs: upstream.responseTimeout,
       idleTimeoutMs: upstream.idleTimeout,
@@ -199,7 +196,7 @@ export function createServing(options: ServingOptions): Serving {
 }
 
 function exchangeOptionsOf(
-  { brokers, forwarded, limits, parking, queries, upstream }: Config,
+  { admin, brokers, forwarded, limits, parking, queries, upstream }: Config,
   { services }: TierRouting,
 ): ExchangeOptions {
   return {
@@ -221,6 +218,7 @@ function exchangeOptionsOf(
     showNode: upstream.showNode,
     maxPerNode: upstream.maxRequestsPerNode,
     trusts: createAddressSet(forwarded.trust),
+    showsView: createAddressSet(admin.viewClients),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Role } from '../discovery/discovery.ts';
+import type { GatewayError } from '../errors/gateway-error.ts';
 
 /**
  * What kind of request this is; retries, deadlines and metrics go by it.
@@ -22,14 +23,6 @@ export type LocalName =
   | 'self-discovered-status'
   | 'options';
 
-/** Why a request is refused before anything is decided. */
-export type RefusalReason =
-  | 'target_malformed'
-  | 'path_denied'
-  | 'path_unknown'
-  | 'method_not_allowed'
-  | 'proxy_destination_unknown';
-
 export type Route =
   | {
       readonly kind: 'forward';
@@ -40,14 +33,6 @@ export type Route =
     }
   | { readonly kind: 'console'; readonly target: string }
   | { readonly kind: 'local'; readonly name: LocalName; readonly target: string; readonly allow?: string }
-  | {
-      readonly kind: 'refused';
-      readonly status: 400 | 404 | 405;
-      readonly reason: RefusalReason;
-      /** One sentence that says what was wrong and what to do. */
-      readonly message: string;
-      /** For 405: the value of `Allow`. */
-      readonly allow?: string;
-    };
+  | { readonly kind: 'refused'; readonly error: GatewayError };
 
 export type ForwardRoute = Extract<Route, { kind: 'forward' }>;

@@ -1,4 +1,5 @@
 import type { MasterRole, Role } from '../discovery/discovery.ts';
+import { type GatewayError, gatewayError } from '../errors/gateway-error.ts';
 import { canonicalPath, hidesSeparators } from './canonical-path.ts';
 import {
   classOf,
@@ -11,7 +12,7 @@ import {
   roleOf,
   roleOfOpened,
 } from './path-table.ts';
-import type { RefusalReason, Route } from './route.ts';
+import type { Route } from './route.ts';
 import { checkTarget, splitTarget } from './target-check.ts';
 
 export interface RouterOptions {
@@ -49,11 +50,7 @@ export function createRouter({ allow }: RouterOptions): Router {
       if (destination === 'coordinator' || destination === 'overlord') {
         return byProxy(method, destination, rest, query);
       }
-      return refused(
-        400,
-        'proxy_destination_unknown',
-        'The only destinations below /proxy are /proxy/coordinator and /proxy/overlord.',
-      );
+      return refused(gatewayError('proxy_destination_unknown'));
     }
     const canonical = canonicalPath(path);
     if (canonical === null || isDenied(canonical)) {
@@ -85,7 +82,7 @@ export function createRouter({ allow }: RouterOptions): Router {
     if (method === 'OPTIONS' && target === '*') return options(target, FORWARDED);
     if (!METHODS.has(method) && method !== 'OPTIONS') return notAllowed(FORWARDED);
     const fault = checkTarget(target);
-    if (fault !== null) return refused(400, 'target_malformed', fault);
+    if (fault !== null) return refused(gatewayError('target_malformed', { message: fault }));
     const { path, query } = splitTarget(target);
     if (method !== 'OPTIONS') return byPath(method, target, path, query);
     const route = byPath('GET', target, path, query);
@@ -96,9 +93,9 @@ export function createRouter({ allow }: RouterOptions): Router {
 
 function separators(): Route {
   return refused(
-    400,
-    'target_malformed',
-    'Encoded slashes, backslashes and semicolons can stand in the names of a path only.',
+    gatewayError('target_malformed', {
+      message: 'Encoded slashes, backslashes and semicolons can stand in the names of a path only.',
+    }),
   );
 }
 
@@ -115,23 +112,18 @@ function options(target: string, allow: string): Route {
 }
 
 function notAllowed(allow: string): Route {
-  return {
-    kind: 'refused',
-    status: 405,
-    reason: 'method_not_allowed',
-    message: `The method is not allowed here; allowed are ${allow}.`,
-    allow,
-  };
+  const message = `The method is not allowed here; allowed are ${allow}.`;
+  return refused(gatewayError('method_not_allowed', { message, allow }));
 }
 
 function denied(): Route {
-  return refused(404, 'path_denied', "This path belongs to Druid's internal traffic and is not served here.");
+  return refused(gatewayError('path_denied'));
 }
 
 function unknown(): Route {
-  return refused(404, 'path_unknown', 'No Druid API that is served here has this path.');
+  return refused(gatewayError('path_unknown'));
 }
 
-function refused(status: 400 | 404, reason: RefusalReason, message: string): Route {
-  return { kind: 'refused', status, reason, message };
+function refused(error: GatewayError): Route {
+  return { kind: 'refused', error };
 }

@@ -6,6 +6,9 @@ import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 /**
  * Ends connections whose TLS handshake fails or takes longer than it may. There is nobody to answer: what is written
  * to such a connection stays in it for ever. Node's own limit begins anew with every byte that comes.
+ *
+ * The same holds for one whose encryption breaks later, by bytes that are none, an end that was not announced, or too
+ * many renegotiations: Node tells so, and leaves it open.
  */
 export function endHandshakes(server: HttpServer, limitMs: number, errors: InternalErrors): void {
   /** Of connections whose handshake is not done, by both ends' addresses. */
@@ -24,7 +27,10 @@ export function endHandshakes(server: HttpServer, limitMs: number, errors: Inter
       if (late.get(ends) === timer) late.delete(ends);
     });
   });
-  server.prependListener('secureConnection', (socket: TLSSocket) => clearTimeout(late.get(endsOf(socket))));
+  server.prependListener('secureConnection', (socket: TLSSocket) => {
+    clearTimeout(late.get(endsOf(socket)));
+    socket.on('error', () => contain(() => socket.destroy(), report));
+  });
 }
 
 /** What an encrypted connection has in common with the one that it goes over, and with no other one that is open. */

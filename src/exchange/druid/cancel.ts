@@ -1,4 +1,5 @@
 import type { UpstreamNode } from '../../cluster/node.ts';
+import { gatewayError } from '../../errors/gateway-error.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import { type HeaderBlock, without } from '../../http/header-block.ts';
@@ -6,7 +7,6 @@ import { relayedHead } from '../../http/response-framing.ts';
 import type { AnswerHead } from '../../http/response-head.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
 import type { Accounting } from '../accounting.ts';
-import { waitError } from '../forward/wait-error.ts';
 import { failRequest } from '../internal-error.ts';
 import { answerError } from '../own-answers/answer.ts';
 import type { ClientEvents, ClientSide } from '../ports/client.ts';
@@ -152,13 +152,10 @@ export class Cancel implements ClientEvents, CollectorEvents {
     if (merged === 'unknown') {
       const said = this.#answers.filter((candidate) => candidate?.status === 404).length;
       const all = this.#answers.length + this.#outstanding;
-      answerError(this.#client, this.#account, {
-        status: 504,
-        reason: 'cancel_unknown',
-        message: `${all - said} of ${all} Brokers did not say whether they run the query; it may go on.`,
-      });
+      const message = `${all - said} of ${all} Brokers did not say whether they run the query; it may go on.`;
+      answerError(this.#client, this.#account, gatewayError('cancel_unknown', { message }));
     } else if (merged === 'absent') {
-      answerError(this.#client, this.#account, waitError('no_ready_broker'));
+      answerError(this.#client, this.#account, gatewayError('no_ready_broker'));
     } else {
       relayAnswer(this.#client, this.#account, merged);
     }

@@ -5,7 +5,7 @@ import { type HeaderBlock, without } from '../../http/header-block.ts';
 import { cancelTarget, type QueryIds } from '../../routing/query-context.ts';
 import type { QueryKind } from '../../routing/tiers/query-traits.ts';
 import type { RunningQueries } from '../druid/running-queries.ts';
-import type { UpstreamCall, UpstreamHandler, Upstreams } from '../ports/upstream.ts';
+import type { NodeSender, UpstreamCall, UpstreamHandler } from '../ports/upstream.ts';
 
 /** Headers that a cancel does not have. */
 const OF_THE_BODY: ReadonlySet<string> = new Set(['content-type', 'content-encoding', 'accept-encoding']);
@@ -18,7 +18,7 @@ const BY_NATIVE = ['queryId', 'sqlQueryId'] as const;
 
 /** What a cancel of the gateway's own needs. */
 export interface CancelServices {
-  readonly upstreams: Upstreams;
+  readonly upstreams: NodeSender;
   readonly errors: InternalErrors;
 }
 

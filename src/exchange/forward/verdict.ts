@@ -1,7 +1,8 @@
 import type { NodeOutcome } from '../../cluster/node.ts';
 import type { Role } from '../../discovery/discovery.ts';
+import type { PlainReason } from '../../errors/catalogue.ts';
+import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import type { RouteClass } from '../../routing/route.ts';
-import type { GatewayError } from '../errors.ts';
 import type { UpstreamFailure } from '../ports/upstream.ts';
 
 /** Classes that may reach Druid twice: they change nothing, or a second time changes nothing more. */
@@ -37,43 +38,19 @@ export type Verdict =
     }
   | { readonly kind: 'fail'; readonly outcome: NodeOutcome | null; readonly error: GatewayError };
 
-const LEADER_UNREACHABLE: GatewayError = {
-  status: 503,
-  reason: 'leader_unreachable',
-  message: 'The leader of this role cannot be reached at the moment; try again.',
-  retryAfter: 1,
-};
-const NO_BROKER: GatewayError = {
-  status: 503,
-  reason: 'no_ready_broker',
+const LEADER_UNREACHABLE = gatewayError('leader_unreachable');
+const NO_BROKER = gatewayError('no_ready_broker', {
   message: 'No Broker can be reached at the moment; try again.',
-  retryAfter: 1,
-};
-const LEADER_MOVED: GatewayError = {
-  status: 503,
-  reason: 'leader_moved',
-  message: 'Leadership of this role is moving and the request was not processed; try again.',
-  retryAfter: 1,
-};
-const LEADER_INITIALISING: GatewayError = {
-  status: 503,
-  reason: 'leader_initialising',
+});
+const LEADER_MOVED = gatewayError('leader_moved');
+const LEADER_INITIALISING = gatewayError('leader_initialising', {
   message: 'The leader of this role is not ready yet; try again.',
-  retryAfter: 1,
-};
-const BROKER_UNAVAILABLE: GatewayError = {
-  status: 503,
-  reason: 'broker_unavailable',
-  message: 'The Broker is not available at the moment; try again.',
-  retryAfter: 1,
-};
-const REDIRECT_UNKNOWN: GatewayError = {
-  status: 502,
-  reason: 'redirect_unknown',
-  message: 'Druid redirected the request to a place that the gateway does not know.',
-};
+});
+const BROKER_UNAVAILABLE = gatewayError('broker_unavailable');
+const REDIRECT_UNKNOWN = gatewayError('redirect_unknown');
 
 export type NotRelayed = Exclude<Verdict, { kind: 'relay' }>;
+export type Again = Extract<Verdict, { kind: 'again' }>;
 
 /** What clients follow to another place. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
@@ -93,33 +70,19 @@ export function afterFailure(failure: UpstreamFailure, attempt: AttemptContext):
         error: master ? LEADER_UNREACHABLE : NO_BROKER,
       };
     case 'reset': {
-      const error = resetError(attempt.class);
+      const error = withFate('upstream_reset', attempt.class);
       if (failure.answered || !mayRepeat(attempt)) return { kind: 'fail', outcome: 'reset', error };
       return { kind: 'again', outcome: 'reset', counts: true, onlyElsewhere: false, error };
     }
     case 'stale':
-      return { kind: 'fail', outcome: null, error: resetError(attempt.class) };
+      return { kind: 'fail', outcome: null, error: withFate('upstream_reset', attempt.class) };
     case 'no_answer':
     case 'stalled':
-      return {
-        kind: 'fail',
-        outcome: null,
-        error: {
-          status: 504,
-          reason: 'upstream_timeout',
-          message: `Druid did not answer in time.${fate(attempt.class)}`,
-        },
-      };
+      return { kind: 'fail', outcome: null, error: withFate('upstream_timeout', attempt.class) };
     case 'malformed':
-      return {
-        kind: 'fail',
-        outcome: 'reset',
-        error: {
-          status: 502,
-          reason: 'upstream_malformed',
-          message: `The answer to the request is no valid HTTP or its headers are too large.${fate(attempt.class)}`,
-        },
-      };
+      return { kind: 'fail', outcome: 'reset', error: withFate('upstream_malformed', attempt.class) };
+    case 'unsendable':
+      return { kind: 'fail', outcome: null, error: gatewayError('target_malformed') };
   }
 }
 
@@ -188,14 +151,9 @@ function isDruidBody(contentType: string | null): boolean {
   return contentType !== null && /json|smile/i.test(contentType);
 }
 
-function resetError(routeClass: RouteClass): GatewayError {
-  return {
-    status: 502,
-    reason: 'upstream_reset',
-    message: `The connection to Druid ended before it had answered.${fate(routeClass)}`,
-  };
-}
-
-function fate(routeClass: RouteClass): string {
-  return REPEATABLE.has(routeClass) ? '' : ' The request may or may not have been executed.';
+/** Says so where Druid may have executed a request that is not to be executed twice. */
+function withFate(reason: PlainReason, routeClass: RouteClass): GatewayError {
+  const error = gatewayError(reason);
+  if (REPEATABLE.has(routeClass)) return error;
+  return { ...error, message: `${error.message} The request may or may not have been executed.` };
 }

@@ -4,7 +4,7 @@ import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import type { ClientEvents, ClientSide, RequestHead } from '../ports/client.ts';
 
-/** A request with this header, whatever its value, gets it back with what its answer was decided on. */
+/** A request with this header, whatever its value, gets it back with what its answer was decided on, if it may know. */
 export const VIEW_HEADER = 'X-Druid-Gateway-View';
 
 /** The view in one line; names no address. `now` is in epoch milliseconds. */
@@ -43,6 +43,10 @@ export class ViewingClient implements ClientSide {
 
   get begun(): boolean {
     return this.#client.begun;
+  }
+
+  get over(): boolean {
+    return this.#client.over;
   }
 
   invite(): void {

@@ -56,6 +56,8 @@ export interface ClientSide {
   end(chunk?: Buffer, trailers?: HeaderBlock): void;
   /** A head has been handed over. */
   readonly begun: boolean;
+  /** Nothing follows: `onClose` has been called, or is just being called. */
+  readonly over: boolean;
   /** Cuts the connection so that the client cannot take what it got for a whole answer. */
   reset(): void;
 }

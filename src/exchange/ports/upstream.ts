@@ -30,9 +30,16 @@ export interface UpstreamRequest {
  * Why an attempt failed. `connect`: no connection, nothing was sent. `stale`: a connection that had served before
  * ended without a byte of an answer, most likely because the node was just closing it. `reset`: the connection ended
  * early. `no_answer`: no whole head within the response timeout. `stalled`: no body byte within the idle timeout.
- * `malformed`: not HTTP, or a head beyond the limit.
+ * `malformed`: not HTTP, or a head beyond the limit. `unsendable`: nothing was sent, since the target is not valid.
  */
-export type UpstreamFailureKind = 'connect' | 'stale' | 'reset' | 'no_answer' | 'stalled' | 'malformed';
+export type UpstreamFailureKind =
+  | 'connect'
+  | 'stale'
+  | 'reset'
+  | 'no_answer'
+  | 'stalled'
+  | 'malformed'
+  | 'unsendable';
 
 export interface UpstreamFailure {
   readonly kind: UpstreamFailureKind;
@@ -66,12 +73,16 @@ export interface UpstreamCall {
   abort(): void;
 }
 
-export interface Upstreams {
+/** Sends requests to nodes, on connections that are its own concern. */
+export interface NodeSender {
   /**
    * Sends the request; counts `node.outstanding` up, and down once when the attempt is over. Before this returns the
    * handler hears nothing but what was sent of a body; if it throws, nothing is counted and the handler hears no more.
    */
   send(node: UpstreamNode, request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall;
+}
+
+export interface Upstreams extends NodeSender {
   /** Closes connections to origins that are not in `known`, each after its running requests. */
   retain(known: ReadonlyMap<string, UpstreamNode>): void;
   close(): Promise<void>;

@@ -372,3 +372,21 @@ test('status shows the labels that nodes announce', async () => {
   expect(body).toHaveProperty('leaders.overlord.state', 'none');
   expect(JSON.stringify(body)).toContain('"labels":{"__proto__":"x"}');
 });
+
+describe('an expectation that nobody knows', () => {
+  test.each([
+    ['a body that turns out malformed', 'POST /nowhere', 'Transfer-Encoding: chunked\r\n\r\nzz\r\n'],
+    ['a length and no body', 'GET /health/live', 'Content-Length: 3\r\n\r\n'],
+    ['no body', 'GET /health/live', '\r\n'],
+  ])('is ignored: one answer to a request with %s', async (_, start, rest) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.write(`${start} HTTP/1.1\r\nHost: a\r\nExpect: something\r\n${rest}`);
+    let answers = '';
+    socket.on('data', (chunk) => {
+      answers += chunk;
+      socket.end();
+    });
+    await once(socket, 'close');
+    expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual([expect.not.stringContaining('417')]);
+  });
+});

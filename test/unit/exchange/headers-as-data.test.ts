@@ -7,7 +7,7 @@ let node: FakeUpstream;
 let gateway: Harness;
 
 async function begin(showNode = false): Promise<void> {
-  gateway = await startHarness({ exchange: { showNode }, console: { showNode } });
+  gateway = await startHarness({ exchange: { showNode } });
   gateway.cluster.brokers(node.origin);
   gateway.cluster.lead('coordinator', node.origin);
   gateway.cluster.lead('overlord', node.origin);

@@ -98,7 +98,7 @@ test.each([
   ...['GET /druid/v2/datasources/%e0%80%af', 'GET /druid/v2/datasources/%f0%80%80%af'],
 ])('what decides cannot be hidden: %s is 400', (request) => {
   const [method = '', target = ''] = request.split(' ');
-  expect(route(method, target)).toMatchObject({ status: 400 });
+  expect(route(method, target)).toMatchObject({ error: { status: 400 } });
 });
 
 describe('what is denied stays denied in every spelling', () => {

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
+import { UpstreamNode } from '../../../src/cluster/node.ts';
 import { parseAnnouncement } from '../../../src/discovery/zookeeper/announcement.ts';
 import { parseLatch } from '../../../src/discovery/zookeeper/latch.ts';
 import { createAddressSet } from '../../../src/net/address-set.ts';
@@ -90,8 +91,8 @@ function readText(text: string): void {
   connectionIdOf(text, Buffer.alloc(0), text);
   map(text);
   set(text);
-  policy?.('coordinator', text, text, { origin: text, hostAndPort: text, outstanding: 0, share: 1 });
-  policy?.('overlord', 'GET', text, { origin: text, hostAndPort: text, outstanding: 0, share: 1 });
+  policy?.('coordinator', text, text, new UpstreamNode(`http://${text}`));
+  policy?.('overlord', 'GET', text, new UpstreamNode(`http://${text}`));
   parseInterval(text);
   parsePeriod(text);
   intervalsOf(text);

@@ -16,7 +16,7 @@ function summary(found: Route): string {
     case 'console':
       return 'console';
     case 'refused':
-      return `${found.status} ${found.reason}`;
+      return `${found.error.status} ${found.error.reason}`;
   }
 }
 
@@ -183,7 +183,7 @@ test('a forwarded target is the client own bytes, less a /proxy prefix', () => {
 });
 
 test('405 and OPTIONS name the methods of the path', () => {
-  expect(route('POST', '/')).toMatchObject({ allow: 'GET, HEAD, OPTIONS' });
+  expect(route('POST', '/')).toMatchObject({ error: { allow: 'GET, HEAD, OPTIONS' } });
   expect(route('OPTIONS', '/')).toMatchObject({ allow: 'GET, HEAD, OPTIONS' });
   expect(route('OPTIONS', '/druid/v2')).toMatchObject({ allow: 'GET, HEAD, POST, PUT, DELETE, OPTIONS' });
 });
