@@ -1,12 +1,13 @@
 import { Type } from 'typebox';
 import {
   duration,
-  file,
   flag,
   formatted,
   listOf,
   optionalFlag,
   optionalInteger,
+  optionalSection,
+  secretFile,
   section,
   text,
 } from './schema-types.ts';
@@ -109,14 +110,12 @@ export const brokerSection = () =>
             'the name of the default rules',
             '_default',
           ),
-          auth: Type.Optional(
-            section(
-              {
-                user: text('A user who may read the state.', 'the name of a user'),
-                passwordFile: file('Where the password is.', "a file with the user's password"),
-              },
-              { description: 'For a secured cluster.' },
-            ),
+          auth: optionalSection(
+            {
+              user: text('A user who may read the state.', 'the name of a user'),
+              passwordFile: secretFile('Where the password is.', "a file with the user's password"),
+            },
+            { description: 'For a secured cluster.' },
           ),
         },
         {

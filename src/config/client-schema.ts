@@ -7,6 +7,8 @@ import {
   flag,
   formatted,
   listOf,
+  optionalSection,
+  secretFile,
   section,
   share,
   size,
@@ -34,31 +36,33 @@ const port = (fallback: number) =>
 export const networks = (description: string) =>
   listOf(description, formatted('One network.', 'cidr', CIDR), 'a list of networks');
 
+/** What a listener shows its clients, and what they must show it. */
+const serverTls = (what: string) =>
+  optionalSection(
+    {
+      certFile: file(`${what}: its certificate.`, "a PEM file with the server's certificate"),
+      keyFile: file('Its key.', "a PEM file with the server's key"),
+      caFile: Type.Optional(
+        file(
+          'Against what certificates of clients are checked.',
+          'a PEM file with the authorities that sign client certificates',
+        ),
+      ),
+      keyPassphraseFile: Type.Optional(
+        secretFile('For a key that is encrypted.', "a file with the key's passphrase"),
+      ),
+      requireClientCertificate: flag('Whether a client must show a certificate.', false),
+    },
+    { description: `${what}.` },
+  );
+
 /** Section `listen`: where Druid's clients come in. */
 export const listenSection = () =>
   section(
     {
       host: host('0.0.0.0'),
       port: port(8888),
-      tls: Type.Optional(
-        section(
-          {
-            certFile: file('HTTPS for clients: its certificate.', "a PEM file with the server's certificate"),
-            keyFile: file('Its key.', "a PEM file with the server's key"),
-            caFile: Type.Optional(
-              file(
-                'Against what certificates of clients are checked.',
-                'a PEM file with the authorities that sign client certificates',
-              ),
-            ),
-            keyPassphraseFile: Type.Optional(
-              file('For a key that is encrypted.', "a file with the key's passphrase"),
-            ),
-            requireClientCertificate: flag('Whether a client must show a certificate.', false),
-          },
-          { description: 'HTTPS for clients.' },
-        ),
-      ),
+      tls: serverTls('HTTPS for clients'),
     },
     { shorthand: 'address', expected: ADDRESS, description: "Where Druid's clients come in." },
   );
@@ -71,8 +75,38 @@ export const adminSection = () =>
         { host: host('127.0.0.1'), port: port(9888) },
         { shorthand: 'address', expected: ADDRESS },
       ),
+      tls: serverTls('HTTPS for operators'),
+      tokenFile: Type.Optional(
+        secretFile(
+          'Actions must show the token in this file, as `Authorization: Bearer TOKEN`. Needed, unless client certificates are, where other machines reach the listener.',
+          'a file with the token that actions need',
+        ),
+      ),
+      allowedHosts: listOf(
+        'Host names that the listener is called by, besides addresses and localhost. A page in a browser can have a name of its own lead to any address.',
+        formatted('One host name.', 'host', 'a host name or an IP address'),
+        'a list of host names',
+      ),
+      health: optionalSection(
+        {
+          listen: section(
+            { host: host('127.0.0.1'), port: port(9889) },
+            { shorthand: 'address', expected: ADDRESS },
+          ),
+        },
+        {
+          description:
+            'A second listener that has /health/* and /metrics only, for probes and scrapes from other machines.',
+        },
+      ),
+      viewClients: Type.Array(formatted('One network.', 'cidr', CIDR), {
+        description:
+          'Networks of clients that are told the view of the cluster where they ask for it by `X-Druid-Gateway-View`.',
+        default: ['127.0.0.0/8', '::1/128'],
+        expected: 'a list of networks',
+      }),
     },
-    { description: 'Metrics, health and status; without authentication, so not for the public.' },
+    { description: 'Metrics, health, status, and actions on Brokers.' },
   );
 
 /** Section `limits`: what clients may do. */

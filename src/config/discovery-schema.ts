@@ -1,12 +1,16 @@
 import { Type } from 'typebox';
+import { networks } from './client-schema.ts';
 import {
   choice,
   clientTls,
   duration,
   file,
+  flag,
   formatted,
   listOf,
+  optionalSection,
   secret,
+  secretFile,
   section,
   text,
   znode,
@@ -32,6 +36,25 @@ export const discoverySection = () =>
         ),
       ),
       snapshotMaxAge: duration('An older snapshot is not used.', 24 * 3_600_000, 1_000),
+      allow: section(
+        {
+          networks: networks('Addresses that may be named; without networks and names, anything may.'),
+          names: listOf(
+            'Host names that may be named, or their ends.',
+            formatted(
+              'One name, or the end of names.',
+              'name-suffix',
+              'a host name, or the end of one with a dot before it: .druid.internal',
+            ),
+            'a list of host names and of their ends',
+          ),
+          httpsOnly: flag('Whether nodes must be reached by TLS.', false),
+        },
+        {
+          description:
+            'What ZooKeeper may name: who can write there would be sent requests with their credentials.',
+        },
+      ),
     },
     { description: 'Where nodes are known from.' },
   );
@@ -54,52 +77,46 @@ export const zookeeperSection = () =>
       basePath: znode(
         'Below which Druid keeps everything, as `druid.zk.paths.base`.',
         'an absolute ZooKeeper path such as /druid',
-        {
-          default: '/druid',
-        },
+        '/druid',
       ),
       coordinatorPath: znode(
         'Where Coordinators are elected, as `druid.zk.paths.coordinatorPath`; by default `coordinator` below `zookeeper.basePath`.',
         'an absolute ZooKeeper path such as /druid/coordinator',
-        { derived: true },
+        '/druid/coordinator',
       ),
-      auth: Type.Optional(
-        section(
-          {
-            scheme: text(
-              'As `druid.zk.service.authScheme`.',
-              'an authentication scheme of ZooKeeper, for example digest',
-              'digest',
+      auth: optionalSection(
+        {
+          scheme: text(
+            'As `druid.zk.service.authScheme`.',
+            'an authentication scheme of ZooKeeper, for example digest',
+            'digest',
+          ),
+          user: text('As `druid.zk.service.user`.', 'the name of a user'),
+          /** There after loading, from wherever it came. */
+          password: Type.Optional(
+            secret(
+              'The password itself (`druid.zk.service.pwd`); not beside `passwordFile`.',
+              "the user's password",
             ),
-            user: text('As `druid.zk.service.user`.', 'the name of a user'),
-            /** There after loading, from wherever it came. */
-            password: Type.Optional(
-              secret(
-                'The password itself (`druid.zk.service.pwd`); not beside `passwordFile`.',
-                "the user's password",
-              ),
-            ),
-            /** Gone after loading: its content becomes `password`. */
-            passwordFile: Type.Optional(
-              file('Better than `password`: where it is.', "a file with the user's password"),
-            ),
-          },
-          { description: 'Needed where Druid runs with druid.zk.service.acl=true.' },
-        ),
+          ),
+          /** Gone after loading: its content becomes `password`. */
+          passwordFile: Type.Optional(
+            secretFile('Better than `password`: where it is.', "a file with the user's password"),
+          ),
+        },
+        { description: 'Needed where Druid runs with druid.zk.service.acl=true.' },
       ),
-      tls: Type.Optional(
-        section(
-          {
-            ...clientTls,
-            serverName: Type.Optional(
-              text(
-                'By default the host that is connected to.',
-                "the name that the server's certificate must have",
-              ),
+      tls: optionalSection(
+        {
+          ...clientTls,
+          serverName: Type.Optional(
+            text(
+              'By default the host that is connected to.',
+              "the name that the server's certificate must have",
             ),
-          },
-          { description: "TLS to ZooKeeper's secureClientPort." },
-        ),
+          ),
+        },
+        { description: "TLS to ZooKeeper's secureClientPort." },
       ),
     },
     { description: 'How ZooKeeper is reached, and the paths of Druid in it.' },

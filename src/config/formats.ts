@@ -6,6 +6,8 @@ import { isHost } from '../net/host-port.ts';
 export const FORMATS = {
   host: isHost,
   cidr: isNetwork,
+  'name-suffix': (text) =>
+    isHost(text.replace(/^\./, '')) && !/^\.?[\d.]+$/.test(text) && !text.includes(':'),
   znode: (text) => pathProblem(text) === null,
   'zookeeper-connect': isConnectString,
   'node-url': isNodeUrl,

@@ -28,10 +28,10 @@ export interface Notes {
   readonly shorthand?: Shorthand;
   /** Completes "expected ...". */
   readonly expected?: string;
+  /** Where people write secrets by mistake: what is wrong here, or in the sections around it, is not repeated. */
+  readonly nearSecret?: boolean;
   /** What it does, in sentences, for the table in docs/configuration.md and for editors. */
   readonly description?: string;
-  /** Absent, it comes from another key. */
-  readonly derived?: true;
 }
 
 const CLOSED = { additionalProperties: false } as const;
@@ -42,9 +42,13 @@ export const SIZE = 'a size such as 64KiB or 1MiB, or a number of bytes';
 /** A key without a default may be absent. */
 const withDefault = (fallback: number | undefined) => (fallback === undefined ? {} : { default: fallback });
 
-/** A section: unknown keys are errors. Every leaf begins with what it does. */
+/** A section, there with its defaults where nothing is said of it; unknown keys are errors. */
 export const section = <const P extends Record<string, TSchema>>(properties: P, notes: Notes = {}) =>
-  Type.Object(properties, { ...CLOSED, ...notes });
+  Type.Object(properties, { ...CLOSED, default: {}, ...notes });
+
+/** A section that is there only where it is given, and then with its defaults. */
+export const optionalSection = <const P extends Record<string, TSchema>>(properties: P, notes: Notes = {}) =>
+  Type.Optional(Type.Object(properties, { ...CLOSED, ...notes }));
 
 /** Milliseconds. */
 export const duration = (description: string, fallback: number, minimum = 1) =>
@@ -144,9 +148,19 @@ export const listOf = <T extends TSchema>(
 export const file = (description: string, what: string) =>
   Type.String({ description, minLength: 1, shorthand: 'file', expected: `the path of ${what}` });
 
+/** Path of a file with a secret in it. */
+export const secretFile = (description: string, what: string) =>
+  Type.String({
+    description,
+    minLength: 1,
+    shorthand: 'file',
+    nearSecret: true,
+    expected: `the path of ${what}`,
+  });
+
 /** Absolute path of a znode, without a slash at its end. */
-export const znode = (description: string, expected: string, from: { default: string } | { derived: true }) =>
-  Type.String({ description, format: 'znode', shorthand: 'znode', expected, ...from });
+export const znode = (description: string, expected: string, fallback: string) =>
+  Type.String({ description, format: 'znode', shorthand: 'znode', expected, default: fallback });
 
 /** Text that no message, log or status shows. */
 export const secret = (description: string, expected: string) =>

@@ -11,6 +11,7 @@ import {
   formatted,
   listOf,
   optionalFlag,
+  optionalSection,
   section,
   share,
   size,
@@ -21,28 +22,26 @@ const MiB = 1024 * KiB;
 
 /** What a class of requests may have of its own in `upstream`; the section's own values hold for what is not there. */
 const timeouts = (description: string) =>
-  Type.Optional(
-    section(
-      {
-        responseTimeout: Type.Optional(
-          durationOrZero('Instead of `upstream.responseTimeout`.', undefined, 'waits for ever'),
-        ),
-        idleTimeout: Type.Optional(
-          durationOrZero('Instead of `upstream.idleTimeout`.', undefined, 'waits for ever'),
-        ),
-        totalTimeout: Type.Optional(
-          durationOrZero('Instead of `upstream.totalTimeout`.', undefined, 'is no limit'),
-        ),
-      },
-      { description },
-    ),
+  optionalSection(
+    {
+      responseTimeout: Type.Optional(
+        durationOrZero('Instead of `upstream.responseTimeout`.', undefined, 'waits for ever'),
+      ),
+      idleTimeout: Type.Optional(
+        durationOrZero('Instead of `upstream.idleTimeout`.', undefined, 'waits for ever'),
+      ),
+      totalTimeout: Type.Optional(
+        durationOrZero('Instead of `upstream.totalTimeout`.', undefined, 'is no limit'),
+      ),
+    },
+    { description },
   );
 
 /** Section `upstream`: connections to Druid's nodes. */
 export const upstreamSection = () =>
   section(
     {
-      tls: Type.Optional(section(clientTls, { description: 'For nodes that announce a TLS port.' })),
+      tls: optionalSection(clientTls, { description: 'For nodes that announce a TLS port.' }),
       connectTimeout: duration('For a connection to a node.', 2_000),
       responseTimeout: durationOrZero(
         'To the first byte of an answer. A query that has a `timeout` in its context has that instead.',
@@ -86,17 +85,19 @@ export const upstreamSection = () =>
         1024 * MiB,
       ),
       maxHeaderSize: size('Largest head of an answer.', 64 * KiB, 8 * KiB, 1 * MiB),
+      showNode: flag(
+        'Whether `X-Druid-Server`, `X-Druid-Service` and `X-Druid-Version` (Druid 39), in which a node says who it is, are handed on.',
+        false,
+      ),
     },
     { description: "Connections to Druid's nodes." },
   );
 
 /** What native or SQL queries may have of their own in `queries`. */
 const ofQueries = (description: string) =>
-  Type.Optional(
-    section(
-      { cancelOnDisconnect: optionalFlag('Instead of `queries.cancelOnDisconnect`.') },
-      { description },
-    ),
+  optionalSection(
+    { cancelOnDisconnect: optionalFlag('Instead of `queries.cancelOnDisconnect`.') },
+    { description },
   );
 
 /** Section `queries`. */
@@ -124,17 +125,15 @@ export const queriesSection = () =>
 
 /** What a role may have of its own in `parking`; the section's own values hold for what is not there. */
 const waits = (description: string) =>
-  Type.Optional(
-    section(
-      {
-        maxWait: Type.Optional(durationOrZero('Instead of `parking.maxWait`.', undefined, 'never waits')),
-        maxRequests: Type.Optional(
-          count('Instead of `parking.maxRequests`.', undefined, 0, 'a whole number from 0'),
-        ),
-        maxBytes: Type.Optional(size('Instead of `parking.maxBytes`.', undefined, 0, 16 * 1024 * MiB)),
-      },
-      { description },
-    ),
+  optionalSection(
+    {
+      maxWait: Type.Optional(durationOrZero('Instead of `parking.maxWait`.', undefined, 'never waits')),
+      maxRequests: Type.Optional(
+        count('Instead of `parking.maxRequests`.', undefined, 0, 'a whole number from 0'),
+      ),
+      maxBytes: Type.Optional(size('Instead of `parking.maxBytes`.', undefined, 0, 16 * 1024 * MiB)),
+    },
+    { description },
   );
 
 /** Section `parking`: requests for which there is no leader or no ready Broker. */

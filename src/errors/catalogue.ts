@@ -1,10 +1,13 @@
 /** Druid's error categories and personas (`org.apache.druid.error.DruidException`) for each status that is sent. */
 export const CATEGORIES = {
   400: { category: 'INVALID_INPUT', persona: 'USER' },
+  401: { category: 'UNAUTHORIZED', persona: 'USER' },
+  403: { category: 'FORBIDDEN', persona: 'USER' },
   404: { category: 'NOT_FOUND', persona: 'USER' },
   405: { category: 'INVALID_INPUT', persona: 'USER' },
   408: { category: 'RUNTIME_FAILURE', persona: 'OPERATOR' },
   417: { category: 'RUNTIME_FAILURE', persona: 'OPERATOR' },
+  421: { category: 'INVALID_INPUT', persona: 'USER' },
   429: { category: 'CAPACITY_EXCEEDED', persona: 'OPERATOR' },
   431: { category: 'RUNTIME_FAILURE', persona: 'OPERATOR' },
   500: { category: 'DEFENSIVE', persona: 'DEVELOPER' },
@@ -134,7 +137,8 @@ export const REASONS = {
     status: 502,
     message: 'Druid redirected the request to a place that the gateway does not know.',
     retry: 'no',
-    meaning: 'Druid redirected to an address that is no node of the cluster',
+    meaning:
+      'a master redirected by 307 to what is no node of the cluster, or otherwise to an address instead of a name; a login at a place with a name is handed on',
     action: 'see that nodes announce the addresses that they redirect to',
   },
   cancel_unknown: {
@@ -161,7 +165,8 @@ export const REASONS = {
     status: 400,
     message: 'The target of the request is not valid.',
     retry: 'no',
-    meaning: 'the path has dot segments, encoded slashes, backslashes, parameters or the like',
+    meaning:
+      'the path has dot segments, backslashes, parameters or the like, or encoded separators outside of names',
     action: 'mend the path as the message says',
   },
   proxy_destination_unknown: {
@@ -211,6 +216,29 @@ export const REASONS = {
     retry: 'no',
     meaning: "the request's head is beyond `limits.maxHeaderSize`",
     action: 'send less (often it is cookies), or raise the limit',
+  },
+  host_not_allowed: {
+    status: 421,
+    message:
+      'The admin listener is not called by this host name; use its address, or add the name to admin.allowedHosts.',
+    retry: 'no',
+    meaning:
+      'a `Host` that the admin listener is not called by: perhaps a page in a browser has its own name lead here',
+    action: 'call it by its address, or add the name to `admin.allowedHosts`',
+  },
+  cross_site: {
+    status: 403,
+    message: 'A page in a browser sent this request; the admin listener answers operators only.',
+    retry: 'no',
+    meaning: "a page of another site in an operator's browser asked the admin listener",
+    action: 'ask with curl or a script',
+  },
+  token_required: {
+    status: 401,
+    message: 'Actions need the token of admin.tokenFile, as Authorization: Bearer TOKEN.',
+    retry: 'no',
+    meaning: 'an action on the admin listener without its token',
+    action: 'send the token of `admin.tokenFile`',
   },
   internal_error: {
     status: 500,

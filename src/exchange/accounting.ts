@@ -43,11 +43,6 @@ export class Accounting {
     this.#now = now;
   }
 
-  /** The record has been handed over. */
-  get closed(): boolean {
-    return this.#closed;
-  }
-
   /** Nothing of the exchange follows; again, does nothing. */
   onClose(finished: boolean): void {
     if (this.#closed) return;

@@ -17,7 +17,7 @@ export function failRequest(
   const { id } = client.head;
   errors.report('request', error, id);
   // The answer was whole before; only what is counted of it went wrong.
-  if (account.closed) return;
+  if (client.over) return;
   const report = (again: unknown): void => errors.report('request', again, id);
   const reset = (): void => {
     account.end = 'internal_error';

@@ -147,14 +147,12 @@ export function createServing(options: ServingOptions): Serving {
     },
     ...(config.listen.tls === undefined ? {} : { tls: listenTls(config.listen.tls) }),
     console: {
-      cluster,
-      waitQueue,
+      relayPage(client, sender) {
+        inFlight++;
+        exchange.relayPage(client, sender);
+      },
       now,
-      begins: () => void inFlight++,
-      sink,
       errors,
-      options: exchangeOptions,
-      trusts: exchangeOptions.trusts,
       connectTimeoutMs: upstream.connectTimeout,
       responseTimeoutMs: upstream.responseTimeout,
       idleTimeoutMs: upstream.idleTimeout,
@@ -198,7 +196,7 @@ export function createServing(options: ServingOptions): Serving {
 }
 
 function exchangeOptionsOf(
-  { brokers, forwarded, limits, parking, queries, upstream }: Config,
+  { admin, brokers, forwarded, limits, parking, queries, upstream }: Config,
   { services }: TierRouting,
 ): ExchangeOptions {
   return {
@@ -217,8 +215,10 @@ function exchangeOptionsOf(
       sql: queries.sql?.cancelOnDisconnect ?? queries.cancelOnDisconnect,
     },
     resetIncomplete: queries.resetIncomplete,
+    showNode: upstream.showNode,
     maxPerNode: upstream.maxRequestsPerNode,
     trusts: createAddressSet(forwarded.trust),
+    showsView: createAddressSet(admin.viewClients),
   };
 }
 

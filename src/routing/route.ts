@@ -4,7 +4,7 @@ import type { GatewayError } from '../errors/gateway-error.ts';
 /**
  * What kind of request this is; retries, deadlines and metrics go by it.
  *
- * - `read`: GET or HEAD without effect. `write`: anything else to a master; never sent twice.
+ * - `read`: GET or HEAD, or a POST that changes nothing. `write`: anything else to a master; never sent twice.
  * - `query`: a native or SQL query (read-only). `statement`: MSQ task or statement, may write; never sent twice.
  * - `cancel`: DELETE of a query. `jdbc`: Avatica. `stream`: long downloads (task logs, statement results).
  */
@@ -18,6 +18,7 @@ export type LocalName =
   | 'status-properties'
   | 'status-health'
   | 'status-ready'
+  | 'broker-readiness'
   | 'self-discovered'
   | 'self-discovered-status'
   | 'options';

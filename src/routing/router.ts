@@ -1,5 +1,6 @@
 import type { MasterRole, Role } from '../discovery/discovery.ts';
 import { type GatewayError, gatewayError } from '../errors/gateway-error.ts';
+import { canonicalPath, hidesSeparators } from './canonical-path.ts';
 import {
   classOf,
   isConsole,
@@ -7,11 +8,12 @@ import {
   isProxied,
   isUnder,
   LOCAL_PATHS,
+  namesBegin,
   roleOf,
   roleOfOpened,
 } from './path-table.ts';
 import type { Route } from './route.ts';
-import { checkTarget, decodePath, splitTarget } from './target-check.ts';
+import { checkTarget, splitTarget } from './target-check.ts';
 
 export interface RouterOptions {
   /** Prefixes of paths that are denied by default and are to be served. */
@@ -27,10 +29,10 @@ const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DEL
 /** The Router compares the destination without regard to case. */
 const PROXY = /^\/proxy\/([A-Za-z]+)(\/.*)?$/;
 
-/** The path table, see docs/routing.md. */
+/** The path table, see docs/routing.md and docs/decisions/0017-names-in-paths.md. */
 export function createRouter({ allow }: RouterOptions): Router {
-  function opened(path: string): boolean {
-    return allow.some((prefix) => isUnder(path, prefix));
+  function opened(path: string): string | undefined {
+    return allow.find((prefix) => isUnder(path, prefix));
   }
 
   function byPath(method: string, target: string, path: string, query: string): Route {
@@ -39,27 +41,38 @@ export function createRouter({ allow }: RouterOptions): Router {
     if (role === 'broker' && !path.includes('%')) return forward(role, method, path, target);
     const local = LOCAL_PATHS.get(path);
     if (local !== undefined) return readOnly(method, { kind: 'local', name: local, target });
+    const [, name = '', rest = ''] = isUnder(path, '/proxy') ? (PROXY.exec(path) ?? []) : [];
+    const inner = rest === '' ? path : rest;
+    if (path.includes('%') && hidesSeparators(beforeNames(method, path, inner))) return separators();
     if (isConsole(path)) return readOnly(method, { kind: 'console', target });
     if (isUnder(path, '/proxy')) {
-      const [, name = '', rest = ''] = PROXY.exec(path) ?? [];
       const destination = name.toLowerCase();
       if (destination === 'coordinator' || destination === 'overlord') {
         return byProxy(method, destination, rest, query);
       }
       return refused(gatewayError('proxy_destination_unknown'));
     }
-    if (isDenied(decodePath(path))) {
-      const by = opened(path) ? roleOfOpened(path) : null;
+    const canonical = canonicalPath(path);
+    if (canonical === null || isDenied(canonical)) {
+      const by = opened(path) === undefined ? null : roleOfOpened(path);
       return by === null ? denied() : forward(by, method, path, target);
     }
     return role === null ? unknown() : forward(role, method, path, target);
   }
 
+  /** What decides; all of the path where it has no names. */
+  function beforeNames(method: string, path: string, inner: string): string {
+    const prefix = opened(inner);
+    const names = prefix === undefined ? namesBegin(method, inner) : prefix.length;
+    return path.slice(0, path.length - inner.length + names);
+  }
+
   function byProxy(method: string, role: MasterRole, path: string, query: string): Route {
     if (path === '' || path === '/') return unknown();
-    if (!opened(path)) {
+    if (opened(path) === undefined) {
       // Below /proxy it is the master itself that is asked, and its own extensions are its own.
-      if (isDenied(decodePath(path))) return denied();
+      const canonical = canonicalPath(path);
+      if (canonical === null || isDenied(canonical)) return denied();
       if (!isProxied(path)) return unknown();
     }
     return forward(role, method, path, path + query);
@@ -76,6 +89,14 @@ export function createRouter({ allow }: RouterOptions): Router {
     if (route.kind === 'refused') return route;
     return options(target, route.kind === 'forward' ? FORWARDED : READ_ONLY);
   };
+}
+
+function separators(): Route {
+  return refused(
+    gatewayError('target_malformed', {
+      message: 'Encoded slashes, backslashes and semicolons can stand in the names of a path only.',
+    }),
+  );
 }
 
 function forward(role: Role, method: string, path: string, target: string): Route {

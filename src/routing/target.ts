@@ -38,9 +38,8 @@ export const chooseTarget: ChooseTarget = (route, view, random, exclude, { defau
     if (pool.length > 0) return { kind: 'wait', reason: 'overloaded' };
     return { kind: 'wait', reason: view.complete ? 'no_ready_broker' : 'discovery_incomplete' };
   }
-  const { state, node, waitReason } = view.leaders[route.role];
-  if (state === 'serving' && node !== null) {
-    return node.outstanding < maxPerNode ? { kind: 'node', node } : { kind: 'wait', reason: 'overloaded' };
-  }
-  return { kind: 'wait', reason: waitReason ?? 'no_leader' };
+  const leader = view.leaders[route.role];
+  if (leader.state !== 'serving') return { kind: 'wait', reason: leader.waitReason };
+  const { node } = leader;
+  return node.outstanding < maxPerNode ? { kind: 'node', node } : { kind: 'wait', reason: 'overloaded' };
 };

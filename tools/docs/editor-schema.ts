@@ -135,7 +135,7 @@ function orNull(node: SchemaNode, { needed, inList }: Place): Types {
 function isNeeded(section: SchemaNode, key: string): boolean {
   const node = childOf(section, key);
   if (node === undefined || section.required?.includes(key) !== true) return false;
-  return node.default === undefined && node.derived !== true && !(node.type === 'object' && mayBeEmpty(node));
+  return node.default === undefined && !(node.type === 'object' && mayBeEmpty(node));
 }
 
 function mayBeEmpty(section: SchemaNode): boolean {
@@ -156,7 +156,7 @@ function described(node: SchemaNode): JsonSchema {
   const said = [description, value].filter((text) => text !== '').join('\n\n');
   return {
     ...(said === '' ? {} : { description: said }),
-    ...(node.default === undefined ? {} : { default: written(node.default, node) }),
+    ...(node.default === undefined || node.type === 'object' ? {} : { default: written(node.default, node) }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { FLAG_PATHS } from '../../src/config/flags-source.ts';
+import { FLAGS } from '../../src/config/flags.ts';
 import { DURATION, SIZE } from '../../src/config/schema-types.ts';
 import { formatPath, leaves, type Path, type SchemaNode } from '../../src/config/schema-walk.ts';
 import { formatDuration, formatSize } from '../../src/config/units.ts';
@@ -48,10 +48,9 @@ function does(path: Path, { description = '' }: SchemaNode): string {
 
 /** The flag that sets a key, or the section that it is in. */
 function flagOf(path: Path): string | undefined {
-  const [flag] =
-    Object.entries(FLAG_PATHS).find(([, set]) => {
-      const covers = set.every((key, i) => path[i] === key);
-      return covers && path.length <= set.length + 1;
-    }) ?? [];
-  return flag;
+  const flag = FLAGS.find(({ path: set }) => {
+    const covers = set.every((key, i) => path[i] === key);
+    return covers && path.length <= set.length + 1;
+  });
+  return flag?.name;
 }

@@ -25,6 +25,7 @@ const PLACEHOLDER = String.raw`\{(?:host|port|hostname-first-label)\}`;
 /** What `formats.ts` checks, as far as a regular expression can say it: in doubt it lets pass what the loader refuses. */
 export const PATTERNS: Readonly<Record<FormatName, string>> = {
   host: `^(?:${IPV4}|${IPV6}|(?=.{1,253}$)${NAME})$`,
+  'name-suffix': String.raw`^(?!\.?[\d.]+$)(?=\.?.{1,253}$)\.?${NAME}$`,
   cidr: `^(?:${IPV4}(?:/${numberRange(0, 32, 3)})?|${IPV6}(?:/${numberRange(0, 128, 3)})?)$`,
   znode: `^(?:/|/?${ZNODE}(?:/${ZNODE})*/*)$`,
   'zookeeper-connect': String.raw`^[\s,]*${SERVER}(?:\s*,[\s,]*${SERVER})*[\s,]*(?:/|(?:/${ZNODE})+)?\s*$`,

@@ -11,13 +11,13 @@ import Fastify, {
 import { errorBody, type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import type { ClientSide } from '../../exchange/ports/client.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
-import { registerConsole } from '../console/console.ts';
-import type { ConsoleOptions } from '../console/console-page.ts';
+import { type ConsoleOptions, registerConsole } from '../console/console.ts';
 import type { DoorState } from '../door-state.ts';
 import { openExpressDoor } from '../express/express-door.ts';
 import { ignore, knowResponse } from '../last-word.ts';
 import { answerClientError, answerConnect } from '../raw-errors.ts';
 import { createRequestIds } from '../request-id.ts';
+import { takeAbsoluteForm } from './absolute-form.ts';
 import { endHandshakes } from './handshakes.ts';
 import { NodeClient } from './node-client.ts';
 import { waitForTurn } from './pipeline.ts';
@@ -139,10 +139,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   app.addHook('onRequest', (request, reply, done) => {
     inTurn(request, reply.raw, () => {
       if (take(request.raw, reply.raw, request.id)) reply.hijack();
-      else {
-        if (state.draining) reply.header('connection', 'close');
-        done();
-      }
+      else done();
     });
   });
   registerConsole(app, options.console, state);
@@ -152,7 +149,8 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   server.maxHeadersCount = 0;
   server.prependListener('request', knowRequest);
   // Behind Node's own listener, and before the express door takes the listeners for connections that it hands over.
-  server.on(options.tls === undefined ? 'connection' : 'secureConnection', readInSlices);
+  const accepted = options.tls === undefined ? 'connection' : 'secureConnection';
+  server.on(accepted, (socket: Socket) => readInSlices(socket, (error) => fail(socket, error)));
   const express = options.express
     ? openExpressDoor(server, {
         encrypted: options.tls !== undefined,
@@ -165,6 +163,8 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
         ...limits,
       })
     : null;
+  // Before anybody else looks at it.
+  server.prependListener(accepted, endNameless);
   if (options.tls !== undefined) endHandshakes(server, limits.headersTimeoutMs, errors);
   if (limits.maxConnections > 0) server.maxConnections = limits.maxConnections;
   const sockets = new Set<Socket>();
@@ -181,6 +181,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
 
   /** An error without a listener would end the process; that a connection is over is heard otherwise. */
   function knowRequest(request: IncomingMessage, response: ServerResponse): void {
+    takeAbsoluteForm(request);
     request.on('error', ignore);
     response.on('error', ignore);
     knowResponse(request, response);
@@ -236,6 +237,14 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
       }
     },
   };
+}
+
+/**
+ * A client that has reset its connection already has no address any more: nobody would be answered, and whose request
+ * it was could not be said to limits, nodes and logs.
+ */
+function endNameless(socket: Socket): void {
+  if (socket.remoteAddress === undefined) socket.destroy();
 }
 
 /** The answer to what never reaches the exchange. */

@@ -12,6 +12,9 @@ interface Inside {
  * Ends connections whose TLS handshake fails or takes longer than it may. There is nobody to answer: what is written
  * to such a connection stays in it for ever. Node's own limit begins anew with every byte that comes.
  *
+ * The same holds for one whose encryption breaks later, by bytes that are none, an end that was not announced, or too
+ * many renegotiations: Node tells so, and leaves it open.
+ *
  * Also ends those whose clients reset them before the last of the handshake was written, of which Node says nothing.
  */
 export function endHandshakes(server: HttpServer, limitMs: number, errors: InternalErrors): void {
@@ -33,6 +36,7 @@ export function endHandshakes(server: HttpServer, limitMs: number, errors: Inter
   });
   server.prependListener('secureConnection', (socket: TLSSocket) => {
     clearTimeout(late.get(endsOf(socket)));
+    socket.on('error', () => contain(() => socket.destroy(), report));
     // By then Node has also written what it writes for TLS behind what it has read.
     socket.once('end', () => setImmediate(() => contain(() => endIfLost(socket), report)));
   });

@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { contain } from '../../faults/internal-errors.ts';
 import { endInOrder, isServed, isStoppedByNode } from '../last-word.ts';
 import { isFull } from './pipeline.ts';
 
@@ -10,6 +11,20 @@ const END_OF_HEAD = '\r\n\r\n';
 
 type Execute = (chunk: Buffer) => void;
 
+/** As much of Node's parser as this relies on. It says how much it has read, or what is wrong with that. */
+interface Parser {
+  execute(chunk: Buffer): unknown;
+}
+
+/** What `execute` said last, of any parser. */
+let said: unknown;
+
+/** Parsers serve one connection after the other, so that this may belong to none. */
+function tellingExecute(this: Parser, chunk: Buffer): unknown {
+  said = (Object.getPrototypeOf(this) as Parser).execute.call(this, chunk);
+  return said;
+}
+
 /**
  * Stands between a connection and Node's parser, which Node has read past the stream otherwise.
  *
@@ -18,14 +33,34 @@ type Execute = (chunk: Buffer) => void;
  *
  * Past the stream, Node loses its place where a connection is stopped and read on (Node.js 24): bytes that wait in the
  * stream are overtaken, or nothing is read ever again.
+ *
+ * Behind a request that asks for an upgrade the parser stops. Where nobody upgrades, Node goes on, but drops the rest
+ * of the piece: requests, or the head of one whose body it then takes for requests. From such a head to the next one it
+ * also drops the parser's errors. How far the parser has got tells both: the rest is given to it, and if it gets
+ * nowhere in that, what came is not HTTP.
+ *
+ * Requests begin in the middle of all this: what that throws, from `node:http` to Fastify's hooks, is given to
+ * `onError`.
  */
-export function readInSlices(socket: Socket): void {
+export function readInSlices(socket: Socket, onError: (error: unknown) => void): void {
   const [own] = socket.listeners('data');
   if (own === undefined) return;
   const execute = own as Execute;
+  const { parser } = socket as { parser?: Parser | null };
+  if (parser) parser.execute = tellingExecute;
+  /** Has the parser read a piece, and says how much of it that was. */
+  const read = (piece: Buffer): number => {
+    said = piece.length;
+    execute.call(socket, piece);
+    if (typeof said !== 'number' || said === piece.length || !isServed(socket)) return piece.length;
+    if (said > 0 && said < piece.length) return said;
+    // It is stuck there.
+    (socket as unknown as { server: Server }).server.emit('clientError', new Error('not HTTP/1.1'), socket);
+    return piece.length;
+  };
   const take = (chunk: Buffer): void => {
     const step = hasManyHeads(chunk) ? SLICE : chunk.length;
-    for (let at = 0; at < chunk.length; at += step) {
+    for (let at = 0; at < chunk.length; ) {
       // By CONNECT the connection has become somebody else's.
       if (!isServed(socket) || socket.destroyed) return;
       // After each request Node has the connection read on, whoever stopped it.
@@ -34,11 +69,11 @@ export function readInSlices(socket: Socket): void {
         socket.unshift(chunk.subarray(at));
         return;
       }
-      execute.call(socket, chunk.subarray(at, at + step));
+      at += read(chunk.subarray(at, at + step));
     }
   };
   socket.off('data', execute);
-  socket.on('data', take);
+  socket.on('data', (chunk: Buffer) => contain(() => take(chunk), onError));
   // Node ends a connection behind its last answer with this, whatever still comes.
   socket.destroySoon = () => endInOrder(socket);
 }

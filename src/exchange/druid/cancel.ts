@@ -53,6 +53,7 @@ export class Cancel implements ClientEvents, CollectorEvents {
   readonly #known: readonly UpstreamNode[];
   readonly #others: UpstreamNode[];
   readonly #errors: InternalErrors;
+  readonly #showsNode: boolean;
   #timer: NodeJS.Timeout | null = null;
   #outstanding = 0;
   #answered = false;
@@ -68,6 +69,7 @@ export class Cancel implements ClientEvents, CollectorEvents {
     this.#client = client;
     this.#account = account;
     this.#errors = exchange.errors;
+    this.#showsNode = exchange.options.showNode === true;
     this.#send = (node, handler) =>
       exchange.upstreams.send(
         node,
@@ -128,7 +130,7 @@ export class Cancel implements ClientEvents, CollectorEvents {
     for (const node of nodes) {
       this.#account.attempts++;
       this.#account.upstream = node.hostAndPort;
-      const call = this.#send(node, new Collector(this));
+      const call = this.#send(node, new Collector(this, this.#showsNode));
       this.#calls.push(call);
     }
   }
@@ -185,19 +187,27 @@ interface CollectorEvents {
 /** Collects one Broker's answer. */
 class Collector implements UpstreamHandler {
   readonly #taker: CollectorEvents;
+  readonly #showsNode: boolean;
   readonly #chunks: Buffer[] = [];
   #status = 0;
   #headers: HeaderBlock = '';
   #hasDate = false;
   #length = 0;
 
-  constructor(taker: CollectorEvents) {
+  constructor(taker: CollectorEvents, showsNode: boolean) {
     this.#taker = taker;
+    this.#showsNode = showsNode;
   }
 
   onHead(head: AnswerHead): void {
     this.#status = head.status;
-    const { headers } = relayedHead(head, { bodiless: false, httpMinor: 0, rewriteLocation: String });
+    const showsNode = this.#showsNode;
+    const { headers } = relayedHead(head, {
+      bodiless: false,
+      httpMinor: 0,
+      rewriteLocation: String,
+      showsNode,
+    });
     this.#headers = without(headers, NOT_KEPT);
     this.#hasDate = head.hasDate;
   }

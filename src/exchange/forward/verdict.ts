@@ -50,6 +50,12 @@ const BROKER_UNAVAILABLE = gatewayError('broker_unavailable');
 const REDIRECT_UNKNOWN = gatewayError('redirect_unknown');
 
 export type NotRelayed = Exclude<Verdict, { kind: 'relay' }>;
+export type Again = Extract<Verdict, { kind: 'again' }>;
+
+/** What clients follow to another place. */
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+/** Those that Druid's own clients follow to a leader (`ServiceClientImpl`). */
+const LEADERS_MOVE: ReadonlySet<number> = new Set([301, 302, 307]);
 
 /** A failed attempt. Without a connection no request can have been sent, so any method may go elsewhere. */
 export function afterFailure(failure: UpstreamFailure, attempt: AttemptContext): NotRelayed {
@@ -75,6 +81,8 @@ export function afterFailure(failure: UpstreamFailure, attempt: AttemptContext):
       return { kind: 'fail', outcome: null, error: withFate('upstream_timeout', attempt.class) };
     case 'malformed':
       return { kind: 'fail', outcome: 'reset', error: withFate('upstream_malformed', attempt.class) };
+    case 'unsendable':
+      return { kind: 'fail', outcome: null, error: gatewayError('target_malformed') };
   }
 }
 
@@ -89,33 +97,39 @@ export interface RedirectTarget {
   readonly known: boolean;
   /** Its path and query are those of the request. */
   readonly sameTarget: boolean;
+  /** Its host is a name and no address. */
+  readonly named: boolean;
 }
 
 /** Of an answer's head, what decides. */
 export interface ResponseSummary {
   readonly status: number;
   readonly contentType: string | null;
-  /** Null without a `Location`, or with one that has no origin and so stays within the gateway. */
+  /** Null without a `Location`, or with one that has no scheme and so stays within the gateway. */
   readonly location: RedirectTarget | null;
 }
 
 /**
- * An answer's head, before anything of it has been sent on. A master that does not lead redirects with the
+ * An answer's head, before anything of it has been sent on. A master that does not lead redirects by 307 with the
  * target as it came (`RedirectFilter`) before it does anything, so that the request was not processed; one that
- * initialises answers 503 in HTML or without a body.
+ * initialises answers 503 in HTML or without a body. A login in front of a master (a proxy, or a filter such as pac4j's)
+ * redirects by other codes to a page of its own, which is for the client; an address in the place of a name is no
+ * such page, and not for the client to see.
  */
 export function afterHead(seen: ResponseSummary, attempt: AttemptContext): Verdict {
   const { status, location } = seen;
   const master = attempt.role !== 'broker';
-  if (master && location !== null && (status === 301 || status === 302 || status === 307)) {
-    if (location.sameTarget || (location.known && status === 307)) {
+  if (master && location !== null && REDIRECTS.has(status)) {
+    if ((location.sameTarget && LEADERS_MOVE.has(status)) || (location.known && status === 307)) {
       const error = location.known ? LEADER_MOVED : REDIRECT_UNKNOWN;
       if (!attempt.replayable || attempt.repeats >= MASTER_REPEATS) {
         return { kind: 'fail', outcome: 'not_leader', error };
       }
       return { kind: 'again', outcome: 'not_leader', counts: true, onlyElsewhere: false, error };
     }
-    if (!location.known) return { kind: 'fail', outcome: 'ok', error: REDIRECT_UNKNOWN };
+    if (!location.known && (status === 307 || !location.named)) {
+      return { kind: 'fail', outcome: 'ok', error: REDIRECT_UNKNOWN };
+    }
   }
   if ((status !== 502 && status !== 503 && status !== 504) || isDruidBody(seen.contentType)) {
     return { kind: 'relay', outcome: 'ok' };

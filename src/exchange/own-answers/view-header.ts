@@ -4,7 +4,7 @@ import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import type { ClientEvents, ClientSide, RequestHead } from '../ports/client.ts';
 
-/** A request with this header, whatever its value, gets it back with what its answer was decided on. */
+/** A request with this header, whatever its value, gets it back with what its answer was decided on, if it may know. */
 export const VIEW_HEADER = 'X-Druid-Gateway-View';
 
 /** The view in one line; names no address. `now` is in epoch milliseconds. */
@@ -45,6 +45,10 @@ export class ViewingClient implements ClientSide {
     return this.#client.begun;
   }
 
+  get over(): boolean {
+    return this.#client.over;
+  }
+
   invite(): void {
     this.#client.invite();
   }
@@ -56,6 +60,10 @@ export class ViewingClient implements ClientSide {
   writeHead(status: number, reason: string, headers: HeaderBlock, hasDate: boolean, chunked?: boolean): void {
     const line = `${VIEW_HEADER}: ${this.#describe()}\r\n`;
     this.#client.writeHead(status, reason, headers + line, hasDate, chunked);
+  }
+
+  writeInterim(status: number, headers: HeaderBlock): void {
+    this.#client.writeInterim(status, headers);
   }
 
   write(chunk: Buffer, lease: BufferLease): void {

@@ -6,12 +6,12 @@ import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { complete, derivePaths, merge } from '../../../src/config/complete.ts';
 import { loadConfig } from '../../../src/config/load.ts';
+import { derivePaths, merge } from '../../../src/config/merge.ts';
 import { ConfigError } from '../../../src/config/problems.ts';
 import { formatPath, leaves, type Path, type Tree } from '../../../src/config/schema-walk.ts';
 import { expand } from '../../../src/config/shorthand.ts';
-import { validate } from '../../../src/config/validate.ts';
+import { complete } from '../../../src/config/validate.ts';
 import { numberRange } from '../../../tools/docs/number-range.ts';
 
 const CONFIG = fileURLToPath(new URL('../../../config/', import.meta.url));
@@ -25,7 +25,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** What the loader makes of a file, less what it says of keys that need or exclude each other. */
 function fits(value: unknown): boolean {
   const merged = merge([expand(value ?? {}, '/')]);
-  return validate(derivePaths(complete(merged) as Tree), []).length === 0;
+  return complete(derivePaths(merged as Tree), []).length === 0;
 }
 
 function loads(text: string): boolean {

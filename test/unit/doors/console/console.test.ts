@@ -106,3 +106,12 @@ test('a page that breaks off is not taken for whole', async () => {
   leader.script = (_, socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
   await expect(get('/')).rejects.toThrow();
 });
+
+test('once the door drains, a page and an error in its place ask the client for another connection', async () => {
+  gateway.cluster.lead('coordinator', leader.origin);
+  gateway.door.drain();
+  expect((await get('/')).header('connection')).toBe('close');
+  gateway.cluster.unlead('coordinator');
+  const none = await get('/');
+  expect([none.status, none.header('connection')]).toEqual([503, 'close']);
+});
