@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Cluster } from '../cluster/cluster.ts';
 import { parseDuration } from '../config/units.ts';
+import { createGuard, type Guard } from './guard.ts';
 
 type Action = 'cordon' | 'drain' | 'return';
-type ActionRequest = FastifyRequest<{
+interface ActionRoute {
   Params: { node: string; action: string };
   Querystring: { timeout?: string | string[] };
-}>;
+}
 
 const ACTIONS: readonly string[] = ['cordon', 'drain', 'return'];
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -22,23 +23,20 @@ export function registerBrokerActions(
   cluster: Cluster,
   /** Brings `outstanding` up to date; false when it could not. */
   refresh: () => Promise<boolean> = async () => true,
+  guard: Pick<Guard, 'action'> = createGuard(),
 ): void {
-  app.post('/brokers/:node/:action', (request: ActionRequest, reply: FastifyReply) =>
+  app.post<ActionRoute>('/brokers/:node/:action', { onRequest: guard.action }, (request, reply) =>
     act(request, reply, cluster, refresh),
   );
 }
 
 async function act(
-  request: ActionRequest,
+  request: FastifyRequest<ActionRoute>,
   reply: FastifyReply,
   cluster: Cluster,
   refresh: () => Promise<boolean>,
 ): Promise<FastifyReply> {
   const { node: name, action } = request.params;
-  // A page in an operator's browser can send such a request here, but not without this header.
-  if (request.headers.origin !== undefined) {
-    return reply.code(403).send({ error: 'not from a browser' });
-  }
   if (!ACTIONS.includes(action)) {
     return reply.code(404).send({ error: `no such action: ${ACTIONS.join(', ')}` });
   }

@@ -1,15 +1,11 @@
 import { ConfigError } from '../config/problems.ts';
-import { version } from '../version.ts';
-import { type Command, HELP, parseCommand, UsageError } from './arguments.ts';
-
-const OK = 0;
-const FAILED = 1;
-const MISUSED = 2;
+import { FAILED, MISUSED, UsageError } from './command.ts';
+import { serve } from './commands/serve.ts';
 
 /** Runs one command; sets the exit code of the process. */
 export async function run(args: readonly string[]): Promise<void> {
   try {
-    process.exitCode = await execute(parseCommand(args));
+    process.exitCode = await execute(args);
   } catch (error) {
     process.exitCode = error instanceof UsageError || error instanceof ConfigError ? MISUSED : FAILED;
     const lines = error instanceof ConfigError ? error.problems : [sentence(error)];
@@ -17,25 +13,12 @@ export async function run(args: readonly string[]): Promise<void> {
   }
 }
 
-async function execute(command: Command): Promise<number> {
-  switch (command.name) {
-    case 'help':
-      process.stdout.write(HELP);
-      return OK;
-    case 'version':
-      process.stdout.write(`${version}\n`);
-      return OK;
-    case 'check-config': {
-      const { checkConfig } = await import('./check-config.ts');
-      process.stdout.write(checkConfig(command.sources, command.print));
-      return OK;
-    }
-    case 'serve': {
-      const { serve } = await import('./serve.ts');
-      await serve(command.sources);
-      return OK;
-    }
-  }
+async function execute(args: readonly string[]): Promise<number> {
+  // As containers start it: nothing to understand, so commander need not be loaded.
+  const bare = args.length === 0 || (args.length === 1 && args[0] === serve.name);
+  if (bare) return await serve.run({ sources: { flags: {} }, options: {}, args: [] });
+  const { runCommandLine } = await import('./command-line.ts');
+  return await runCommandLine(args);
 }
 
 /** What went wrong, in one line and without a stack. */

@@ -5,7 +5,7 @@ import { createGateway } from '../gateway/gateway.ts';
 import { createLogger, endLogger, lastLog } from '../logs/logger.ts';
 import { forTimer } from '../time/timer.ts';
 import { version } from '../version.ts';
-import type { SourceArguments } from './arguments.ts';
+import type { SourceArguments } from './command.ts';
 
 /** What closing may take beyond the configured delay and drain: connections to ZooKeeper and the nodes. */
 const CLOSE_SLACK_MS = 10_000;
@@ -16,7 +16,14 @@ const CLOSE_SLACK_MS = 10_000;
  * cannot start.
  */
 export async function serve(sources: SourceArguments): Promise<void> {
-  const config = loadConfig({ ...sources, environment: process.env });
+  const secrets: string[] = [];
+  const config = loadConfig({
+    ...sources,
+    environment: process.env,
+    onSecretVariable: (name) => secrets.push(name),
+  });
+  // Workers inherit the environment, and are told all that they need otherwise.
+  for (const name of secrets) delete process.env[name];
   const logger = createLogger({ level: config.log.level, shared: config.workers > 1 });
   onFault((error) => {
     logFault(logger, error);
@@ -26,7 +33,7 @@ export async function serve(sources: SourceArguments): Promise<void> {
   // Nobody need read what it says there.
   process.stdout.on('error', () => {});
   const gateway = createGateway(config, { logger, version });
-  const { listen, admin } = await gateway.start();
+  const { listen, admin, health } = await gateway.start();
   const { delay, drain } = config.shutdown;
   closeWithGrace(
     {
@@ -40,5 +47,6 @@ export async function serve(sources: SourceArguments): Promise<void> {
       await endLogger(logger);
     },
   );
-  process.stdout.write(`druid-gateway ${version} serves on ${listen}, admin on ${admin}\n`);
+  const also = health === undefined ? '' : `, health on ${health}`;
+  process.stdout.write(`druid-gateway ${version} serves on ${listen}, admin on ${admin}${also}\n`);
 }

@@ -13,6 +13,8 @@ export interface ClusterEvents {
   conflict: [{ role: MasterRole; latch: string; claims: string }];
   /** A Broker is out for a time because its requests failed. */
   ejection: [Ejection];
+  /** A node cannot be asked because TLS to it fails: `why` completes a sentence. */
+  tlsFault: [{ origin: string; why: string }];
 }
 
 /** The cluster as requests see it: `view` is read synchronously, `report` feeds back what requests found out. */

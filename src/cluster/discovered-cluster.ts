@@ -60,12 +60,15 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
     this.setMaxListeners(0);
     this.#options = options;
     const { discovery, tls, now = Date.now, random = Math.random, probes } = options;
-    const withTls = tls === undefined ? {} : { tls };
+    const probing = {
+      ...(tls === undefined ? {} : { tls }),
+      onTlsFault: (origin: string, why: string) => void this.emit('tlsFault', { origin, why }),
+    };
     this.#now = now;
     this.#leaderProbes =
-      probes?.leaders ?? createProbeClient({ timeoutMs: options.leaderProbeTimeoutMs, ...withTls });
+      probes?.leaders ?? createProbeClient({ timeoutMs: options.leaderProbeTimeoutMs, ...probing });
     this.#brokerProbes =
-      probes?.brokers ?? createProbeClient({ timeoutMs: options.brokerProbeTimeoutMs, ...withTls });
+      probes?.brokers ?? createProbeClient({ timeoutMs: options.brokerProbeTimeoutMs, ...probing });
     this.#leaderships = {
       coordinator: noLeader('coordinator', now()),
       overlord: noLeader('overlord', now()),

@@ -1,4 +1,4 @@
-import type { UpstreamNode } from './node.ts';
+import { UpstreamNode } from './node.ts';
 
 /** The objects of all nodes, one for each origin, so that counters survive a node's leaving and coming back. */
 export interface Nodes {
@@ -15,12 +15,7 @@ export function createNodes(): Nodes {
     at(origin) {
       const existing = nodes.get(origin);
       if (existing !== undefined) return existing;
-      const node: UpstreamNode = {
-        origin,
-        hostAndPort: origin.slice(origin.indexOf('//') + 2),
-        outstanding: 0,
-        share: 1,
-      };
+      const node = new UpstreamNode(origin);
       nodes.set(origin, node);
       return node;
     },

@@ -1,37 +1,60 @@
 import type { MasterRole, Role, SourceStatus } from '../discovery/discovery.ts';
+import type { ReasonsOf } from '../errors/catalogue.ts';
 import type { UpstreamNode } from './node.ts';
 
 /** Why a request cannot be sent on yet; also the `reason` of the 503 when waiting did not help. */
-export type WaitReason =
+export type WaitReason = ReasonsOf<
   | 'discovery_incomplete'
   | 'no_leader'
   | 'leader_initialising'
   | 'leader_unreachable'
   | 'zookeeper_stale'
-  | 'no_ready_broker';
-
-/**
- * `none`: nobody is elected. `elected`: the latch names a node that has not confirmed yet. `serving`: that node
- * itself said so.
- */
-export type LeaderState = 'none' | 'elected' | 'serving';
+  | 'no_ready_broker'
+>;
 
 /** How a leader is known; `stale` is a latch that discovery cannot vouch for any more and no probe has confirmed. */
 export type KnownBy = 'latch' | 'probe' | 'both' | 'stale' | 'nothing';
 
-export interface LeaderView {
+interface LeaderSeen {
   readonly role: MasterRole;
-  readonly state: LeaderState;
-  /** The elected or serving node; null in state `none` and when the latch's data names no node. */
+  /** Epoch milliseconds since when state, node and term are what they are. */
+  readonly since: number;
+}
+
+/** Nobody is elected, or nobody knows who is. */
+export interface NoLeader extends LeaderSeen {
+  readonly state: 'none';
+  readonly node: null;
+  readonly term: null;
+  readonly knownBy: 'nothing';
+  readonly waitReason: WaitReason;
+}
+
+/** The latch names a node that has not confirmed yet, or not again. */
+export interface ElectedLeader extends LeaderSeen {
+  readonly state: 'elected';
+  /** Null when the latch's data names no node. */
   readonly node: UpstreamNode | null;
   /** The latch's sequence number; null where there is no latch. */
   readonly term: number | null;
-  readonly knownBy: KnownBy;
-  /** Epoch milliseconds since when state, node and term are what they are. */
-  readonly since: number;
-  /** Null while serving, otherwise why not. */
-  readonly waitReason: WaitReason | null;
+  readonly knownBy: Exclude<KnownBy, 'nothing'>;
+  readonly waitReason: WaitReason;
 }
+
+/** The node itself said that it leads. */
+export interface ServingLeader extends LeaderSeen {
+  readonly state: 'serving';
+  readonly node: UpstreamNode;
+  /** The latch's sequence number; null where there is no latch, or it names another one. */
+  readonly term: number | null;
+  readonly knownBy: Exclude<KnownBy, 'nothing'>;
+  readonly waitReason: null;
+}
+
+/** Who leads: `waitReason` says why requests wait, unless the leader serves. */
+export type LeaderView = NoLeader | ElectedLeader | ServingLeader;
+
+export type LeaderState = LeaderView['state'];
 
 export interface BrokerView {
   readonly node: UpstreamNode;

@@ -14,12 +14,18 @@ export function variableOf(path: Path): string {
   return PREFIX + words.join('__').toUpperCase();
 }
 
+/** Those of the gateway's own variables that are set: any of them may hold a secret. */
+export function ownVariables(environment: Environment): string[] {
+  return Object.keys(environment).filter((name) => name.startsWith(PREFIX));
+}
+
 /** Every variable that begins with the prefix; an empty one counts as not set. */
 export function environmentSource(environment: Environment, cwd: string): ConfigSource {
   const settings: Setting[] = [];
   const problems: string[] = [];
-  for (const [name, text] of Object.entries(environment)) {
-    if (!name.startsWith(PREFIX) || text === undefined || text === '') continue;
+  for (const name of ownVariables(environment)) {
+    const text = environment[name];
+    if (text === undefined || text === '') continue;
     const where = `environment variable ${name}`;
     const found = find(name.slice(PREFIX.length).split('__'));
     if (found === null) {

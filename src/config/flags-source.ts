@@ -1,33 +1,16 @@
-import type { Path } from './schema-walk.ts';
+import { FLAGS, type Flags } from './flags.ts';
 import { expand } from './shorthand.ts';
 import { type ConfigSource, type Setting, sourceOf } from './source.ts';
 
-/** What the command line can say besides which files to read. */
-export interface Flags {
-  readonly zookeeper?: string;
-  readonly discovery?: string;
-  readonly listen?: string;
-  readonly admin?: string;
-  readonly 'log-level'?: string;
-}
-
-const PATHS: Readonly<Record<keyof Flags, Path>> = {
-  zookeeper: ['zookeeper', 'connect'],
-  discovery: ['discovery', 'type'],
-  listen: ['listen'],
-  admin: ['admin', 'listen'],
-  'log-level': ['log', 'level'],
-};
-
 export function flagsSource(flags: Flags, cwd: string): ConfigSource {
   const settings: Setting[] = [];
-  for (const [name, path] of Object.entries(PATHS)) {
-    const value = flags[name as keyof Flags];
+  for (const { name, path } of FLAGS) {
+    const value = flags[name];
     if (value !== undefined) settings.push({ path, value, where: `flag --${name}` });
   }
   // Who names a ZooKeeper wants it to be asked, whatever a file says.
   if (flags.zookeeper !== undefined && flags.discovery === undefined) {
-    settings.push({ path: PATHS.discovery, value: 'zookeeper', where: 'flag --zookeeper' });
+    settings.push({ path: ['discovery', 'type'], value: 'zookeeper', where: 'flag --zookeeper' });
   }
   return sourceOf(settings, (tree) => expand(tree, cwd), []);
 }

@@ -3,9 +3,11 @@ import { parseConnectString, pathProblem } from '../net/connect-string.ts';
 import { isHost } from '../net/host-port.ts';
 
 /** Checks behind the `format` keywords of the schema. */
-export const FORMATS: Readonly<Record<string, (text: string) => boolean>> = {
+export const FORMATS = {
   host: isHost,
   cidr: isNetwork,
+  'name-suffix': (text) =>
+    isHost(text.replace(/^\./, '')) && !/^\.?[\d.]+$/.test(text) && !text.includes(':'),
   znode: (text) => pathProblem(text) === null,
   'zookeeper-connect': isConnectString,
   'node-url': isNodeUrl,
@@ -20,7 +22,9 @@ export const FORMATS: Readonly<Record<string, (text: string) => boolean>> = {
   'address-pattern': (text) =>
     text === '*' || /^(?:\[[0-9a-f:.*]+\]|[^\s:[\]/@]+):(?:\d{1,5}|\*)$/i.test(text),
   'address-template': (text) => isNodeUrl(text.replaceAll(/\{(host|port|hostname-first-label)\}/g, '1')),
-};
+} as const satisfies Readonly<Record<string, (text: string) => boolean>>;
+
+export type FormatName = keyof typeof FORMATS;
 
 function isNetwork(text: string): boolean {
   const [address = '', bits, ...more] = text.split('/');

@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs';
-import { complete, derivePaths, merge } from './complete.ts';
 import { druidPropertiesSource } from './druid-properties-source.ts';
-import { type Environment, environmentSource } from './environment-source.ts';
-import { type Flags, flagsSource } from './flags-source.ts';
+import { type Environment, environmentSource, ownVariables } from './environment-source.ts';
+import type { Flags } from './flags.ts';
+import { flagsSource } from './flags-source.ts';
+import { derivePaths, merge } from './merge.ts';
 import { givesPassword, oneSourceOfPassword } from './password.ts';
 import { ConfigError, problem } from './problems.ts';
 import type { Config } from './schema.ts';
-import { isTree, type Tree } from './schema-walk.ts';
+import { isTree } from './schema-walk.ts';
 import type { ConfigSource } from './source.ts';
-import { validate, validateTogether, whereOf } from './validate.ts';
+import { complete, validateTogether, whereOf } from './validate.ts';
 import { codeOf, yamlSource } from './yaml-source.ts';
 
 export interface ConfigSources {
@@ -20,6 +21,8 @@ export interface ConfigSources {
   readonly druidProperties?: string;
   /** What relative paths of flags and variables are relative to. */
   readonly cwd?: string;
+  /** Gets the name of each variable that may hold a secret: those who need none should not be given them. */
+  readonly onSecretVariable?: (name: string) => void;
 }
 
 /**
@@ -28,17 +31,20 @@ export interface ConfigSources {
  */
 export function loadConfig(given: ConfigSources): Config {
   const { flags = {}, environment = {}, file, druidProperties, cwd = process.cwd() } = given;
+  const { onSecretVariable = () => {} } = given;
   const read: ConfigSource[] = [flagsSource(flags, cwd), environmentSource(environment, cwd)];
   if (file !== undefined) read.push(yamlSource(file, cwd));
   if (druidProperties !== undefined) {
     const needsPassword = !read.some(givesPassword);
-    read.push(druidPropertiesSource(druidProperties, { cwd, environment, needsPassword }));
+    read.push(druidPropertiesSource(druidProperties, { cwd, environment, needsPassword, onSecretVariable }));
   }
+  for (const name of ownVariables(environment)) onSecretVariable(name);
   const sources = oneSourceOfPassword(read);
   const early = sources.flatMap(({ problems }) => problems);
   const merged = merge(sources.map(({ value }) => value));
-  const tree = derivePaths(complete(isTree(merged) ? merged : {}) as Tree);
-  const wrong = validate(tree, sources);
+  // A copy, as defaults are filled into it, and messages look at what the sources say.
+  const tree = derivePaths(structuredClone(isTree(merged) ? merged : {}));
+  const wrong = complete(tree, sources);
   const problems = [...early, ...wrong, ...(wrong.length === 0 ? validateTogether(tree, sources) : [])];
   if (problems.length > 0) throw new ConfigError(problems);
   return freeze(withSecrets(tree as unknown as Config, sources));

@@ -1,5 +1,6 @@
 import { type TSchema, Type } from 'typebox';
 import { LONGEST_TIMER_MS } from '../time/timer.ts';
+import type { FormatName } from './formats.ts';
 
 /**
  * How a value may be written besides its resolved form; `shorthand.ts` turns the one into the other.
@@ -27,23 +28,32 @@ export interface Notes {
   readonly shorthand?: Shorthand;
   /** Completes "expected ...". */
   readonly expected?: string;
+  /** Where people write secrets by mistake: what is wrong here, or in the sections around it, is not repeated. */
+  readonly nearSecret?: boolean;
+  /** What it does, in sentences, for the table in docs/configuration.md and for editors. */
+  readonly description?: string;
 }
 
 const CLOSED = { additionalProperties: false } as const;
 
-const DURATION = 'a duration such as 250ms, 30s, 5m or 1h, or a number of milliseconds';
-const SIZE = 'a size such as 64KiB or 1MiB, or a number of bytes';
+export const DURATION = 'a duration such as 250ms, 30s, 5m or 1h, or a number of milliseconds';
+export const SIZE = 'a size such as 64KiB or 1MiB, or a number of bytes';
 
 /** A key without a default may be absent. */
 const withDefault = (fallback: number | undefined) => (fallback === undefined ? {} : { default: fallback });
 
-/** A section: unknown keys are errors. */
+/** A section, there with its defaults where nothing is said of it; unknown keys are errors. */
 export const section = <const P extends Record<string, TSchema>>(properties: P, notes: Notes = {}) =>
-  Type.Object(properties, { ...CLOSED, ...notes });
+  Type.Object(properties, { ...CLOSED, default: {}, ...notes });
+
+/** A section that is there only where it is given, and then with its defaults. */
+export const optionalSection = <const P extends Record<string, TSchema>>(properties: P, notes: Notes = {}) =>
+  Type.Optional(Type.Object(properties, { ...CLOSED, ...notes }));
 
 /** Milliseconds. */
-export const duration = (fallback: number, minimum = 1) =>
+export const duration = (description: string, fallback: number, minimum = 1) =>
   Type.Integer({
+    description,
     default: fallback,
     minimum,
     maximum: LONGEST_TIMER_MS,
@@ -52,8 +62,9 @@ export const duration = (fallback: number, minimum = 1) =>
   });
 
 /** Milliseconds, of which 0 has a meaning of its own. */
-export const durationOrZero = (fallback: number | undefined, zero: string) =>
+export const durationOrZero = (description: string, fallback: number | undefined, zero: string) =>
   Type.Integer({
+    description,
     ...withDefault(fallback),
     minimum: 0,
     maximum: LONGEST_TIMER_MS,
@@ -62,15 +73,23 @@ export const durationOrZero = (fallback: number | undefined, zero: string) =>
   });
 
 /** Bytes. */
-export const size = (fallback: number | undefined, minimum: number, maximum: number) =>
-  Type.Integer({ ...withDefault(fallback), minimum, maximum, shorthand: 'size', expected: SIZE });
+export const size = (description: string, fallback: number | undefined, minimum: number, maximum: number) =>
+  Type.Integer({
+    description,
+    ...withDefault(fallback),
+    minimum,
+    maximum,
+    shorthand: 'size',
+    expected: SIZE,
+  });
 
-export const count = (fallback: number | undefined, minimum: number, expected: string) =>
-  Type.Integer({ ...withDefault(fallback), minimum, maximum: 1_000_000, expected });
+export const count = (description: string, fallback: number | undefined, minimum: number, expected: string) =>
+  Type.Integer({ description, ...withDefault(fallback), minimum, maximum: 1_000_000, expected });
 
 /** Processes that serve. */
-export const workers = () =>
+export const workers = (description: string) =>
   Type.Integer({
+    description,
     default: 1,
     minimum: 1,
     maximum: 256,
@@ -79,58 +98,89 @@ export const workers = () =>
   });
 
 /** A part of a whole, from 0 to 1. */
-export const share = (fallback: number) =>
-  Type.Number({ default: fallback, minimum: 0, maximum: 1, expected: 'a number from 0 to 1' });
+export const share = (description: string, fallback: number) =>
+  Type.Number({ description, default: fallback, minimum: 0, maximum: 1, expected: 'a number from 0 to 1' });
 
-export const flag = (fallback: boolean) => Type.Boolean({ default: fallback, expected: 'true or false' });
+export const flag = (description: string, fallback: boolean) =>
+  Type.Boolean({ description, default: fallback, expected: 'true or false' });
 
 /** `true` or `false`, or nothing said. */
-export const optionalFlag = () => Type.Optional(Type.Boolean({ expected: 'true or false' }));
+export const optionalFlag = (description: string) =>
+  Type.Optional(Type.Boolean({ description, expected: 'true or false' }));
 
 /** A priority of queries, or nothing said. */
-export const optionalInteger = () =>
-  Type.Optional(Type.Integer({ minimum: -(2 ** 31), maximum: 2 ** 31 - 1, expected: 'a whole number' }));
+export const optionalInteger = (description: string) =>
+  Type.Optional(
+    Type.Integer({ description, minimum: -(2 ** 31), maximum: 2 ** 31 - 1, expected: 'a whole number' }),
+  );
 
-export const choice = <const V extends string>(values: V[], fallback: NoInfer<V>) =>
-  Type.Enum(values, { default: fallback, expected: oneOf(values) });
+export const choice = <const V extends string>(description: string, values: V[], fallback: NoInfer<V>) =>
+  Type.Enum(values, { description, default: fallback, expected: oneOf(values) });
 
-export const choices = <const V extends string>(values: V[], fallback: NoInfer<V>[]) =>
+export const choices = <const V extends string>(description: string, values: V[], fallback: NoInfer<V>[]) =>
   Type.Array(Type.Enum(values, { expected: oneOf(values) }), {
+    description,
     default: fallback,
     uniqueItems: true,
     expected: `a list of ${values.join(', ')}`,
   });
 
-export const text = (expected: string, fallback?: string) =>
-  Type.String({ minLength: 1, expected, ...(fallback === undefined ? {} : { default: fallback }) });
-
-/** Text that `formats.ts` checks. */
-export const formatted = (format: string, expected: string, fallback?: string) =>
-  Type.String({ format, expected, ...(fallback === undefined ? {} : { default: fallback }) });
-
-/** `notes.default`: of a list that is not empty where nothing is written. */
-export const listOf = <T extends TSchema>(
-  items: T,
-  expected: string,
-  notes: Notes & { readonly default?: readonly string[] } = {},
-) => Type.Array(items, { default: [], expected, ...notes });
-
-/** Path of a file. */
-export const file = (what: string) =>
-  Type.String({ minLength: 1, shorthand: 'file', expected: `the path of ${what}` });
-
-/** Absolute path of a znode, without a slash at its end. */
-export const znode = (expected: string, fallback?: string) =>
+export const text = (description: string, expected: string, fallback?: string) =>
   Type.String({
-    format: 'znode',
-    shorthand: 'znode',
+    description,
+    minLength: 1,
     expected,
     ...(fallback === undefined ? {} : { default: fallback }),
   });
 
+/** Text that `formats.ts` checks. */
+export const formatted = (description: string, format: FormatName, expected: string, fallback?: string) =>
+  Type.String({ description, format, expected, ...(fallback === undefined ? {} : { default: fallback }) });
+
+export const listOf = <T extends TSchema>(
+  description: string,
+  items: T,
+  expected: string,
+  notes: Notes = {},
+) => Type.Array(items, { description, default: [], expected, ...notes });
+
+/** Path of a file. */
+export const file = (description: string, what: string) =>
+  Type.String({ description, minLength: 1, shorthand: 'file', expected: `the path of ${what}` });
+
+/** Path of a file with a secret in it. */
+export const secretFile = (description: string, what: string) =>
+  Type.String({
+    description,
+    minLength: 1,
+    shorthand: 'file',
+    nearSecret: true,
+    expected: `the path of ${what}`,
+  });
+
+/** Absolute path of a znode, without a slash at its end. */
+export const znode = (description: string, expected: string, fallback: string) =>
+  Type.String({ description, format: 'znode', shorthand: 'znode', expected, default: fallback });
+
 /** Text that no message, log or status shows. */
-export const secret = (expected: string) => Type.String({ minLength: 1, shorthand: 'secret', expected });
+export const secret = (description: string, expected: string) =>
+  Type.String({ description, minLength: 1, shorthand: 'secret', expected });
 
 function oneOf(values: readonly string[]): string {
   return `one of ${values.join(', ')}`;
 }
+
+/** TLS as a client. */
+export const clientTls = {
+  caFile: Type.Optional(
+    file('Without it, those that Node.js trusts.', 'a PEM file with the authorities to trust'),
+  ),
+  certFile: Type.Optional(
+    file(
+      'For servers that ask for a client certificate; with `keyFile` or not at all.',
+      "a PEM file with the client's certificate",
+    ),
+  ),
+  keyFile: Type.Optional(file('The key to `certFile`.', "a PEM file with the client's key")),
+  verify: flag('false accepts any certificate.', true),
+};

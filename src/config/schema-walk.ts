@@ -1,3 +1,4 @@
+import type { FormatName } from './formats.ts';
 import { ConfigSchema } from './schema.ts';
 import type { Notes } from './schema-types.ts';
 
@@ -13,9 +14,11 @@ export interface SchemaNode extends Notes {
   readonly items?: SchemaNode;
   readonly enum?: readonly string[];
   readonly default?: unknown;
-  readonly format?: string;
+  readonly format?: FormatName;
   readonly minimum?: number;
   readonly maximum?: number;
+  readonly minLength?: number;
+  readonly uniqueItems?: boolean;
 }
 
 export const ROOT = ConfigSchema as unknown as SchemaNode;

@@ -19,12 +19,14 @@ export function expand(value: unknown, directory: string, node: SchemaNode = ROO
   // `tls:` with nothing but comments below it.
   if (plain === null) return {};
   if (!isTree(plain)) return plain;
-  return Object.fromEntries(
-    Object.entries(plain).map(([key, item]) => {
-      const child = childOf(node, key);
-      return [key, child === undefined ? item : expand(item, directory, child)];
-    }),
-  );
+  const entries = Object.entries(plain).flatMap(([key, item]): [string, unknown][] => {
+    const child = childOf(node, key);
+    if (child === undefined) return [[key, item]];
+    const expanded = expand(item, directory, child);
+    // A key without a value does not count where it has a default.
+    return expanded === null && child.default !== undefined ? [] : [[key, expanded]];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** A map is taken for a list in its order, which JavaScript loses where its keys are numbers. */

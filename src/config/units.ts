@@ -1,5 +1,7 @@
-const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
-const SIZE_UNITS = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
+/** Milliseconds of each unit. */
+export const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+/** Bytes of each unit. */
+export const SIZE_UNITS = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 
 /** Milliseconds of `250ms`, `30s`, `5m`, `1h` or a bare number; null for anything else. */
 export function parseDuration(text: string): number | null {

@@ -6,13 +6,17 @@ import { ConfigSchema } from './schema.ts';
 import { formatPath, isTree, type Path, ROOT, type SchemaNode, schemaAt, valueAt } from './schema-walk.ts';
 import type { ConfigSource } from './source.ts';
 import { validateBrokers } from './validate-brokers.ts';
+import { validateListeners } from './validate-listeners.ts';
 
-const ajv = new Ajv({ allErrors: true, strict: false });
+const ajv = new Ajv({ allErrors: true, strict: false, useDefaults: true });
 for (const [name, check] of Object.entries(FORMATS)) ajv.addFormat(name, check);
 const check = ajv.compile(ConfigSchema);
 
-/** All that is wrong with a completed tree, each with where it was written. */
-export function validate(tree: unknown, sources: readonly ConfigSource[]): string[] {
+/**
+ * Fills defaults into a tree of what was given, in place, in optional sections only where they are given. Returns all
+ * that is wrong with it, each with where it was written; what does not fit the schema stays as it is.
+ */
+export function complete(tree: unknown, sources: readonly ConfigSource[]): string[] {
   if (check(tree)) return [];
   const problems = (check.errors ?? []).map((error) => describe(error, tree, sources));
   return [...new Set(problems)];
@@ -43,9 +47,11 @@ function describe(error: ErrorObject, tree: unknown, sources: readonly ConfigSou
 
 /** What was written, unless it is or may hold a secret. */
 function shown(path: Path, node: SchemaNode, tree: unknown, sources: readonly ConfigSource[]): string {
-  if (holdsSecret(node)) return '';
   const source = layerOf(path, sources);
   const written = source?.written(path) ?? valueAt(tree, path);
+  // What stands in the place of an address is no secret, although one belongs below it.
+  const isAddress = node.shorthand === 'address' && typeof written !== 'object';
+  if (holdsSecret(node) && !isAddress) return '';
   const text = JSON.stringify(written) ?? '';
   return text === '' || text.includes('@')
     ? ''
@@ -54,7 +60,7 @@ function shown(path: Path, node: SchemaNode, tree: unknown, sources: readonly Co
 
 export function holdsSecret(node: SchemaNode): boolean {
   // A header that is refused may be one with credentials.
-  if (node.shorthand === 'secret' || node.format === 'header-match') return true;
+  if (node.shorthand === 'secret' || node.nearSecret || node.format === 'header-match') return true;
   if (node.items !== undefined && holdsSecret(node.items)) return true;
   return Object.values(node.properties ?? {}).some(holdsSecret);
 }
@@ -113,6 +119,7 @@ export function validateTogether(tree: unknown, sources: readonly ConfigSource[]
   if (isTree(auth) && auth.password === undefined && auth.passwordFile === undefined) {
     add(['zookeeper', 'auth'], 'has neither password nor passwordFile');
   }
+  validateListeners(tree, add);
   const trust = at('forwarded', 'trust');
   const hops = at('forwarded', 'hops');
   if (Array.isArray(trust) && trust.length > 0 && typeof hops === 'number' && hops > 0) {

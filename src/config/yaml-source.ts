@@ -6,6 +6,21 @@ import { isTree, type Path, valueAt } from './schema-walk.ts';
 import { expand } from './shorthand.ts';
 import type { ConfigSource } from './source.ts';
 
+const NO_YAML = 'is no valid YAML; text with special characters needs quotes';
+
+/** What is wrong, by the library's code: its own messages quote the file, which may be a password there. */
+const SENTENCES: Readonly<Record<string, string>> = {
+  BAD_ALIAS: 'has an alias (*name) that no anchor is there for; text that begins with * needs quotes',
+  BAD_DQ_ESCAPE: 'has an escape in double quotes that YAML does not know; single quotes take all as it is',
+  BAD_INDENT: 'is not indented as YAML needs it',
+  BAD_SCALAR_START: 'has text that begins with a reserved character; it needs quotes',
+  BLOCK_AS_IMPLICIT_KEY: 'has a nested mapping where none can be; text with a colon and a blank needs quotes',
+  DUPLICATE_KEY: 'Map keys must be unique',
+  MISSING_CHAR: 'lacks a closing quote, a bracket, a comma, a colon or a blank',
+  TAB_AS_INDENT: 'has a tab for an indent; YAML takes blanks only',
+  TAG_RESOLVE_FAILED: 'has a tag (!name) that is not known; text that begins with ! needs quotes',
+};
+
 /** Reads a YAML file. What is wrong with it is among the layer's problems, with the line. */
 export function yamlSource(file: string, cwd: string): ConfigSource {
   const path = resolve(cwd, file);
@@ -19,16 +34,17 @@ export function yamlSource(file: string, cwd: string): ConfigSource {
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) {
-    const problems = faults.map(({ pos, message }) =>
-      problem(`${file}:${lines.linePos(pos[0]).line}`, '', message),
+    const problems = faults.map(({ pos, code }) =>
+      problem(`${file}:${lines.linePos(pos[0]).line}`, '', SENTENCES[code] ?? NO_YAML),
     );
     return { value: {}, written: () => undefined, where: () => file, problems };
   }
   let value: unknown;
   try {
     value = document.toJS() ?? {};
-  } catch (error) {
-    return broken(file, error instanceof Error ? error.message : String(error));
+  } catch {
+    // An alias without an anchor, or more aliases than can be meant.
+    return broken(file, SENTENCES.BAD_ALIAS ?? NO_YAML);
   }
   if (!isTree(value)) return broken(file, 'expected a mapping of keys to values');
   const lineOf = (keys: Path): string => {

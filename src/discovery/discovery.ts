@@ -23,7 +23,12 @@ export interface Announcement {
   readonly service: string;
   /** The Druid version, where the node tells it. */
   readonly version: string | null;
+  /** `druidNode.labels` (Druid 36), whatever their names are; absent where there are none. */
+  readonly labels?: readonly Label[];
 }
+
+/** A label that an operator gave a node: zone, rack, colour. */
+export type Label = readonly [name: string, value: string];
 
 /** One child of a leader latch, in the order in which they will lead. */
 export interface LatchParticipant {

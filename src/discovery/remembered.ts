@@ -1,5 +1,13 @@
 import { ContainedEmitter, contain, type InternalErrors } from '../faults/internal-errors.ts';
-import type { DiscoveryEvents, DiscoverySnapshot, SourceStatus } from './discovery.ts';
+import type { OriginRefusal } from './allowed-origins.ts';
+import type {
+  Announcement,
+  DiscoveryEvents,
+  DiscoverySnapshot,
+  Latch,
+  Role,
+  SourceStatus,
+} from './discovery.ts';
 import { readSnapshot, writeSnapshot } from './snapshot-file.ts';
 import type { ZooKeeperDiscovery } from './zookeeper/discovery.ts';
 
@@ -11,6 +19,8 @@ export interface RememberOptions {
   readonly cluster: string;
   /** An older snapshot is not used, in milliseconds. */
   readonly maxAgeMs: number;
+  /** Why a node of the snapshot is not used; any may be by default. */
+  readonly refusal?: OriginRefusal;
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;
   /** Epoch milliseconds. */
@@ -66,11 +76,11 @@ class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements 
   }
 
   start(): void {
-    const { file, cluster, maxAgeMs } = this.#options;
+    const { file, cluster, maxAgeMs, refusal = () => null } = this.#options;
     const read = readSnapshot(file, { cluster, maxAgeMs, now: this.#now() });
     if (read.kind === 'snapshot') {
-      this.#remembered = read.snapshot;
-      this.emit('snapshot', read.snapshot);
+      this.#remembered = withoutRefused(read.snapshot, refusal);
+      this.emit('snapshot', this.#remembered);
     } else if (read.kind === 'unusable') {
       this.emit('fault', `the snapshot in ${file} is not used: ${read.why}`);
     }
@@ -124,4 +134,22 @@ class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements 
         },
       );
   }
+}
+
+/** What may be named has perhaps been narrowed since it was written. */
+function withoutRefused(snapshot: DiscoverySnapshot, refusal: OriginRefusal): DiscoverySnapshot {
+  const { announcements, latches } = snapshot;
+  const kept = (role: Role): readonly Announcement[] =>
+    announcements[role].filter(({ origin }) => refusal(origin) === null);
+  const latch = ({ participants }: Latch): Latch => ({
+    participants: participants.map(({ sequence, origin }) => ({
+      sequence,
+      origin: origin !== null && refusal(origin) === null ? origin : null,
+    })),
+  });
+  return {
+    ...snapshot,
+    announcements: { coordinator: kept('coordinator'), overlord: kept('overlord'), broker: kept('broker') },
+    latches: latches && { coordinator: latch(latches.coordinator), overlord: latch(latches.overlord) },
+  };
 }

@@ -1,3 +1,6 @@
+import { STATUS_CODES } from 'node:http';
+import type { HeaderBlock } from '../http/header-block.ts';
+
 /** What all connections of a door go by. */
 export interface DoorState {
   /** The door asks its clients to go elsewhere. */
@@ -23,6 +26,11 @@ export const AHEAD_MS = 5_000;
 
 /** A reason phrase that goes to the client as it came. */
 export const PLAIN_REASON = /^[\t\x20-\x7e]*$/;
+
+/** The head of an interim answer (1xx) as text. */
+export function interimHead(status: number, headers: HeaderBlock): string {
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${headers}\r\n`;
+}
 
 /** An address as people write it: IPv4 without the IPv6 prefix. */
 export function plainAddress(address: string): string {

@@ -1,17 +1,15 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { errorBody, type GatewayError } from '../exchange/errors.ts';
+import { errorBody, type GatewayError, gatewayError } from '../errors/gateway-error.ts';
 import { isBetweenRequests } from './front/sliced-read.ts';
 import { answerOf, sayLast, sayLastAlone } from './last-word.ts';
 
 const TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
 
-const METHOD_NOT_ALLOWED: GatewayError = {
-  status: 405,
-  reason: 'method_not_allowed',
+const NO_TUNNELS = gatewayError('method_not_allowed', {
   message: 'The gateway does not open tunnels.',
   allow: 'GET, HEAD, POST, PUT, DELETE, OPTIONS',
-};
+});
 
 /**
  * Answers what never became a request: bytes that are not HTTP, too large a head, a head that took too long. Where
@@ -38,24 +36,20 @@ export function answerTimeout(socket: Socket, id: string, toHead: boolean): void
  * is wrong with its head, if anything is.
  */
 export function answerConnect(socket: Socket, id: string, fault: string | null): void {
-  sayLastAlone(socket, rawAnswer(fault === null ? METHOD_NOT_ALLOWED : malformed(fault), id));
+  sayLastAlone(socket, rawAnswer(fault === null ? NO_TUNNELS : malformed(fault), id));
 }
 
 /** The error of a request that cannot be taken at all. */
 export function malformed(message: string): GatewayError {
-  return { status: 400, reason: 'request_malformed', message };
+  return gatewayError('request_malformed', { message });
 }
 
 function clientError(code: string | undefined): GatewayError {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
-      return {
-        status: 431,
-        reason: 'headers_too_large',
-        message: 'The headers of the request are too large.',
-      };
+      return gatewayError('headers_too_large');
     case TIMEOUT:
-      return { status: 408, reason: 'request_timeout', message: 'The request did not arrive in time.' };
+      return gatewayError('request_timeout');
     default:
       return malformed('The request is not valid HTTP/1.1.');
   }

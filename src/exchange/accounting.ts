@@ -1,3 +1,4 @@
+import type { ReasonCode } from '../errors/catalogue.ts';
 import type { RouteClass } from '../routing/route.ts';
 import type { TierSelection } from '../routing/tiers/tier-selection.ts';
 import type { RequestHead } from './ports/client.ts';
@@ -16,7 +17,7 @@ export class Accounting {
   class: RouteClass | 'local';
   /** 0 until a head has been sent. */
   status = 0;
-  reason: string | null = null;
+  reason: ReasonCode | null = null;
   upstream: string | null = null;
   attempts = 0;
   redirected = false;
@@ -44,11 +45,6 @@ export class Accounting {
     this.class = routeClass;
     this.#sink = sink;
     this.#now = now;
-  }
-
-  /** The record has been handed over. */
-  get closed(): boolean {
-    return this.#closed;
   }
 
   /** Nothing of the exchange follows; again, does nothing. */

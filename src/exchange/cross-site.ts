@@ -1,16 +1,14 @@
+import { gatewayError } from '../errors/gateway-error.ts';
 import { headerValue } from '../http/header-block.ts';
 import type { Route } from '../routing/route.ts';
 import type { ClientOrigin } from './client-origin.ts';
 import type { CorsPolicy } from './cors.ts';
-import type { GatewayError } from './errors.ts';
 import type { RequestHead } from './ports/client.ts';
 
 /** A page of another origin asks for what could change something, and nobody has allowed it. */
-export const CROSS_SITE: GatewayError = {
-  status: 403,
-  reason: 'cross_site',
+export const CROSS_SITE = gatewayError('cross_site', {
   message: 'A page of another site may not ask for this; cors.origins of the gateway can allow it.',
-};
+});
 
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 const ORIGIN = /^(https?):\/\/([^/?#@,\s]+)$/i;

@@ -1,3 +1,4 @@
+import { type GatewayError, gatewayError } from '../errors/gateway-error.ts';
 import { cancelledId } from '../routing/query-context.ts';
 import type { Route } from '../routing/route.ts';
 import { Accounting } from './accounting.ts';
@@ -6,10 +7,8 @@ import { isPreflight } from './cors.ts';
 import { CROSS_SITE, isRefusedCrossSite } from './cross-site.ts';
 import { Cancel } from './druid/cancel.ts';
 import { answerFromDruid } from './druid/status-pages.ts';
-import type { GatewayError } from './errors.ts';
-import { ProxiedRequest } from './forward/proxied-request.ts';
+import { ProxiedRequest, type UpstreamRequestTemplate } from './forward/proxied-request.ts';
 import { RequestBody } from './forward/request-body.ts';
-import { waitError } from './forward/wait-error.ts';
 import { forwardedHead, requestFault } from './forwarded-head.ts';
 import { AnsweredRequest } from './internal-error.ts';
 import { AmendedClient } from './own-answers/amended-client.ts';
@@ -17,17 +16,32 @@ import { answer, answerError } from './own-answers/answer.ts';
 import { isStatusPage, localAnswer } from './own-answers/local.ts';
 import { describeView, VIEW_HEADER } from './own-answers/view-header.ts';
 import type { ClientSide } from './ports/client.ts';
-import type { RecordRole } from './ports/record.ts';
+import type { ExchangeRecord, RecordRole } from './ports/record.ts';
 import type { ExchangeServices } from './ports/services.ts';
+import type { NodeSender } from './ports/upstream.ts';
 
 export interface Exchange {
   /** Answers the request; false, with nothing touched, when it belongs to the web console. */
   handle(client: ClientSide): boolean;
+  /** Relays a page of the web console, which `sender` asks the leading Coordinator for. */
+  relayPage(client: ClientSide, sender: NodeSender): void;
 }
+
+/** Bodies of requests for pages of the console may have so many bytes. */
+const MOST_PAGE_BODY = 64 * 1024;
 
 /** What happens to one request, from its head to its last byte: each yields exactly one record. */
 export function createExchange(services: ExchangeServices): Exchange {
-  const { options, sink, errors, now, pressure, retryBudget } = services;
+  const { options, errors, now, pressure, retryBudget } = services;
+
+  /** A record is only looked at: where that throws, the request and its connection go on. */
+  function sink(record: ExchangeRecord): void {
+    try {
+      services.sink(record);
+    } catch (error) {
+      errors.report('request', error, record.id);
+    }
+  }
 
   /** `origin`: null where something threw before it was known. */
   function account(
@@ -50,6 +64,58 @@ export function createExchange(services: ExchangeServices): Exchange {
     new AnsweredRequest(errors, client, failed).onInternalError(error);
   }
 
+  function viewing(client: ClientSide, origin: ClientOrigin): ClientSide {
+    if (!client.head.fields.asksView || !options.showsView(origin.address)) return client;
+    return new AmendedClient(
+      client,
+      (given) => `${given}${VIEW_HEADER}: ${describeView(services.cluster.view, Date.now())}\r\n`,
+    );
+  }
+
+  function sharing(client: ClientSide): ClientSide {
+    const { cors } = options;
+    return cors === null ? client : new AmendedClient(client, (given) => cors.amend(given, client.head));
+  }
+
+  function forward(
+    services: ExchangeServices,
+    client: ClientSide,
+    origin: ClientOrigin,
+    role: RecordRole,
+    template: UpstreamRequestTemplate,
+  ): void {
+    if (pressure.high) {
+      refuse(client, origin, gatewayError('overloaded'));
+      return;
+    }
+    retryBudget.deposit(client.head.receivedAt);
+    const record = account(client, origin, role, template.route.class);
+    new ProxiedRequest(services, client, record, template).start();
+  }
+
+  /**
+   * A page is a read of the Coordinator in all but who asks for it. No page is redirected: browsers stay here. A body
+   * says nothing to a page; but the node is asked only once the request is known to be a sound one.
+   */
+  function forwardPage(plain: ClientSide, origin: ClientOrigin, sender: NodeSender): void {
+    const { target, fields } = plain.head;
+    const client = viewing(sharing(plain), origin);
+    if (fields.bodyLength > MOST_PAGE_BODY) {
+      refuse(client, origin, gatewayError('body_too_large', { closes: true }));
+      return;
+    }
+    const without = { ...services, upstreams: sender, redirectPolicy: null, tierSelector: null };
+    forward(without, client, origin, 'console', {
+      route: { kind: 'forward', role: 'coordinator', class: 'read', target },
+      method: 'GET',
+      headers: forwardedHead(plain.head, origin),
+      body: new RequestBody(client.body, fields.bodyLength, MOST_PAGE_BODY),
+      collector: null,
+      onBehalfOf: origin.address,
+      neverHeld: true,
+    });
+  }
+
   function dispatch(
     plain: ClientSide,
     origin: ClientOrigin,
@@ -58,24 +124,15 @@ export function createExchange(services: ExchangeServices): Exchange {
     const { head } = plain;
     const headers = forwardedHead(head, origin);
     const onBehalfOf = origin.address;
-    const client = head.fields.asksView
-      ? new AmendedClient(
-          plain,
-          (given) => `${given}${VIEW_HEADER}: ${describeView(services.cluster.view, Date.now())}\r\n`,
-        )
-      : plain;
+    const client = viewing(plain, origin);
     if (route.kind === 'forward') {
-      if (pressure.high && route.class !== 'cancel') {
-        refuse(client, origin, waitError('overloaded'));
-        return;
-      }
-      retryBudget.deposit(head.receivedAt);
       if (route.class === 'cancel') {
+        retryBudget.deposit(head.receivedAt);
         const cancel = account(client, origin, route.role, route.class);
         new Cancel(services, client, cancel, route, headers, cancelledId(route.target)).begin();
         return;
       }
-      const request = new ProxiedRequest(services, client, account(client, origin, route.role, route.class), {
+      forward(services, client, origin, route.role, {
         route,
         // Druid answers HEAD with 405 everywhere (AllowHttpMethodsResourceFilter).
         method: head.method === 'HEAD' ? 'GET' : head.method,
@@ -84,7 +141,6 @@ export function createExchange(services: ExchangeServices): Exchange {
         collector: null,
         onBehalfOf,
       });
-      request.start();
       return;
     }
     const local = account(client, origin, 'local', 'local');
@@ -99,7 +155,7 @@ export function createExchange(services: ExchangeServices): Exchange {
     }
     const { name, allow } = route;
     new AnsweredRequest(errors, client, local).answer(() =>
-      answer(client, local, localAnswer(name, services.cluster.view, allow)),
+      answer(client, local, localAnswer(name, services.cluster.view, options.services, allow)),
     );
   }
 
@@ -108,14 +164,14 @@ export function createExchange(services: ExchangeServices): Exchange {
     const { cors } = options;
     const origin = clientOrigin(head, options);
     const fault = requestFault(head);
-    const client = cors === null ? plain : new AmendedClient(plain, (given) => cors.amend(given, head));
+    const client = sharing(plain);
     if (fault !== null) {
-      refuse(client, origin, { status: 400, reason: 'request_malformed', message: fault, closes: true });
+      refuse(client, origin, gatewayError('request_malformed', { message: fault, closes: true }));
       return true;
     }
     const route = services.route(head.method, head.target, cors === null && isPreflight(head));
     if (route.kind === 'console') return false;
-    if (route.kind === 'refused') refuse(client, origin, route);
+    if (route.kind === 'refused') refuse(client, origin, route.error);
     else if (isRefusedCrossSite(head, origin, route, cors)) refuse(client, origin, CROSS_SITE);
     else dispatch(client, origin, route);
     return true;
@@ -128,6 +184,13 @@ export function createExchange(services: ExchangeServices): Exchange {
       } catch (error) {
         fail(client, error);
         return true;
+      }
+    },
+    relayPage(client, sender) {
+      try {
+        forwardPage(client, clientOrigin(client.head, options), sender);
+      } catch (error) {
+        fail(client, error);
       }
     },
   };

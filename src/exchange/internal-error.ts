@@ -1,6 +1,6 @@
+import { gatewayError } from '../errors/gateway-error.ts';
 import { contain, type InternalErrors } from '../faults/internal-errors.ts';
 import type { Accounting } from './accounting.ts';
-import { INTERNAL_ERROR } from './errors.ts';
 import { answerError } from './own-answers/answer.ts';
 import type { ClientEvents, ClientSide } from './ports/client.ts';
 
@@ -17,7 +17,7 @@ export function failRequest(
   const { id } = client.head;
   errors.report('request', error, id);
   // The answer was whole before; only what is counted of it went wrong.
-  if (account.closed) return;
+  if (client.over) return;
   const report = (again: unknown): void => errors.report('request', again, id);
   const reset = (): void => {
     account.end = 'internal_error';
@@ -28,7 +28,7 @@ export function failRequest(
     return;
   }
   contain(
-    () => answerError(client, account, INTERNAL_ERROR),
+    () => answerError(client, account, gatewayError('internal_error')),
     (again) => {
       report(again);
       reset();

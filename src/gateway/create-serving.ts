@@ -148,16 +148,12 @@ export function createServing(options: ServingOptions): Serving {
     },
     ...(config.listen.tls === undefined ? {} : { tls: listenTls(config.listen.tls) }),
     console: {
-      cluster,
-      waitQueue,
+      relayPage(client, sender) {
+        inFlight++;
+        exchange.relayPage(client, sender);
+      },
       now,
-      begins: () => void inFlight++,
-      sink,
       errors,
-      options: exchangeOptions,
-      trusts: exchangeOptions.trusts,
-      forwardedHeader: exchangeOptions.forwardedHeader,
-      cors: exchangeOptions.cors,
       connectTimeoutMs: upstream.connectTimeout,
       responseTimeoutMs: upstream.responseTimeout,
       idleTimeoutMs: upstream.idleTimeout,
@@ -201,7 +197,7 @@ export function createServing(options: ServingOptions): Serving {
 }
 
 function exchangeOptionsOf(
-  { brokers, cors, forwarded, limits, parking, queries, upstream }: Config,
+  { admin, brokers, cors, forwarded, limits, parking, queries, upstream }: Config,
   { services }: TierRouting,
 ): ExchangeOptions {
   return {
@@ -220,10 +216,12 @@ function exchangeOptionsOf(
       sql: queries.sql?.cancelOnDisconnect ?? queries.cancelOnDisconnect,
     },
     resetIncomplete: queries.resetIncomplete,
+    showNode: upstream.showNode,
     maxPerNode: upstream.maxRequestsPerNode,
     cors: createCorsPolicy({ ...cors, maxAgeMs: cors.maxAge }),
     trusts: trustedHops(forwarded),
     forwardedHeader: forwarded.header,
+    showsView: createAddressSet(admin.viewClients),
   };
 }
 

@@ -34,11 +34,20 @@ export function serveByWorkers({
   errors,
   liveness,
   version,
+  dangers,
 }: ServeOptions): Servers {
   // Each worker reads these files, and what is wrong with them is to be known before there is any.
   if (config.listen.tls !== undefined) listenTls(config.listen.tls);
   const registry = new Registry();
-  const metrics = createMetrics({ cluster, discovery, errors, version, registry, worker: 'primary' });
+  const metrics = createMetrics({
+    cluster,
+    discovery,
+    errors,
+    version,
+    dangers,
+    registry,
+    worker: 'primary',
+  });
   const gatherer = createAnswerGatherer(PATIENCE_MS);
   /** What each worker last said that it had counted. */
   const counts = new Map<PoolWorker, MetricsJson>();

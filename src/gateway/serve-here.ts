@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Liveness } from '../admin/liveness.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import type { DangerousSetting } from '../config/dangerous-settings.ts';
 import type { Config } from '../config/schema.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
@@ -20,10 +21,20 @@ export interface ServeOptions {
   /** Where processes beside this one are told of. */
   readonly liveness: Liveness;
   readonly version: string;
+  /** Those of the configuration, for a metric. */
+  readonly dangers: readonly DangerousSetting[];
 }
 
 /** This process serves by itself. */
-export function serveHere({ config, cluster, discovery, logger, errors, version }: ServeOptions): Servers {
+export function serveHere({
+  config,
+  cluster,
+  discovery,
+  logger,
+  errors,
+  version,
+  dangers,
+}: ServeOptions): Servers {
   const accessLog = createAccessLog(logger, config.log.access);
   const serving = createServing({
     config,
@@ -41,6 +52,7 @@ export function serveHere({ config, cluster, discovery, logger, errors, version 
     discovery,
     errors,
     version,
+    dangers,
     inFlight: () => serving.inFlight,
     exchange: serving.state,
     rules: serving.rules,

@@ -16,6 +16,15 @@ export function listenTls(files: ListenTls): SecureContextOptions & { readonly r
   };
 }
 
+/** The token that actions need. Throws where the file cannot be read, or is so short that it can be guessed. */
+export function tokenOf(file: string): string {
+  const token = pem(file).trim();
+  if (!/^[\x21-\x7e]{16,}$/.test(token)) {
+    throw new Error(`admin.tokenFile: ${file} must hold a token of 16 characters or more, without blanks`);
+  }
+  return token;
+}
+
 /** What the gateway trusts and shows when Druid's nodes speak TLS. */
 export function upstreamTls({ caFile, certFile, keyFile, verify }: UpstreamTls): NodeTls {
   return { ...clientFiles(caFile, certFile, keyFile), rejectUnauthorized: verify };

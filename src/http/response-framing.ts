@@ -9,6 +9,8 @@ export interface AnswerContext {
   readonly httpMinor: number;
   /** Path and query of a `Location` that names a Druid node, or the value as it is. */
   readonly rewriteLocation: (location: string) => string;
+  /** The client may know which node answered (`NODE_HEADERS`). */
+  readonly showsNode?: boolean;
 }
 
 export interface RelayedHead {
@@ -18,12 +20,15 @@ export interface RelayedHead {
 }
 
 const LOCATIONS: ReadonlySet<string> = new Set(['location', 'content-location']);
+/** Druid 39 (`#20268`): a node's `host:port`, service and version, where its operator wants them. */
+const NODE_HEADERS: ReadonlySet<string> = new Set(['x-druid-server', 'x-druid-service', 'x-druid-version']);
 const LENGTH: ReadonlySet<string> = new Set(['content-length']);
 
 /** The headers of a relayed answer: the upstream's, less what concerns one hop, framed for this client. */
 export function relayedHead(head: AnswerHead, context: AnswerContext): RelayedHead {
   let headers = head.kept;
   if (head.named !== null) headers = without(headers, head.named);
+  if (head.namesNode && !context.showsNode) headers = without(headers, NODE_HEADERS);
   if (head.hasLocation) {
     headers = withLocations(headers, context.rewriteLocation);
   }
@@ -53,6 +58,11 @@ export interface AnswerTrailers {
    * say that it is, although it was to.
    */
   readonly incomplete: boolean;
+}
+
+/** The headers of an interim answer (1xx), which has no body, as they go on to the client. */
+export function interimHeaders(head: AnswerHead, context: Omit<AnswerContext, 'bodiless'>): HeaderBlock {
+  return without(relayedHead(head, { ...context, bodiless: true }).headers, LENGTH);
 }
 
 /** What Druid sends with nearly every answer to a query. */

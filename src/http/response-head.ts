@@ -14,7 +14,9 @@ export interface AnswerHead {
   readonly hasLocation: boolean;
   readonly hasDate: boolean;
   readonly trailer: string | null;
-  /** `X-Druid-Query-Id` and `X-Druid-SQL-Query-Id`. */
+  /** There is one of the headers in which a node says who it is. */
+  readonly namesNode: boolean;
+  /** `X-Druid-Query-Id` and `X-Druid-SQL-Query-Id`; null also where blanks around one say that it has lost characters. */
   readonly queryId: string | null;
   readonly sqlQueryId: string | null;
   /** Headers that `Connection` has removed, in lower case. */
@@ -51,6 +53,7 @@ export function readAnswerHead(
   let trailer: string | null = null;
   let queryId: string | null = null;
   let sqlQueryId: string | null = null;
+  let namesNode = false;
   let named: Set<string> | null = null;
   let length = -1;
   let chunked = false;
@@ -116,10 +119,15 @@ export function readAnswerHead(
         hasLocation = true;
         break;
       case 'x-druid-query-id':
-        queryId ??= valueAt(block, colon, end);
+        queryId ??= unharmedAt(block, colon, end);
         break;
       case 'x-druid-sql-query-id':
-        sqlQueryId ??= valueAt(block, colon, end);
+        sqlQueryId ??= unharmedAt(block, colon, end);
+        break;
+      case 'x-druid-server':
+      case 'x-druid-service':
+      case 'x-druid-version':
+        namesNode = true;
         break;
       default:
         drop = isHopByHop(name) || name === 'x-druid-gateway-view';
@@ -142,6 +150,7 @@ export function readAnswerHead(
     hasLocation,
     hasDate,
     trailer,
+    namesNode,
     queryId,
     sqlQueryId,
     named,
@@ -150,4 +159,13 @@ export function readAnswerHead(
     close,
     keepAlive,
   };
+}
+
+/**
+ * A value with one blank before it at most and none behind it. More of them stand for characters that Jetty 9.4 could
+ * not write into a header.
+ */
+function unharmedAt(block: HeaderBlock, colon: number, end: number): string | null {
+  const value = valueAt(block, colon, end);
+  return end - colon - 1 - value.length > 1 || block.endsWith(' ', end) ? null : value;
 }

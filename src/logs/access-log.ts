@@ -1,17 +1,17 @@
 import { type DestinationStream, type Logger, symbols } from 'pino';
 import type { ExchangeRecord, RecordSink } from '../exchange/ports/record.ts';
 import { isQueryId } from '../routing/query-context.ts';
+import { bounded, escapeUnseen } from './field-text.ts';
 
 /** Load balancers ask these every second; they say nothing about traffic. */
-const PROBED_PATHS: ReadonlySet<string> = new Set(['/status/health', '/status/ready']);
-
-/** A path can be as long as a request head may be; the log keeps its beginning. */
-const MAX_PATH = 1024;
+const PROBED_PATHS: ReadonlySet<string> = new Set([
+  '/status/health',
+  '/status/ready',
+  '/druid/broker/v1/readiness',
+]);
 
 /** What JSON text holds as it is. */
 const PLAIN = /^[ !#-[\]-~]*$/;
-/** What JSON text may hold as it is, and a terminal would act upon. */
-const ACTS = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /**
  * One line for each exchange when it is over: `info`, and `warn` where someone got less than they asked for. Where not
@@ -37,11 +37,9 @@ function wasNotWhole({ end }: ExchangeRecord): boolean {
 }
 
 function line(level: string, record: ExchangeRecord): string {
-  const { path } = record;
-  const shown = path.length > MAX_PATH ? `${path.slice(0, MAX_PATH)}…` : path;
   return (
     `{"level":"${level}","time":"${isoTime()}","id":${text(record.id)},"method":${text(record.method)}` +
-    `,"path":${text(shown)},"role":"${record.role}","class":"${record.class}","status":${record.status}` +
+    `,"path":${text(record.path)},"role":"${record.role}","class":"${record.class}","status":${record.status}` +
     `,"reason":${text(record.reason)},"upstream":${text(record.upstream)},"attempts":${record.attempts}` +
     `,"redirected":${record.redirected},"ms":${tenths(record.durationMs)},"parkedMs":${tenths(record.parkedMs)}` +
     `,"bytesIn":${record.bytesIn},"bytesOut":${record.bytesOut},"end":"${record.end}"` +
@@ -49,13 +47,11 @@ function line(level: string, record: ExchangeRecord): string {
   );
 }
 
+/** A path can be as long as a request head may be; the log keeps its beginning, as of all that others say. */
 function text(value: string | null): string {
   if (value === null) return 'null';
-  return PLAIN.test(value) ? `"${value}"` : JSON.stringify(value).replace(ACTS, escaped);
-}
-
-function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  const shown = bounded(value);
+  return PLAIN.test(shown) ? `"${shown}"` : escapeUnseen(JSON.stringify(shown));
 }
 
 /** A node may say that anything is the query's id. */

@@ -36,12 +36,19 @@ export function logClusterEvents(
     const suppressed = admit();
     if (suppressed !== null) logger.warn({ discovery: discovery.kind, fault, suppressed }, 'discovery fault');
   };
+  const admitTlsFault = perMinute(FAULTS_PER_MINUTE, now);
+  const onTlsFault = ({ origin, why }: ClusterEvents['tlsFault'][0]): void => {
+    const suppressed = admitTlsFault();
+    if (suppressed !== null) logger.warn({ node: origin, why, suppressed }, 'a node cannot be asked');
+  };
+  cluster.on('tlsFault', onTlsFault);
   cluster.on('leader', onLeader);
   cluster.on('conflict', onConflict);
   cluster.on('ejection', onEjection);
   discovery.on('status', onStatus);
   discovery.on('fault', onFault);
   return () => {
+    cluster.off('tlsFault', onTlsFault);
     cluster.off('leader', onLeader);
     cluster.off('conflict', onConflict);
     cluster.off('ejection', onEjection);

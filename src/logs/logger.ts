@@ -1,5 +1,6 @@
 import { type DestinationStream, type Level, type Logger, pino, stdTimeFunctions } from 'pino';
 import { contain } from '../faults/internal-errors.ts';
+import { boundedFields, escapeUnseen } from './field-text.ts';
 import { createLineBatch, type LineBatch } from './line-batch.ts';
 import { createLogWriter, type LogWriter } from './log-writer.ts';
 
@@ -60,7 +61,8 @@ export function createLogger({ level, stream, shared = false }: LoggerOptions): 
       level,
       base: null,
       timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
+      formatters: { level: (label) => ({ level: label }), log: boundedFields },
+      hooks: { streamWrite: escapeUnseen },
       redact: { paths: SECRET_FIELDS, censor: '[redacted]' },
     },
     // Without `flushSync`, which pino would call for `fatal`: it would wait for a reader that does not read.

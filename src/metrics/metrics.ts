@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Cluster } from '../cluster/cluster.ts';
+import type { DangerousSetting } from '../config/dangerous-settings.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { RecordSink } from '../exchange/ports/record.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
@@ -26,6 +27,8 @@ export interface MetricsOptions {
   readonly worker?: string;
   /** The Coordinator's load rules, where they are read. */
   readonly rules?: Pick<RulesSource, 'ageMs'> | null;
+  /** Settings that open something; none by default. */
+  readonly dangers?: readonly DangerousSetting[];
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -53,6 +56,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     exchange,
     worker,
     rules = null,
+    dangers = [],
     now = Date.now,
   } = options;
   const { registry = new Registry() } = options;
@@ -68,6 +72,13 @@ export function createMetrics(options: MetricsOptions): Metrics {
     labelNames: ['version', 'node_version'],
     registers,
   }).set({ version, node_version: process.versions.node }, 1);
+  const dangerous = new Gauge({
+    name: 'druid_gateway_dangerous_settings',
+    help: '1 for each setting of the configuration that opens something; the log says what.',
+    labelNames: ['setting'],
+    registers,
+  });
+  for (const { id } of dangers) dangerous.set({ setting: id }, 1);
   internalErrorMetrics(registry, errors);
   processMetrics(registry, worker);
   return {

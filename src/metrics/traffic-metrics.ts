@@ -6,12 +6,6 @@ import { createTalliedHistogram, type HistogramTally, type TalliedHistogram } fr
 const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.1, 0.25, 1, 2.5, 10, 60, 300];
 const PARKED_BUCKETS = [0.05, 0.25, 1, 2.5, 5, 10, 30, 60];
 
-/**
- * Reason codes are the gateway's own and few. The cap holds even if one were ever made from a request: label
- * sets are never forgotten, and rendering thousands of them blocks the event loop.
- */
-const MAX_REASONS = 64;
-
 /** Sums over all exchanges of one role, class and status; folded into prom-client's counters when scraped. */
 interface Tally {
   readonly role: string;
@@ -126,13 +120,12 @@ export function trafficMetrics(registry: Registry): RecordSink {
     buckets: PARKED_BUCKETS,
     registers,
   });
-  const reasons = new Set<string>();
   return (record) => {
     const tally = tallyOf(record);
     add(tally, record);
     duration.observe(tally.duration, record.durationMs / 1000);
     if (record.parkedMs > 0) parked.observe({ role: record.role }, record.parkedMs / 1000);
-    if (record.reason !== null) errors.inc({ reason: bounded(reasons, record.reason) });
+    if (record.reason !== null) errors.inc({ reason: record.reason });
   };
 }
 
@@ -188,11 +181,4 @@ function add(tally: Tally, record: ExchangeRecord): void {
 
 function pick(tally: Tally, labels: readonly Label[]): Partial<Record<Label, string>> {
   return Object.fromEntries(labels.map((label) => [label, tally[label]]));
-}
-
-function bounded(seen: Set<string>, reason: string): string {
-  if (seen.has(reason)) return reason;
-  if (seen.size >= MAX_REASONS) return 'other';
-  seen.add(reason);
-  return reason;
 }

@@ -27,5 +27,15 @@ export function formatHostPort({ host, port }: HostPort): string {
 export function isHost(text: string): boolean {
   if (/^[\d.]+$/.test(text)) return isIPv4(text);
   if (text.includes(':')) return isIPv6(text);
-  return text.length <= 253 && /^(?!-)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$/.test(text);
+  return text.length <= 253 && isHostName(text);
+}
+
+/**
+ * Whether this could be a host name, whatever its length. What ends in a number is an address, and in another way
+ * perhaps than it looks: `0x7f.1` and `2130706433` are 127.0.0.1 to a URL (WHATWG URL, "ends in a number").
+ */
+export function isHostName(text: string): boolean {
+  if (!/^(?!-)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$/.test(text)) return false;
+  const labels = text.replace(/\.$/, '').split('.');
+  return !/^(?:\d+|0x[\da-f]*)$/i.test(labels.at(-1) ?? '');
 }

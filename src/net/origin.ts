@@ -1,13 +1,21 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { isHostName } from './host-port.ts';
+
 /** With a host name of 255 characters. */
 const LONGEST = 300;
+/** Nothing behind the port but a slash: no path, query, credentials. */
+const ORIGIN = /^https?:\/\/(?:\[([^\]%]+)\]|([^:/[\]]+))(?::\d{1,5})?\/?$/i;
 
 /**
  * Reads an http(s) URL of a Druid node: `http://host:port`, as `DruidNode` writes it into a latch. The port is always
- * spelled out, so the texts of both sources can be compared. Null for anything else, URLs with credentials included.
+ * spelled out, so the texts of both sources can be compared. Null for anything else, URLs with a path and hosts that
+ * are neither an address nor a name included.
  */
 export function parseOrigin(text: string): string | null {
   if (text.length > LONGEST) return null;
-  if (!/^https?:\/\/[^\s@\\]+$/i.test(text) || !URL.canParse(text)) return null;
+  const [, bracketed, bare = ''] = ORIGIN.exec(text) ?? [];
+  const isHost = bracketed === undefined ? isIPv4(bare) || isHostName(bare) : isIPv6(bracketed);
+  if (!isHost || !URL.canParse(text)) return null;
   const url = new URL(text);
   const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
   if (url.hostname === '' || port === '0') return null;

@@ -6,7 +6,7 @@ export function isUnder(path: string, prefix: string): boolean {
   return path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/');
 }
 
-/** Answered as the Router does (StatusResource, SelfDiscoveryResource, RouterResource), for GET. */
+/** Answered as the Router does (StatusResource, SelfDiscoveryResource, RouterResource) and a Broker (BrokerResource), for GET. */
 export const LOCAL_PATHS: ReadonlyMap<string, LocalName> = new Map([
   ['/proxy/enabled', 'proxy-enabled'],
   ['/druid/router/v1/brokers', 'router-brokers'],
@@ -15,6 +15,7 @@ export const LOCAL_PATHS: ReadonlyMap<string, LocalName> = new Map([
   ['/status/properties', 'status-properties'],
   ['/status/health', 'status-health'],
   ['/status/ready', 'status-ready'],
+  ['/druid/broker/v1/readiness', 'broker-readiness'],
   ['/status/selfDiscovered', 'self-discovered'],
   ['/status/selfDiscovered/status', 'self-discovered-status'],
 ]);
@@ -51,18 +52,43 @@ const DENIED = [
   '/coordinator',
   '/overlord',
 ] as const;
-/** Asking for a role that does not exist leaves an empty znode behind for each name asked for. */
+/**
+ * Tried on Druid 33: the answer is an empty list for every role, also for those that exist, and each name asked for
+ * leaves an empty znode behind in `internal-discovery` (`ClusterResource`, which makes a `NodeRole` of any text).
+ */
 const CLUSTER_ROLE = '/druid/coordinator/v1/cluster/';
 const SECURITY = '/druid-ext/basic-security';
 /** What nodes of a cluster tell each other (CoordinatorBasicAuthenticatorResource). */
-const SECURITY_INTERNAL = /\/(?:listen(?:\/|$)|cachedSerialized)/;
+const SECURITY_INTERNAL = /\/(?:listen(?:\/|$)|cachedSerialized)/i;
 
-/** Whether a path, with its escapes decoded, is one that only a configuration can open. */
-export function isDenied(decoded: string): boolean {
-  if (decoded.startsWith('/druid-ext')) {
-    return !isUnder(decoded, SECURITY) || SECURITY_INTERNAL.test(decoded);
-  }
-  return decoded.startsWith(CLUSTER_ROLE) || DENIED.some((prefix) => isUnder(decoded, prefix));
+/**
+ * Whether a path, as a reader could understand it (`canonicalPath`), is one that only a configuration can open. Letters
+ * are compared without case, which Druid would not do.
+ */
+export function isDenied(canonical: string): boolean {
+  const lower = canonical.toLowerCase();
+  if (lower.startsWith('/druid-ext')) return !isUnder(lower, SECURITY) || SECURITY_INTERNAL.test(lower);
+  return lower.startsWith(CLUSTER_ROLE) || DENIED.some((prefix) => isUnder(lower, prefix));
+}
+
+/**
+ * Where in a path the names begin that Druid decodes itself (ids of queries, tasks and supervisors, datasources,
+ * lookups, users): in these a slash, a backslash or a semicolon may stand encoded. What comes before decides who gets
+ * the request, what it is, and whether it is denied. The path's length where it has no names.
+ */
+export function namesBegin(method: string, path: string): number {
+  const before = segmentsBeforeNames(method, path);
+  let at = before === 0 ? -1 : 0;
+  for (let i = 0; i < before && at !== -1; i++) at = path.indexOf('/', at + 1);
+  return at === -1 ? path.length : at;
+}
+
+function segmentsBeforeNames(method: string, path: string): number {
+  // `DELETE /druid/v2/ID` and `/druid/v2/sql/ID`; all other names have a segment before them that says what they are.
+  const kinds = method === 'DELETE' ? 0 : 1;
+  if (isUnder(path, '/druid/v2/sql')) return 3 + kinds;
+  if (isUnder(path, '/druid/v2')) return 2 + kinds;
+  return roleOf(path) === null ? 0 : 4;
 }
 
 /** Who serves a path that the table opens, or null. */
@@ -94,9 +120,16 @@ export function isProxied(path: string): boolean {
 const TASK_LOG = /^\/druid\/indexer\/v1\/task\/[^/]+\/log$/;
 const STATEMENT_RESULTS = /^\/druid\/v2\/sql\/statements\/[^/]+\/results$/;
 
+/** POSTs that change nothing (OverlordResource, SamplerResource, MetadataResource, compaction resources). */
+const READING_POST =
+  /^\/druid\/(?:indexer\/v1\/(?:sampler|taskStatus|activeLocks|lockedIntervals(?:\/v2)?|compaction\/simulate)|coordinator\/v1\/(?:compaction\/simulate|metadata\/(?:dataSourceInformation|bootstrapSegments|datasources\/[^/]+\/segments)))\/?$/;
+
 export function classOf(role: Role, method: string, path: string): RouteClass {
   const reads = method === 'GET' || method === 'HEAD';
-  if (role !== 'broker') return !reads ? 'write' : TASK_LOG.test(path) ? 'stream' : 'read';
+  if (role !== 'broker') {
+    if (!reads) return method === 'POST' && READING_POST.test(path) ? 'read' : 'write';
+    return TASK_LOG.test(path) ? 'stream' : 'read';
+  }
   if (isUnder(path, '/druid/v2/sql/avatica') || isUnder(path, '/druid/v2/sql/avatica-protobuf'))
     return 'jdbc';
   if (reads) return STATEMENT_RESULTS.test(path) ? 'stream' : 'read';

@@ -1,14 +1,20 @@
 import { plainBody } from './body-text.ts';
 
+/** The ids of one query; null where there is none, or none that can be written as it was meant. */
+export interface QueryIds {
+  readonly queryId: string | null;
+  readonly sqlQueryId: string | null;
+}
+
 /** What the gateway needs to know of a query; its body goes on as it came. */
-export interface QueryContext {
-  /** `context.queryId` and `context.sqlQueryId`, mostly none. */
+export interface QueryContext extends QueryIds {
+  /** Those of the two ids that are there. */
   readonly ids: readonly string[];
   /** `context.timeout` in milliseconds; null without one, and for 0, which is none. */
   readonly timeoutMs: number | null;
 }
 
-export const NO_CONTEXT: QueryContext = { ids: [], timeoutMs: null };
+export const NO_CONTEXT: QueryContext = { queryId: null, sqlQueryId: null, ids: [], timeoutMs: null };
 
 const ID = Buffer.from('ueryId"');
 const TIMEOUT = Buffer.from('"timeout"');
@@ -37,20 +43,41 @@ export function queryContextOf(body: Buffer): QueryContext {
     const parsed = JSON.parse(plain.toString('utf8')) as {
       context?: { queryId?: unknown; sqlQueryId?: unknown; timeout?: unknown };
     } | null;
-    const { queryId, sqlQueryId, timeout } = parsed?.context ?? {};
-    const ids = [queryId, sqlQueryId].filter((id): id is string => typeof id === 'string' && isQueryId(id));
+    const { timeout, ...given } = parsed?.context ?? {};
+    const queryId = givenId(given.queryId);
+    const sqlQueryId = givenId(given.sqlQueryId);
+    const ids = [queryId, sqlQueryId].filter((id) => id !== null);
     // Druid takes numbers in quotes, too (QueryContexts).
     const milliseconds = typeof timeout === 'string' ? Number(timeout) : timeout;
     const valid =
       typeof milliseconds === 'number' && milliseconds > 0 && milliseconds < Number.MAX_SAFE_INTEGER;
-    return { ids, timeoutMs: valid ? milliseconds : null };
+    return { queryId, sqlQueryId, ids, timeoutMs: valid ? milliseconds : null };
   } catch {
     // Smile, or wrong: Druid says so if it is.
     return NO_CONTEXT;
   }
 }
 
-const CANCEL = /^\/druid\/v2\/(?:sql\/)?([^/?]+)\/?(?:\?|$)/;
+/** What a decoder puts in the place of octets that it cannot read: what was there is not known. */
+const UNREADABLE = '\ufffd';
+
+function givenId(id: unknown): string | null {
+  return typeof id === 'string' && isQueryId(id) && !id.includes(UNREADABLE) ? id : null;
+}
+
+/** What a header holds unharmed: visible ASCII, less what stands in for other characters. */
+const UNHARMED = /^[!->@-~]+$/;
+
+/**
+ * An id out of a header of an answer; null where it may have been another one. Jetty 9.4 writes a blank for each character
+ * outside Latin-1, of which those at the ends are lost, and Jetty 12 a question mark: what is left may name
+ * somebody else's query.
+ */
+export function toldId(value: string | null): string | null {
+  return value !== null && UNHARMED.test(value) && isQueryId(value) ? value : null;
+}
+
+const CANCEL = /^\/druid\/v2\/(?:sql\/(?:dart\/)?)?([^/?]+)\/?(?:\?|$)/;
 
 /** The id in a cancel's target; null where it is none. */
 export function cancelledId(target: string): string | null {
@@ -64,9 +91,12 @@ export function cancelledId(target: string): string | null {
   }
 }
 
-/** Where a query that was sent to `target` is cancelled; null for what is no id. */
+/**
+ * Where a query that was sent to `target` is cancelled; null for what is no id. Dart of Druid 31 to 33 has a path of its
+ * own (`DartSqlResource`): at that of other SQL its Broker says 202 and goes on.
+ */
 export function cancelTarget(target: string, id: string): string | null {
   if (!isQueryId(id)) return null;
-  const sql = /^\/druid\/v2\/sql(?:[/?]|$)/.test(target);
-  return `/druid/v2/${sql ? 'sql/' : ''}${encodeURIComponent(id)}`;
+  const [, kind = ''] = /^\/druid\/v2(\/sql(?:\/dart)?)(?:[/?]|$)/.exec(target) ?? [];
+  return `/druid/v2${kind}/${encodeURIComponent(id)}`;
 }

@@ -1,9 +1,10 @@
 import type { Role } from '../discovery/discovery.ts';
+import type { GatewayError } from '../errors/gateway-error.ts';
 
 /**
  * What kind of request this is; retries, deadlines and metrics go by it.
  *
- * - `read`: GET or HEAD without effect. `write`: anything else to a master; never sent twice.
+ * - `read`: GET or HEAD, or a POST that changes nothing. `write`: anything else to a master; never sent twice.
  * - `query`: a native or SQL query (read-only). `statement`: MSQ task or statement, may write; never sent twice.
  * - `cancel`: DELETE of a query. `jdbc`: Avatica. `stream`: long downloads (task logs, statement results).
  */
@@ -17,17 +18,10 @@ export type LocalName =
   | 'status-properties'
   | 'status-health'
   | 'status-ready'
+  | 'broker-readiness'
   | 'self-discovered'
   | 'self-discovered-status'
   | 'options';
-
-/** Why a request is refused before anything is decided. */
-export type RefusalReason =
-  | 'target_malformed'
-  | 'path_denied'
-  | 'path_unknown'
-  | 'method_not_allowed'
-  | 'proxy_destination_unknown';
 
 export type Route =
   | {
@@ -39,14 +33,6 @@ export type Route =
     }
   | { readonly kind: 'console'; readonly target: string }
   | { readonly kind: 'local'; readonly name: LocalName; readonly target: string; readonly allow?: string }
-  | {
-      readonly kind: 'refused';
-      readonly status: 400 | 404 | 405;
-      readonly reason: RefusalReason;
-      /** One sentence that says what was wrong and what to do. */
-      readonly message: string;
-      /** For 405: the value of `Allow`. */
-      readonly allow?: string;
-    };
+  | { readonly kind: 'refused'; readonly error: GatewayError };
 
 export type ForwardRoute = Extract<Route, { kind: 'forward' }>;

@@ -1,4 +1,6 @@
 import type { MasterRole, Role } from '../discovery/discovery.ts';
+import { type GatewayError, gatewayError } from '../errors/gateway-error.ts';
+import { canonicalPath, hidesSeparators } from './canonical-path.ts';
 import {
   classOf,
   isConsole,
@@ -6,11 +8,12 @@ import {
   isProxied,
   isUnder,
   LOCAL_PATHS,
+  namesBegin,
   roleOf,
   roleOfOpened,
 } from './path-table.ts';
-import type { RefusalReason, Route } from './route.ts';
-import { checkTarget, decodePath, splitTarget } from './target-check.ts';
+import type { Route } from './route.ts';
+import { checkTarget, splitTarget } from './target-check.ts';
 
 export interface RouterOptions {
   /** Prefixes of paths that are denied by default and are to be served. */
@@ -29,10 +32,10 @@ const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DEL
 /** The Router compares the destination without regard to case. */
 const PROXY = /^\/proxy\/([A-Za-z]+)(\/.*)?$/;
 
-/** The path table, see docs/routing.md. */
+/** The path table, see docs/routing.md and docs/decisions/0017-names-in-paths.md. */
 export function createRouter({ allow }: RouterOptions): Router {
-  function opened(path: string): boolean {
-    return allow.some((prefix) => isUnder(path, prefix));
+  function opened(path: string): string | undefined {
+    return allow.find((prefix) => isUnder(path, prefix));
   }
 
   function byPath(method: string, target: string, path: string, query: string): Route {
@@ -41,31 +44,38 @@ export function createRouter({ allow }: RouterOptions): Router {
     if (role === 'broker' && !path.includes('%')) return forward(role, method, path, target);
     const local = LOCAL_PATHS.get(path);
     if (local !== undefined) return readOnly(method, { kind: 'local', name: local, target });
+    const [, name = '', rest = ''] = isUnder(path, '/proxy') ? (PROXY.exec(path) ?? []) : [];
+    const inner = rest === '' ? path : rest;
+    if (path.includes('%') && hidesSeparators(beforeNames(method, path, inner))) return separators();
     if (isConsole(path)) return readOnly(method, { kind: 'console', target });
     if (isUnder(path, '/proxy')) {
-      const [, name = '', rest = ''] = PROXY.exec(path) ?? [];
       const destination = name.toLowerCase();
       if (destination === 'coordinator' || destination === 'overlord') {
         return byProxy(method, destination, rest, query);
       }
-      return refused(
-        400,
-        'proxy_destination_unknown',
-        'The only destinations below /proxy are /proxy/coordinator and /proxy/overlord.',
-      );
+      return refused(gatewayError('proxy_destination_unknown'));
     }
-    if (isDenied(decodePath(path))) {
-      const by = opened(path) ? roleOfOpened(path) : null;
+    const canonical = canonicalPath(path);
+    if (canonical === null || isDenied(canonical)) {
+      const by = opened(path) === undefined ? null : roleOfOpened(path);
       return by === null ? denied() : forward(by, method, path, target);
     }
     return role === null ? unknown() : forward(role, method, path, target);
   }
 
+  /** What decides; all of the path where it has no names. */
+  function beforeNames(method: string, path: string, inner: string): string {
+    const prefix = opened(inner);
+    const names = prefix === undefined ? namesBegin(method, inner) : prefix.length;
+    return path.slice(0, path.length - inner.length + names);
+  }
+
   function byProxy(method: string, role: MasterRole, path: string, query: string): Route {
     if (path === '' || path === '/') return unknown();
-    if (!opened(path)) {
+    if (opened(path) === undefined) {
       // Below /proxy it is the master itself that is asked, and its own extensions are its own.
-      if (isDenied(decodePath(path))) return denied();
+      const canonical = canonicalPath(path);
+      if (canonical === null || isDenied(canonical)) return denied();
       if (!isProxied(path)) return unknown();
     }
     return forward(role, method, path, path + query);
@@ -75,7 +85,7 @@ export function createRouter({ allow }: RouterOptions): Router {
     if (method === 'OPTIONS' && target === '*') return options(target, FORWARDED);
     if (!METHODS.has(method) && method !== 'OPTIONS') return notAllowed(FORWARDED);
     const fault = checkTarget(target);
-    if (fault !== null) return refused(400, 'target_malformed', fault);
+    if (fault !== null) return refused(gatewayError('target_malformed', { message: fault }));
     const { path, query } = splitTarget(target);
     if (method !== 'OPTIONS') return byPath(method, target, path, query);
     const route = byPath('GET', target, path, query);
@@ -84,6 +94,14 @@ export function createRouter({ allow }: RouterOptions): Router {
     if (asked !== null) return { kind: 'forward', role: asked, class: 'read', target: route.target };
     return options(target, route.kind === 'forward' ? FORWARDED : READ_ONLY);
   };
+}
+
+function separators(): Route {
+  return refused(
+    gatewayError('target_malformed', {
+      message: 'Encoded slashes, backslashes and semicolons can stand in the names of a path only.',
+    }),
+  );
 }
 
 function forward(role: Role, method: string, path: string, target: string): Route {
@@ -106,23 +124,18 @@ function options(target: string, allow: string): Route {
 }
 
 function notAllowed(allow: string): Route {
-  return {
-    kind: 'refused',
-    status: 405,
-    reason: 'method_not_allowed',
-    message: `The method is not allowed here; allowed are ${allow}.`,
-    allow,
-  };
+  const message = `The method is not allowed here; allowed are ${allow}.`;
+  return refused(gatewayError('method_not_allowed', { message, allow }));
 }
 
 function denied(): Route {
-  return refused(404, 'path_denied', "This path belongs to Druid's internal traffic and is not served here.");
+  return refused(gatewayError('path_denied'));
 }
 
 function unknown(): Route {
-  return refused(404, 'path_unknown', 'No Druid API that is served here has this path.');
+  return refused(gatewayError('path_unknown'));
 }
 
-function refused(status: 400 | 404, reason: RefusalReason, message: string): Route {
-  return { kind: 'refused', status, reason, message };
+function refused(error: GatewayError): Route {
+  return { kind: 'refused', error };
 }

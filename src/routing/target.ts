@@ -1,10 +1,11 @@
 import { pickBroker } from '../cluster/brokers/balancer.ts';
 import type { UpstreamNode } from '../cluster/node.ts';
 import type { ClusterView, WaitReason } from '../cluster/view.ts';
+import type { ReasonsOf } from '../errors/catalogue.ts';
 import type { ForwardRoute } from './route.ts';
 
 /** Why a request waits: for a leader, for a Broker, or (`overloaded`) for room. */
-export type UnavailableReason = WaitReason | 'overloaded';
+export type UnavailableReason = WaitReason | ReasonsOf<'overloaded'>;
 
 /** Who gets a request now, or why nobody does. */
 export type Target =
@@ -37,9 +38,8 @@ export const chooseTarget: ChooseTarget = (route, view, random, exclude, { defau
     if (pool.length > 0) return { kind: 'wait', reason: 'overloaded' };
     return { kind: 'wait', reason: view.complete ? 'no_ready_broker' : 'discovery_incomplete' };
   }
-  const { state, node, waitReason } = view.leaders[route.role];
-  if (state === 'serving' && node !== null) {
-    return node.outstanding < maxPerNode ? { kind: 'node', node } : { kind: 'wait', reason: 'overloaded' };
-  }
-  return { kind: 'wait', reason: waitReason ?? 'no_leader' };
+  const leader = view.leaders[route.role];
+  if (leader.state !== 'serving') return { kind: 'wait', reason: leader.waitReason };
+  const { node } = leader;
+  return node.outstanding < maxPerNode ? { kind: 'node', node } : { kind: 'wait', reason: 'overloaded' };
 };

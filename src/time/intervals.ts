@@ -13,6 +13,9 @@ const TIME =
 const PERIOD =
   /^P(?:(\d{1,6})Y)?(?:(\d{1,6})M)?(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.(\d{1,9}))?S)?)?$/i;
 
+/** Beyond, they are not read. */
+const MOST_INTERVALS = 1_000;
+
 /** A length of time by the calendar, as in `P1M`. */
 export interface Period {
   readonly years: number;
@@ -23,7 +26,8 @@ export interface Period {
 
 /**
  * The `intervals` of a native query: text, a list of texts, or a segment spec that has them (`LegacySegmentSpec`,
- * `MultipleIntervalSegmentSpec`, `MultipleSpecificSegmentSpec`). Null where they cannot be read.
+ * `MultipleIntervalSegmentSpec`, `MultipleSpecificSegmentSpec`). Null where they cannot be read, and
+ * where there are more than a thousand.
  */
 export function intervalsOf(value: unknown): readonly Interval[] | null {
   if (value === undefined || value === null) return [ETERNITY];
@@ -38,6 +42,7 @@ export function intervalsOf(value: unknown): readonly Interval[] | null {
 }
 
 function all(texts: readonly unknown[]): readonly Interval[] | null {
+  if (texts.length > MOST_INTERVALS) return null;
   const intervals = texts.map((text) => (typeof text === 'string' ? parseInterval(text) : null));
   return intervals.every((interval) => interval !== null) ? intervals : null;
 }

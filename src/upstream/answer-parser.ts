@@ -3,6 +3,8 @@ import { type AnswerHead, readAnswerHead } from '../http/response-head.ts';
 
 /** What the parser reads out of the bytes, in order. */
 export interface AnswerSink {
+  /** An interim answer (1xx) other than 100, which nobody here has waited for. */
+  onInterim?(head: AnswerHead): void;
   onHead(head: AnswerHead): void;
   /** `buffer[from, to)` is a piece of the body. */
   onBody(buffer: Buffer, from: number, to: number): void;
@@ -134,7 +136,10 @@ export class AnswerParser {
       this.#malformed();
       return length;
     }
-    if (head.status < 200) return consumed;
+    if (head.status < 200) {
+      if (head.status > 100) this.#sink.onInterim?.(head);
+      return consumed;
+    }
     this.#begin(head);
     return consumed;
   }

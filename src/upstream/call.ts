@@ -1,4 +1,5 @@
 import type { UpstreamNode } from '../cluster/node.ts';
+import { quietLimit, type UpstreamTimeouts } from '../exchange/forward/time-limits.ts';
 import type {
   UpstreamCall,
   UpstreamFailureKind,
@@ -14,13 +15,14 @@ import type { AnswerHead } from '../http/response-head.ts';
 /** A body up to this many bytes goes out in one write with its head. */
 const ONE_WRITE = 16 * 1024;
 
-/** What is usual. */
-export interface UpstreamTimeouts {
-  /** Time from the request to the answer's whole head, whatever comes before that; 0 waits for ever. */
-  readonly responseTimeoutMs: number;
-  /** Time between two bytes of the answer's body; 0 waits for ever. */
-  readonly idleTimeoutMs: number;
-}
+/**
+ * How far a request has got. `open`: more of it may be written, if there is more. `blocked`: the node takes nothing
+ * more at the moment. `sent`: its last byte has been written.
+ */
+type RequestState = 'open' | 'blocked' | 'sent';
+
+/** How far its answer has got. `begun`: bytes have come. `headed`: its head is there. */
+type AnswerState = 'awaited' | 'begun' | 'headed';
 
 /** The connection that a call goes out on. */
 export interface Wire {
@@ -47,18 +49,12 @@ export class Call implements UpstreamCall, BodySink {
   readonly #errors: InternalErrors;
   #connection: Wire | null = null;
   #over = false;
-  /** The node takes nothing more at the moment. */
-  #blocked = false;
   /** `ride` has returned: from now on the handler hears what happens. */
   #assigned = false;
   /** What was thrown first. */
   #thrown: { readonly error: unknown } | null = null;
-  /** A byte of an answer has come. */
-  answered = false;
-  /** The request's last byte has been written. */
-  sent = false;
-  /** The answer's head is there. */
-  headed = false;
+  #requestState: RequestState = 'open';
+  #answerState: AnswerState = 'awaited';
 
   constructor(
     node: UpstreamNode,
@@ -70,7 +66,7 @@ export class Call implements UpstreamCall, BodySink {
     this.#request = request;
     this.#handler = handler;
     this.#errors = errors;
-    node.outstanding++;
+    node.begin();
   }
 
   /** Its connection is for it alone: those of many writes would pile up otherwise. */
@@ -79,16 +75,28 @@ export class Call implements UpstreamCall, BodySink {
   }
 
   /** How long it may be quiet now, in milliseconds; 0 is for ever. */
-  quietLimitMs({ responseTimeoutMs, idleTimeoutMs }: UpstreamTimeouts): number {
-    const own = this.#request;
-    if (!this.headed) return own.responseTimeoutMs ?? responseTimeoutMs;
-    if (own.idleTimeoutMs !== undefined) return own.idleTimeoutMs;
-    return idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, own.responseTimeoutMs ?? 0);
+  quietLimitMs(usual: UpstreamTimeouts): number {
+    return quietLimit(this.#request, usual, this.headed);
+  }
+
+  /** A byte of an answer has come. */
+  get answered(): boolean {
+    return this.#answerState !== 'awaited';
+  }
+
+  /** The answer's head is there. */
+  get headed(): boolean {
+    return this.#answerState === 'headed';
+  }
+
+  /** The request's last byte has been written. */
+  get sent(): boolean {
+    return this.#requestState === 'sent';
   }
 
   /** The request is not whole, and its client's next piece is what is missing. */
   get awaitsClient(): boolean {
-    return !this.sent && !this.#blocked;
+    return this.#requestState === 'open';
   }
 
   /** Goes out on this connection. Throws what is thrown meanwhile; then it is over, and the handler hears nothing. */
@@ -119,7 +127,7 @@ export class Call implements UpstreamCall, BodySink {
     if (body === null) {
       const empty = method === 'POST' || method === 'PUT';
       connection.write(empty ? `${head}Content-Length: 0\r\n\r\n` : `${head}\r\n`);
-      this.sent = true;
+      this.#requestState = 'sent';
       return;
     }
     if (Buffer.isBuffer(body)) {
@@ -131,7 +139,7 @@ export class Call implements UpstreamCall, BodySink {
         connection.write(body);
         connection.uncork();
       }
-      this.sent = true;
+      this.#requestState = 'sent';
       this.#handler.onBodySent(body.length);
       return;
     }
@@ -146,8 +154,9 @@ export class Call implements UpstreamCall, BodySink {
     try {
       connection.touch();
       this.#handler.onBodySent(chunk.length);
-      this.#blocked = !this.#framed(connection, chunk);
-      return !this.#blocked;
+      const more = this.#framed(connection, chunk);
+      this.#requestState = more ? 'open' : 'blocked';
+      return more;
     } catch (error) {
       this.crash(error);
       return false;
@@ -169,14 +178,14 @@ export class Call implements UpstreamCall, BodySink {
     try {
       this.#connection?.touch();
       if (this.#request.bodyLength === null) this.#connection?.write('0\r\n\r\n');
-      this.sent = true;
+      this.#requestState = 'sent';
     } catch (error) {
       this.crash(error);
     }
   }
 
   onDrain(): void {
-    this.#blocked = false;
+    if (this.#requestState === 'blocked') this.#requestState = 'open';
     this.#connection?.touch();
     try {
       this.#stream?.resume();
@@ -185,8 +194,22 @@ export class Call implements UpstreamCall, BodySink {
     }
   }
 
+  onInterim(head: AnswerHead): void {
+    if (this.#over) return;
+    try {
+      this.#handler.onInterim?.(head);
+    } catch (error) {
+      this.crash(error);
+    }
+  }
+
+  /** Bytes of the answer have come. */
+  onBytes(): void {
+    if (this.#answerState === 'awaited') this.#answerState = 'begun';
+  }
+
   onHead(head: AnswerHead): void {
-    this.headed = true;
+    this.#answerState = 'headed';
     if (this.#over) return;
     try {
       this.#handler.onHead(head);
@@ -267,7 +290,7 @@ export class Call implements UpstreamCall, BodySink {
 
   #finish(): void {
     this.#over = true;
-    this.#node.outstanding--;
+    this.#node.end();
     this.#stream?.stop();
   }
 

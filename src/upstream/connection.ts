@@ -1,5 +1,6 @@
 import net from 'node:net';
 import tls from 'node:tls';
+import type { UpstreamTimeouts } from '../exchange/forward/time-limits.ts';
 import type { UpstreamFailureKind } from '../exchange/ports/upstream.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import type { HeaderBlock } from '../http/header-block.ts';
@@ -23,11 +24,22 @@ export interface ConnectionKeeper {
   onGone(connection: UpstreamConnection): void;
 }
 
+/** How long a connection may be quiet. */
+export interface QuietLimits extends UpstreamTimeouts {
+  readonly connectTimeoutMs: number;
+  /** How long an idle connection is kept: below Jetty's idle time (`druid.server.http.maxIdleTime`, 5 min). */
+  readonly keepAliveTimeoutMs: number;
+}
+
+/** What takes longer than it may. `unused`: nobody waits for the connection. */
+export type Overdue = 'connect' | 'no_answer' | 'stalled' | 'unused';
+
 export interface ConnectionOptions {
   readonly place: Endpoint;
   readonly maxHeadBytes: number;
   readonly buffers: ReadBuffers;
   readonly keeper: ConnectionKeeper;
+  readonly limits: QuietLimits;
   /** Milliseconds, as coarse as the keeper's timer. */
   readonly clock: () => number;
   /** Where errors of our own are told that belong to no call. */
@@ -45,6 +57,11 @@ export type ConnectionState = 'connecting' | 'busy' | 'finishing' | 'idle' | 'go
 const LONG_ANSWER = 256 * 1024;
 /** So many buffers may be out before the node is read on. */
 const MOST_BORROWED = 2;
+/**
+ * A client may take so long, in milliseconds, to take the last pieces of an answer until its connection is given up.
+ * It counts no more for `maxRequestsPerNode`, so that readers who are slow could hold any number of them.
+ */
+const FINISHING_MS = 1_000;
 /** Happy Eyeballs gives each address so long, in milliseconds; Node's 250 give up on slow links. */
 const ADDRESS_ATTEMPT_MS = 1_000;
 
@@ -56,12 +73,14 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   readonly #socket: net.Socket;
   readonly #keeper: ConnectionKeeper;
   readonly #buffers: ReadBuffers;
+  readonly #limits: QuietLimits;
   readonly #clock: () => number;
   readonly #errors: InternalErrors;
   readonly #parser: AnswerParser;
   #state: ConnectionState = 'connecting';
   /** While it is `connecting` or `busy`. */
   #call: Call | null = null;
+  /** How many requests it has carried, the present one included. */
   #served = 0;
   #buffer: ReadBuffer;
   /** Pieces of that buffer are out. */
@@ -73,16 +92,17 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   #read = 0;
   #long = false;
   /** Since when neither side has got on: with the request, with the answer's body, or at all. */
-  since: number;
+  #since: number;
   /** How long it may be idle, in milliseconds, by the node's own word. */
-  idleLimitMs = Number.POSITIVE_INFINITY;
+  #idleLimitMs = Number.POSITIVE_INFINITY;
 
-  constructor({ place, maxHeadBytes, buffers, keeper, clock, errors }: ConnectionOptions) {
+  constructor({ place, maxHeadBytes, buffers, keeper, limits, clock, errors }: ConnectionOptions) {
     this.#keeper = keeper;
     this.#buffers = buffers;
+    this.#limits = limits;
     this.#clock = clock;
     this.#errors = errors;
-    this.since = clock();
+    this.#since = clock();
     this.#buffer = buffers.small();
     this.#parser = new AnswerParser(this, maxHeadBytes);
     this.#socket = place.tls === null ? this.#dial(place) : this.#dialTls(place, place.tls);
@@ -100,23 +120,28 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     return this.#call;
   }
 
-  /** It has carried a request before the one that it carries now. */
-  get used(): boolean {
-    return this.#served > 1;
-  }
-
-  /**
-   * The client has the next word, and the node nothing to answer for: before the answer's head while the client has
-   * not sent the request, from then on while it does not take what is out.
-   */
-  get awaitsClient(): boolean {
+  /** What it has been quiet for longer than it may, if anything; `now` is of the same clock as its own. */
+  overdue(now: number): Overdue | null {
+    const { connectTimeoutMs, keepAliveTimeoutMs } = this.#limits;
+    const quiet = now - this.#since;
+    if (this.#state === 'connecting') return quiet > connectTimeoutMs ? 'connect' : null;
     const call = this.#call;
-    return call !== null && (call.headed ? this.#paused : call.awaitsClient);
+    if (call === null) {
+      const kept = Math.min(keepAliveTimeoutMs, this.#idleLimitMs);
+      const limit = this.#state === 'finishing' ? Math.min(kept, FINISHING_MS) : kept;
+      return quiet > limit ? 'unused' : null;
+    }
+    // The client has the next word, and the node nothing to answer for: before the answer's head while the client
+    // has not sent the request, from then on while it does not take what is out.
+    if (call.headed ? this.#paused : call.awaitsClient) return null;
+    const limit = call.quietLimitMs(this.#limits);
+    if (limit > 0 && quiet > limit) return call.headed ? 'stalled' : 'no_answer';
+    return null;
   }
 
   /** It gets on. */
   touch(): void {
-    this.since = this.#clock();
+    this.#since = this.#clock();
   }
 
   /** Carries this request, at once or as soon as there is a connection. */
@@ -180,11 +205,15 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     this.#keeper.onIdle(this);
   }
 
+  onInterim(head: AnswerHead): void {
+    this.#call?.onInterim(head);
+  }
+
   onHead(head: AnswerHead): void {
     this.touch();
     this.#long = head.length > LONG_ANSWER;
     this.#read = 0;
-    if (head.keepAlive !== null) this.idleLimitMs = Math.max(0, head.keepAlive * 1000 - 1000);
+    if (head.keepAlive !== null) this.#idleLimitMs = Math.max(0, head.keepAlive * 1000 - 1000);
     this.#call?.onHead(head);
   }
 
@@ -277,7 +306,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
       return true;
     }
     try {
-      call.answered = true;
+      call.onBytes();
       buffer.open(this);
       this.#parser.feed(buffer.bytes, length);
       if (this.#call === call) call.onRest();
@@ -341,6 +370,6 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     const call = this.#call;
     if (call === null) this.destroy();
     else if (this.#state === 'connecting') this.fail('connect');
-    else this.fail(this.used && !call.answered ? 'stale' : 'reset');
+    else this.fail(this.#served > 1 && !call.answered ? 'stale' : 'reset');
   }
 }

@@ -3,14 +3,11 @@ import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls';
 import type { NodeTls } from '../cluster/node.ts';
 import type { Upstreams } from '../exchange/ports/upstream.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
-import { Call, type UpstreamTimeouts } from './call.ts';
-import { type ConnectionKeeper, type Endpoint, UpstreamConnection } from './connection.ts';
+import { Call } from './call.ts';
+import { type ConnectionKeeper, type Endpoint, type QuietLimits, UpstreamConnection } from './connection.ts';
 import { createReadBuffers } from './read-buffers.ts';
 
-export interface UpstreamOptions extends UpstreamTimeouts {
-  readonly connectTimeoutMs: number;
-  /** How long an idle connection is kept: below Jetty's idle time (`druid.server.http.maxIdleTime`, 5 min). */
-  readonly keepAliveTimeoutMs: number;
+export interface UpstreamOptions extends QuietLimits {
   /** Largest head of an answer, in bytes: `X-Druid-Response-Context` alone may take 7 KiB. */
   readonly maxHeaderBytes: number;
   /** CA, client certificate and the like for https origins. Certificates are verified unless this says not to. */
@@ -21,18 +18,13 @@ export interface UpstreamOptions extends UpstreamTimeouts {
 
 /** All times are looked at this often, in milliseconds, by one timer for all connections. */
 const TICK_MS = 50;
-/**
- * A client may take so long, in milliseconds, to take the last pieces of an answer until its connection is given up.
- * It counts no more for `maxRequestsPerNode`, so that readers who are slow could hold any number of them.
- */
-const FINISHING_MS = 1_000;
 
 /**
  * Upstreams over plain sockets, with one set of connections for each origin. A request takes the connection that was
  * used last, or a new one: whoever sends keeps to `maxRequestsPerNode`, so nothing queues here.
  */
 export function createUpstreams(options: UpstreamOptions): Upstreams {
-  const { connectTimeoutMs, keepAliveTimeoutMs, maxHeaderBytes, errors } = options;
+  const { maxHeaderBytes, errors } = options;
   const origins = new Map<string, Origin>();
   const buffers = createReadBuffers();
   const all = new Set<UpstreamConnection>();
@@ -44,7 +36,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
     time = performance.now();
     for (const connection of all) {
       try {
-        look(connection, time - connection.since);
+        look(connection);
       } catch (error) {
         connection.crash(error);
       }
@@ -52,20 +44,12 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
   }
 
   /** Ends a connection that has been quiet for longer than it may. */
-  function look(connection: UpstreamConnection, quiet: number): void {
-    const { call, state } = connection;
-    if (state === 'connecting') {
-      if (quiet > connectTimeoutMs) connection.fail('connect');
-    } else if (call === null) {
-      const kept = Math.min(keepAliveTimeoutMs, connection.idleLimitMs);
-      const limit = state === 'finishing' ? Math.min(kept, FINISHING_MS) : kept;
-      if (quiet > limit) connection.destroy();
-      // A small write that is taken whole emits no `drain`.
-      else connection.settle();
-    } else if (!connection.awaitsClient) {
-      const limit = call.quietLimitMs(options);
-      if (limit > 0 && quiet > limit) connection.fail(call.headed ? 'stalled' : 'no_answer');
-    }
+  function look(connection: UpstreamConnection): void {
+    const overdue = connection.overdue(time);
+    // A small write that is taken whole emits no `drain`.
+    if (overdue === null) connection.settle();
+    else if (overdue === 'unused') connection.destroy();
+    else connection.fail(overdue);
   }
 
   class Origin implements ConnectionKeeper {
@@ -80,20 +64,18 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
     connection(fresh: boolean): UpstreamConnection {
       const idle = fresh ? undefined : this.#idle.pop();
       if (idle !== undefined) return idle;
+      // Without a timer the clock has stood still.
+      if (timer === null) time = performance.now();
       const connection = new UpstreamConnection({
         place: this.#place,
         maxHeadBytes: maxHeaderBytes,
         buffers,
         keeper: this,
+        limits: options,
         clock,
         errors,
       });
-      if (timer === null) {
-        time = performance.now();
-        connection.since = time;
-        timer = setInterval(tick, TICK_MS);
-        timer.unref();
-      }
+      timer ??= setInterval(tick, TICK_MS).unref();
       all.add(connection);
       return connection;
     }

@@ -67,13 +67,26 @@ const PIPELINE = Buffer.from(
   'latin1',
 );
 
-test('where the bytes are split makes no difference, anywhere', async () => {
-  const whole = await same([PIPELINE]);
-  expect(targets(whole)).toBe('POST sql, GET x?y=%20z, POST /druid/v2, DELETE /druid/coordinator/v1/x');
-  for (let at = 1; at < PIPELINE.length; at++) {
-    expect(await same([PIPELINE.subarray(0, at), PIPELINE.subarray(at)])).toEqual(whole);
+/** Bodies that would be taken for requests if what is before them got lost. */
+const UPGRADES = Buffer.from(
+  'GET /druid/v2/x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n' +
+    'POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: 38\r\n\r\n' +
+    'GET /druid/v2/no HTTP/1.1\r\nHost: a\r\n\r\n' +
+    'POST /druid/v2 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\nabc' +
+    'DELETE /druid/coordinator/v1/x HTTP/1.1\r\nHost: a\r\n\r\n',
+  'latin1',
+);
+
+test.each([
+  [PIPELINE, 'POST sql, GET x?y=%20z, POST /druid/v2, DELETE /druid/coordinator/v1/x'],
+  [UPGRADES, 'GET x, POST sql, POST /druid/v2, DELETE /druid/coordinator/v1/x'],
+])('where the bytes are split makes no difference, anywhere', async (pipeline, expected) => {
+  const whole = await same([pipeline]);
+  expect(targets(whole)).toBe(expected);
+  for (let at = 1; at < pipeline.length; at++) {
+    expect(await same([pipeline.subarray(0, at), pipeline.subarray(at)])).toEqual(whole);
   }
-  expect(await same([...PIPELINE].map((byte) => Buffer.of(byte)))).toEqual(whole);
+  expect(await same([...pipeline].map((byte) => Buffer.of(byte)))).toEqual(whole);
 });
 
 test.each([

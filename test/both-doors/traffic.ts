@@ -22,6 +22,7 @@ const lines = fc.constantFrom(
   'X-Forwarded-For: 1.2.3.4',
   'Via: 1.1 other',
   'Connection: keep-alive',
+  'Connection: Upgrade\r\nUpgrade: h2c',
   'Keep-Alive: timeout=5',
   'TE: trailers',
   'X-Empty:',
@@ -89,6 +90,7 @@ const inserted = fc.oneof(
     ],
     ...['Content-Length: 3\r\n', 'Content-Length: 0\r\n', 'Transfer-Encoding: chunked\r\n', 'Host: b\r\n'],
     ...['Connection: close\r\n', 'Expect: 100-continue\r\n', 'Connection: content-length\r\n', ' folded\r\n'],
+    ...['Connection: Upgrade\r\nUpgrade: x\r\n', 'Upgrade: x\r\n'],
     ...[
       'Transfer-Encoding: identity\r\n',
       'Content-Length: 0x3\r\n',

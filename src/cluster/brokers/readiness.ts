@@ -36,5 +36,5 @@ export function createReadiness(probe: Probe, origin: string, now: () => number)
 
 function said(answer: ProbeAnswer): string {
   if (answer.kind === 'answer') return `answered ${answer.status}`;
-  return answer.kind === 'refused' ? 'connection refused' : 'no answer in time';
+  return answer.kind === 'refused' ? (answer.why ?? 'connection refused') : 'no answer in time';
 }

@@ -27,7 +27,7 @@ export function createSlowStart(
 
   function step(): void {
     for (const [node, began] of since) {
-      node.share = Math.max(FIRST_SHARE, Math.min(1, (now() - began) / durationMs));
+      node.takeShare(Math.max(FIRST_SHARE, Math.min(1, (now() - began) / durationMs)));
       if (node.share === 1) since.delete(node);
     }
     if (since.size === 0) rest();
@@ -41,12 +41,12 @@ export function createSlowStart(
   return {
     begin(node) {
       if (durationMs === 0) return;
-      node.share = FIRST_SHARE;
+      node.takeShare(FIRST_SHARE);
       since.set(node, now());
       timer ??= setInterval(() => contain(step, onError), durationMs / STEPS);
     },
     end(node) {
-      node.share = 1;
+      node.takeShare(1);
       since.delete(node);
       if (since.size === 0) rest();
     },

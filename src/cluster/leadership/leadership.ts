@@ -1,6 +1,6 @@
 import type { Latch, MasterRole, SourceState } from '../../discovery/discovery.ts';
 import type { UpstreamNode } from '../node.ts';
-import type { KnownBy, LeaderState, LeaderView, WaitReason } from '../view.ts';
+import type { ElectedLeader, LeaderView, NoLeader, ServingLeader, WaitReason } from '../view.ts';
 
 /**
  * What a master last said of itself. `leads`: `isLeader` 200. `follows`: any other answer, the 307 to itself and
@@ -44,16 +44,7 @@ export interface Leadership {
 const SILENCES = 2;
 
 export function noLeader(role: MasterRole, now: number): Leadership {
-  const view: LeaderView = {
-    role,
-    state: 'none',
-    node: null,
-    term: null,
-    knownBy: 'nothing',
-    since: now,
-    waitReason: 'discovery_incomplete',
-  };
-  return { view, confirmAfter: 0 };
+  return { view: nobody(role, now, 'discovery_incomplete'), confirmAfter: 0 };
 }
 
 /**
@@ -86,19 +77,11 @@ export function distrust(
 function byLatch(previous: Leadership, latch: Latch, input: LeadershipInput): Leadership {
   const first = latch.participants[0];
   if (first === undefined) {
-    return settle(
-      previous,
-      input,
-      'none',
-      null,
-      null,
-      'nothing',
-      input.complete ? 'no_leader' : 'discovery_incomplete',
-    );
+    return none(previous, input, input.complete ? 'no_leader' : 'discovery_incomplete');
   }
   if (first.origin === null) {
     // The holder's data names no node. It leads all the same: the next participant does not.
-    return settle(previous, input, 'elected', null, first.sequence, 'latch', 'no_leader');
+    return elected(previous, input, null, first.sequence, 'latch', 'no_leader');
   }
   const node = input.nodeAt(first.origin);
   const { view } = previous;
@@ -108,29 +91,13 @@ function byLatch(previous: Leadership, latch: Latch, input: LeadershipInput): Le
   const base = known ? previous : { ...previous, confirmAfter: input.stamp() };
   const probe = input.probes.get(first.origin);
   const fresh = probe !== undefined && probe.asked >= base.confirmAfter;
-  if (fresh && probe.claim === 'leads')
-    return settle(base, input, 'serving', node, first.sequence, 'both', null);
+  if (fresh && probe.claim === 'leads') return serving(base, input, node, first.sequence, 'both');
   const patient = !fresh || (probe.claim === 'silent' && probe.silences < SILENCES);
   if (known && view.state === 'serving' && patient) {
-    return settle(
-      base,
-      input,
-      'serving',
-      node,
-      first.sequence,
-      view.knownBy === 'both' ? 'both' : 'latch',
-      null,
-    );
+    return serving(base, input, node, first.sequence, view.knownBy === 'both' ? 'both' : 'latch');
   }
-  return settle(
-    base,
-    input,
-    'elected',
-    node,
-    first.sequence,
-    'latch',
-    reasonOf(fresh ? probe : undefined, known ? view : null),
-  );
+  const reason = reasonOf(fresh ? probe : undefined, known ? view : null);
+  return elected(base, input, node, first.sequence, 'latch', reason);
 }
 
 function reasonOf(probe: ProbeResult | undefined, view: LeaderView | null): WaitReason {
@@ -156,7 +123,7 @@ function byProbe(previous: Leadership, input: LeadershipInput): Leadership {
   else for (const origin of probes.keys()) if (claims(origin)) leader ??= origin;
   if (leader !== null) {
     const term = first?.origin === leader ? first.sequence : null;
-    return settle(previous, input, 'serving', input.nodeAt(leader), term, 'probe', null);
+    return serving(previous, input, input.nodeAt(leader), term, 'probe');
   }
   const probe = current === undefined ? undefined : probes.get(current);
   const denied =
@@ -166,42 +133,55 @@ function byProbe(previous: Leadership, input: LeadershipInput): Leadership {
   const patient = !denied || (probe.claim === 'silent' && probe.silences < SILENCES);
   if (view.state === 'serving' && patient && input.source !== 'closed') {
     // Out of touch for a moment: the last confirmed leader serves until it says otherwise.
-    return settle(previous, input, 'serving', view.node, view.term, 'stale', null);
+    return serving(previous, input, view.node, view.term, 'stale');
   }
-  if (!complete) return settle(previous, input, 'none', null, null, 'nothing', 'discovery_incomplete');
+  if (!complete) return none(previous, input, 'discovery_incomplete');
   const waitReason: WaitReason = latch === null ? 'no_leader' : 'zookeeper_stale';
   if (first?.origin != null) {
-    return settle(
-      previous,
-      input,
-      'elected',
-      input.nodeAt(first.origin),
-      first.sequence,
-      'stale',
-      waitReason,
-    );
+    return elected(previous, input, input.nodeAt(first.origin), first.sequence, 'stale', waitReason);
   }
-  return settle(previous, input, 'none', null, null, 'nothing', waitReason);
+  return none(previous, input, waitReason);
 }
 
 function claimants(probes: ReadonlyMap<string, ProbeResult>): number {
   return [...probes.values()].filter(({ claim }) => claim === 'leads').length;
 }
 
-function settle(
+function nobody(role: MasterRole, since: number, waitReason: WaitReason): NoLeader {
+  return { role, state: 'none', node: null, term: null, knownBy: 'nothing', since, waitReason };
+}
+
+function none(previous: Leadership, { role, now }: LeadershipInput, reason: WaitReason): Leadership {
+  return settle(previous, nobody(role, now, reason));
+}
+
+function elected(
   previous: Leadership,
-  input: LeadershipInput,
-  state: LeaderState,
+  { role, now }: LeadershipInput,
   node: UpstreamNode | null,
-  term: number | null,
-  knownBy: KnownBy,
-  waitReason: WaitReason | null,
+  term: number,
+  knownBy: ElectedLeader['knownBy'],
+  waitReason: WaitReason,
 ): Leadership {
+  return settle(previous, { role, state: 'elected', node, term, knownBy, since: now, waitReason });
+}
+
+function serving(
+  previous: Leadership,
+  { role, now }: LeadershipInput,
+  node: UpstreamNode,
+  term: number | null,
+  knownBy: ServingLeader['knownBy'],
+): Leadership {
+  return settle(previous, { role, state: 'serving', node, term, knownBy, since: now, waitReason: null });
+}
+
+/** Takes over `next`, a view as of now, as far as it is another one; `since` goes on while nobody moves. */
+function settle(previous: Leadership, next: LeaderView): Leadership {
   const { view } = previous;
-  const moved = view.state !== state || view.node !== node || view.term !== term;
-  if (!moved && view.knownBy === knownBy && view.waitReason === waitReason) return previous;
-  const since = moved ? input.now : view.since;
-  return { ...previous, view: { role: input.role, state, node, term, knownBy, since, waitReason } };
+  const moved = view.state !== next.state || view.node !== next.node || view.term !== next.term;
+  if (!moved && view.knownBy === next.knownBy && view.waitReason === next.waitReason) return previous;
+  return { ...previous, view: moved ? next : { ...next, since: view.since } };
 }
 
 /** Origins that claim to lead although another node does. `asked` after the stamp `after` counts. */

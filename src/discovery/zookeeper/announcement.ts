@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { parseOrigin } from '../../net/origin.ts';
-import type { Announcement, Role } from '../discovery.ts';
+import type { Announcement, Label, Role } from '../discovery.ts';
 
 /** `ignored` is what Druid itself passes over in silence, `fault` what nobody should have written. */
 export type ParsedAnnouncement =
@@ -13,8 +13,9 @@ const MAX_JSON_BYTES = 16 * 1024;
 /** Of host and service; DNS has no longer names. */
 const LONGEST_NAME = 255;
 const LONGEST_VERSION = 64;
-/** What a URL would not take for the whole host. */
-const NO_HOST = /[\s/?#\\@%]/;
+const MOST_LABELS = 32;
+/** Control characters and marks that a terminal would act upon, and what is no character. */
+const UNSEEN = /[\p{C}\p{Zl}\p{Zp}]/u;
 
 /**
  * Reads a child of `internal-discovery/<ROLE>`: the JSON of `DiscoveryDruidNode`, gzip or plain
@@ -35,8 +36,9 @@ export function parseAnnouncement(role: Role, data: Buffer): ParsedAnnouncement 
   const address = addressOf(node);
   if (address === null) return fault('has no port that is open');
   const hostAndPort = `${bracketed(host)}:${address.port}`;
-  const origin = NO_HOST.test(host) ? null : parseOrigin(`${address.scheme}://${hostAndPort}`);
+  const origin = parseOrigin(`${address.scheme}://${hostAndPort}`);
   if (origin === null) return fault('has no valid druidNode.host');
+  const labels = labelsOf(node.labels);
   return {
     kind: 'announcement',
     announcement: {
@@ -45,6 +47,7 @@ export function parseAnnouncement(role: Role, data: Buffer): ParsedAnnouncement 
       origin,
       service,
       version: isVersion(version) ? version : null,
+      ...(labels.length === 0 ? {} : { labels }),
     },
   };
 }
@@ -58,11 +61,24 @@ function addressOf(node: Record<string, unknown>): { scheme: 'http' | 'https'; p
 }
 
 function isName(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= LONGEST_NAME;
+  return isText(value, LONGEST_NAME);
 }
 
 function isVersion(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value !== 'unknown' && value.length <= LONGEST_VERSION;
+  return isText(value, LONGEST_VERSION) && value !== 'unknown';
+}
+
+/** Text that metrics, logs and `/status` can show as it is. */
+function isText(value: unknown, longest: number): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= longest && !UNSEEN.test(value);
+}
+
+/** Texts only, so many and so long at most: they are shown, and nothing depends on them. */
+function labelsOf(labels: unknown): readonly Label[] {
+  if (!isObject(labels)) return [];
+  return Object.entries(labels)
+    .filter((label): label is [string, string] => label.every(isName))
+    .slice(0, MOST_LABELS);
 }
 
 function isPort(value: unknown): value is number {

@@ -49,6 +49,13 @@ export interface ZooKeeperConnection {
   abandon(): void;
 }
 
+/**
+ * `down`: there is no socket, or none that is used any more. `dialling`: a socket is opened, or waits for ZooKeeper's
+ * handshake. `authenticating`: the handshake is done, and the server has not told yet what it makes of the credentials.
+ * `connected`: reads are answered. `over`: nothing follows.
+ */
+type ConnectionState = 'down' | 'dialling' | 'authenticating' | 'connected' | 'over';
+
 /** Behind a packet's length. */
 const XID_OFFSET = 4;
 const AUTH_XID = -4;
@@ -82,9 +89,8 @@ class GuardedConnection implements ZooKeeperConnection {
   #connectedAt = 0;
   #lastHeard = 0;
   #why: string | null = null;
-  /** Connected, and not told yet what the server makes of the credentials. */
-  #awaitsAuth = false;
-  #over = false;
+  #state: ConnectionState = 'down';
+  /** Resolves `close`. */
   #closed: (() => void) | null = null;
 
   constructor(options: ConnectionOptions) {
@@ -117,7 +123,7 @@ class GuardedConnection implements ZooKeeperConnection {
   open(): void {
     this.client.on('connected', () => {
       if (this.#options.credentials === null) this.#onConnected();
-      else this.#awaitsAuth = true;
+      else this.#become('authenticating');
     });
     this.client.on('expired', () => this.#onTerminal(this.#options.onExpired));
     this.client.on('authenticationFailed', () => this.#onTerminal(this.#options.onAuthenticationFailed));
@@ -137,13 +143,17 @@ class GuardedConnection implements ZooKeeperConnection {
     );
   }
 
+  get #over(): boolean {
+    return this.#state === 'over';
+  }
+
   drop(why: string): void {
     this.#why ??= why;
     this.#manager.socket?.destroy();
   }
 
   abandon(): void {
-    this.#over = true;
+    this.#become('over');
     this.#clearTimers();
     this.#closed?.();
     this.client.removeAllListeners();
@@ -165,6 +175,10 @@ class GuardedConnection implements ZooKeeperConnection {
     this.abandon();
   }
 
+  #become(next: ConnectionState): void {
+    if (this.#state !== 'over') this.#state = next;
+  }
+
   #dialLater(): void {
     if (this.#over) return;
     this.#manager.setState(STATE.CONNECTING);
@@ -175,6 +189,7 @@ class GuardedConnection implements ZooKeeperConnection {
     const { servers, sessionTimeoutMs } = this.#options;
     const server = servers[this.#next % servers.length];
     if (server === undefined) return;
+    this.#become('dialling');
     this.#next++;
     this.#why = null;
     this.#connectedAt = 0;
@@ -246,7 +261,8 @@ class GuardedConnection implements ZooKeeperConnection {
         this.#check(packet);
         this.#library.onSocketData(packet);
         // A server that refuses them closes at once: requests on their way would have its refusal lost.
-        if (this.#awaitsAuth && packet.readInt32BE(XID_OFFSET) === AUTH_XID) this.#onConnected();
+        if (this.#state === 'authenticating' && packet.readInt32BE(XID_OFFSET) === AUTH_XID)
+          this.#onConnected();
       }
     } catch (error) {
       this.drop(
@@ -265,7 +281,7 @@ class GuardedConnection implements ZooKeeperConnection {
   }
 
   #onConnected(): void {
-    this.#awaitsAuth = false;
+    this.#become('connected');
     this.#clearTimers();
     this.#connectedAt = performance.now();
     // The library pings after a third of the session timeout without traffic; two thirds without any answer, and
@@ -282,7 +298,7 @@ class GuardedConnection implements ZooKeeperConnection {
   }
 
   #onSocketClosed(hadError: boolean): void {
-    this.#awaitsAuth = false;
+    this.#become('down');
     this.#clearTimers();
     const { packetQueue, pendingQueue } = this.#manager;
     // The library fails what was sent; what was not would be sent, or forgotten, with the next connection.
@@ -297,7 +313,7 @@ class GuardedConnection implements ZooKeeperConnection {
   }
 
   #onTerminal(tell: () => void): void {
-    this.#awaitsAuth = false;
+    this.#become('down');
     this.#manager.socket?.destroy();
     this.#guarded(tell);
   }

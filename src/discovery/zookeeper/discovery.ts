@@ -1,5 +1,6 @@
 import { ContainedEmitter, contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import { parseConnectString } from '../../net/connect-string.ts';
+import type { OriginRefusal } from '../allowed-origins.ts';
 import {
   type Announcement,
   type Discovery,
@@ -15,7 +16,7 @@ import {
 } from '../discovery.ts';
 import { type ParsedAnnouncement, parseAnnouncement } from './announcement.ts';
 import type { Credentials } from './connection.ts';
-import { LONGEST_DATA, parseLatch } from './latch.ts';
+import { LONGEST_DATA, MOST_PARTICIPANTS, parseLatch } from './latch.ts';
 import { Session } from './session.ts';
 import { prepareTls, type ZooKeeperTls } from './tls.ts';
 import { type ChildData, createWatch, type Watch } from './watch.ts';
@@ -30,6 +31,8 @@ export interface ZooKeeperDiscoveryOptions {
   readonly coordinatorPath: string;
   readonly auth?: Credentials;
   readonly tls?: ZooKeeperTls;
+  /** Why a node that ZooKeeper names is not used; any may be by default. */
+  readonly refusal?: OriginRefusal;
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;
   /** The longest pause between two attempts to connect; 2 s by default, less where the session is short. */
@@ -55,7 +58,7 @@ const FOLDERS: Readonly<Record<Role, string>> = {
 /** Of one role, far above any real cluster: each is asked every second. */
 const MOST_ANNOUNCEMENTS = 1_000;
 const NO_LATCH: Latch = { participants: [] };
-const NO_DATA = Buffer.alloc(0);
+const TOO_LONG = Buffer.alloc(LONGEST_DATA + 1);
 
 /**
  * Discovery of Druid's nodes in ZooKeeper: both leader latches (`CuratorDruidLeaderSelector`) and the announcements
@@ -80,6 +83,7 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
   readonly #parts: Part[] = [];
   readonly #latches: Record<MasterRole, Latch> = { coordinator: NO_LATCH, overlord: NO_LATCH };
   readonly #errors: InternalErrors;
+  readonly #refusal: OriginRefusal;
   readonly #announcements: Record<Role, readonly Announcement[]> = {
     coordinator: [],
     overlord: [],
@@ -94,6 +98,7 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
   constructor(options: ZooKeeperDiscoveryOptions) {
     super((error) => options.errors.report('discovery', error));
     this.#errors = options.errors;
+    this.#refusal = options.refusal ?? (() => null);
     const { connect, sessionTimeoutMs, basePath, coordinatorPath, auth, tls } = options;
     const { servers, chroot } = parseConnectString(connect);
     this.#now = options.now ?? Date.now;
@@ -118,8 +123,9 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
       overlord: `${base}/overlord/_OVERLORD`,
     };
     for (const role of MASTER_ROLES) {
-      this.#follow(latchPaths[role], shortened, (children) => {
-        this.#latches[role] = parseLatch(children);
+      const path = latchPaths[role];
+      this.#follow(path, shortened, (children) => {
+        this.#latches[role] = this.#readLatch(path, children);
       });
     }
     for (const role of ROLES) {
@@ -176,10 +182,22 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
     this.#parts.push(part);
   }
 
+  #readLatch(path: string, children: ReadonlyMap<string, ChildData>): Latch {
+    if (children.size > MOST_PARTICIPANTS) {
+      this.emit(
+        'fault',
+        `${path} has ${children.size} children; the first ${MOST_PARTICIPANTS} of them are used`,
+      );
+    }
+    return parseLatch(children, this.#refusal, (name, why) => this.emit('fault', `${path}/${name} ${why}`));
+  }
+
   #admit(role: Role, path: string, children: ReadonlyMap<string, ParsedAnnouncement>): Announcement[] {
     let found: Announcement[] = [];
     for (const [name, parsed] of children) {
-      if (parsed.kind === 'announcement') found.push(parsed.announcement);
+      const why = parsed.kind === 'announcement' ? this.#refusal(parsed.announcement.origin) : null;
+      if (why !== null) this.emit('fault', `${path}/${name} ${why}`);
+      else if (parsed.kind === 'announcement') found.push(parsed.announcement);
       else if (parsed.kind === 'fault') this.emit('fault', `${path}/${name} ${parsed.reason}`);
     }
     if (found.length > MOST_ANNOUNCEMENTS) {
@@ -245,7 +263,7 @@ const REFUSED: ParsedAnnouncement = { kind: 'fault', reason: 'cannot be read: ac
 
 /** What a latch's child says, without the packet that it came in where it is too long to be anything. */
 function shortened(data: ChildData): ChildData {
-  return data === 'refused' || data.length <= LONGEST_DATA ? data : NO_DATA;
+  return data === 'refused' || data.length <= LONGEST_DATA ? data : TOO_LONG;
 }
 
 /** Gateways must not all go to the first server. */

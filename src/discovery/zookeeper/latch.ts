@@ -1,4 +1,5 @@
 import { parseOrigin } from '../../net/origin.ts';
+import type { OriginRefusal } from '../allowed-origins.ts';
 import type { Latch, LatchParticipant } from '../discovery.ts';
 import type { ChildData } from './watch.ts';
 
@@ -6,21 +7,35 @@ const LOCK_NAME = 'latch-';
 /** In bytes; a URL of a node has some tens of them. */
 export const LONGEST_DATA = 1024;
 /** Those behind are not elected for a long time, and each that is known is asked. */
-const MOST_PARTICIPANTS = 1_000;
+export const MOST_PARTICIPANTS = 1_000;
+
+/** Called with a child of the latch and what is wrong with it, as the end of a sentence. */
+type OnFault = (name: string, why: string) => void;
 
 /**
  * Reads a leader latch as Curator's `LeaderLatch` does: children in the order of the text after the last `latch-`
  * (`StandardLockInternalsDriver.standardFixForSorting`), compared as strings; the first leads.
  *
  * Its data is the node's URL (`CuratorDruidLeaderSelector`). A first child whose data is empty, unreadable or no URL
- * still leads: the next one is not taken in its place.
+ * still leads: the next one is not taken in its place. So does one that `refusal` has a reason against.
  */
-export function parseLatch(children: ReadonlyMap<string, ChildData>): Latch {
-  const participants = [...children]
+export function parseLatch(
+  children: ReadonlyMap<string, ChildData>,
+  refusal: OriginRefusal = () => null,
+  onFault: OnFault = () => {},
+): Latch {
+  const inLine = [...children]
     .map(([name, data]) => ({ key: sortingKey(name), name, data }))
     .sort((a, b) => compare(a.key, b.key) || compare(a.name, b.name))
-    .slice(0, MOST_PARTICIPANTS)
-    .map(({ key, data }): LatchParticipant => ({ sequence: sequenceOf(key), origin: originOf(data) }));
+    .slice(0, MOST_PARTICIPANTS);
+  const participants = inLine.map(({ key, name, data }): LatchParticipant => {
+    const origin = originOf(data);
+    // Without data there is nobody yet.
+    if (origin === null && data !== 'refused' && data.length > 0) onFault(name, 'names no node by a URL');
+    const why = origin === null ? null : refusal(origin);
+    if (why !== null) onFault(name, `names a node that ${why}`);
+    return { sequence: sequenceOf(key), origin: why === null ? origin : null };
+  });
   return { participants };
 }
 

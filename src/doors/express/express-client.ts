@@ -5,7 +5,7 @@ import type { InternalErrors } from '../../faults/internal-errors.ts';
 import type { BodySource } from '../../http/body.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
-import { PLAIN_REASON } from '../door-state.ts';
+import { interimHead, PLAIN_REASON } from '../door-state.ts';
 import { GuardedClient } from '../guarded-client.ts';
 
 /** A piece up to this many bytes is written as one text with what stands around it. */
@@ -108,6 +108,11 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
     const date = hasDate ? '' : dateLine();
     const fate = this.#closes ? CLOSES : this.#connection.keepAlive;
     this.#out = `HTTP/1.1 ${status} ${phrase}\r\n${headers}${date}${fate}\r\n`;
+  }
+
+  writeInterim(status: number, headers: HeaderBlock): void {
+    if (this.over || this.begun) return;
+    this.#connection.socket.write(interimHead(status, headers), 'latin1');
   }
 
   write(chunk: Buffer, lease: BufferLease): void {

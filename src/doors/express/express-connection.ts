@@ -40,6 +40,14 @@ export interface ExpressContext {
   readonly onGone: (connection: ExpressConnection) => void;
 }
 
+/**
+ * `new`: nothing has come yet. `idle`: all that came has been answered. `head`: part of a request's head has come.
+ * `body`: the exchange has a request, more of whose body is to come. `answer`: it has a request that is whole.
+ * `linger`: the answer has been given, and what is left of the request's body is read. `over`: the socket is closed, or
+ * somebody else's.
+ */
+type ConnectionState = 'new' | 'idle' | 'head' | 'body' | 'answer' | 'linger' | 'over';
+
 /** An ordinary head is found in so many bytes. */
 const FIRST_LOOK = 4 * 1024;
 /** A head that comes in more pieces is for `node:http`, which does not look at what it had before once more. */
@@ -56,20 +64,20 @@ export class ExpressConnection implements ResponseWire {
   readonly #context: ExpressContext;
   readonly remoteAddress: string;
   readonly encrypted: boolean;
-  /** What has been read and not been used. */
+  #state: ConnectionState = 'new';
+  /** What has been read and not been used: in state `head` its beginning, later what comes behind the request. */
   #rest: Buffer | null = null;
+  /** In the states `body` and `answer`. */
   #client: ExpressClient | null = null;
+  /** More than 0 in the states `body` and `linger`. */
   #bodyLeft = 0;
   #advancing = false;
-  #over = false;
-  #served = 0;
   /** How often the head that is coming has been looked for. */
   #looks = 0;
-  /** Since when it waits for a request, has had part of a head, or takes in a request. */
+  /** Since when it waits for a request, has had part of a head, takes in a request, or lingers. */
   #lastActivity: number;
   #blockedSince = 0;
-  /** What is left of a body whose request has been answered is read until then, so far. */
-  #lingersUntil = 0;
+  /** In state `linger`, how much is still read. */
   #lingerBytes = 0;
   #closes = false;
   /** Since when more has come behind the request under way than is kept; 0 otherwise. */
@@ -112,7 +120,7 @@ export class ExpressConnection implements ResponseWire {
     this.remoteAddress = plainAddress(accepted.remoteAddress ?? '');
     this.#lastActivity = context.now();
     const shared = context.sharedReadBuffer && !this.encrypted;
-    const socket = shared ? readShared(accepted, this.#onData, () => this.#over) : accepted;
+    const socket = shared ? readShared(accepted, this.#onData, () => this.#state === 'over') : accepted;
     this.#socket = socket;
     this.#context = context;
     if (shared) socket.resume();
@@ -137,7 +145,7 @@ export class ExpressConnection implements ResponseWire {
 
   /** Nothing is asked on it at the moment. */
   get idle(): boolean {
-    return this.#client === null && this.#rest === null && this.#bodyLeft === 0;
+    return this.#state === 'new' || this.#state === 'idle';
   }
 
   /** Its client is to open another one. */
@@ -181,11 +189,12 @@ export class ExpressConnection implements ResponseWire {
     this.#closes ||= closes;
     this.#lastActivity = this.#context.now();
     if (this.#bodyLeft > 0) {
-      this.#lingersUntil = this.#lastActivity + LINGER_MS;
+      this.#become('linger');
       this.#lingerBytes = LINGER_BYTES;
       this.#socket.resume();
       return;
     }
+    this.#become(this.#rest === null ? 'idle' : 'head');
     this.#proceed();
   }
 
@@ -206,18 +215,33 @@ export class ExpressConnection implements ResponseWire {
       else if (state.sendTimeoutMs > 0 && now - this.#blockedSince > state.sendTimeoutMs) this.reset();
       return;
     }
-    if (this.#lingersUntil > 0) {
-      if (now > this.#lingersUntil) this.#socket.destroySoon();
-    } else if (this.#client !== null) {
-      const late = this.#bodyLeft > 0 && requestTimeoutMs > 0 && waited > requestTimeoutMs;
-      if (late) this.#timeOut(this.#client);
-      else if (this.#fullSince > 0 && now - this.#fullSince > AHEAD_MS) this.#dropRest();
-    } else if (this.#rest !== null) {
-      if (waited > headersTimeoutMs) this.#timeOut(null);
-    } else if (waited > (this.#served === 0 ? headersTimeoutMs : keepAliveTimeoutMs)) {
-      // Nothing was asked: a client would take what it is told for the answer to its next request.
-      this.destroy();
+    switch (this.#state) {
+      case 'new':
+        // Nothing was asked: a client would take what it is told for the answer to its next request.
+        if (waited > headersTimeoutMs) this.destroy();
+        break;
+      case 'head':
+        if (waited > headersTimeoutMs) this.#timeOut(null);
+        break;
+      case 'idle':
+        if (waited > keepAliveTimeoutMs) this.destroy();
+        break;
+      case 'body':
+        if (requestTimeoutMs > 0 && waited > requestTimeoutMs) this.#timeOut(this.#client);
+        break;
+      case 'answer':
+        if (this.#fullSince > 0 && now - this.#fullSince > AHEAD_MS) this.#dropRest();
+        break;
+      case 'linger':
+        if (waited > LINGER_MS) this.#socket.destroySoon();
+        break;
+      case 'over':
     }
+  }
+
+  /** Nothing follows on `over`, whatever was under way when it came to that. */
+  #become(next: ConnectionState): void {
+    if (this.#state !== 'over') this.#state = next;
   }
 
   #timeOut(client: ExpressClient | null): void {
@@ -228,7 +252,7 @@ export class ExpressConnection implements ResponseWire {
   /** Nothing more will come: what is not a whole request by now will never be one. */
   #halfClose(): void {
     const client = this.#client;
-    const partial = this.#bodyLeft > 0 ? client?.begun === false : client === null && this.#rest !== null;
+    const partial = this.#state === 'head' || (this.#state === 'body' && client?.begun === false);
     if (partial) this.#refuse(client, answerMalformed);
     else if (client?.ended === true) {
       // The answer is whole, and still to be read; what has come behind it is not begun.
@@ -256,14 +280,21 @@ export class ExpressConnection implements ResponseWire {
       this.#bodyLeft -= mine;
       rest = mine === chunk.length ? null : chunk.subarray(mine);
       const piece = rest === null ? chunk : chunk.subarray(0, mine);
-      if (this.#client !== null) this.#client.onBody(piece, this.#bodyLeft === 0);
-      else if (this.#linger(mine)) return;
+      if (this.#client === null) {
+        if (this.#linger(mine)) return;
+      } else {
+        if (this.#bodyLeft === 0) this.#become('answer');
+        this.#client.onBody(piece, this.#bodyLeft === 0);
+      }
     }
     if (rest === null) return;
     if (this.#rest === null && this.#client === null) this.#lastActivity = this.#context.now();
     this.#rest = this.#rest === null ? rest : Buffer.concat([this.#rest, rest]);
-    if (this.#client === null) this.#proceed();
-    else this.#readAhead();
+    if (this.#client !== null) this.#readAhead();
+    else {
+      this.#become('head');
+      this.#proceed();
+    }
   }
 
   /** Reads on behind an answer that has been given; true as long as there is more to be read. */
@@ -273,7 +304,7 @@ export class ExpressConnection implements ResponseWire {
       if (this.#lingerBytes < 0) this.#socket.destroySoon();
       return true;
     }
-    this.#lingersUntil = 0;
+    this.#become('idle');
     if (!this.#closes) return false;
     this.#close();
     return true;
@@ -283,7 +314,7 @@ export class ExpressConnection implements ResponseWire {
   #proceed(): void {
     if (this.#advancing) return;
     this.#advancing = true;
-    while (this.#client === null && this.#bodyLeft === 0 && !this.#over) {
+    while (this.#state === 'idle' || this.#state === 'head') {
       if (this.#closes) {
         this.#close();
         return;
@@ -291,7 +322,7 @@ export class ExpressConnection implements ResponseWire {
       if (this.#rest === null || !this.#begin(this.#rest)) break;
     }
     this.#advancing = false;
-    if (this.#client === null && !this.#over) this.#socket.resume();
+    if (this.#client === null && this.#state !== 'over') this.#socket.resume();
   }
 
   /** Reads on while a request is answered, as long as what has come behind it can be kept. */
@@ -362,18 +393,17 @@ export class ExpressConnection implements ResponseWire {
     this.#client = client;
     this.#rest = bytes.length > end ? bytes.subarray(end) : null;
     this.#bodyLeft = whole ? 0 : end - bytes.length;
+    this.#become(whole ? 'answer' : 'body');
     // The rest of a body is read when somebody wants it; without one, reading is how a client that leaves is noticed.
     if (!whole) {
       this.#fullSince = 0;
       this.#socket.pause();
     } else this.#readAhead();
-    if (this.#handled(client)) {
-      this.#served++;
-      return true;
-    }
+    if (this.#handled(client)) return true;
     this.#client = null;
     this.#rest = bytes;
     this.#bodyLeft = 0;
+    this.#become('head');
     this.#handOver();
     return false;
   }
@@ -401,7 +431,7 @@ export class ExpressConnection implements ResponseWire {
 
   /** The socket is somebody else's from now on. */
   #leave(): void {
-    this.#over = true;
+    this.#become('over');
     this.#socket.off('data', this.#onData);
     this.#socket.off('end', this.#onEnd);
     this.#socket.off('close', this.#onClose);
@@ -411,8 +441,8 @@ export class ExpressConnection implements ResponseWire {
   }
 
   #end(): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.#state === 'over') return;
+    this.#become('over');
     this.#context.onGone(this);
     this.#client?.gone();
   }

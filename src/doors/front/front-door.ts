@@ -8,17 +8,17 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
-import { errorBody, type GatewayError, TARGET_MALFORMED } from '../../exchange/errors.ts';
+import { errorBody, type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import { requestFault } from '../../exchange/forwarded-head.ts';
 import type { ClientSide } from '../../exchange/ports/client.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
-import { registerConsole } from '../console/console.ts';
-import type { ConsoleOptions } from '../console/console-page.ts';
+import { type ConsoleOptions, registerConsole } from '../console/console.ts';
 import type { DoorState } from '../door-state.ts';
 import { openExpressDoor } from '../express/express-door.ts';
 import { ignore, knowResponse } from '../last-word.ts';
 import { answerClientError, answerConnect, malformed } from '../raw-errors.ts';
 import { createRequestIds } from '../request-id.ts';
+import { takeAbsoluteForm } from './absolute-form.ts';
 import { endHandshakes } from './handshakes.ts';
 import { NodeClient, requestHead } from './node-client.ts';
 import { waitForTurn } from './pipeline.ts';
@@ -67,12 +67,6 @@ export interface FrontDoor {
   /** Ends: no new connections, idle ones closed, those with a request after it, all after `deadlineMs`. */
   close(deadlineMs: number): Promise<void>;
 }
-
-const EXPECTATION_FAILED: GatewayError = {
-  status: 417,
-  reason: 'expectation_failed',
-  message: 'The only expectation that can be met is 100-continue.',
-};
 
 const SWEEP_MS = 100;
 const CHECK_MS = 1_000;
@@ -137,8 +131,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
       reply.hijack();
       inTurn(request, reply.raw, () => {
         if (take(request.raw, reply.raw, request.id)) return;
-        reply.raw.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
-        reply.raw.end(errorBody(TARGET_MALFORMED, request.id));
+        answerAndClose(reply.raw, gatewayError('target_malformed'), request.id);
       });
     },
     ...serverOptions(limits, options.tls),
@@ -147,10 +140,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   app.addHook('onRequest', (request, reply, done) => {
     inTurn(request, reply.raw, () => {
       if (take(request.raw, reply.raw, request.id)) reply.hijack();
-      else {
-        if (state.draining) reply.header('connection', 'close');
-        done();
-      }
+      else done();
     });
   });
   registerConsole(app, options.console, state);
@@ -160,7 +150,8 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   server.maxHeadersCount = 0;
   server.prependListener('request', knowRequest);
   // Behind Node's own listener, and before the express door takes the listeners for connections that it hands over.
-  server.on(options.tls === undefined ? 'connection' : 'secureConnection', readInSlices);
+  const accepted = options.tls === undefined ? 'connection' : 'secureConnection';
+  server.on(accepted, (socket: Socket) => readInSlices(socket, (error) => fail(socket, error)));
   const express = options.express
     ? openExpressDoor(server, {
         encrypted: options.tls !== undefined,
@@ -173,6 +164,8 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
         ...limits,
       })
     : null;
+  // Before anybody else looks at it.
+  server.prependListener(accepted, endNameless);
   if (options.tls !== undefined) endHandshakes(server, limits.headersTimeoutMs, errors);
   if (limits.maxConnections > 0) server.maxConnections = limits.maxConnections;
   const sockets = new Set<Socket>();
@@ -189,6 +182,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
 
   /** An error without a listener would end the process; that a connection is over is heard otherwise. */
   function knowRequest(request: IncomingMessage, response: ServerResponse): void {
+    takeAbsoluteForm(request);
     request.on('error', ignore);
     response.on('error', ignore);
     knowResponse(request, response);
@@ -206,9 +200,8 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     guarded(request.socket, () => {
       knowRequest(request, response);
       const fault = faultOf(request);
-      const error = fault === null ? EXPECTATION_FAILED : malformed(fault);
-      response.writeHead(error.status, { 'content-type': 'application/json', connection: 'close' });
-      response.end(errorBody(error, idOf(request)));
+      const error = fault === null ? gatewayError('expectation_failed') : malformed(fault);
+      answerAndClose(response, error, idOf(request));
     });
   });
   server.on('connect', (request: IncomingMessage, duplex) => {
@@ -251,6 +244,20 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
       }
     },
   };
+}
+
+/**
+ * A client that has reset its connection already has no address any more: nobody would be answered, and whose request
+ * it was could not be said to limits, nodes and logs.
+ */
+function endNameless(socket: Socket): void {
+  if (socket.remoteAddress === undefined) socket.destroy();
+}
+
+/** The answer to what never reaches the exchange. */
+function answerAndClose(response: ServerResponse, error: GatewayError, id: string): void {
+  response.writeHead(error.status, { 'content-type': 'application/json', connection: 'close' });
+  response.end(errorBody(error, id));
 }
 
 /** A head is part of its request: Node takes the limits for each other where that of the request is the shorter one. */

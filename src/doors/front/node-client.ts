@@ -7,9 +7,17 @@ import type { BodySource } from '../../http/body.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import { blockOf, flatOf, type HeaderBlock } from '../../http/header-block.ts';
 import { readRequestFields } from '../../http/request-fields.ts';
-import { type DoorState, LINGER_BYTES, LINGER_MS, PLAIN_REASON, plainAddress } from '../door-state.ts';
+import {
+  type DoorState,
+  interimHead,
+  LINGER_BYTES,
+  LINGER_MS,
+  PLAIN_REASON,
+  plainAddress,
+} from '../door-state.ts';
 import { GuardedClient } from '../guarded-client.ts';
 import { cut, knowWhole } from '../last-word.ts';
+import { authorityOf } from './absolute-form.ts';
 
 /** Node's parser also takes 0.9 and 2.0, with the lines of HTTP/1.1. */
 const OTHER_VERSION = 'The only versions of HTTP taken are 1.0 and 1.1.';
@@ -98,6 +106,13 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
     const flat = flatOf(headers);
     if (reason !== '' && PLAIN_REASON.test(reason)) response.writeHead(status, reason, flat);
     else response.writeHead(status, flat);
+  }
+
+  /** Past `node:http`, which knows how to write some of them only, and before its first byte. */
+  writeInterim(status: number, headers: HeaderBlock): void {
+    const response = this.#response;
+    if (this.over || response.headersSent) return;
+    response.socket?.write(interimHead(status, headers), 'latin1');
   }
 
   write(chunk: Buffer, lease: BufferLease): void {
@@ -195,11 +210,16 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
 export function requestHead(request: IncomingMessage, id: string, receivedAt: number): RequestHead {
   const block = blockOf(request.rawHeaders);
   const fields = readRequestFields(block);
+  const authority = authorityOf(request);
   return {
     method: request.method ?? '',
     target: request.url ?? '',
     block,
-    fields: request.httpVersionMajor === 1 ? fields : { ...fields, fault: OTHER_VERSION },
+    fields: {
+      ...fields,
+      ...(authority === undefined ? {} : { host: authority }),
+      ...(request.httpVersionMajor === 1 ? {} : { fault: OTHER_VERSION }),
+    },
     httpMinor: request.httpVersionMinor,
     remoteAddress: plainAddress(request.socket.remoteAddress ?? ''),
     encrypted: (request.socket as Partial<TLSSocket>).encrypted === true,

@@ -1,4 +1,5 @@
 import type { UpstreamNode } from '../../cluster/node.ts';
+import { gatewayError } from '../../errors/gateway-error.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import { type HeaderBlock, without } from '../../http/header-block.ts';
@@ -6,7 +7,6 @@ import { relayedHead } from '../../http/response-framing.ts';
 import type { AnswerHead } from '../../http/response-head.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
 import type { Accounting } from '../accounting.ts';
-import { waitError } from '../forward/wait-error.ts';
 import { failRequest } from '../internal-error.ts';
 import { answerError } from '../own-answers/answer.ts';
 import type { ClientEvents, ClientSide } from '../ports/client.ts';
@@ -53,6 +53,7 @@ export class Cancel implements ClientEvents, CollectorEvents {
   readonly #known: readonly UpstreamNode[];
   readonly #others: UpstreamNode[];
   readonly #errors: InternalErrors;
+  readonly #showsNode: boolean;
   #timer: NodeJS.Timeout | null = null;
   #outstanding = 0;
   #answered = false;
@@ -68,6 +69,7 @@ export class Cancel implements ClientEvents, CollectorEvents {
     this.#client = client;
     this.#account = account;
     this.#errors = exchange.errors;
+    this.#showsNode = exchange.options.showNode === true;
     this.#send = (node, handler) =>
       exchange.upstreams.send(
         node,
@@ -128,7 +130,7 @@ export class Cancel implements ClientEvents, CollectorEvents {
     for (const node of nodes) {
       this.#account.attempts++;
       this.#account.upstream = node.hostAndPort;
-      const call = this.#send(node, new Collector(this));
+      const call = this.#send(node, new Collector(this, this.#showsNode));
       this.#calls.push(call);
     }
   }
@@ -150,13 +152,10 @@ export class Cancel implements ClientEvents, CollectorEvents {
     if (merged === 'unknown') {
       const said = this.#answers.filter((candidate) => candidate?.status === 404).length;
       const all = this.#answers.length + this.#outstanding;
-      answerError(this.#client, this.#account, {
-        status: 504,
-        reason: 'cancel_unknown',
-        message: `${all - said} of ${all} Brokers did not say whether they run the query; it may go on.`,
-      });
+      const message = `${all - said} of ${all} Brokers did not say whether they run the query; it may go on.`;
+      answerError(this.#client, this.#account, gatewayError('cancel_unknown', { message }));
     } else if (merged === 'absent') {
-      answerError(this.#client, this.#account, waitError('no_ready_broker'));
+      answerError(this.#client, this.#account, gatewayError('no_ready_broker'));
     } else {
       relayAnswer(this.#client, this.#account, merged);
     }
@@ -188,19 +187,27 @@ interface CollectorEvents {
 /** Collects one Broker's answer. */
 class Collector implements UpstreamHandler {
   readonly #taker: CollectorEvents;
+  readonly #showsNode: boolean;
   readonly #chunks: Buffer[] = [];
   #status = 0;
   #headers: HeaderBlock = '';
   #hasDate = false;
   #length = 0;
 
-  constructor(taker: CollectorEvents) {
+  constructor(taker: CollectorEvents, showsNode: boolean) {
     this.#taker = taker;
+    this.#showsNode = showsNode;
   }
 
   onHead(head: AnswerHead): void {
     this.#status = head.status;
-    const { headers } = relayedHead(head, { bodiless: false, httpMinor: 0, rewriteLocation: String });
+    const showsNode = this.#showsNode;
+    const { headers } = relayedHead(head, {
+      bodiless: false,
+      httpMinor: 0,
+      rewriteLocation: String,
+      showsNode,
+    });
     this.#headers = without(headers, NOT_KEPT);
     this.#hasDate = head.hasDate;
   }

@@ -1,3 +1,4 @@
+import { gatewayError } from '../../errors/gateway-error.ts';
 import { type HeaderBlock, without } from '../../http/header-block.ts';
 import type { AnswerHead } from '../../http/response-head.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
@@ -108,11 +109,8 @@ class PageCollector implements ResponseCollector {
   onEnd(): void {
     const body = this.#name === 'router-brokers' ? this.#brokers() : this.#properties();
     if (body === null) {
-      answerError(this.#client, this.#account, {
-        status: 502,
-        reason: 'upstream_malformed',
-        message: 'Druid answered with something other than a JSON object of properties.',
-      });
+      const message = 'Druid answered with something other than a JSON object of properties.';
+      answerError(this.#client, this.#account, gatewayError('upstream_malformed', { message }));
       return;
     }
     answer(this.#client, this.#account, { status: 200, body });

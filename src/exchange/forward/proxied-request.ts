@@ -1,14 +1,20 @@
 import type { NodeOutcome, UpstreamNode } from '../../cluster/node.ts';
+import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import { contain } from '../../faults/internal-errors.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import type { AnswerHead } from '../../http/response-head.ts';
-import { isQueryId, NO_CONTEXT, type QueryContext, queryContextOf } from '../../routing/query-context.ts';
+import {
+  NO_CONTEXT,
+  type QueryContext,
+  type QueryIds,
+  queryContextOf,
+  toldId,
+} from '../../routing/query-context.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
 import type { Target, UnavailableReason } from '../../routing/target.ts';
 import { queryKindOf } from '../../routing/tiers/tier-selector.ts';
 import type { Accounting } from '../accounting.ts';
-import type { GatewayError } from '../errors.ts';
 import { failRequest } from '../internal-error.ts';
 import { answerError } from '../own-answers/answer.ts';
 import { redirect } from '../own-answers/redirect.ts';
@@ -19,6 +25,7 @@ import { Collect, type ResponseCollector } from './answer/collect.ts';
 import { Hold, type HoldOwner } from './answer/hold.ts';
 import type { AnswerReceiver } from './answer/receiver.ts';
 import { Relay } from './answer/relay.ts';
+import { Attempts } from './attempts.ts';
 import { Deadline } from './deadline.ts';
 import { AT_NODE, isIn, MAY_BEGIN, mayBecome, nameOf, OVER, State } from './lifecycle.ts';
 import { publicLocation, redirectTargetOf } from './location-policy.ts';
@@ -28,8 +35,7 @@ import type { RequestBody } from './request-body.ts';
 import { RequestWait, type WaitOwner } from './request-wait.ts';
 import { TargetChoice } from './target-choice.ts';
 import { totalLimit, upstreamTimeouts } from './time-limits.ts';
-import { type AttemptContext, afterFailure, afterHead, mayResend, type NotRelayed } from './verdict.ts';
-import { CLIENT_BUSY } from './wait-error.ts';
+import { afterFailure, afterHead, type NotRelayed } from './verdict.ts';
 
 /** What is sent upstream, apart from whom it is sent to. */
 export interface UpstreamRequestTemplate {
@@ -41,10 +47,14 @@ export interface UpstreamRequestTemplate {
   readonly collector: ResponseCollector | null;
   /** Whose request it is, for limits, turns and redirects: an address. */
   readonly onBehalfOf: string;
+  /** The answer goes to the client as it comes, though it is a master's to a read. */
+  readonly neverHeld?: true;
 }
 
 /** A body beyond this, or of unknown length, makes a request a large one. */
 const LARGE_BODY = 256 * 1024;
+/** A node may send any number of interim answers; a client that does not read them would have them kept. */
+const MOST_INTERIMS = 8;
 
 /**
  * One request on its way to Druid: choose, wait, send, judge, send again or relay. Its states, and which may follow
@@ -57,6 +67,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   readonly #template: UpstreamRequestTemplate;
   readonly #choice: TargetChoice;
   readonly #permit: Permit;
+  readonly #attempts: Attempts;
   #deadline: Deadline | null = null;
   readonly #relay: Relay;
   #state: State = State.NEW;
@@ -69,9 +80,8 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   /** Who has the answer. */
   #receiver: AnswerReceiver | null = null;
   #hold: Hold | null = null;
-  #repeats = 0;
-  /** It was sent once more because a kept connection was stale. */
-  #resent = false;
+  /** Interim answers that were handed on. */
+  #interims = 0;
 
   constructor(
     services: ExchangeServices,
@@ -88,7 +98,9 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#choice = new TargetChoice(services, route, headers, body);
     const large = body.length < 0 || body.length > LARGE_BODY || route.class === 'stream';
     this.#permit = new Permit(concurrency, route.role, onBehalfOf, large);
-    this.#relay = new Relay(client, account, options.resetIncomplete && !client.head.fields.trailers);
+    this.#attempts = new Attempts(route, body, services);
+    const resetIncomplete = options.resetIncomplete && !client.head.fields.trailers;
+    this.#relay = new Relay(client, account, resetIncomplete, options.showNode === true);
     client.listen(this);
   }
 
@@ -145,11 +157,15 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   show(head: AnswerHead): AnswerReceiver {
     this.#become(State.RELAYING);
     this.#receiver = this.#relay;
-    const complete = this.#relay.head(head, (value) =>
-      publicLocation(value, (origin) => this.#isNode(origin)),
-    );
+    const complete = this.#relay.head(head, this.#publicLocation);
     if (complete) this.#leaveNode();
     return this.#relay;
+  }
+
+  /** RFC 9110 15.2: a proxy hands on interim answers that it did not ask for itself. */
+  onInterim(head: AnswerHead): void {
+    if (this.#state !== State.SENT || ++this.#interims > MOST_INTERIMS) return;
+    this.#relay.interim(head, this.#publicLocation);
   }
 
   onBodySent(bytes: number): void {
@@ -166,7 +182,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       location:
         location === null ? null : redirectTargetOf(location, route.target, (origin) => this.#isNode(origin)),
     };
-    const verdict = afterHead(seen, this.#attempt());
+    const verdict = afterHead(seen, this.#attempts);
     if (verdict.kind !== 'relay') {
       this.#apply(verdict);
       return;
@@ -174,7 +190,8 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#report('ok');
     if (this.#node !== null) {
       this.#tracker?.runs(this.#node, idsOf(head));
-      this.#choice.remember(this.#node);
+      this.#account.queryId = this.#tracker?.id ?? null;
+      this.#choice.remember(this.#node, head.status);
     }
     if (collector?.accepts(head)) {
       this.#become(State.COLLECTING);
@@ -210,14 +227,13 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       return;
     }
     if (isIn(this.#state, OVER)) return;
-    if (failure.kind === 'stale' && this.#node !== null && !this.#resent && mayResend(this.#attempt())) {
-      this.#resent = true;
+    if (failure.kind === 'stale' && this.#node !== null && this.#attempts.resend()) {
       this.#send(this.#node, true);
       return;
     }
     // Of an answer that is held the client knows nothing, wherever it broke off.
     const answered = !this.#mayHold() && (failure.answered || this.#state === State.COLLECTING);
-    this.#apply(afterFailure({ kind: failure.kind, answered }, this.#attempt()));
+    this.#apply(afterFailure({ kind: failure.kind, answered }, this.#attempts));
   }
 
   onClose(finished: boolean): void {
@@ -283,7 +299,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     if (this.#permit.held) return true;
     const { limitReached: limit } = this.#permit;
     if (limit === 'client') {
-      this.giveUp(CLIENT_BUSY);
+      this.giveUp(gatewayError('too_many_requests'));
       return false;
     }
     const first = this.#wait === null;
@@ -327,8 +343,8 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#node = node;
     if (route.class === 'query') {
       this.#facts ??= queryContextOf(body.content);
-      this.#tracker ??= new QueryTracker(runningQueries);
-      this.#tracker.runs(node, this.#facts.ids);
+      this.#tracker ??= new QueryTracker(runningQueries, queryKindOf(route) ?? 'native');
+      this.#tracker.runs(node, this.#facts);
     }
     this.#account.upstream = node.hostAndPort;
     this.#account.bytesIn = 0;
@@ -363,31 +379,24 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       this.#cut(true);
       return;
     }
-    this.#apply(afterFailure({ kind: 'no_answer', answered: true }, this.#attempt()));
+    this.#apply(afterFailure({ kind: 'no_answer', answered: true }, this.#attempts));
   }
 
   /** Ends an attempt whose answer is not for the client: sends the request again or answers for Druid. */
   #apply(verdict: NotRelayed): void {
-    const { cluster, retryBudget, now } = this.#services;
     const queryId = this.#tracker?.id;
-    if (verdict.error.status === 504) this.#cancelQuery();
+    if (verdict.error.reason === 'upstream_timeout') this.#cancelQuery();
     this.#leaveNode();
-    const { view } = cluster;
+    const { view } = this.#services.cluster;
     if (verdict.outcome !== null) this.#report(verdict.outcome);
     if (verdict.kind === 'fail') {
       this.#account.queryId ??= queryId ?? null;
       this.giveUp(queryId === undefined ? verdict.error : { ...verdict.error, queryId });
       return;
     }
-    if (verdict.counts) {
-      if (!retryBudget.withdraw(now())) {
-        this.giveUp(verdict.error);
-        return;
-      }
-      this.#repeats++;
-    }
-    if (this.#sendsElsewhere()) return;
-    if (verdict.onlyElsewhere) {
+    const next = this.#attempts.next(verdict);
+    if (next !== 'nowhere' && this.#sendsElsewhere()) return;
+    if (next !== 'anywhere') {
       this.giveUp(verdict.error);
       return;
     }
@@ -438,26 +447,24 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
 
   /** Reads of a master are short and can be had from the next one; a Broker's answers are shown as they come. */
   #mayHold(): boolean {
-    const { route, collector } = this.#template;
-    const bodiless = this.#client.head.method === 'HEAD';
-    return route.role !== 'broker' && route.class === 'read' && collector === null && !bodiless;
-  }
-
-  #attempt(): AttemptContext {
-    const { route, body } = this.#template;
-    return { role: route.role, class: route.class, replayable: body.replayable, repeats: this.#repeats };
+    const { route, collector, neverHeld } = this.#template;
+    if (route.role === 'broker' || route.class !== 'read' || neverHeld) return false;
+    return collector === null && this.#client.head.method !== 'HEAD';
   }
 
   #report(outcome: NodeOutcome): void {
     if (this.#node !== null) this.#services.cluster.report(this.#node, outcome);
   }
 
+  readonly #publicLocation = (location: string): string =>
+    publicLocation(location, (origin) => this.#isNode(origin));
+
   #isNode(origin: string): boolean {
     return origin === this.#node?.origin.toLowerCase() || this.#services.cluster.view.nodes.has(origin);
   }
 }
 
-/** The ids that Druid gave the query. */
-function idsOf({ queryId, sqlQueryId }: AnswerHead): readonly string[] {
-  return [queryId, sqlQueryId].filter((id): id is string => id !== null && isQueryId(id));
+/** The ids that Druid says the query has. */
+function idsOf({ queryId, sqlQueryId }: AnswerHead): QueryIds {
+  return { queryId: toldId(queryId), sqlQueryId: toldId(sqlQueryId) };
 }

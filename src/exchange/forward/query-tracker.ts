@@ -2,9 +2,10 @@ import type { UpstreamNode } from '../../cluster/node.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import { type HeaderBlock, without } from '../../http/header-block.ts';
-import { cancelTarget } from '../../routing/query-context.ts';
+import { cancelTarget, type QueryIds } from '../../routing/query-context.ts';
+import type { QueryKind } from '../../routing/tiers/query-traits.ts';
 import type { RunningQueries } from '../druid/running-queries.ts';
-import type { UpstreamCall, UpstreamHandler, Upstreams } from '../ports/upstream.ts';
+import type { NodeSender, UpstreamCall, UpstreamHandler } from '../ports/upstream.ts';
 
 /** Headers that a cancel does not have. */
 const OF_THE_BODY: ReadonlySet<string> = new Set(['content-type', 'content-encoding', 'accept-encoding']);
@@ -12,10 +13,12 @@ const OF_THE_BODY: ReadonlySet<string> = new Set(['content-type', 'content-encod
 const CANCEL_PATIENCE_MS = 5_000;
 
 const NO_IDS: readonly string[] = [];
+const BY_SQL = ['sqlQueryId', 'queryId'] as const;
+const BY_NATIVE = ['queryId', 'sqlQueryId'] as const;
 
 /** What a cancel of the gateway's own needs. */
 export interface CancelServices {
-  readonly upstreams: Upstreams;
+  readonly upstreams: NodeSender;
   readonly errors: InternalErrors;
 }
 
@@ -24,21 +27,32 @@ export class QueryTracker {
   readonly #running: RunningQueries;
   #node: UpstreamNode | null = null;
   #ids: readonly string[] = NO_IDS;
+  /** By whom it was named: by the client, by Druid. */
+  readonly #names: QueryIds[] = [];
+  readonly #kind: QueryKind;
 
-  constructor(running: RunningQueries) {
+  constructor(running: RunningQueries, kind: QueryKind) {
     this.#running = running;
+    this.#kind = kind;
   }
 
-  /** The id that names it best: Druid's own, if that is known. */
+  /**
+   * The id that it is cancelled by: that of its kind, which the client gave rather than the one in Druid's answer, since a
+   * header cannot hold every id; otherwise any.
+   */
   get id(): string | undefined {
-    return this.#ids.at(-1);
+    const [own, other] = this.#kind === 'sql' ? BY_SQL : BY_NATIVE;
+    const named = (key: keyof QueryIds): string | undefined =>
+      this.#names.map((ids) => ids[key]).find((id) => id !== null) ?? undefined;
+    return this.#ids.length === 0 ? undefined : (named(own) ?? named(other));
   }
 
-  /** It runs at `node` under these ids, besides those known before. */
-  runs(node: UpstreamNode, ids: readonly string[]): void {
+  /** It runs at `node` under these ids, besides those known before. What the client calls it comes first. */
+  runs(node: UpstreamNode, names: QueryIds): void {
     this.#node = node;
-    for (const id of ids) {
-      if (this.#ids.includes(id)) continue;
+    this.#names.push(names);
+    for (const id of [names.queryId, names.sqlQueryId]) {
+      if (id === null || this.#ids.includes(id)) continue;
       this.#running.begin(id, node);
       this.#ids = [...this.#ids, id];
     }

@@ -1,14 +1,21 @@
 import type { ClusterView, LeaderView } from '../../cluster/view.ts';
 import type { Role } from '../../discovery/discovery.ts';
+import type { ReasonsOf } from '../../errors/catalogue.ts';
+import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import type { Target, UnavailableReason } from '../../routing/target.ts';
-import type { GatewayError } from '../errors.ts';
-import type { PendingRequest } from '../limits/wait-queue.ts';
+import type { PendingRequest, WaitRefusal } from '../limits/wait-queue.ts';
 import type { ExchangeServices } from '../ports/services.ts';
-import { refusalError, waitError } from './wait-error.ts';
 
 /** A pause before a node that failed is asked again, unless the cluster's view changes first. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 250;
+
+/** The answer to a request that may not even wait. */
+const REFUSALS: Readonly<Record<Exclude<WaitRefusal, 'closed'>, ReasonsOf<'parking_full' | 'overloaded'>>> = {
+  requests: 'parking_full',
+  bytes: 'parking_full',
+  queue: 'overloaded',
+};
 
 /** What waiting needs of the exchange. */
 export type WaitServices = Pick<ExchangeServices, 'cluster' | 'waitQueue' | 'now'> & {
@@ -145,7 +152,7 @@ export class RequestWait implements PendingRequest {
     const refusal = this.#services.waitQueue.park(this);
     if (refusal === null) return;
     this.#since = -1;
-    this.#owner.giveUp(refusal === 'closed' ? this.#verdict() : refusalError(refusal));
+    this.#owner.giveUp(refusal === 'closed' ? this.#verdict() : gatewayError(REFUSALS[refusal]));
   }
 
   #because(reason: UnavailableReason | null): void {
@@ -167,8 +174,8 @@ export class RequestWait implements PendingRequest {
   }
 
   #verdict(): GatewayError {
-    if (this.#reason !== null) return waitError(this.#reason);
-    return this.#error ?? waitError('no_leader');
+    if (this.#reason !== null) return gatewayError(this.#reason);
+    return this.#error ?? gatewayError('no_leader');
   }
 
   #changed(): boolean {

@@ -56,8 +56,9 @@ export class TargetChoice {
     this.#failed = node === null ? null : new Set([node]);
   }
 
-  /** The JDBC connection, if there is one, is at `node`. */
-  remember(node: UpstreamNode): void {
+  /** The JDBC connection, if there is one, is at `node`: if it says so, and does not refuse whoever asked for it. */
+  remember(node: UpstreamNode, status: number): void {
+    if (status < 200 || status > 299) return;
     const connection = this.#connection();
     if (connection !== null) this.#services.jdbcConnections.remember(connection, node.hostAndPort);
   }

@@ -42,6 +42,25 @@ export function upstreamTimeouts(
   };
 }
 
+/** What is usual, in milliseconds; 0 is for ever. */
+export interface UpstreamTimeouts {
+  /** Time from the request to the answer's whole head, whatever comes before that. */
+  readonly responseTimeoutMs: number;
+  /** Time between two bytes of the answer's body. */
+  readonly idleTimeoutMs: number;
+}
+
+/** How long a node may be quiet, in milliseconds: until its answer's head, or (`headed`) behind it; 0 is for ever. */
+export function quietLimit(
+  own: UpstreamRequest,
+  { responseTimeoutMs, idleTimeoutMs }: UpstreamTimeouts,
+  headed: boolean,
+): number {
+  if (!headed) return own.responseTimeoutMs ?? responseTimeoutMs;
+  if (own.idleTimeoutMs !== undefined) return own.idleTimeoutMs;
+  return idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, own.responseTimeoutMs ?? 0);
+}
+
 /** The limit of the whole exchange, never below what the query says itself, but what a timer can hold; 0 is none. */
 export function totalLimit(
   routeClass: RouteClass,

@@ -1,7 +1,8 @@
 import type { NodeOutcome } from '../../cluster/node.ts';
 import type { Role } from '../../discovery/discovery.ts';
+import type { PlainReason } from '../../errors/catalogue.ts';
+import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import type { RouteClass } from '../../routing/route.ts';
-import type { GatewayError } from '../errors.ts';
 import type { UpstreamFailure } from '../ports/upstream.ts';
 
 /** Classes that may reach Druid twice: they change nothing, or a second time changes nothing more. */
@@ -37,43 +38,24 @@ export type Verdict =
     }
   | { readonly kind: 'fail'; readonly outcome: NodeOutcome | null; readonly error: GatewayError };
 
-const LEADER_UNREACHABLE: GatewayError = {
-  status: 503,
-  reason: 'leader_unreachable',
-  message: 'The leader of this role cannot be reached at the moment; try again.',
-  retryAfter: 1,
-};
-const NO_BROKER: GatewayError = {
-  status: 503,
-  reason: 'no_ready_broker',
+const LEADER_UNREACHABLE = gatewayError('leader_unreachable');
+const NO_BROKER = gatewayError('no_ready_broker', {
   message: 'No Broker can be reached at the moment; try again.',
-  retryAfter: 1,
-};
-const LEADER_MOVED: GatewayError = {
-  status: 503,
-  reason: 'leader_moved',
-  message: 'Leadership of this role is moving and the request was not processed; try again.',
-  retryAfter: 1,
-};
-const LEADER_INITIALISING: GatewayError = {
-  status: 503,
-  reason: 'leader_initialising',
+});
+const LEADER_MOVED = gatewayError('leader_moved');
+const LEADER_INITIALISING = gatewayError('leader_initialising', {
   message: 'The leader of this role is not ready yet; try again.',
-  retryAfter: 1,
-};
-const BROKER_UNAVAILABLE: GatewayError = {
-  status: 503,
-  reason: 'broker_unavailable',
-  message: 'The Broker is not available at the moment; try again.',
-  retryAfter: 1,
-};
-const REDIRECT_UNKNOWN: GatewayError = {
-  status: 502,
-  reason: 'redirect_unknown',
-  message: 'Druid redirected the request to a place that the gateway does not know.',
-};
+});
+const BROKER_UNAVAILABLE = gatewayError('broker_unavailable');
+const REDIRECT_UNKNOWN = gatewayError('redirect_unknown');
 
 export type NotRelayed = Exclude<Verdict, { kind: 'relay' }>;
+export type Again = Extract<Verdict, { kind: 'again' }>;
+
+/** What clients follow to another place. */
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+/** Those that Druid's own clients follow to a leader (`ServiceClientImpl`). */
+const LEADERS_MOVE: ReadonlySet<number> = new Set([301, 302, 307]);
 
 /** A failed attempt. Without a connection no request can have been sent, so any method may go elsewhere. */
 export function afterFailure(failure: UpstreamFailure, attempt: AttemptContext): NotRelayed {
@@ -88,33 +70,19 @@ export function afterFailure(failure: UpstreamFailure, attempt: AttemptContext):
         error: master ? LEADER_UNREACHABLE : NO_BROKER,
       };
     case 'reset': {
-      const error = resetError(attempt.class);
+      const error = withFate('upstream_reset', attempt.class);
       if (failure.answered || !mayRepeat(attempt)) return { kind: 'fail', outcome: 'reset', error };
       return { kind: 'again', outcome: 'reset', counts: true, onlyElsewhere: false, error };
     }
     case 'stale':
-      return { kind: 'fail', outcome: null, error: resetError(attempt.class) };
+      return { kind: 'fail', outcome: null, error: withFate('upstream_reset', attempt.class) };
     case 'no_answer':
     case 'stalled':
-      return {
-        kind: 'fail',
-        outcome: null,
-        error: {
-          status: 504,
-          reason: 'upstream_timeout',
-          message: `Druid did not answer in time.${fate(attempt.class)}`,
-        },
-      };
+      return { kind: 'fail', outcome: null, error: withFate('upstream_timeout', attempt.class) };
     case 'malformed':
-      return {
-        kind: 'fail',
-        outcome: 'reset',
-        error: {
-          status: 502,
-          reason: 'upstream_malformed',
-          message: `The answer to the request is no valid HTTP or its headers are too large.${fate(attempt.class)}`,
-        },
-      };
+      return { kind: 'fail', outcome: 'reset', error: withFate('upstream_malformed', attempt.class) };
+    case 'unsendable':
+      return { kind: 'fail', outcome: null, error: gatewayError('target_malformed') };
   }
 }
 
@@ -129,33 +97,39 @@ export interface RedirectTarget {
   readonly known: boolean;
   /** Its path and query are those of the request. */
   readonly sameTarget: boolean;
+  /** Its host is a name and no address. */
+  readonly named: boolean;
 }
 
 /** Of an answer's head, what decides. */
 export interface ResponseSummary {
   readonly status: number;
   readonly contentType: string | null;
-  /** Null without a `Location`, or with one that has no origin and so stays within the gateway. */
+  /** Null without a `Location`, or with one that has no scheme and so stays within the gateway. */
   readonly location: RedirectTarget | null;
 }
 
 /**
- * An answer's head, before anything of it has been sent on. A master that does not lead redirects with the
+ * An answer's head, before anything of it has been sent on. A master that does not lead redirects by 307 with the
  * target as it came (`RedirectFilter`) before it does anything, so that the request was not processed; one that
- * initialises answers 503 in HTML or without a body.
+ * initialises answers 503 in HTML or without a body. A login in front of a master (a proxy, or a filter such as pac4j's)
+ * redirects by other codes to a page of its own, which is for the client; an address in the place of a name is no
+ * such page, and not for the client to see.
  */
 export function afterHead(seen: ResponseSummary, attempt: AttemptContext): Verdict {
   const { status, location } = seen;
   const master = attempt.role !== 'broker';
-  if (master && location !== null && (status === 301 || status === 302 || status === 307)) {
-    if (location.sameTarget || (location.known && status === 307)) {
+  if (master && location !== null && REDIRECTS.has(status)) {
+    if ((location.sameTarget && LEADERS_MOVE.has(status)) || (location.known && status === 307)) {
       const error = location.known ? LEADER_MOVED : REDIRECT_UNKNOWN;
       if (!attempt.replayable || attempt.repeats >= MASTER_REPEATS) {
         return { kind: 'fail', outcome: 'not_leader', error };
       }
       return { kind: 'again', outcome: 'not_leader', counts: true, onlyElsewhere: false, error };
     }
-    if (!location.known) return { kind: 'fail', outcome: 'ok', error: REDIRECT_UNKNOWN };
+    if (!location.known && (status === 307 || !location.named)) {
+      return { kind: 'fail', outcome: 'ok', error: REDIRECT_UNKNOWN };
+    }
   }
   if ((status !== 502 && status !== 503 && status !== 504) || isDruidBody(seen.contentType)) {
     return { kind: 'relay', outcome: 'ok' };
@@ -177,14 +151,9 @@ function isDruidBody(contentType: string | null): boolean {
   return contentType !== null && /json|smile/i.test(contentType);
 }
 
-function resetError(routeClass: RouteClass): GatewayError {
-  return {
-    status: 502,
-    reason: 'upstream_reset',
-    message: `The connection to Druid ended before it had answered.${fate(routeClass)}`,
-  };
-}
-
-function fate(routeClass: RouteClass): string {
-  return REPEATABLE.has(routeClass) ? '' : ' The request may or may not have been executed.';
+/** Says so where Druid may have executed a request that is not to be executed twice. */
+function withFate(reason: PlainReason, routeClass: RouteClass): GatewayError {
+  const error = gatewayError(reason);
+  if (REPEATABLE.has(routeClass)) return error;
+  return { ...error, message: `${error.message} The request may or may not have been executed.` };
 }

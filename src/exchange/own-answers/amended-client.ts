@@ -26,6 +26,10 @@ export class AmendedClient implements ClientSide {
     return this.#client.begun;
   }
 
+  get over(): boolean {
+    return this.#client.over;
+  }
+
   invite(): void {
     this.#client.invite();
   }
@@ -36,6 +40,10 @@ export class AmendedClient implements ClientSide {
 
   writeHead(status: number, reason: string, headers: HeaderBlock, hasDate: boolean, chunked?: boolean): void {
     this.#client.writeHead(status, reason, this.#amend(headers), hasDate, chunked);
+  }
+
+  writeInterim(status: number, headers: HeaderBlock): void {
+    this.#client.writeInterim(status, headers);
   }
 
   write(chunk: Buffer, lease: BufferLease): void {

@@ -1,6 +1,7 @@
+import type { ReasonCode } from '../../errors/catalogue.ts';
+import { errorBody, type GatewayError } from '../../errors/gateway-error.ts';
 import { blockOf, type HeaderBlock } from '../../http/header-block.ts';
 import type { Accounting } from '../accounting.ts';
-import { errorBody, type GatewayError } from '../errors.ts';
 import type { ClientSide } from '../ports/client.ts';
 
 /** An answer of the gateway's own. */
@@ -10,7 +11,7 @@ export interface OwnAnswer {
   readonly body: string;
   /** Flat, besides Cache-Control, Content-Type and Content-Length. */
   readonly headers?: readonly string[];
-  readonly reason?: string;
+  readonly reason?: ReasonCode;
 }
 
 /** Sends an answer of our own, which nobody is to keep. A HEAD request gets the same head and no body. */

@@ -15,6 +15,7 @@ const DEFAULT_ALLOW = 'GET, HEAD, POST, PUT, DELETE, OPTIONS';
 export function localAnswer(
   name: Exclude<LocalName, StatusPageName>,
   view: ClusterView,
+  services: ReadonlySet<string>,
   allow: string | undefined,
 ): OwnAnswer {
   switch (name) {
@@ -24,6 +25,9 @@ export function localAnswer(
       return { status: 200, body: 'true' };
     case 'status-ready':
       return { status: view.complete ? 200 : 503, body: String(view.complete) };
+    case 'broker-readiness':
+      // As `BrokerResource`: the status says it all. Somebody must be ready to whom queries are sent.
+      return { status: hasReady(view, services) ? 200 : 503, body: '' };
     case 'self-discovered':
       return { status: view.complete ? 200 : 503, body: '', headers: ['Content-Type', 'application/json'] };
     case 'self-discovered-status':
@@ -31,6 +35,10 @@ export function localAnswer(
     case 'options':
       return { status: 204, body: '', headers: ['Allow', allow ?? DEFAULT_ALLOW] };
   }
+}
+
+function hasReady({ pools }: ClusterView, services: ReadonlySet<string>): boolean {
+  return [...services].some((service) => (pools.get(service)?.length ?? 0) > 0);
 }
 
 /** The Router's `/druid/router/v1/brokers`: `host:port` of the Brokers of each service that gets queries. */

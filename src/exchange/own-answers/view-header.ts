@@ -1,6 +1,6 @@
 import type { ClusterView } from '../../cluster/view.ts';
 
-/** A request with this header, whatever its value, gets it back with what its answer was decided on. */
+/** A request with this header, whatever its value, gets it back with what its answer was decided on, if it may know. */
 export const VIEW_HEADER = 'X-Druid-Gateway-View';
 
 /** The view in one line; names no address. `now` is in epoch milliseconds. */

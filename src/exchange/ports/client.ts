@@ -46,6 +46,8 @@ export interface ClientSide {
    * framed like that. An empty reason is the usual one.
    */
   writeHead(status: number, reason: string, headers: HeaderBlock, hasDate: boolean, chunked?: boolean): void;
+  /** An interim answer (1xx) before the head; nothing where that has been handed over. */
+  writeInterim(status: number, headers: HeaderBlock): void;
   /** Gives the lease back when the client's connection has taken the bytes, or is over. */
   write(chunk: Buffer, lease: BufferLease): void;
   /** Nothing more is written in this turn: what has been goes out now. */
@@ -54,6 +56,8 @@ export interface ClientSide {
   end(chunk?: Buffer, trailers?: HeaderBlock): void;
   /** A head has been handed over. */
   readonly begun: boolean;
+  /** Nothing follows: `onClose` has been called, or is just being called. */
+  readonly over: boolean;
   /** Cuts the connection so that the client cannot take what it got for a whole answer. */
   reset(): void;
 }

@@ -1,4 +1,5 @@
 import type { MasterRole } from '../../discovery/discovery.ts';
+import type { ReasonCode } from '../../errors/catalogue.ts';
 import type { RouteClass } from '../../routing/route.ts';
 import type { SelectedService } from '../../routing/tiers/tier-selector.ts';
 
@@ -23,7 +24,7 @@ export interface ExchangeRecord {
   /** Status sent to the client; 499 if it left before one was sent. */
   readonly status: number;
   /** Reason code of the gateway's own answers, else null. */
-  readonly reason: string | null;
+  readonly reason: ReasonCode | null;
   /** `host:port` of the node that answered last, else null. */
   readonly upstream: string | null;
   /** Requests that were sent or tried upstream. */

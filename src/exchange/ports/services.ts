@@ -16,7 +16,7 @@ import type { Pressure } from '../limits/overload.ts';
 import type { RetryBudget } from '../limits/retry-budget.ts';
 import type { WaitQueue } from '../limits/wait-queue.ts';
 import type { RecordSink } from './record.ts';
-import type { Upstreams } from './upstream.ts';
+import type { NodeSender } from './upstream.ts';
 
 export interface ExchangeOptions extends TimeLimitOptions, ForwardingPolicy {
   /** `druid.service` of the Brokers that get what no other service is chosen for. */
@@ -41,6 +41,10 @@ export interface ExchangeOptions extends TimeLimitOptions, ForwardingPolicy {
   readonly cors: CorsPolicy | null;
   /** Reset the client's connection where Druid says in a trailer that its answer is not whole. */
   readonly resetIncomplete: boolean;
+  /** Hand on the headers in which a node says who it is. */
+  readonly showNode?: boolean;
+  /** Whether a client may know what its answer was decided on. */
+  readonly showsView: (client: string) => boolean;
 }
 
 export interface ExchangeServices {
@@ -51,7 +55,7 @@ export interface ExchangeServices {
   readonly tierSelector: TierSelector | null;
   /** Null relays everything. */
   readonly redirectPolicy: RedirectPolicy | null;
-  readonly upstreams: Upstreams;
+  readonly upstreams: NodeSender;
   readonly waitQueue: WaitQueue;
   readonly concurrency: Concurrency;
   readonly retryBudget: RetryBudget;

@@ -30,9 +30,16 @@ export interface UpstreamRequest {
  * Why an attempt failed. `connect`: no connection, nothing was sent. `stale`: a connection that had served before
  * ended without a byte of an answer, most likely because the node was just closing it. `reset`: the connection ended
  * early. `no_answer`: no whole head within the response timeout. `stalled`: no body byte within the idle timeout.
- * `malformed`: not HTTP, or a head beyond the limit.
+ * `malformed`: not HTTP, or a head beyond the limit. `unsendable`: nothing was sent, since the target is not valid.
  */
-export type UpstreamFailureKind = 'connect' | 'stale' | 'reset' | 'no_answer' | 'stalled' | 'malformed';
+export type UpstreamFailureKind =
+  | 'connect'
+  | 'stale'
+  | 'reset'
+  | 'no_answer'
+  | 'stalled'
+  | 'malformed'
+  | 'unsendable';
 
 export interface UpstreamFailure {
   readonly kind: UpstreamFailureKind;
@@ -45,7 +52,9 @@ export interface UpstreamFailure {
  * throws, or the request's body, ends the attempt and comes back as `onInternalError`.
  */
 export interface UpstreamHandler {
-  /** The final head; interim ones (1xx) are not shown. */
+  /** The head of an interim answer (1xx) other than 100; any number of them, before the final one. */
+  onInterim?(head: AnswerHead): void;
+  /** The final head. */
   onHead(head: AnswerHead): void;
   /** The bytes are the handler's until it gives the lease back, which it must; the node is read on as leases come back. */
   onData(chunk: Buffer, lease: BufferLease): void;
@@ -64,12 +73,16 @@ export interface UpstreamCall {
   abort(): void;
 }
 
-export interface Upstreams {
+/** Sends requests to nodes, on connections that are its own concern. */
+export interface NodeSender {
   /**
    * Sends the request; counts `node.outstanding` up, and down once when the attempt is over. Before this returns the
    * handler hears nothing but what was sent of a body; if it throws, nothing is counted and the handler hears no more.
    */
   send(node: UpstreamNode, request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall;
+}
+
+export interface Upstreams extends NodeSender {
   /** Closes connections to origins that are not in `known`, each after its running requests. */
   retain(known: ReadonlyMap<string, UpstreamNode>): void;
   close(): Promise<void>;

@@ -1,4 +1,4 @@
-/** One rule: announced `host:port`, in which `*` stands for anything, to an external URL. */
+/** One rule: announced `host:port`, in which `*` may stand, to an external URL. */
 export interface AddressRule {
   /** `10.0.0.7:8081`, `*:8081`, `10.0.*:8081`, `*.druid.internal:8081` or `*`; IPv6 in brackets. */
   readonly from: string;
@@ -25,9 +25,30 @@ export function createAddressMap(rules: readonly AddressRule[]): AddressMap {
   };
 }
 
+/**
+ * `*` stands for what can come in its place, and for no more: numbers of an address, any labels before a name
+ * (`*.druid.internal`), else a part of one label. Otherwise `10.0.*` would fit `10.0.evil.example`.
+ */
 function patternOf(glob: string): RegExp {
-  const escaped = glob.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*');
-  return new RegExp(`^${escaped}$`, 's');
+  if (glob === '*') return /^/;
+  const colon = glob.lastIndexOf(':');
+  const port = glob.slice(colon + 1).replace('*', '\\d+');
+  return new RegExp(`^${hostPattern(glob.slice(0, colon))}:${port}$`, 's');
+}
+
+function hostPattern(glob: string): string {
+  if (glob === '*') return '.*';
+  if (glob.startsWith('[')) return pieces(glob, '[0-9a-f:.]*');
+  if (/^[\d.*]+$/.test(glob)) return pieces(glob, '\\d*(?:\\.\\d+)*');
+  const before = glob.startsWith('*.') ? '[^.:]+(?:\\.[^.:]+)*' : '';
+  return before + pieces(before === '' ? glob : glob.slice(1), '[^.:]*');
+}
+
+function pieces(glob: string, between: string): string {
+  return glob
+    .split('*')
+    .map((text) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+    .join(between);
 }
 
 function fill(template: string, hostAndPort: string): string {

@@ -88,10 +88,10 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
   }
 
   async #ask(): Promise<void> {
-    const { state, node } = this.#options.cluster.view.leaders.coordinator;
+    const leader = this.#options.cluster.view.leaders.coordinator;
     // Who leads is no concern of this one; there is nothing to ask as long as nobody does.
-    if (state !== 'serving' || node === null) return;
-    const fault = await this.#read(node.origin);
+    if (leader.state !== 'serving') return;
+    const fault = await this.#read(leader.node.origin);
     if (fault === this.#fault) return;
     this.#fault = fault;
     this.emit('state', fault);

@@ -58,12 +58,13 @@ function parseRule(rule: unknown): LoadRule | null {
   const replicants = tieredReplicants ?? { [DEFAULT_TIER]: 2 };
   if (typeof replicants !== 'object') return null;
   const tiers = new Set(Object.keys(replicants));
-  if (type === 'loadForever') return { tiers, appliesTo: () => true };
-  if (type === 'loadByInterval' && typeof interval === 'string') {
+  // What a partial rule (`PartialLoadRule`, Druid 38) loads of a segment makes no difference to where it is.
+  if (type === 'loadForever' || type === 'loadPartialForever') return { tiers, appliesTo: () => true };
+  if ((type === 'loadByInterval' || type === 'loadPartialByInterval') && typeof interval === 'string') {
     const parsed = parseInterval(interval);
     return parsed === null ? null : { tiers, appliesTo: (asked) => overlaps(parsed, asked) };
   }
-  if (type === 'loadByPeriod' && typeof period === 'string') {
+  if ((type === 'loadByPeriod' || type === 'loadPartialByPeriod') && typeof period === 'string') {
     const parsed = parsePeriod(period);
     return parsed === null ? null : { tiers, appliesTo: byPeriod(parsed, includeFuture !== false) };
   }

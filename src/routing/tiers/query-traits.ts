@@ -1,5 +1,6 @@
 import { ETERNITY, type Interval, intervalsOf } from '../../time/intervals.ts';
 import { plainBody } from '../body-text.ts';
+import { jsonFields, parsedField } from '../json-fields.ts';
 
 /** How a query is written. */
 export type QueryKind = 'native' | 'sql';
@@ -16,6 +17,12 @@ export interface QueryTraits {
   readonly context: Readonly<Record<string, unknown>>;
 }
 
+/**
+ * A member of a query that is longer is not parsed: a few kilobytes of gzip hold a list of 90,000 intervals, and parsing
+ * such a body whole would keep everybody else waiting.
+ */
+const LONGEST_FIELD = 128 * 1024;
+const FIELDS = ['queryType', 'dataSource', 'queries', 'intervals', 'context'] as const;
 /** Nesting beyond this is not looked into. */
 const DEEPEST = 100;
 const ANY_TIME: readonly Interval[] = [ETERNITY];
@@ -42,30 +49,24 @@ export function traitsOf(
   if (type.includes('smile')) return null;
   if (kind === 'sql' && /^\s*(?:text\/plain|application\/x-www-form-urlencoded)\s*$/.test(type))
     return BARE_SQL;
-  const query = parsed(body, limit);
-  if (query === null) return null;
-  const context = isObject(query.context) ? query.context : {};
+  const plain = plainBody(body, limit);
+  const fields = plain === null ? null : jsonFields(plain, FIELDS);
+  if (fields === null) return null;
+  const read = (name: keyof typeof fields): unknown => parsedField(fields[name], LONGEST_FIELD);
+  const given = read('context');
+  const context = isObject(given) ? given : {};
   if (kind === 'sql') return { ...BARE_SQL, context };
   const datasources = new Set<string>();
-  fromQuery(query, datasources, DEEPEST);
+  fromQuery({ dataSource: read('dataSource'), queries: read('queries') }, datasources, DEEPEST);
+  const queryType = read('queryType');
+  const intervals = read('intervals');
   return {
     kind,
-    queryType: typeof query.queryType === 'string' ? query.queryType : null,
+    queryType: typeof queryType === 'string' ? queryType : null,
     datasources: [...datasources],
-    intervals: intervalsOf(query.intervals),
+    intervals: fields.intervals !== undefined && intervals === undefined ? null : intervalsOf(intervals),
     context,
   };
-}
-
-function parsed(body: Buffer, limit: number): Readonly<Record<string, unknown>> | null {
-  const plain = plainBody(body, limit);
-  if (plain === null || plain.length === 0) return null;
-  try {
-    const query: unknown = JSON.parse(plain.toString('utf8'));
-    return isObject(query) ? query : null;
-  } catch {
-    return null;
-  }
 }
 
 /** The tables that a query reads; those of a union query (`queries`), too. */

@@ -99,14 +99,15 @@ export function createViewPublisher({
 
   /** The nodes of this process count what all workers have under way. */
   function count(): void {
-    for (const node of counted) node.outstanding = 0;
+    const sums = new Map([...counted].map((node) => [node, 0]));
     counted = new Set();
     for (const [origin, outstanding] of [...loadsOf.values()].flat()) {
       const node = cluster.view.nodes.get(origin);
       if (node === undefined) continue;
-      node.outstanding += outstanding;
+      sums.set(node, (sums.get(node) ?? 0) + outstanding);
       counted.add(node);
     }
+    for (const [node, sum] of sums) node.recount(sum);
   }
 
   return {

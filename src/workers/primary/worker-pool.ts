@@ -84,6 +84,8 @@ const SILENT_PULSES = 10_000 / PULSE_MS;
 const SILENT_PULSES_AT_START = 60_000 / PULSE_MS;
 /** A worker at fault ends by itself before this. */
 const FAULT_END_MS = 3_000;
+/** A signal must not open the debugger. */
+const WORKER_FLAGS = ['--disable-sigusr1'];
 /** Signals by which a process ends itself: out of memory, an assertion, a fault of native code. */
 const OWN_SIGNALS = new Set(['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGSYS', 'SIGTRAP']);
 
@@ -277,7 +279,12 @@ export function createWorkerPool({
       running = true;
       // The workers share one socket: no process hands connections on, and one that hangs takes none.
       cluster.schedulingPolicy = cluster.SCHED_NONE;
-      cluster.setupPrimary({ exec: entry, args: [], serialization: 'advanced' });
+      cluster.setupPrimary({
+        exec: entry,
+        args: [],
+        execArgv: [...process.execArgv, ...WORKER_FLAGS],
+        serialization: 'advanced',
+      });
       process.once('exit', killAll);
       for (const place of places) fork(place);
       watching = setInterval(missPulses, PULSE_MS).unref();

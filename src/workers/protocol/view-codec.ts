@@ -1,6 +1,13 @@
 import type { UpstreamNode } from '../../cluster/node.ts';
 import { createNodes } from '../../cluster/nodes.ts';
-import type { BrokerView, ClusterView, LeaderView } from '../../cluster/view.ts';
+import type {
+  BrokerView,
+  ClusterView,
+  ElectedLeader,
+  LeaderView,
+  NoLeader,
+  ServingLeader,
+} from '../../cluster/view.ts';
 import type { MasterRole, Role } from '../../discovery/discovery.ts';
 
 /**
@@ -15,7 +22,10 @@ export interface ViewParts {
   readonly shares: string;
 }
 
-type LeaderWire = Omit<LeaderView, 'node'> & { readonly node: string | null };
+type LeaderWire =
+  | NoLeader
+  | (Omit<ElectedLeader, 'node'> & { readonly node: string | null })
+  | (Omit<ServingLeader, 'node'> & { readonly node: string });
 
 interface Head extends Pick<ClusterView, 'version' | 'complete' | 'discovery' | 'readAt' | 'rivals'> {
   readonly leaders: Readonly<Record<MasterRole, LeaderWire>>;
@@ -34,7 +44,6 @@ type Shares = readonly (readonly [origin: string, share: number])[];
 
 export function encodeView(view: ClusterView): ViewParts {
   const { version, complete, discovery, readAt, rivals, leaders, cordoned, nodes, roles } = view;
-  const wire = (leader: LeaderView): LeaderWire => ({ ...leader, node: leader.node?.origin ?? null });
   const places = new Map(view.brokers.map(({ node }, place) => [node, place]));
   const head: Head = {
     version,
@@ -42,7 +51,7 @@ export function encodeView(view: ClusterView): ViewParts {
     discovery,
     readAt,
     rivals,
-    leaders: { coordinator: wire(leaders.coordinator), overlord: wire(leaders.overlord) },
+    leaders: { coordinator: wireOf(leaders.coordinator), overlord: wireOf(leaders.overlord) },
     cordoned: [...cordoned],
   };
   const known: Nodes = [...nodes.keys()].map((origin) => [origin, roles.get(origin) ?? []]);
@@ -59,6 +68,12 @@ export function encodeView(view: ClusterView): ViewParts {
     brokers: JSON.stringify(brokers),
     shares: encodeShares(view),
   };
+}
+
+function wireOf(leader: LeaderView): LeaderWire {
+  if (leader.state === 'serving') return { ...leader, node: leader.node.origin };
+  if (leader.state === 'elected') return { ...leader, node: leader.node?.origin ?? null };
+  return leader;
 }
 
 export function encodeShares({ brokers }: ClusterView): string {
@@ -98,12 +113,16 @@ export function createViewReader(): ViewReader {
   }
 
   function readShares(text: string): void {
-    for (const { node } of brokers) node.share = 1;
-    for (const [origin, share] of JSON.parse(text) as Shares) objects.at(origin).share = share;
+    for (const { node } of brokers) node.takeShare(1);
+    for (const [origin, share] of JSON.parse(text) as Shares) objects.at(origin).takeShare(share);
   }
 
-  function leader({ node, ...rest }: LeaderWire): LeaderView {
-    return { ...rest, node: node === null ? null : objects.at(node) };
+  function leader(wired: LeaderWire): LeaderView {
+    if (wired.state === 'serving') return { ...wired, node: objects.at(wired.node) };
+    if (wired.state === 'elected') {
+      return { ...wired, node: wired.node === null ? null : objects.at(wired.node) };
+    }
+    return wired;
   }
 
   return {

@@ -71,7 +71,7 @@ export function concerns(
 ): boolean {
   const leads = MASTER_ROLES.some((role) => {
     const leader = view.leaders[role];
-    return leader.node === node && leader.state === 'serving';
+    return leader.state === 'serving' && leader.node === node;
   });
   return (
     leads || (outcome !== 'reset' && view.brokers.some((broker) => broker.node === node && broker.ready))
@@ -82,7 +82,8 @@ function withFailure(
   leader: LeaderView,
   failures: ReadonlyMap<UpstreamNode, UnconfirmedFailure>,
 ): LeaderView {
-  const failure = leader.node === null ? undefined : failures.get(leader.node);
-  if (failure === undefined || leader.state !== 'serving') return leader;
+  if (leader.state !== 'serving') return leader;
+  const failure = failures.get(leader.node);
+  if (failure === undefined) return leader;
   return { ...leader, state: 'elected', since: failure.since, waitReason: failure.reason };
 }

@@ -6,10 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SecureContextOptions } from 'node:tls';
 import { pino } from 'pino';
 import type { Cluster, ClusterEvents } from '../../../src/cluster/cluster.ts';
-import type { NodeOutcome, UpstreamNode } from '../../../src/cluster/node.ts';
+import { type NodeOutcome, UpstreamNode } from '../../../src/cluster/node.ts';
 import type { ClusterView, LeaderView, WaitReason } from '../../../src/cluster/view.ts';
 import type { MasterRole } from '../../../src/discovery/discovery.ts';
-import type { ConsoleOptions } from '../../../src/doors/console/console-page.ts';
+import type { ConsoleOptions } from '../../../src/doors/console/console.ts';
 import { createFrontDoor, type DoorLimits, type FrontDoor } from '../../../src/doors/front/front-door.ts';
 import { createJdbcConnections } from '../../../src/exchange/druid/jdbc-connections.ts';
 import { createRunningQueries, type RunningQueries } from '../../../src/exchange/druid/running-queries.ts';
@@ -68,7 +68,7 @@ export class FakeCluster extends EventEmitter<ClusterEvents> implements Cluster 
   node(origin: string): UpstreamNode {
     const known = this.#nodes.get(origin);
     if (known !== undefined) return known;
-    const created = { origin, hostAndPort: origin.replace(/^https?:\/\//, ''), outstanding: 0, share: 1 };
+    const created = new UpstreamNode(origin);
     this.#nodes.set(origin, created);
     return created;
   }
@@ -217,6 +217,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     trusts: () => false,
     forwardedHeader: 'x-forwarded-for',
     cors: null,
+    showsView: () => true,
     ...options.exchange,
   };
   const upstreamOptions: UpstreamOptions = {
@@ -269,16 +270,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     },
     console: {
       ...upstreamOptions,
-      cluster,
-      waitQueue,
+      relayPage: (client, sender) => exchange.relayPage(client, sender),
       now,
-      begins() {},
-      sink,
-      errors,
-      options: exchangeOptions,
-      trusts: exchangeOptions.trusts,
-      forwardedHeader: exchangeOptions.forwardedHeader,
-      cors: exchangeOptions.cors,
       ...options.console,
     },
     errors,

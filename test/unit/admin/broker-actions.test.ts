@@ -8,7 +8,7 @@ let cluster: FakeCluster;
 const broker = node('10.0.0.1:8082', 2);
 
 beforeEach(() => {
-  broker.outstanding = 2;
+  broker.recount(2);
   cluster = new FakeCluster();
   cluster.cordon = (hostAndPort: string, on: boolean) => {
     const cordoned = new Set(cluster.view.cordoned);
@@ -41,7 +41,7 @@ test('a cordoned Broker keeps what it does, and is returned', async () => {
 test('a drain answers when the Broker has nothing to do any more', async () => {
   const drained = post('10.0.0.1:8082/drain');
   while (!cluster.view.cordoned.has('10.0.0.1:8082')) await new Promise((resolve) => setImmediate(resolve));
-  broker.outstanding = 0;
+  broker.recount(0);
   expect(await drained).toMatchObject({ status: 200, body: { drained: true, outstanding: 0 } });
 });
 

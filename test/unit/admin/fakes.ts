@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Cluster, ClusterEvents } from '../../../src/cluster/cluster.ts';
-import type { UpstreamNode } from '../../../src/cluster/node.ts';
-import type { ClusterView, LeaderView } from '../../../src/cluster/view.ts';
+import { UpstreamNode } from '../../../src/cluster/node.ts';
+import type { ClusterView, LeaderView, NoLeader, ServingLeader } from '../../../src/cluster/view.ts';
 import {
   type Discovery,
   type DiscoveryEvents,
@@ -13,10 +13,12 @@ import {
 import type { ExchangeRecord } from '../../../src/exchange/ports/record.ts';
 
 export function node(hostAndPort: string, outstanding = 0): UpstreamNode {
-  return { origin: `http://${hostAndPort}`, hostAndPort, outstanding, share: 1 };
+  const made = new UpstreamNode(`http://${hostAndPort}`);
+  made.recount(outstanding);
+  return made;
 }
 
-export function leaderless(role: MasterRole): LeaderView {
+export function leaderless(role: MasterRole): NoLeader {
   return {
     role,
     state: 'none',
@@ -28,7 +30,12 @@ export function leaderless(role: MasterRole): LeaderView {
   };
 }
 
-export function serving(role: MasterRole, leader: UpstreamNode, term: number | null, since = 0): LeaderView {
+export function serving(
+  role: MasterRole,
+  leader: UpstreamNode,
+  term: number | null,
+  since = 0,
+): ServingLeader {
   return { role, state: 'serving', node: leader, term, knownBy: 'both', since, waitReason: null };
 }
 

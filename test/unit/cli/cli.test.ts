@@ -41,6 +41,8 @@ test('--help and --version', async () => {
   const help = await run(['--help']);
   expect(help).toMatchObject({ code: 0, err: '' });
   expect(help.out).toContain('--zookeeper HOST:PORT[,HOST:PORT...][/chroot]');
+  expect(await run(['--listen', '127.0.0.1:0', '--help'])).toEqual(help);
+  expect(await run(['help'])).toEqual(help);
   expect(await run(['--version'])).toMatchObject({
     code: 0,
     out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
@@ -52,8 +54,14 @@ test.each([
   [['--lisen', 'x'], 'there is no option --lisen, did you mean --listen?'],
   [['-x'], 'there is no option -x; see --help'],
   [['serve', 'now'], 'now is one argument too many'],
-  [['--listen'], "Option '--listen <value>' argument missing"],
+  [['--listen', 'a:1', 'serv'], 'there is no command serv, did you mean serve?'],
+  [['help', 'serv'], 'there is no command serv; see --help'],
+  [['check-config', '--prnt'], 'there is no option --prnt, did you mean --print?'],
+  [['--listen'], "option '--listen <HOST:PORT>' argument missing"],
+  [['--listen', '--admin', 'a:1'], "option '--listen <HOST:PORT>' argument '--admin' is invalid"],
   [['--print'], '--print goes with check-config only'],
+  [['serve', '--print'], '--print goes with check-config only'],
+  [['check-config', '--print=yes'], '--print takes no value'],
   [['--listen', 'nowhere'], 'flag --listen: listen: expected HOST:PORT'],
   [['--config', 'none.yaml'], 'none.yaml: cannot be read (ENOENT)'],
   [['check-config', '--discovery', 'dns'], 'discovery.type: expected one of zookeeper, static'],
@@ -74,6 +82,25 @@ test('check-config --print shows what all sources come to, without secrets', asy
   expect(out).toContain('maxWait: 7000');
   expect(out).toContain('[redacted]');
   expect(out).not.toContain('very-secret');
+  expect((await run(['--print', 'check-config', '--config', file])).out).toContain('maxWait: 40000');
+});
+
+test('check-config warns of what is dangerous, apart from what it prints', async () => {
+  const environment = { DRUID_GATEWAY__UPSTREAM__TLS__VERIFY: 'false' };
+  const { code, out, err } = await run(['check-config'], environment);
+  expect([code, out]).toEqual([0, 'The configuration is valid.\n']);
+  expect(err).toMatch(/^druid-gateway: warning: upstream\.tls\.verify is false: [^\n]+\n$/);
+  const printed = await run(['check-config', '--print'], environment);
+  expect(printed).toMatchObject({ code: 0, err });
+  expect(printed.out).not.toContain('warning');
+});
+
+test('an admin listener that anybody could act by is refused, with what to do', async () => {
+  for (const command of ['serve', 'check-config']) {
+    const { code, out, err } = await run([command, '--admin', '0.0.0.0:0']);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(/^druid-gateway: flag --admin: admin\.listen\.host: .* admin\.tokenFile [^\n]*\n$/);
+  }
 });
 
 describe('serve', () => {

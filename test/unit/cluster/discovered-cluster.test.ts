@@ -373,7 +373,7 @@ describe('the Brokers', () => {
     probes.broker(A, OK);
     discovery.announce('broker', A);
     const [node] = (await view((v) => names(v).length === 1)).pools.get('druid/broker') ?? [];
-    if (node !== undefined) node.outstanding = 1;
+    node?.begin();
     discovery.announce('broker', B);
     expect(cluster.view.brokers.map((broker) => broker.node.origin)).toEqual([B]);
     discovery.announce('broker', A);

@@ -333,6 +333,23 @@ describe('what a door throws itself', () => {
     await serves();
   });
 
+  test.each([
+    ['a request begins', GET],
+    ['one behind a slow one begins', GET + GET],
+  ])('while %s ends its connection', async (_, data) => {
+    await start();
+    let begun = 0;
+    const count = data.split('GET').length - 1;
+    // What Fastify and its hooks do stands behind this.
+    gateway.door.app.server.prependListener('request', () => {
+      if (++begun === count) fail();
+    });
+    const client = await sent(data.replaceAll('Host', 'TE: trailers\r\nHost'));
+    await client.ended();
+    expect(gateway.errors.lines).toMatchObject([{ place: 'client', error: 'Error: on purpose' }]);
+    await serves();
+  });
+
   test('errors of requests and answers are listened for', async () => {
     await start();
     const { server } = gateway.door.app;

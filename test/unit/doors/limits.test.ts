@@ -77,6 +77,18 @@ test('a body that comes a byte at a time ends with the request timeout, and reac
   expect(broker.requests).toEqual([]);
 });
 
+test('a request that has come whole, in pieces, may wait for its answer for longer than it might take to come', async () => {
+  broker.script = (_, socket) => {
+    setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}'), 1_800);
+  };
+  const client = await connectRaw(gateway.port);
+  client.send('POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  client.send('cd');
+  expect((await client.answer()).status).toBe(200);
+  await client.ended();
+});
+
 test.each([
   ['nothing', ''],
   ['an empty line', '\r\n'],

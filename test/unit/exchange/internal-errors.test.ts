@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Accounting } from '../../../src/exchange/accounting.ts';
+import { failRequest } from '../../../src/exchange/internal-error.ts';
+import type { ClientSide } from '../../../src/exchange/ports/client.ts';
 import type { ExchangeServices } from '../../../src/exchange/ports/services.ts';
 import { connectRaw, exchangeRaw, type RawAnswer } from '../../kit/clients/raw-client.ts';
 import { type Harness, type HarnessOptions, startHarness } from '../../kit/gateway/gateway-harness.ts';
+import { recordErrors } from '../../kit/gateway/recorded-errors.ts';
 import { type FakeUpstream, json, plain, startUpstream } from '../../kit/upstream/fake-upstream.ts';
 
 let node: FakeUpstream;
@@ -167,11 +171,33 @@ describe('what throws while a request is', () => {
     await givenBack();
   });
 
+  test('recorded is told of, and its connection is still of use', async () => {
+    let sabotaged = true;
+    await begin({ deps: (own) => ({ ...own, sink: (record) => (sabotaged ? broken() : own.sink(record)) }) });
+    const client = await connectRaw(gateway.port);
+    client.send(ASKED);
+    expect((await client.answer()).status).toBe(200);
+    await until(() => gateway.errors.total > 0);
+    expect(gateway.errors.lines).toMatchObject([{ place: 'request', id: 'mine' }]);
+    sabotaged = false;
+    client.send(ASKED);
+    expect((await client.answer()).status).toBe(200);
+    await givenBack();
+    client.close();
+  });
+
   /** Sends queries, and throws for the cancel of one that is overdue. */
   function sending({ upstreams }: ExchangeServices): ExchangeServices['upstreams']['send'] {
     return (at, request, handler) =>
       request.method === 'DELETE' ? broken() : upstreams.send(at, request, handler);
   }
+});
+
+test('what throws when nothing follows any more is told of, and neither answered nor recorded', () => {
+  const errors = recordErrors();
+  const untouched = { head: { id: 'mine' }, over: true, begun: false, reset: broken, writeHead: broken };
+  failRequest(errors, untouched as unknown as ClientSide, {} as Accounting, new Error('late'));
+  expect(errors.lines).toMatchObject([{ place: 'request', id: 'mine', error: 'Error: late' }]);
 });
 
 /** The uses of what the exchange works with, counted; the `nth` throws. */

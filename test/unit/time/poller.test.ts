@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { createMasters } from '../../../src/cluster/leadership/masters.ts';
+import { UpstreamNode } from '../../../src/cluster/node.ts';
 import { createPoller, type Poller, type PollerOptions } from '../../../src/time/poller.ts';
 import { LONGEST_TIMER_MS } from '../../../src/time/timer.ts';
 import { type RecordedErrors, recordErrors } from '../../kit/gateway/recorded-errors.ts';
@@ -96,7 +97,7 @@ test('a master whose answer cannot be taken in is asked again', async () => {
       },
       errors,
     });
-    masters.watch(new Set([{ origin: 'http://a:1', hostAndPort: 'a:1', outstanding: 0, share: 1 }]));
+    masters.watch(new Set([new UpstreamNode('http://a:1')]));
   });
   await new Promise((resolve) => setImmediate(resolve));
   expect(errors.counts.probe).toBe(3);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { UpstreamNode } from '../../../src/cluster/node.ts';
+import { UpstreamNode } from '../../../src/cluster/node.ts';
 import type {
   UpstreamCall,
   UpstreamHandler,
@@ -60,7 +60,7 @@ afterEach(async () => {
 });
 
 function nodeAt(origin: string): UpstreamNode {
-  return { origin, hostAndPort: origin.replace(/^https?:\/\//, ''), outstanding: 0, share: 1 };
+  return new UpstreamNode(origin);
 }
 
 async function until(holds: () => boolean): Promise<void> {
@@ -173,6 +173,7 @@ describe('what throws in a connection', () => {
       maxHeadBytes: 4_096,
       buffers: faultyBuffers,
       keeper,
+      limits: { connectTimeoutMs: 0, keepAliveTimeoutMs: 0, responseTimeoutMs: 0, idleTimeoutMs: 0 },
       clock() {
         fault('clock');
         if (call?.sent) fault('clock of the answer');
@@ -251,7 +252,7 @@ describe('what throws in a connection', () => {
     const { connection } = begin();
     if (connection.call !== null) {
       connection.call.fail = () => {
-        node.outstanding--;
+        node.end();
         throw new Error('told');
       };
     }
@@ -485,12 +486,12 @@ describe('what throws', () => {
     server.script = () => {};
     const slow = ask();
     const faulty = new Listener();
-    const request = Object.defineProperty({ ...REQUEST }, 'patienceMs', { get: () => fault('patience') });
-    throwing.add('patience');
+    const request = Object.defineProperty({ ...REQUEST }, 'responseTimeoutMs', { get: () => fault('limit') });
+    throwing.add('limit');
     upstreams.send(node, request, faulty);
     expect(faulty.heard).toEqual([]);
     await until(() => faulty.heard.length === 1);
-    expect(faulty.heard).toEqual(['Error: patience']);
+    expect(faulty.heard).toEqual(['Error: limit']);
     expect(node.outstanding).toBe(1);
     for (const socket of server.sockets) socket.write(OK);
     await until(() => slow.heard.includes('end'));

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import tls from 'node:tls';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { UpstreamNode } from '../../../src/cluster/node.ts';
+import { UpstreamNode } from '../../../src/cluster/node.ts';
 import type { UpstreamCall, UpstreamRequest, Upstreams } from '../../../src/exchange/ports/upstream.ts';
 import type { BodySink, BodyStream } from '../../../src/http/body.ts';
 import type { BufferLease } from '../../../src/http/buffer-lease.ts';
@@ -43,7 +43,7 @@ afterEach(async () => {
 });
 
 function nodeAt(origin: string): UpstreamNode {
-  return { origin, hostAndPort: origin.replace(/^https?:\/\//, ''), outstanding: 0, share: 1 };
+  return new UpstreamNode(origin);
 }
 
 async function use(options: Partial<UpstreamOptions>): Promise<void> {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { UpstreamNode } from '../../../src/cluster/node.ts';
+import { UpstreamNode } from '../../../src/cluster/node.ts';
 import type { ClusterView, LeaderView } from '../../../src/cluster/view.ts';
 import type { MasterRole, Role } from '../../../src/discovery/discovery.ts';
 
@@ -13,17 +13,19 @@ export function arbitraryView(nodes: readonly UpstreamNode[]): fc.Arbitrary<Clus
       .record({
         state: fc.constantFrom('none' as const, 'elected' as const, 'serving' as const),
         node,
+        named: fc.boolean(),
         term: fc.option(fc.nat(), { nil: null }),
         knownBy: fc.constantFrom('latch' as const, 'probe' as const, 'both' as const, 'stale' as const),
         since: fc.nat(),
         why: fc.constantFrom(...WHY),
       })
-      .map(({ why, ...rest }) => ({
-        ...rest,
-        role,
-        node: rest.state === 'none' ? null : rest.node,
-        waitReason: rest.state === 'serving' ? null : why,
-      }));
+      .map(({ state, named, why, since, ...rest }): LeaderView => {
+        if (state === 'serving') return { ...rest, role, since, state, waitReason: null };
+        if (state === 'elected') {
+          return { ...rest, role, since, state, node: named ? rest.node : null, waitReason: why };
+        }
+        return { role, since, state, node: null, term: null, knownBy: 'nothing', waitReason: why };
+      });
   const broker = fc.record({
     node,
     service: fc.constantFrom('druid/broker', 'druid/broker-hot'),
@@ -67,10 +69,5 @@ export function arbitraryView(nodes: readonly UpstreamNode[]): fc.Arbitrary<Clus
 }
 
 export function nodesOf(...hosts: string[]): UpstreamNode[] {
-  return hosts.map((hostAndPort) => ({
-    origin: `http://${hostAndPort}`,
-    hostAndPort,
-    outstanding: 0,
-    share: 1,
-  }));
+  return hosts.map((hostAndPort) => new UpstreamNode(`http://${hostAndPort}`));
 }

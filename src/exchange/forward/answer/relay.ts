@@ -1,7 +1,8 @@
 import type { BufferLease } from '../../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../../http/header-block.ts';
-import { answerTrailers, relayedHead } from '../../../http/response-framing.ts';
+import { answerTrailers, interimHeaders, relayedHead } from '../../../http/response-framing.ts';
 import type { AnswerHead } from '../../../http/response-head.ts';
+import { toldId } from '../../../routing/query-context.ts';
 import type { Accounting } from '../../accounting.ts';
 import type { ClientSide } from '../../ports/client.ts';
 import type { AnswerReceiver } from './receiver.ts';
@@ -14,29 +15,46 @@ export class Relay implements AnswerReceiver {
   readonly #account: Accounting;
   readonly #bodiless: boolean;
   readonly #resetIncomplete: boolean;
+  readonly #showsNode: boolean;
   #chunked = false;
   /** A trailer is to say whether the answer is whole. */
   #announced = false;
 
-  /** `resetIncomplete`: the client would not see a trailer that says that the answer is not whole. */
-  constructor(client: ClientSide, account: Accounting, resetIncomplete: boolean) {
+  /**
+   * `resetIncomplete`: the client would not see a trailer that says that the answer is not whole. `showsNode`: it may
+   * know which node answered.
+   */
+  constructor(client: ClientSide, account: Accounting, resetIncomplete: boolean, showsNode: boolean) {
     this.#client = client;
     this.#account = account;
     this.#bodiless = client.head.method === 'HEAD';
     this.#resetIncomplete = resetIncomplete;
+    this.#showsNode = showsNode;
   }
 
   /** True when the answer is complete with its head, because the client asked with HEAD. */
   head(head: AnswerHead, rewriteLocation: (location: string) => string): boolean {
     const { httpMinor } = this.#client.head;
-    const { headers, chunked } = relayedHead(head, { bodiless: this.#bodiless, httpMinor, rewriteLocation });
+    const showsNode = this.#showsNode;
+    const bodiless = this.#bodiless;
+    const { headers, chunked } = relayedHead(head, { bodiless, httpMinor, rewriteLocation, showsNode });
     this.#chunked = chunked;
     this.#announced = chunked && head.trailer !== null && COMPLETE.test(head.trailer);
     this.#account.status = head.status;
-    this.#account.queryId = head.queryId ?? head.sqlQueryId;
+    const { queryId, sqlQueryId } = head;
+    const told = toldId(queryId) ?? toldId(sqlQueryId);
+    this.#account.queryId = told ?? this.#account.queryId ?? queryId ?? sqlQueryId;
     this.#client.writeHead(head.status, head.reason, headers, head.hasDate, chunked);
     if (this.#bodiless) this.#client.end();
     return this.#bodiless;
+  }
+
+  /** Hands on an interim answer (1xx), which a client of HTTP/1.0 would take for the answer itself. */
+  interim(head: AnswerHead, rewriteLocation: (location: string) => string): void {
+    const { httpMinor } = this.#client.head;
+    if (httpMinor === 0) return;
+    const context = { httpMinor, rewriteLocation, showsNode: this.#showsNode };
+    this.#client.writeInterim(head.status, interimHeaders(head, context));
   }
 
   data(chunk: Buffer, lease: BufferLease): void {

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { pickBroker } from '../../../../src/cluster/brokers/balancer.ts';
-import type { UpstreamNode } from '../../../../src/cluster/node.ts';
+import { UpstreamNode } from '../../../../src/cluster/node.ts';
 
-const node = (outstanding: number, i = 0): UpstreamNode => ({
-  origin: `http://b${i}:8082`,
-  hostAndPort: `b${i}:8082`,
-  outstanding,
-  share: 1,
-});
+function node(outstanding: number, i = 0): UpstreamNode {
+  const made = new UpstreamNode(`http://b${i}:8082`);
+  made.recount(outstanding);
+  return made;
+}
+
 const pools = fc
   .array(fc.nat(20), { minLength: 1, maxLength: 12 })
   .map((loads) => loads.map((load, i) => node(load, i)));
@@ -52,7 +52,8 @@ test('equal Brokers get equal shares', () => {
 });
 
 test('one with half a share gets about half of what it would', () => {
-  const pool = [node(0, 0), node(0, 1), node(0, 2), { ...node(0, 3), share: 0.5 }];
+  const pool = [node(0, 0), node(0, 1), node(0, 2), node(0, 3)];
+  pool[3]?.takeShare(0.5);
   let picks = 0;
   for (let i = 0; i < 8_000; i++) if (pickBroker(pool, Math.random) === pool[3]) picks++;
   expect(picks).toBeGreaterThan(700);

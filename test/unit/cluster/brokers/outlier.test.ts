@@ -10,6 +10,7 @@ import {
   shouldEject,
 } from '../../../../src/cluster/brokers/outlier.ts';
 import { composePools, floorOf } from '../../../../src/cluster/brokers/pools.ts';
+import { UpstreamNode } from '../../../../src/cluster/node.ts';
 
 const LIMITS = { failures: 5, ejectionMs: 10_000, maxEjectionMs: 300_000 };
 
@@ -54,7 +55,7 @@ test('ejections leave the floor, or everybody who is ready is in the pool', () =
       fc.double({ min: 0, max: 1, noNaN: true }),
       (list, share) => {
         const candidates = list.map((c, i) => {
-          const node = { origin: `http://b${i}`, hostAndPort: `b${i}`, outstanding: 0, share: 1 };
+          const node = new UpstreamNode(`http://b${i}`);
           return { ...c, node, service: 'druid/broker' };
         });
         const pool = composePools(candidates, share).get('druid/broker') ?? [];

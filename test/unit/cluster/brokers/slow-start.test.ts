@@ -1,17 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createSlowStart } from '../../../../src/cluster/brokers/slow-start.ts';
-import type { UpstreamNode } from '../../../../src/cluster/node.ts';
+import { UpstreamNode } from '../../../../src/cluster/node.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 test('an error in one step is told, and does not keep a node from its whole share', () => {
-  const node: UpstreamNode = {
-    origin: 'http://10.0.0.1:8082',
-    hostAndPort: '10.0.0.1:8082',
-    outstanding: 0,
-    share: 1,
-  };
+  const node = new UpstreamNode('http://10.0.0.1:8082');
   const told: unknown[] = [];
   let fails = false;
   const now = (): number => {

@@ -1,16 +1,16 @@
 import { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { ConsoleOptions } from '../../../../src/doors/console/console-page.ts';
+import type { RecordSink } from '../../../../src/exchange/ports/record.ts';
 import { connectRaw, exchangeRaw, type RawAnswer } from '../../../kit/clients/raw-client.ts';
 import { startBareDoor } from '../../../kit/gateway/bare-door.ts';
-import type { Harness } from '../../../kit/gateway/gateway-harness.ts';
+import type { Harness, HarnessOptions } from '../../../kit/gateway/gateway-harness.ts';
 import { type FakeUpstream, plain, startUpstream } from '../../../kit/upstream/fake-upstream.ts';
 
 let leader: FakeUpstream;
 let gateway: Harness;
 
-async function start(console: Partial<ConsoleOptions> = {}): Promise<void> {
-  gateway = await startBareDoor({ console });
+async function start(options: HarnessOptions = {}): Promise<void> {
+  gateway = await startBareDoor(options);
   gateway.cluster.lead('coordinator', leader.origin);
 }
 
@@ -138,23 +138,30 @@ describe('what throws in the gateway itself', () => {
     expect(gateway.errors.lines).toMatchObject([
       { place: 'request', id: 'mine', error: 'Error: on purpose' },
     ]);
-    expect(outstanding()).toBe(0);
+    expect([
+      outstanding(),
+      gateway.concurrency.under('coordinator'),
+      gateway.waitQueue.waiting('coordinator'),
+    ]).toEqual([0, 0, 0]);
   };
 
-  /** From now on the leader cannot be named, which is done when it is asked. */
-  const failAtNode = (): void => {
-    const node = gateway.cluster.node(leader.origin);
-    Object.defineProperty(node, 'hostAndPort', { get: fail });
-  };
-
-  test.each<[string, Partial<ConsoleOptions>, () => void]>([
-    ['when a page begins', { begins: fail }, () => {}],
-    ['when it is sent', {}, failAtNode],
-  ])('%s ends the page with 500, told with its id', async (_, options, prepare) => {
-    await start(options);
-    prepare();
+  test.each<[string, HarnessOptions['deps']]>([
+    ['when a page begins', (own) => ({ ...own, retryBudget: { ...own.retryBudget, deposit: fail } })],
+    ['when it is made out for whom it is', (own) => ({ ...own, options: { ...own.options, trusts: fail } })],
+    ['when its node is chosen', { chooseTarget: fail }],
+    ['when it is given room', (own) => ({ ...own, concurrency: { ...own.concurrency, enter: fail } })],
+  ])('%s ends the page with 500, told with its id', async (_, deps) => {
+    await start({ deps: deps ?? {} });
     isInternal(await get());
     expect(await recorded()).toMatchObject({ status: 500, reason: 'internal_error' });
+  });
+
+  test('when it is sent', async () => {
+    await start();
+    const origin = vi.spyOn(gateway.cluster.node(leader.origin), 'origin', 'get').mockImplementation(fail);
+    isInternal(await get());
+    origin.mockRestore();
+    expect((await get()).status).toBe(200);
   });
 
   test('when its answer is judged', async () => {
@@ -173,18 +180,28 @@ describe('what throws in the gateway itself', () => {
   });
 
   test('when it goes on after it has waited', async () => {
-    await start();
+    let sabotaged = false;
+    await start({
+      deps: (own) => ({
+        ...own,
+        concurrency: {
+          ...own.concurrency,
+          enter: (claim) => (sabotaged ? fail() : own.concurrency.enter(claim)),
+        },
+      }),
+    });
     gateway.cluster.unlead('coordinator');
     const waiting = get();
-    failAtNode();
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    while (gateway.waitQueue.waiting('coordinator') === 0)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    sabotaged = true;
     gateway.cluster.lead('coordinator', leader.origin);
     isInternal(await waiting);
   });
 
   test('when it is counted at its end, after which the connection is still of use', async () => {
-    let sink: ConsoleOptions['sink'] = fail;
-    await start({ sink: (record) => sink(record) });
+    let sink: RecordSink = fail;
+    await start({ deps: { sink: (record) => sink(record) } });
     const client = await connectRaw(gateway.port);
     client.send('GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n');
     expect((await client.answer()).status).toBe(200);
@@ -199,7 +216,7 @@ describe('what throws in the gateway itself', () => {
 
   test('before there is a page: its connection is cut', async () => {
     let now = (): number => performance.now();
-    await start({ now: () => now() });
+    await start({ console: { now: () => now() } });
     now = fail;
     const client = await connectRaw(gateway.port);
     client.send('GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n');
@@ -209,7 +226,7 @@ describe('what throws in the gateway itself', () => {
 });
 
 test('a Coordinator that wants its connection kept for a month has it ended at our own time', async () => {
-  await start({ keepAliveTimeoutMs: 300 });
+  await start({ console: { keepAliveTimeoutMs: 300 } });
   leader.script = (_, socket) =>
     void socket.write(plain('200 OK', ['Keep-Alive: timeout=2147484', 'Connection: keep-alive'], 'page'));
   expect((await get()).status).toBe(200);
@@ -239,7 +256,7 @@ describe('a node that never comes to its head', () => {
   test.each(waits)(
     'and %s has its page ended by the time limit, and its connection, too',
     async (_, script) => {
-      await start({ responseTimeoutMs: 400 });
+      await start({ console: { responseTimeoutMs: 400 } });
       leader.script = script;
       const began = performance.now();
       const answer = await get();
@@ -252,7 +269,7 @@ describe('a node that never comes to its head', () => {
   );
 
   test.each(waits)('and %s is let go when the client leaves', async (_, script) => {
-    await start({ responseTimeoutMs: 0 });
+    await start({ console: { responseTimeoutMs: 0 } });
     leader.script = script;
     const client = await connectRaw(gateway.port);
     client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -266,7 +283,7 @@ describe('a node that never comes to its head', () => {
 });
 
 test('a page that comes to a standstill is cut in time', async () => {
-  await start({ idleTimeoutMs: 400 });
+  await start({ console: { idleTimeoutMs: 400 } });
   leader.script = (_, socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nab');
   const client = await connectRaw(gateway.port);
   client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -275,9 +292,49 @@ test('a page that comes to a standstill is cut in time', async () => {
   while (leader.sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
 });
 
+test('a page that is under way is let go when its client leaves', async () => {
+  await start();
+  leader.script = (_, socket) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nab');
+  const client = await connectRaw(gateway.port);
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  while (!client.received().toString().endsWith('ab')) await new Promise((resolve) => setTimeout(resolve, 5));
+  client.close();
+  while (leader.sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect((await recorded())?.end).toBe('client_gone');
+  expect(outstanding()).toBe(0);
+});
+
+test('the connection of an answer that no client gets is of use for the next', async () => {
+  await start();
+  const unwanted = plain('503 Service Unavailable', ['Content-Type: text/html'], 'x'.repeat(10_000));
+  leader.script = (_, socket) => void socket.write(leader.requests.length < 3 ? unwanted : PAGE);
+  expect((await get()).status).toBe(200);
+  const client = await connectRaw(gateway.port);
+  client.send('HEAD / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await client.answer({ head: true });
+  client.close();
+  expect((await get()).status).toBe(200);
+  expect(leader.requests.map(({ connection }) => connection)).toEqual([0, 0, 0, 0, 0]);
+});
+
+test('an answer that no client gets, and that does not end, has its connection ended', async () => {
+  await start();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const began = performance.now();
+  leader.script = (_, socket) => {
+    leader.script = (_again, another) => void another.write(PAGE);
+    socket.once('close', resolve);
+    socket.write('HTTP/1.1 503 No\r\nContent-Type: text/html\r\nContent-Length: 100\r\n\r\nhalf');
+  };
+  expect((await get()).status).toBe(200);
+  await promise;
+  // Long before the node has been quiet for as long as it may.
+  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(outstanding()).toBe(0);
+});
+
 test('clients that do not read their pages keep them from nobody', async () => {
-  gateway = await startBareDoor({ limits: { sendTimeoutMs: 5_000 } });
-  gateway.cluster.lead('coordinator', leader.origin);
+  await start({ limits: { sendTimeoutMs: 5_000 }, exchange: { maxPerNode: 100 } });
   const large = plain('200 OK', ['Content-Type: text/html'], Buffer.alloc(8 * 1024 * 1024, 'x'));
   leader.script = (_, socket) => void socket.write(large);
   const unread = await Promise.all(Array.from({ length: 64 }, () => connectRaw(gateway.port)));
@@ -297,8 +354,7 @@ test('clients that do not read their pages keep them from nobody', async () => {
 });
 
 test('an error when a client that does not read its page is to be cut is told, and it is cut all the same', async () => {
-  gateway = await startBareDoor({ console: {}, limits: { sendTimeoutMs: 300 } });
-  gateway.cluster.lead('coordinator', leader.origin);
+  await start({ limits: { sendTimeoutMs: 300 } });
   leader.script = (_request, socket) => void socket.write(plain('200 OK', [], 'x'.repeat(20_000_000)));
   const cut = vi.spyOn(Socket.prototype, 'resetAndDestroy').mockImplementationOnce(() => {
     throw new Error('at the cut');

@@ -158,3 +158,12 @@ test('a client that leaves in the middle of a body has asked for no page', async
   expect(await gateway.recorded(1)).toMatchObject([{ role: 'console', status: 499, end: 'client_gone' }]);
   expect(leader.requests).toEqual([]);
 });
+
+test('once the door drains, a page and an error in its place ask the client for another connection', async () => {
+  gateway.cluster.lead('coordinator', leader.origin);
+  gateway.door.drain();
+  expect((await get('/')).header('connection')).toBe('close');
+  gateway.cluster.unlead('coordinator');
+  const none = await get('/');
+  expect([none.status, none.header('connection')]).toEqual([503, 'close']);
+});

@@ -2,20 +2,25 @@ import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { hear, reply, startBareDoor } from '../../../kit/gateway/bare-door.ts';
+import { type Heard, hear, reply, startBareDoor } from '../../../kit/gateway/bare-door.ts';
 import type { Harness } from '../../../kit/gateway/gateway-harness.ts';
 
 let gateway: Harness;
+/** A request that is never answered. */
+let waiting: Heard | null;
 
 const LIMIT_MS = 500;
 
 beforeEach(async () => {
+  waiting = null;
   gateway = await startBareDoor({
     tls: true,
     limits: { headersTimeoutMs: LIMIT_MS, maxConnections: 2 },
     handle(client) {
-      client.listen(hear(client));
-      reply(client, 200, 'served');
+      const events = hear(client);
+      client.listen(events);
+      if (client.head.target === '/never') waiting = events;
+      else reply(client, 200, 'served');
       return true;
     },
   });
@@ -126,4 +131,66 @@ test('a client that offers nothing that is served here is turned away', async ()
   });
   const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
   expect(error.code).toBe('ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL');
+});
+
+async function until(holds: () => boolean): Promise<void> {
+  for (const began = performance.now(); !holds(); ) {
+    if (performance.now() - began > 5_000) throw new Error('not within five seconds');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+test.each<[string, (toGateway: net.Socket) => unknown]>([
+  ['plain text', (socket) => socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')],
+  ['a record that nobody encrypted', (socket) => socket.write(`\x17\x03\x03\x00\x20${'x'.repeat(32)}`)],
+  ['a fatal alert', (socket) => socket.write('\x15\x03\x03\x00\x02\x02\x28')],
+  ['an end that is not announced', (socket) => socket.end()],
+])('a client whose encrypted connection goes on with %s has left', async (_, say) => {
+  let toGateway: net.Socket | null = null;
+  let closed = false;
+  const between = net.createServer({ allowHalfOpen: true }, (client) => {
+    toGateway = net.connect({ port: gateway.port, host: '127.0.0.1', allowHalfOpen: true });
+    toGateway.on('close', () => {
+      closed = true;
+    });
+    for (const socket of [client, toGateway]) socket.on('error', () => {});
+    client.pipe(toGateway, { end: false });
+    toGateway.pipe(client);
+  });
+  await new Promise<void>((resolve) => between.listen(0, '127.0.0.1', resolve));
+  const { port } = between.address() as net.AddressInfo;
+  const client = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  client.on('error', () => {});
+  client.write('GET /never HTTP/1.1\r\nHost: a\r\n\r\n');
+  await until(() => waiting !== null);
+  const socket = toGateway as net.Socket | null;
+  if (socket !== null) say(socket);
+  await until(() => waiting?.closes.length === 1);
+  socket?.end();
+  await until(() => closed);
+  client.destroy();
+  between.close();
+  expect(gateway.errors.lines).toEqual([]);
+});
+
+test('a client that has the encryption agreed upon again and again is cut', async () => {
+  const client = tls.connect({
+    port: gateway.port,
+    host: '127.0.0.1',
+    rejectUnauthorized: false,
+    maxVersion: 'TLSv1.2',
+  });
+  client.on('error', () => {});
+  await once(client, 'secureConnect');
+  client.resume();
+  let agreed = 0;
+  const again = (): void => {
+    client.renegotiate({ rejectUnauthorized: false }, (error) => {
+      if (error !== null || ++agreed === 20) client.destroy();
+      else again();
+    });
+  };
+  again();
+  await once(client, 'close');
+  expect(agreed).toBeLessThan(5);
 });

@@ -52,6 +52,7 @@ const EVENTS = [
   'no_answer',
   'stalled',
   'malformed',
+  'unsendable',
   'a moment',
   'a second',
   'half a minute',
@@ -77,6 +78,8 @@ interface Attempt {
   readonly handler: UpstreamHandler;
   readonly request: UpstreamRequest;
   state: 'sent' | 'headed' | 'over';
+  /** What came of it last. */
+  cause: Event | null;
 }
 
 const ON_PURPOSE = 'Error: on purpose';
@@ -101,6 +104,10 @@ class World {
   #closed = false;
   /** Who has the only place, where that is somebody else. */
   readonly #other: CapacityClaim | null;
+  /** Times that the budget was withdrawn from since the request was sent last. */
+  #withdrawn = 0;
+  /** Why it should not have been sent again. */
+  readonly #wronglySent: string[] = [];
   heads = 0;
   ended = false;
   reset = false;
@@ -133,16 +140,12 @@ class World {
       chooseTarget,
       tierSelector: null,
       redirectPolicy: null,
-      upstreams: {
-        send: (_, request, handler) => this.#send(request, handler),
-        retain() {},
-        async close() {},
-      },
+      upstreams: { send: (_, request, handler) => this.#send(request, handler) },
       waitQueue: this.#waitQueue,
       concurrency: this.#concurrency,
       retryBudget: {
         deposit() {},
-        withdraw: () => kind.budget,
+        withdraw: () => this.#withdraw(),
       } as unknown as ExchangeServices['retryBudget'],
       pressure: { high: false, stop() {} },
       runningQueries: this.#running,
@@ -166,6 +169,7 @@ class World {
         trusts: () => false,
         forwardedHeader: 'x-forwarded-for',
         cors: null,
+        showsView: () => false,
       },
       now,
       random: () => 0,
@@ -205,9 +209,9 @@ class World {
         this.#bodyEnd?.();
         this.#bodyEnd = null;
       },
-      head: () => this.#head(attempt, 200, HEAD),
-      'head of Jetty': () => this.#head(attempt, 503, 'Content-Length: 3\r\n'),
-      redirect: () => this.#head(attempt, 307, `Location: ${URL_BASE}2:8081/x\r\n`),
+      head: () => this.#head(attempt, 200, HEAD, event),
+      'head of Jetty': () => this.#head(attempt, 503, 'Content-Length: 3\r\n', event),
+      redirect: () => this.#head(attempt, 307, `Location: ${URL_BASE}2:8081/x\r\n`, event),
       piece: () => answering?.onData(Buffer.from('abc'), NO_LEASE),
       'long piece': () => answering?.onData(Buffer.alloc(70_000), NO_LEASE),
       rest: () => answering?.onRest(),
@@ -222,6 +226,7 @@ class World {
       no_answer: fails,
       stalled: fails,
       malformed: fails,
+      unsendable: fails,
       'a moment': () => vi.advanceTimersByTime(60),
       'a second': () => vi.advanceTimersByTime(1_000),
       'half a minute': () => vi.advanceTimersByTime(30_000),
@@ -260,6 +265,7 @@ class World {
   finish(): void {
     if (!this.#closed) this.#close(this.ended && !this.reset);
     this.check();
+    expect(this.#wronglySent).toEqual([]);
     this.#waitQueue.close();
     vi.advanceTimersByTime(1);
     expect(vi.getTimerCount()).toBe(0);
@@ -270,9 +276,10 @@ class World {
     else this.#cluster.lead('coordinator', `${URL_BASE}${number}:8081`);
   }
 
-  #head(attempt: Attempt | null, status: number, block: string): void {
+  #head(attempt: Attempt | null, status: number, block: string, cause: Event): void {
     if (attempt?.state !== 'sent') return;
     attempt.state = 'headed';
+    attempt.cause = cause;
     attempt.handler.onHead(readAnswerHead(status, '', 1, block) as AnswerHead);
   }
 
@@ -280,6 +287,7 @@ class World {
     if (attempt === null) return;
     const answered = attempt.state === 'headed';
     attempt.state = 'over';
+    attempt.cause = kind;
     attempt.handler.onFailure({ kind, answered });
   }
 
@@ -288,13 +296,32 @@ class World {
       this.cancels.push(request);
       return { abort() {} };
     }
-    const attempt: Attempt = { handler, request, state: 'sent' };
+    const attempt: Attempt = { handler, request, state: 'sent', cause: null };
+    this.#judge(this.attempts.at(-1)?.cause ?? null);
     this.attempts.push(attempt);
     return {
       abort() {
         attempt.state = 'over';
       },
     };
+  }
+
+  #withdraw(): boolean {
+    if (this.#kind.budget) this.#withdrawn++;
+    return this.#kind.budget;
+  }
+
+  /** It is sent again, if anything came of it before. */
+  #judge(cause: Event | null): void {
+    const { role, class: routeClass } = this.#kind;
+    if (this.heads > 0) this.#wronglySent.push('its client has seen a head');
+    if (cause === null || cause === 'connect') return;
+    if (routeClass === 'write' && cause !== 'redirect') this.#wronglySent.push(`a write after ${cause}`);
+    // A kept connection says nothing of the node, and a master that is not ready is asked for as long as there is time.
+    const free = cause === 'stale' || (cause === 'head of Jetty' && role !== 'broker');
+    if (!free && this.#withdrawn !== 1)
+      this.#wronglySent.push(`${this.#withdrawn} withdrawals after ${cause}`);
+    this.#withdrawn = 0;
   }
 
   #close(finished: boolean): void {
@@ -338,6 +365,7 @@ class World {
       writeHead: () => {
         this.heads++;
       },
+      writeInterim() {},
       write: (_, lease) => lease.release(),
       flush() {},
       end: () => {
@@ -345,6 +373,9 @@ class World {
       },
       get begun() {
         return world.heads > 0;
+      },
+      get over() {
+        return world.#closed;
       },
       reset: () => {
         if (!this.ended) this.reset = true;

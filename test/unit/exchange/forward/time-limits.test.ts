@@ -31,12 +31,8 @@ test('no limit is more than a timer can hold, whatever is added up', () => {
       (own, timeoutSlackMs, totalTimeoutMs, idleTimeout) => {
         const query = idleTimeout === undefined ? {} : { idleTimeout };
         const options = { timeoutSlackMs, totalTimeoutMs, timeoutsByClass: { query } };
-        const { responseTimeoutMs: patienceMs = 0, idleTimeoutMs: idlePatienceMs = 0 } = upstreamTimeouts(
-          'query',
-          own,
-          options,
-        );
-        const limits = [patienceMs, idlePatienceMs, totalLimit('query', own, options)];
+        const { responseTimeoutMs = 0, idleTimeoutMs = 0 } = upstreamTimeouts('query', own, options);
+        const limits = [responseTimeoutMs, idleTimeoutMs, totalLimit('query', own, options)];
         expect(Math.max(...limits)).toBeLessThanOrEqual(LONGEST_TIMER_MS);
       },
     ),

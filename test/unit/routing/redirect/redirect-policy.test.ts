@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { UpstreamNode } from '../../../../src/cluster/node.ts';
 import { createAddressSet } from '../../../../src/net/address-set.ts';
 import { createAddressMap } from '../../../../src/routing/redirect/address-map.ts';
 import {
@@ -7,7 +8,7 @@ import {
   type RedirectOptions,
 } from '../../../../src/routing/redirect/redirect-policy.ts';
 
-const node = { origin: 'http://10.0.0.7:8081', hostAndPort: '10.0.0.7:8081', outstanding: 0, share: 1 };
+const node = new UpstreamNode('http://10.0.0.7:8081');
 
 describe('the address map', () => {
   const map = createAddressMap([
@@ -81,4 +82,45 @@ describe('the redirect policy', () => {
 test('a name is put in as it is, whatever it looks like', () => {
   const map = createAddressMap([{ from: '*', to: 'https://{host}.example.com:{port}' }]);
   expect(map("x$'y$&:80")).toBe("https://x$'y$&.example.com:80");
+});
+
+describe('a star', () => {
+  const fits = (from: string, announced: string): boolean =>
+    createAddressMap([{ from, to: 'https://out' }])(announced) !== null;
+
+  test.each([
+    ['10.0.*:8081', '10.0.0.7:8081'],
+    ['10.0.*.7:8081', '10.0.3.7:8081'],
+    ['10.0.0.1*:8081', '10.0.0.17:8081'],
+    ['*.0.0.7:8081', '10.0.0.7:8081'],
+    ['*.druid.internal:8081', 'a.druid.internal:8081'],
+    ['*.druid.internal:8081', 'a.b-1.druid.internal:8081'],
+    ['druid-*.internal:8081', 'druid-7.internal:8081'],
+    ['druid-*:8081', 'druid-7:8081'],
+    ['druid.*.internal:*', 'druid.a.internal:1'],
+    ['[fd00::*]:8081', '[fd00::1:2]:8081'],
+    ['a:*', 'a:65535'],
+    ['*:8081', '[fd00::1]:8081'],
+    ['*', 'anything:1'],
+  ])('in %s stands for what is there in %s', (from, announced) => {
+    expect(fits(from, announced)).toBe(true);
+  });
+
+  test.each([
+    ['10.0.*:8081', '10.0.evil.com:8081'],
+    ['10.0.*:8081', '10.0.0.7.evil.com:8081'],
+    ['10.0.*:8081', '10.0.:8081.evil.com:8081'],
+    ['10.*.7:8081', '10.evil.7:8081'],
+    ['*.0.0.7:8081', 'evil.0.0.7:8081'],
+    ['druid-*:8081', 'druid-7.evil.com:8081'],
+    ['druid-*.internal:8081', 'druid-7.evil.com.internal:8081'],
+    ['*.druid.internal:8081', 'evil.com:80.druid.internal:8081'],
+    ['*.druid.internal:8081', '.druid.internal:8081'],
+    ['*-druid.internal:8081', 'evil.com-druid.internal:8081'],
+    ['[fd00::*]:8081', '[fd00::1].evil.com:8081'],
+    ['a:*', 'a:evil'],
+    ['a:*', 'a:80:80'],
+  ])('in %s does not stand for what is in %s', (from, announced) => {
+    expect(fits(from, announced)).toBe(false);
+  });
 });

@@ -22,7 +22,7 @@ test('everybody is asked once and waited for; one that dies is not', async () =>
   expect([...(await answers)]).toEqual([[a, answer(5)]]);
 });
 
-test('one that hangs costs no more than the patience, and what it says later is of no use', async () => {
+test('one that hangs costs no more than the timeout, and what it says later is of no use', async () => {
   const gatherer = createAnswerGatherer(20);
   const [a, b] = [member(1), member(2)];
   const answers = gatherer.ask([a, b], false);

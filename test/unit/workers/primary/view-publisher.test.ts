@@ -216,7 +216,7 @@ describe('an error', () => {
     await until(() => errors.counts.worker > 1);
     mend();
     const node = primary.view.nodes.get(BROKERS[0]) as UpstreamNode;
-    node.share = 0.5;
+    node.takeShare(0.5);
     await until(() => workers.every((worker) => nodeIn(worker, BROKERS[0]).share === 0.5));
   });
 
@@ -270,4 +270,6 @@ test('the nodes of the primary count what all workers have under way', () => {
   expect(node?.outstanding).toBe(5);
   publisher.loads(second().member, []);
   expect(node?.outstanding).toBe(2);
+  publisher.loads(first().member, []);
+  expect(node?.outstanding).toBe(0);
 });

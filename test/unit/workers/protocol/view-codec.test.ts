@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { ClusterView } from '../../../../src/cluster/view.ts';
+import type { ClusterView, LeaderView } from '../../../../src/cluster/view.ts';
 import { ROLES } from '../../../../src/discovery/discovery.ts';
 import { chooseConnection } from '../../../../src/routing/jdbc/broker-choice.ts';
 import type { Target } from '../../../../src/routing/target.ts';
@@ -9,6 +9,13 @@ import { changedParts, createViewReader, encodeView } from '../../../../src/work
 import { arbitraryView, nodesOf } from '../views.ts';
 
 const nodes = nodesOf('10.0.0.1:8082', '10.0.0.2:8082', '10.0.0.3:8081', '[fd00::4]:8281');
+/** What the nodes of a view keep to themselves. */
+const countsOf = ({ nodes, brokers }: ClusterView): unknown[] =>
+  [...nodes.values(), ...brokers.map(({ node }) => node)].map(({ origin, outstanding, share }) => [
+    origin,
+    outstanding,
+    share,
+  ]);
 const named = (target: Target): string => (target.kind === 'node' ? target.node.origin : target.reason);
 
 /** Whom every kind of request gets, for the same throws of the dice. */
@@ -35,7 +42,7 @@ test('a worker decides on the view as the primary would, however the view has ch
       let told = null;
       let read: ClusterView | null = null;
       for (const [view, share, throws] of steps) {
-        for (const [i, node] of nodes.entries()) node.share = share[i] ?? 1;
+        for (const [i, node] of nodes.entries()) node.takeShare(share[i] ?? 1);
         const next = encodeView(view);
         const parts = changedParts(told, next);
         told = next;
@@ -44,8 +51,9 @@ test('a worker decides on the view as the primary would, however the view has ch
         expect(decisions(read, throws)).toEqual(decisions(view, throws));
         // Shares of those that are no Broker mean nothing.
         const known = new Set(view.brokers.map(({ node }) => node.origin));
-        for (const node of [...nodes, ...read.nodes.values()]) if (!known.has(node.origin)) node.share = 1;
+        for (const node of [...nodes, ...read.nodes.values()]) if (!known.has(node.origin)) node.takeShare(1);
         expect(read).toEqual(view);
+        expect(countsOf(read)).toEqual(countsOf(view));
       }
     }),
   );
@@ -61,13 +69,37 @@ test('a new leader does not carry the Brokers along, and nothing is told twice',
   expect(changedParts(moved, moved)).toBeNull();
 });
 
+test('a leader is told as text, its node by the origin', () => {
+  const [view] = fc.sample(arbitraryView(nodes), { numRuns: 1, seed: 1 });
+  const [node] = nodes;
+  if (view === undefined || node === undefined) throw new Error('no view');
+  const seen = { term: 7, knownBy: 'latch', since: 5 } as const;
+  const told = (coordinator: LeaderView): string => {
+    const { head } = encodeView({ ...view, leaders: { ...view.leaders, coordinator } });
+    return JSON.stringify(JSON.parse(head).leaders.coordinator);
+  };
+  expect(told({ role: 'coordinator', state: 'serving', node, ...seen, waitReason: null })).toBe(
+    '{"role":"coordinator","state":"serving","node":"http://10.0.0.1:8082","term":7,"knownBy":"latch","since":5,"waitReason":null}',
+  );
+  expect(told({ role: 'coordinator', state: 'elected', node, ...seen, waitReason: 'zookeeper_stale' })).toBe(
+    '{"role":"coordinator","state":"elected","node":"http://10.0.0.1:8082","term":7,"knownBy":"latch","since":5,"waitReason":"zookeeper_stale"}',
+  );
+  expect(told({ role: 'coordinator', state: 'elected', node: null, ...seen, waitReason: 'no_leader' })).toBe(
+    '{"role":"coordinator","state":"elected","node":null,"term":7,"knownBy":"latch","since":5,"waitReason":"no_leader"}',
+  );
+  const none = { term: null, knownBy: 'nothing', since: 5, waitReason: 'no_leader' } as const;
+  expect(told({ role: 'coordinator', state: 'none', node: null, ...none })).toBe(
+    '{"role":"coordinator","state":"none","node":null,"term":null,"knownBy":"nothing","since":5,"waitReason":"no_leader"}',
+  );
+});
+
 test('a node keeps its object, and with it what is under way, through all views', () => {
   const [view] = fc.sample(arbitraryView(nodes), { numRuns: 1, seed: 2 });
   if (view === undefined) throw new Error('no view');
   const reader = createViewReader();
   const first = reader.read(encodeView(view)).nodes.get('http://10.0.0.1:8082');
   if (first === undefined) throw new Error('no node');
-  first.outstanding = 3;
+  first.recount(3);
   reader.read(encodeView({ ...view, nodes: new Map(), brokers: [], pools: new Map() }));
   expect(reader.read(encodeView(view)).nodes.get(first.origin)).toBe(first);
 });

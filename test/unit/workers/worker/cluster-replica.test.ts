@@ -145,7 +145,7 @@ describe('doubts', () => {
 });
 
 test('loads name the nodes that have something', () => {
-  here(one).outstanding = 2;
+  here(one).recount(2);
   expect(cluster.loads).toEqual([[one.origin, 2]]);
 });
 

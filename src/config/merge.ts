@@ -1,4 +1,4 @@
-import { childOf, isTree, ROOT, type SchemaNode, type Tree } from './schema-walk.ts';
+import { isTree, type Tree } from './schema-walk.ts';
 
 /** Puts trees together, the first ones winning; lists are taken whole, and a key without a value does not count. */
 export function merge(trees: readonly unknown[]): unknown {
@@ -16,29 +16,7 @@ export function merge(trees: readonly unknown[]): unknown {
   return merged;
 }
 
-/** Fills in defaults, in optional sections only where they are given. What does not fit the schema stays as it is. */
-export function complete(value: unknown, node: SchemaNode = ROOT): unknown {
-  if (node.type === 'array' && node.items !== undefined && Array.isArray(value)) {
-    const { items } = node;
-    return value.map((item) => complete(item, items));
-  }
-  if (node.type !== 'object' || !isTree(value)) return value;
-  const completed: Record<string, unknown> = { ...value };
-  for (const key of Object.keys(node.properties ?? {})) {
-    const child = childOf(node, key);
-    if (child === undefined) continue;
-    const given = completed[key] ?? defaultOf(child, node.required?.includes(key) ?? false);
-    if (given !== undefined) completed[key] = complete(given, child);
-  }
-  return completed;
-}
-
-function defaultOf(node: SchemaNode, required: boolean): unknown {
-  if (node.default !== undefined) return node.default;
-  return node.type === 'object' && required ? {} : undefined;
-}
-
-/** Of a section of the merged tree: a path that Druid derives from another one (`ZkPathsConfig`). */
+/** Adds the path that Druid derives from another one (`ZkPathsConfig`), where that one is given. */
 export function derivePaths(tree: Tree): Tree {
   const { zookeeper } = tree;
   if (!isTree(zookeeper) || zookeeper.coordinatorPath !== undefined) return tree;

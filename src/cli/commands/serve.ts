@@ -1,0 +1,20 @@
+import { type CliCommand, OK } from '../command.ts';
+
+export const serve: CliCommand = {
+  name: 'serve',
+  summary: "Serve Druid's clients until SIGTERM (what it does without a command)",
+  takesConfiguration: true,
+  examples: [
+    { line: 'druid-gateway --zookeeper zk-1:2181,zk-2:2181', what: "the rest as Druid's defaults have it" },
+    { line: 'druid-gateway serve --config gateway.yaml', what: 'what the file says' },
+    {
+      line: 'druid-gateway --druid-properties /opt/druid/conf/_common/common.runtime.properties',
+      what: "with Druid's own settings",
+    },
+  ],
+  async run({ sources }) {
+    const { serve } = await import('../serve.ts');
+    await serve(sources);
+    return OK;
+  },
+};

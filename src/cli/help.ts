@@ -1,0 +1,28 @@
+import type { Command } from 'commander';
+import type { CliCommand } from './command.ts';
+
+export const ORDER_OF_SOURCES = `Flags win over environment variables (DRUID_GATEWAY__SECTION__KEY), these over the file, the file over Druid's
+properties, and these over the defaults.`;
+
+export const EXIT_CODES = `Ends with 0 on SIGTERM after draining, 1 when it cannot start, 2 when the command line or the configuration is
+wrong, 70 after a fault of its own.`;
+
+/** Says how the help of one command looks; `withFlags` where the flags of the configuration belong into it. */
+export function layOut(declaration: Command, withFlags: boolean): void {
+  declaration.configureHelp({
+    showGlobalOptions: withFlags,
+    optionTerm: ({ flags }) => flags.replace(/[<>]/g, ''),
+    subcommandTerm: (command) =>
+      [
+        command.name(),
+        ...command.registeredArguments.map((argument) => `[${argument.name()}]`),
+        ...command.options.map(({ flags }) => `[${flags}]`),
+      ].join(' '),
+  });
+}
+
+/** The examples of some commands, each above what it does. */
+export function examples(commands: readonly CliCommand[]): string {
+  const lines = commands.flatMap((command) => command.examples);
+  return `\nExamples:\n${lines.map(({ line, what }) => `  $ ${line}\n      ${what}`).join('\n')}`;
+}

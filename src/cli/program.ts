@@ -1,0 +1,83 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { FLAGS, type Flag, type Flags } from '../config/flags.ts';
+import { version } from '../version.ts';
+import { type CliCommand, type Given, type SourceArguments, UsageError } from './command.ts';
+import { COMMANDS } from './commands.ts';
+import { EXIT_CODES, examples, layOut, ORDER_OF_SOURCES } from './help.ts';
+
+const FILE_OPTIONS = [
+  ['--config <FILE>', 'a YAML file; config/full.yaml explains every key'],
+  ['--druid-properties <FILE>', "Druid's own common.runtime.properties"],
+] as const;
+
+/**
+ * The command line as commander's objects: a program with the flags of the configuration, and a subcommand for each
+ * command of the table.
+ *
+ * @param run is called with the command that is asked for, once all of the command line is understood
+ * @param note is put behind what a flag is described as
+ */
+export function createProgram(
+  run: (command: CliCommand, given: Given) => Promise<void>,
+  note: (flag: Flag) => string,
+): Command {
+  const program = new Command('druid-gateway');
+  program
+    .description('One URL for a highly available Apache Druid cluster.')
+    .exitOverride()
+    // What goes wrong is said in one place, `cli.ts`.
+    .configureOutput({ writeErr() {} })
+    .helpOption('-h, --help', 'show this help, or that of a command')
+    .helpCommand('help [command]', 'Show this help, or that of a command')
+    .version(version, '-V, --version', 'print the version');
+  layOut(program, false);
+  for (const flag of FLAGS) {
+    program.addOption(valued(`--${flag.name} <${flag.value}>`, `${flag.description}${note(flag)}`));
+  }
+  for (const [flags, description] of FILE_OPTIONS) program.addOption(valued(flags, description));
+  for (const command of COMMANDS) addCommand(program, command, run);
+  program.addHelpText('after', `\n${ORDER_OF_SOURCES}\n\n${EXIT_CODES}`);
+  program.addHelpText('after', examples(COMMANDS));
+  return program;
+}
+
+function addCommand(
+  program: Command,
+  command: CliCommand,
+  run: (command: CliCommand, given: Given) => Promise<void>,
+): void {
+  const declaration = program.command(command.name).description(command.summary);
+  // Commander counts what is too much; we say which word it is.
+  declaration.allowExcessArguments();
+  command.declare?.(declaration);
+  layOut(declaration, command.takesConfiguration);
+  if (command.takesConfiguration) declaration.addHelpText('after', `\n${ORDER_OF_SOURCES}`);
+  declaration.addHelpText('after', examples([command]));
+  declaration.action(async () => {
+    const extra = declaration.args[declaration.registeredArguments.length];
+    if (extra !== undefined) throw new UsageError(`${extra} is one argument too many; see --help`);
+    await run(command, {
+      sources: sourcesOf(program),
+      options: declaration.opts(),
+      args: declaration.args,
+    });
+  });
+}
+
+/** An option with a value. Commander would take the next option for the value where it was forgotten. */
+function valued(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string) => {
+    if (value.startsWith('-')) throw new InvalidArgumentError('It looks like an option');
+    return value;
+  });
+}
+
+function sourcesOf(program: Command): SourceArguments {
+  const given = program.opts<{ config?: string; druidProperties?: string; logLevel?: string } & Flags>();
+  const { config, druidProperties, logLevel, ...flags } = given;
+  return {
+    flags: { ...flags, ...(logLevel === undefined ? {} : { 'log-level': logLevel }) },
+    ...(config === undefined ? {} : { file: config }),
+    ...(druidProperties === undefined ? {} : { druidProperties }),
+  };
+}

@@ -1,0 +1,148 @@
+import { Type } from 'typebox';
+import { networks } from './client-schema.ts';
+import {
+  choice,
+  clientTls,
+  duration,
+  file,
+  flag,
+  formatted,
+  listOf,
+  optionalSection,
+  secret,
+  secretFile,
+  section,
+  text,
+  znode,
+} from './schema-types.ts';
+
+const NODE_URL = 'the http(s) URL of a node without path, for example http://druid-1:8081';
+
+const nodeUrl = () => formatted('The URL that the node calls itself.', 'node-url', NODE_URL);
+
+/** Section `discovery`: where nodes are known from. */
+export const discoverySection = () =>
+  section(
+    {
+      type: choice(
+        'Where nodes are known from: ZooKeeper, or the section `static`.',
+        ['zookeeper', 'static'],
+        'zookeeper',
+      ),
+      snapshotFile: Type.Optional(
+        file(
+          'What ZooKeeper last said is kept here, so that the gateway can start while ZooKeeper is down. Its folder must exist; one file for each gateway.',
+          'a file that the gateway may write',
+        ),
+      ),
+      snapshotMaxAge: duration('An older snapshot is not used.', 24 * 3_600_000, 1_000),
+      allow: section(
+        {
+          networks: networks('Addresses that may be named; without networks and names, anything may.'),
+          names: listOf(
+            'Host names that may be named, or their ends.',
+            formatted(
+              'One name, or the end of names.',
+              'name-suffix',
+              'a host name, or the end of one with a dot before it: .druid.internal',
+            ),
+            'a list of host names and of their ends',
+          ),
+          httpsOnly: flag('Whether nodes must be reached by TLS.', false),
+        },
+        {
+          description:
+            'What ZooKeeper may name: who can write there would be sent requests with their credentials.',
+        },
+      ),
+    },
+    { description: 'Where nodes are known from.' },
+  );
+
+/** Section `zookeeper`. */
+export const zookeeperSection = () =>
+  section(
+    {
+      connect: formatted(
+        'The servers, as `druid.zk.service.host`.',
+        'zookeeper-connect',
+        'HOST:PORT[,HOST:PORT...][/chroot]',
+        'localhost:2181',
+      ),
+      sessionTimeout: duration(
+        'What is asked for (`druid.zk.service.sessionTimeoutMs`); the server may grant less (at most 20 of its ticks).',
+        30_000,
+        1_000,
+      ),
+      basePath: znode(
+        'Below which Druid keeps everything, as `druid.zk.paths.base`.',
+        'an absolute ZooKeeper path such as /druid',
+        '/druid',
+      ),
+      coordinatorPath: znode(
+        'Where Coordinators are elected, as `druid.zk.paths.coordinatorPath`; by default `coordinator` below `zookeeper.basePath`.',
+        'an absolute ZooKeeper path such as /druid/coordinator',
+        '/druid/coordinator',
+      ),
+      auth: optionalSection(
+        {
+          scheme: text(
+            'As `druid.zk.service.authScheme`.',
+            'an authentication scheme of ZooKeeper, for example digest',
+            'digest',
+          ),
+          user: text('As `druid.zk.service.user`.', 'the name of a user'),
+          /** There after loading, from wherever it came. */
+          password: Type.Optional(
+            secret(
+              'The password itself (`druid.zk.service.pwd`); not beside `passwordFile`.',
+              "the user's password",
+            ),
+          ),
+          /** Gone after loading: its content becomes `password`. */
+          passwordFile: Type.Optional(
+            secretFile('Better than `password`: where it is.', "a file with the user's password"),
+          ),
+        },
+        { description: 'Needed where Druid runs with druid.zk.service.acl=true.' },
+      ),
+      tls: optionalSection(
+        {
+          ...clientTls,
+          serverName: Type.Optional(
+            text(
+              'By default the host that is connected to.',
+              "the name that the server's certificate must have",
+            ),
+          ),
+        },
+        { description: "TLS to ZooKeeper's secureClientPort." },
+      ),
+    },
+    { description: 'How ZooKeeper is reached, and the paths of Druid in it.' },
+  );
+
+/** Section `static`: the nodes, where ZooKeeper is not asked. */
+export const staticSection = () =>
+  section(
+    {
+      coordinators: listOf('All Coordinators; who leads is found by asking.', nodeUrl(), 'a list of URLs'),
+      overlords: listOf('All Overlords, likewise.', nodeUrl(), 'a list of URLs'),
+      brokers: listOf(
+        'All Brokers, with their service where it is another than druid/broker.',
+        section(
+          {
+            url: nodeUrl(),
+            service: text(
+              '`druid.service` of the Broker.',
+              'the name of a Broker service, for example druid/broker',
+              'druid/broker',
+            ),
+          },
+          { shorthand: 'broker', expected: 'a URL, or { url, service }' },
+        ),
+        'a list of URLs, or of { url, service }',
+      ),
+    },
+    { description: 'For `discovery.type: static`: the nodes by the URLs that they call themselves.' },
+  );

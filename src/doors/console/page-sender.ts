@@ -1,0 +1,182 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type {} from '@fastify/reply-from';
+import type { FastifyReply } from 'fastify';
+import type { UpstreamNode } from '../../cluster/node.ts';
+import { quietLimit, type UpstreamTimeouts } from '../../exchange/forward/time-limits.ts';
+import type {
+  NodeSender,
+  UpstreamCall,
+  UpstreamFailureKind,
+  UpstreamHandler,
+  UpstreamRequest,
+} from '../../exchange/ports/upstream.ts';
+import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
+import type { BufferLease } from '../../http/buffer-lease.ts';
+import { blockOf, flatOf } from '../../http/header-block.ts';
+import { readAnswerHead } from '../../http/response-head.ts';
+import { ignore } from '../last-word.ts';
+import { failureKind, PAGE_TERMS, type PageAnswer, type PageStream, type PageTerms } from './page-agent.ts';
+
+/** What of an unwanted page is read for the sake of its connection: so many bytes, for so long. */
+const DUMPED_BYTES = 64 * 1024;
+const DUMPED_MS = 1_000;
+
+/** With so many pieces out at its client, a page is not read on until all are back. */
+const MOST_BORROWED = 2;
+
+export interface PageSenderOptions extends UpstreamTimeouts {
+  /** Where errors of our own are told. */
+  readonly errors: InternalErrors;
+}
+
+/**
+ * Has the plugin ask nodes for the page that `reply` is to have, `path` being where the plugin found it. What becomes
+ * of the answer is for the exchange to say: nothing is sent by the plugin.
+ */
+export function createPageSender(reply: FastifyReply, path: string, options: PageSenderOptions): NodeSender {
+  return { send: (node, request, handler) => new PageCall(node, request, handler, options).ask(reply, path) };
+}
+
+/** One attempt to get a page. */
+class PageCall implements UpstreamCall {
+  readonly #node: UpstreamNode;
+  readonly #request: UpstreamRequest;
+  readonly #handler: UpstreamHandler;
+  readonly #options: PageSenderOptions;
+  readonly #gone = new AbortController();
+  readonly #lease: BufferLease = { release: () => this.#returned() };
+  /** From the head on. */
+  #stream: PageStream | null = null;
+  #reading = false;
+  #over = false;
+  #borrowed = 0;
+
+  constructor(
+    node: UpstreamNode,
+    request: UpstreamRequest,
+    handler: UpstreamHandler,
+    options: PageSenderOptions,
+  ) {
+    this.#node = node;
+    this.#request = request;
+    this.#handler = handler;
+    this.#options = options;
+  }
+
+  ask(reply: FastifyReply, path: string): this {
+    this.#node.begin();
+    try {
+      reply.from(path, {
+        method: this.#request.method as 'GET',
+        getUpstream: () => this.#node.origin,
+        rewriteRequestHeaders: (_, { host }) =>
+          ({ [PAGE_TERMS]: this.#terms(String(host)) }) as Record<string, string>,
+        rewriteHeaders: () => ({}),
+        retryDelay: () => null as unknown as number,
+        // The plugin may say that it failed and then that there is an answer, too.
+        onResponse: (_, __, answer) => this.#answered(answer as unknown as PageAnswer),
+        onError: (_, { error }) => this.#fail(failureKind(error)),
+      });
+    } catch (error) {
+      // The plugin refuses paths that it could resolve against another origin.
+      if ((error as { statusCode?: unknown }).statusCode !== 400) {
+        this.#finish();
+        throw error;
+      }
+      queueMicrotask(() => this.#fail('unsendable'));
+    }
+    return this;
+  }
+
+  /** Ends it. A page that nobody has begun to read is read to its end, within bounds, and its connection kept. */
+  abort(): void {
+    if (this.#over) return;
+    this.#finish();
+    const stream = this.#stream;
+    if (stream === null) this.#gone.abort();
+    else if (this.#reading) stream.destroy();
+    else stream.dump({ limit: DUMPED_BYTES, signal: AbortSignal.timeout(DUMPED_MS) }).catch(ignore);
+  }
+
+  #terms(host: string): PageTerms {
+    return {
+      headers: [...flatOf(this.#request.headers), 'Host', host],
+      gone: this.#gone.signal,
+      headMs: quietLimit(this.#request, this.#options, false),
+      idleMs: quietLimit(this.#request, this.#options, true),
+    };
+  }
+
+  #answered({ statusCode, headers, stream }: PageAnswer): void {
+    if (this.#over) {
+      stream.destroy();
+      return;
+    }
+    const head = readAnswerHead(statusCode, '', 1, blockOf(flatHeaders(headers)));
+    if (head === null) {
+      stream.destroy();
+      this.#fail('malformed');
+      return;
+    }
+    this.#stream = stream;
+    this.#guarded(() => {
+      this.#handler.onHead(head);
+      if (!this.#over) this.#read(stream);
+    });
+  }
+
+  #read(stream: PageStream): void {
+    this.#reading = true;
+    stream.on('data', (chunk: Buffer) => this.#guarded(() => this.#take(stream, chunk)));
+    stream.once('error', (error) => this.#fail(failureKind(error)));
+    stream.once('end', () =>
+      this.#guarded(() => {
+        if (this.#over) return;
+        this.#finish();
+        this.#handler.onEnd('');
+      }),
+    );
+  }
+
+  #take(stream: PageStream, chunk: Buffer): void {
+    if (this.#over) return;
+    this.#borrowed++;
+    if (this.#borrowed >= MOST_BORROWED) stream.pause();
+    this.#handler.onData(chunk, this.#lease);
+    this.#handler.onRest();
+  }
+
+  #returned(): void {
+    this.#borrowed--;
+    if (this.#borrowed === 0 && !this.#over) this.#stream?.resume();
+  }
+
+  #fail(kind: UpstreamFailureKind): void {
+    if (this.#over) return;
+    this.#finish();
+    this.#guarded(() => this.#handler.onFailure({ kind, answered: this.#stream !== null }));
+  }
+
+  /** What the exchange throws ends the attempt, and is told to the exchange. */
+  #guarded(step: () => void): void {
+    contain(step, (error) => {
+      if (!this.#over) this.#finish();
+      this.#stream?.destroy();
+      contain(
+        () => this.#handler.onInternalError(error),
+        (another) => this.#options.errors.report('upstream', another),
+      );
+    });
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#node.end();
+  }
+}
+
+function flatHeaders(headers: IncomingHttpHeaders): string[] {
+  return Object.entries(headers).flatMap(([name, value]) =>
+    [value ?? []].flat().flatMap((single) => [name, single]),
+  );
+}
