@@ -49,6 +49,15 @@ export const REASONS = {
     meaning: 'the elected node did not begin to serve within the wait',
     action: 'look at the log of the elected node; raise `parking.maxWait` if it starts slowly',
   },
+  leader_overloaded: {
+    status: 503,
+    message: 'The leader of this role has more requests than it takes at once; try again.',
+    retry: 1,
+    meaning:
+      "the leader says that it leads, and answered 502, 503 or 504 without an error of Druid's for as long as the request may wait, or until the retry budget was spent",
+    action:
+      'find who asks it so much; raise what it takes at once ([Overloaded leaders](operations.md#overloaded-leaders)); see `retries`',
+  },
   leader_unreachable: {
     status: 503,
     message: 'The leader of this role cannot be reached at the moment; try again.',

@@ -2,8 +2,9 @@ import type { NodeOutcome, UpstreamNode } from '../../cluster/node.ts';
 import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import { contain } from '../../faults/internal-errors.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
-import type { HeaderBlock } from '../../http/header-block.ts';
+import { type HeaderBlock, headerValue } from '../../http/header-block.ts';
 import type { AnswerHead } from '../../http/response-head.ts';
+import { retryAfterMs } from '../../http/retry-after.ts';
 import { isQueryId, NO_CONTEXT, type QueryContext, queryContextOf } from '../../routing/query-context.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
 import type { Target, UnavailableReason } from '../../routing/target.ts';
@@ -166,6 +167,8 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       contentType,
       location:
         location === null ? null : redirectTargetOf(location, route.target, (origin) => this.#isNode(origin)),
+      retryAfterMs: status < 502 ? null : retryAfterMs(headerValue(head.kept, 'retry-after'), Date.now()),
+      fromServingLeader: status >= 502 && this.#isAtServingLeader(),
     };
     const verdict = afterHead(seen, this.#attempts);
     if (verdict.kind !== 'relay') {
@@ -386,7 +389,9 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     }
     this.#choice.forgetFailedBut(this.#node);
     this.#become(State.WAITING);
-    this.#waiting().waitAfter(view, verdict.error, verdict.outcome === 'not_leader');
+    const { error, outcome, overloaded } = verdict;
+    if (overloaded !== null) this.#waiting().backOff(view, error, overloaded.retryAfterMs);
+    else this.#waiting().waitAfter(view, error, outcome === 'not_leader');
   }
 
   #sendsElsewhere(): boolean {
@@ -438,6 +443,13 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
 
   #report(outcome: NodeOutcome): void {
     if (this.#node !== null) this.#services.cluster.report(this.#node, outcome);
+  }
+
+  #isAtServingLeader(): boolean {
+    const { role } = this.#template.route;
+    if (role === 'broker') return false;
+    const leader = this.#services.cluster.view.leaders[role];
+    return leader.state === 'serving' && leader.node === this.#node;
   }
 
   #isNode(origin: string): boolean {

@@ -22,10 +22,15 @@ export interface AttemptContext {
   readonly repeats: number;
 }
 
+/** A leader that has too much to do; milliseconds for which it wants to be left alone, where it says so. */
+export interface Overloaded {
+  readonly retryAfterMs: number | null;
+}
+
 /**
  * What to do after an attempt. `again`: elsewhere, or at the leader once there is one; `counts` says that bytes
- * had gone out, `onlyElsewhere` that asking the same node again is of no use. `error` is the answer when there is
- * nowhere to go in time.
+ * had gone out, `onlyElsewhere` that asking the same node again is of no use, `overloaded` that the leader has too much to
+ * do and is left alone for a while. `error` is the answer when there is nowhere to go in time.
  */
 export type Verdict =
   | { readonly kind: 'relay'; readonly outcome: NodeOutcome }
@@ -34,6 +39,7 @@ export type Verdict =
       readonly outcome: NodeOutcome;
       readonly counts: boolean;
       readonly onlyElsewhere: boolean;
+      readonly overloaded: Overloaded | null;
       readonly error: GatewayError;
     }
   | { readonly kind: 'fail'; readonly outcome: NodeOutcome | null; readonly error: GatewayError };
@@ -46,6 +52,7 @@ const LEADER_MOVED = gatewayError('leader_moved');
 const LEADER_INITIALISING = gatewayError('leader_initialising', {
   message: 'The leader of this role is not ready yet; try again.',
 });
+const LEADER_OVERLOADED = gatewayError('leader_overloaded');
 const BROKER_UNAVAILABLE = gatewayError('broker_unavailable');
 const REDIRECT_UNKNOWN = gatewayError('redirect_unknown');
 
@@ -62,12 +69,13 @@ export function afterFailure(failure: UpstreamFailure, attempt: AttemptContext):
         outcome: 'connect_failed',
         counts: false,
         onlyElsewhere: false,
+        overloaded: null,
         error: master ? LEADER_UNREACHABLE : NO_BROKER,
       };
     case 'reset': {
       const error = withFate('upstream_reset', attempt.class);
       if (failure.answered || !mayRepeat(attempt)) return { kind: 'fail', outcome: 'reset', error };
-      return { kind: 'again', outcome: 'reset', counts: true, onlyElsewhere: false, error };
+      return { kind: 'again', outcome: 'reset', counts: true, onlyElsewhere: false, overloaded: null, error };
     }
     case 'stale':
       return { kind: 'fail', outcome: null, error: withFate('upstream_reset', attempt.class) };
@@ -100,12 +108,17 @@ export interface ResponseSummary {
   readonly contentType: string | null;
   /** Null without a `Location`, or with one that has no origin and so stays within the gateway. */
   readonly location: RedirectTarget | null;
+  /** Milliseconds of its `Retry-After`, where that matters. */
+  readonly retryAfterMs: number | null;
+  /** It came from the leader of its role, which has said that it serves, and has not been found not to. */
+  readonly fromServingLeader: boolean;
 }
 
 /**
  * An answer's head, before anything of it has been sent on. A master that does not lead redirects with the
  * target as it came (`RedirectFilter`) before it does anything, so that the request was not processed; one that
- * initialises answers 503 in HTML or without a body.
+ * initialises answers 503 in HTML or without a body. So does one that serves and has too much to do: Druid 39's
+ * Coordinator limits what is under way on all but `leader` and `isLeader` (Jetty's `QoSFilter`).
  */
 export function afterHead(seen: ResponseSummary, attempt: AttemptContext): Verdict {
   const { status, location } = seen;
@@ -116,18 +129,43 @@ export function afterHead(seen: ResponseSummary, attempt: AttemptContext): Verdi
       if (!attempt.replayable || attempt.repeats >= MASTER_REPEATS) {
         return { kind: 'fail', outcome: 'not_leader', error };
       }
-      return { kind: 'again', outcome: 'not_leader', counts: true, onlyElsewhere: false, error };
+      return {
+        kind: 'again',
+        outcome: 'not_leader',
+        counts: true,
+        onlyElsewhere: false,
+        overloaded: null,
+        error,
+      };
     }
     if (!location.known) return { kind: 'fail', outcome: 'ok', error: REDIRECT_UNKNOWN };
   }
   if ((status !== 502 && status !== 503 && status !== 504) || isDruidBody(seen.contentType)) {
     return { kind: 'relay', outcome: 'ok' };
   }
-  const error = master ? LEADER_INITIALISING : BROKER_UNAVAILABLE;
-  // A master that is not ready is asked again for as long as the request may wait, so this is not counted.
-  const again = master ? attempt.replayable && REPEATABLE.has(attempt.class) : mayRepeat(attempt);
-  if (again) return { kind: 'again', outcome: 'unavailable', counts: !master, onlyElsewhere: !master, error };
-  return { kind: 'fail', outcome: 'unavailable', error };
+  return master ? afterUnavailableMaster(seen, attempt) : afterUnavailableBroker(attempt);
+}
+
+/** It is asked again for as long as the request may wait. That is counted where it serves, and so is no election. */
+function afterUnavailableMaster(seen: ResponseSummary, attempt: AttemptContext): Verdict {
+  const { fromServingLeader: counts, retryAfterMs } = seen;
+  const error = counts ? LEADER_OVERLOADED : LEADER_INITIALISING;
+  if (!mayResend(attempt)) return { kind: 'fail', outcome: 'unavailable', error };
+  const overloaded = counts ? { retryAfterMs } : null;
+  return { kind: 'again', outcome: 'unavailable', counts, onlyElsewhere: false, overloaded, error };
+}
+
+function afterUnavailableBroker(attempt: AttemptContext): Verdict {
+  const error = BROKER_UNAVAILABLE;
+  if (!mayRepeat(attempt)) return { kind: 'fail', outcome: 'unavailable', error };
+  return {
+    kind: 'again',
+    outcome: 'unavailable',
+    counts: true,
+    onlyElsewhere: true,
+    overloaded: null,
+    error,
+  };
 }
 
 function mayRepeat(attempt: AttemptContext): boolean {

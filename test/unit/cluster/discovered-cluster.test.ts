@@ -102,6 +102,26 @@ describe('the leader by latch', () => {
     expect(leaders.coordinator).toMatchObject({ term: 7, knownBy: 'both', waitReason: null });
   });
 
+  test('serves on while requests are refused and `isLeader` says 200, which is asked now and then', async () => {
+    begin();
+    probes.master('coordinator', A, OK);
+    elect(A, 1);
+    const { leaders } = await view(serving('coordinator', A));
+    const node = leaders.coordinator.node as UpstreamNode;
+    let elections = 0;
+    cluster.on('leader', () => elections++);
+    const asked = probes.asked.length;
+    for (let i = 0; i < 100; i++) cluster.report(node, 'unavailable');
+    expect(probes.asked.length).toBeLessThanOrEqual(asked + 2);
+    await rounds(4);
+    expect([cluster.view.leaders.coordinator, elections]).toEqual([leaders.coordinator, 0]);
+    probes.master('coordinator', A, UNAVAILABLE);
+    time += 1_000;
+    cluster.report(node, 'unavailable');
+    await view((v) => v.leaders.coordinator.state === 'elected');
+    expect(cluster.view.leaders.coordinator.waitReason).toBe('leader_initialising');
+  });
+
   test('a port that is not open yet is a leader that cannot be reached yet', async () => {
     begin();
     probes.master('coordinator', A, REFUSED);

@@ -106,6 +106,8 @@ class World {
   readonly #other: CapacityClaim | null;
   /** Times that the budget was withdrawn from since the request was sent last. */
   #withdrawn = 0;
+  /** The Coordinator served when the last answer came. */
+  #causedByServing = false;
   /** Why it should not have been sent again. */
   readonly #wronglySent: string[] = [];
   heads = 0;
@@ -277,6 +279,7 @@ class World {
     if (attempt?.state !== 'sent') return;
     attempt.state = 'headed';
     attempt.cause = cause;
+    this.#causedByServing = this.#cluster.view.leaders.coordinator.state === 'serving';
     attempt.handler.onHead(readAnswerHead(status, '', 1, block) as AnswerHead);
   }
 
@@ -315,7 +318,8 @@ class World {
     if (cause === null || cause === 'connect') return;
     if (routeClass === 'write' && cause !== 'redirect') this.#wronglySent.push(`a write after ${cause}`);
     // A kept connection says nothing of the node, and a master that is not ready is asked for as long as there is time.
-    const free = cause === 'stale' || (cause === 'head of Jetty' && role !== 'broker');
+    const unready = cause === 'head of Jetty' && role !== 'broker';
+    const free = cause === 'stale' || (unready && !this.#causedByServing);
     if (!free && this.#withdrawn !== 1)
       this.#wronglySent.push(`${this.#withdrawn} withdrawals after ${cause}`);
     this.#withdrawn = 0;

@@ -61,7 +61,15 @@ const LOCATIONS: readonly ResponseSummary['location'][] = [
 const ANSWERS: readonly ResponseSummary[] = [200, 301, 302, 303, 307, 308, 404, 500, 502, 503, 504].flatMap(
   (status) =>
     [null, 'text/html', 'application/json', 'application/x-jackson-smile'].flatMap((contentType) =>
-      LOCATIONS.map((location) => ({ status, contentType, location })),
+      LOCATIONS.flatMap((location) =>
+        [true, false].map((fromServingLeader) => ({
+          status,
+          contentType,
+          location,
+          fromServingLeader,
+          retryAfterMs: fromServingLeader ? 2_000 : null,
+        })),
+      ),
     ),
 );
 
@@ -107,10 +115,25 @@ describe('after any attempt', () => {
   test('what was sent again as often as it may be is not sent again, and each time counts', () => {
     check((attempt, verdict, came) => {
       if (verdict.kind !== 'again') return;
-      if (verdict.counts) expect(attempt.repeats).toBeLessThan(MOST_REPEATS[attempt.role]);
+      if (verdict.overloaded !== null) expect(verdict.counts).toBe(true);
+      else if (verdict.counts) expect(attempt.repeats).toBeLessThan(MOST_REPEATS[attempt.role]);
       // Uncounted: nothing was sent, or a master is not ready yet, which the time to wait bounds.
       else if ('kind' in came) expect(came.kind).toBe('connect');
-      else expect([isMaster(attempt), isUnavailable(came)]).toEqual([true, true]);
+      else {
+        expect([isMaster(attempt), isUnavailable(came), came.fromServingLeader]).toEqual([true, true, false]);
+      }
+    });
+  });
+
+  test('only a leader that serves, and says in no words of Druid that it does not, is overloaded', () => {
+    check((attempt, verdict, came) => {
+      if (verdict.kind === 'relay') return;
+      const refused = !('kind' in came) && verdict.outcome === 'unavailable' && isMaster(attempt);
+      const overloaded = refused && came.fromServingLeader;
+      expect(verdict.error.reason === 'leader_overloaded').toBe(overloaded);
+      expect(verdict.error.reason === 'leader_initialising').toBe(refused && !overloaded);
+      if (verdict.kind !== 'again') return;
+      expect(verdict.overloaded).toEqual(overloaded ? { retryAfterMs: came.retryAfterMs } : null);
     });
   });
 
@@ -263,7 +286,7 @@ test('whatever happens to a request, it is sent again a bounded number of times,
         inDoubt ||= !refused;
         if (verdict.kind !== 'again') break;
         expect(inDoubt && HAS_EFFECT[first.class]).toBe(false);
-        if (verdict.counts) repeats++;
+        if (verdict.counts && verdict.overloaded === null) repeats++;
       }
       expect(repeats).toBeLessThanOrEqual(MOST_REPEATS[first.role]);
     }),
