@@ -54,6 +54,11 @@ export const upstreamSection = () =>
         0,
         'is no limit',
       ),
+      abandonedTimeout: durationOrZero(
+        'How long a request is still waited for at a master after another one has begun to lead, unless it can be sent to that one: reads are. A write then gets a 504 that calls its fate unknown.',
+        30_000,
+        'waits as usual',
+      ),
       byClass: section(
         {
           query: timeouts('Native and SQL queries.'),

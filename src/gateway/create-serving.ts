@@ -12,6 +12,7 @@ import {
 } from '../exchange/druid/jdbc-connections.ts';
 import { createRunningQueries } from '../exchange/druid/running-queries.ts';
 import { createExchange } from '../exchange/exchange.ts';
+import { createSuccession } from '../exchange/forward/succession.ts';
 import { createConcurrency } from '../exchange/limits/concurrency.ts';
 import { watchPressure } from '../exchange/limits/overload.ts';
 import { createRetryBudget } from '../exchange/limits/retry-budget.ts';
@@ -118,6 +119,7 @@ export function createServing(options: ServingOptions): Serving {
     waitQueue,
     concurrency,
     retryBudget,
+    succession: createSuccession({ cluster, abandonedTimeoutMs: upstream.abandonedTimeout }),
     pressure,
     runningQueries: createRunningQueries(),
     jdbcConnections: connections,

@@ -22,15 +22,16 @@ import type { AnswerReceiver } from './answer/receiver.ts';
 import { Relay } from './answer/relay.ts';
 import { Attempts } from './attempts.ts';
 import { Deadline } from './deadline.ts';
-import { AT_NODE, isIn, MAY_BEGIN, mayBecome, nameOf, OVER, State } from './lifecycle.ts';
+import { AT_NODE, isIn, MAY_BEGIN, mayBecome, nameOf, OVER, State, UNSHOWN } from './lifecycle.ts';
 import { publicLocation, redirectTargetOf } from './location-policy.ts';
 import { Permit } from './permit.ts';
 import { QueryTracker } from './query-tracker.ts';
 import type { RequestBody } from './request-body.ts';
 import { RequestWait, type WaitOwner } from './request-wait.ts';
+import type { Follower, Following } from './succession.ts';
 import { TargetChoice } from './target-choice.ts';
 import { totalLimit, upstreamTimeouts } from './time-limits.ts';
-import { afterFailure, afterHead, type NotRelayed } from './verdict.ts';
+import { afterAbandonment, afterFailure, afterHead, afterSuccession, type NotRelayed } from './verdict.ts';
 
 /** What is sent upstream, apart from whom it is sent to. */
 export interface UpstreamRequestTemplate {
@@ -53,7 +54,7 @@ const LARGE_BODY = 256 * 1024;
  * One request on its way to Druid: choose, wait, send, judge, send again or relay. Its states, and which may follow
  * which, are in `lifecycle.ts`; `#become` alone changes them, and gives back what the next state does not hold.
  */
-export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner {
+export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner, Follower {
   readonly #services: ExchangeServices;
   readonly #client: ClientSide;
   readonly #account: Accounting;
@@ -67,6 +68,8 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   #wait: RequestWait | null = null;
   #node: UpstreamNode | null = null;
   #call: UpstreamCall | null = null;
+  /** Of a request to a master of which the client has seen no answer. */
+  #following: Following | null = null;
   /** Of a query. */
   #tracker: QueryTracker | null = null;
   #facts: QueryContext | null = null;
@@ -223,6 +226,19 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#apply(afterFailure({ kind: failure.kind, answered }, this.#attempts));
   }
 
+  onSucceeded(): void {
+    if (this.#call === null || !isIn(this.#state, UNSHOWN)) return;
+    const verdict = afterSuccession(this.#attempts);
+    // Without a repeat left it waits on where it is, as a write does.
+    if (verdict === null || this.#attempts.next(verdict) === 'nowhere') return;
+    this.#become(State.WAITING);
+    this.#waiting().goOn(verdict.error);
+  }
+
+  onAbandoned(): void {
+    if (this.#call !== null && isIn(this.#state, UNSHOWN)) this.#apply(afterAbandonment(this.#attempts));
+  }
+
   onClose(finished: boolean): void {
     try {
       if (!finished) this.#cancelUnheard();
@@ -254,6 +270,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#state = next;
     if (from === State.WAITING) this.#wait?.leave();
     else if (from === State.HOLDING) this.#dropHold();
+    if (!isIn(next, UNSHOWN)) this.#unfollow();
     if (isIn(from, AT_NODE) && !isIn(next, AT_NODE & ~State.SENT)) {
       this.#receiver = null;
       this.#leaveNode();
@@ -268,6 +285,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       () => this.#cancelUnheard(),
       () => this.#deadline?.disarm(),
       () => this.#dropHold(),
+      () => this.#unfollow(),
       () => this.#wait?.leave(),
       () => this.#leaveNode(),
       () => this.#permit.giveBack(),
@@ -328,6 +346,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     const { options, upstreams, runningQueries } = this.#services;
     if (body.length !== 0) this.#client.invite();
     this.#node = node;
+    this.#follow(node);
     if (route.class === 'query') {
       this.#facts ??= queryContextOf(body.content);
       this.#tracker ??= new QueryTracker(runningQueries);
@@ -414,6 +433,17 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     const call = this.#call;
     this.#call = null;
     call?.abort();
+  }
+
+  #follow(node: UpstreamNode): void {
+    this.#unfollow();
+    const { role } = this.#template.route;
+    if (role !== 'broker') this.#following = this.#services.succession.follow(role, node, this);
+  }
+
+  #unfollow(): void {
+    this.#following?.leave();
+    this.#following = null;
   }
 
   #dropHold(): void {

@@ -119,6 +119,13 @@ export class RequestWait implements PendingRequest {
     this.#owner.giveUp({ ...error, retryAfter });
   }
 
+  /** Goes on as soon as there is a target and room: the leader that it was at leads no more. */
+  goOn(error: GatewayError): void {
+    this.#failedIn = null;
+    this.#error = error;
+    this.#goOrPark();
+  }
+
   /** The client has left. */
   leave(): void {
     if (this.#since < 0) return;
@@ -159,9 +166,13 @@ export class RequestWait implements PendingRequest {
     this.#failedIn = failedIn;
     this.#untilMoved = untilMoved;
     this.#error = error;
-    this.#because(null);
     this.#notBefore = now() + pauseMs;
-    if (this.canGo(now())) {
+    this.#goOrPark();
+  }
+
+  #goOrPark(): void {
+    this.#because(null);
+    if (this.canGo(this.#services.now())) {
       this.#owner.go();
       return;
     }

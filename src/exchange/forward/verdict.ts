@@ -1,6 +1,5 @@
 import type { NodeOutcome } from '../../cluster/node.ts';
 import type { Role } from '../../discovery/discovery.ts';
-import type { PlainReason } from '../../errors/catalogue.ts';
 import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import type { RouteClass } from '../../routing/route.ts';
 import type { UpstreamFailure } from '../ports/upstream.ts';
@@ -36,7 +35,7 @@ export type Verdict =
   | { readonly kind: 'relay'; readonly outcome: NodeOutcome }
   | {
       readonly kind: 'again';
-      readonly outcome: NodeOutcome;
+      readonly outcome: NodeOutcome | null;
       readonly counts: boolean;
       readonly onlyElsewhere: boolean;
       readonly overloaded: Overloaded | null;
@@ -54,6 +53,7 @@ const LEADER_INITIALISING = gatewayError('leader_initialising', {
 });
 const LEADER_OVERLOADED = gatewayError('leader_overloaded');
 const BROKER_UNAVAILABLE = gatewayError('broker_unavailable');
+const ABANDONED = 'The node that the request was sent to leads no more, and has not answered.';
 const REDIRECT_UNKNOWN = gatewayError('redirect_unknown');
 
 export type NotRelayed = Exclude<Verdict, { kind: 'relay' }>;
@@ -73,20 +73,44 @@ export function afterFailure(failure: UpstreamFailure, attempt: AttemptContext):
         error: master ? LEADER_UNREACHABLE : NO_BROKER,
       };
     case 'reset': {
-      const error = withFate('upstream_reset', attempt.class);
+      const error = withFate(gatewayError('upstream_reset'), attempt.class);
       if (failure.answered || !mayRepeat(attempt)) return { kind: 'fail', outcome: 'reset', error };
       return { kind: 'again', outcome: 'reset', counts: true, onlyElsewhere: false, overloaded: null, error };
     }
     case 'stale':
-      return { kind: 'fail', outcome: null, error: withFate('upstream_reset', attempt.class) };
+      return { kind: 'fail', outcome: null, error: withFate(gatewayError('upstream_reset'), attempt.class) };
     case 'no_answer':
     case 'stalled':
-      return { kind: 'fail', outcome: null, error: withFate('upstream_timeout', attempt.class) };
+      return {
+        kind: 'fail',
+        outcome: null,
+        error: withFate(gatewayError('upstream_timeout'), attempt.class),
+      };
     case 'malformed':
-      return { kind: 'fail', outcome: 'reset', error: withFate('upstream_malformed', attempt.class) };
+      return {
+        kind: 'fail',
+        outcome: 'reset',
+        error: withFate(gatewayError('upstream_malformed'), attempt.class),
+      };
     case 'unsendable':
       return { kind: 'fail', outcome: null, error: gatewayError('target_malformed') };
   }
+}
+
+/**
+ * Another leader serves while the request is at a former one, of whose answer the client has seen nothing: what changes
+ * nothing goes to the new one. Null for what stays where it is.
+ */
+export function afterSuccession(attempt: AttemptContext): Again | null {
+  if (!mayRepeat(attempt)) return null;
+  const error = LEADER_MOVED;
+  return { kind: 'again', outcome: null, counts: true, onlyElsewhere: false, overloaded: null, error };
+}
+
+/** It has waited long enough for a former leader. That one is not to be told on: it leads no more. */
+export function afterAbandonment(attempt: AttemptContext): Extract<NotRelayed, { kind: 'fail' }> {
+  const error = gatewayError('upstream_timeout', { message: ABANDONED });
+  return { kind: 'fail', outcome: null, error: withFate(error, attempt.class) };
 }
 
 /** Whether a request may be sent once more where a kept connection proved stale: that says nothing of the node. */
@@ -179,8 +203,7 @@ function isDruidBody(contentType: string | null): boolean {
 }
 
 /** Says so where Druid may have executed a request that is not to be executed twice. */
-function withFate(reason: PlainReason, routeClass: RouteClass): GatewayError {
-  const error = gatewayError(reason);
+function withFate(error: GatewayError, routeClass: RouteClass): GatewayError {
   if (REPEATABLE.has(routeClass)) return error;
   return { ...error, message: `${error.message} The request may or may not have been executed.` };
 }

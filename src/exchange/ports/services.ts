@@ -8,6 +8,7 @@ import type { QueryKind } from '../../routing/tiers/query-traits.ts';
 import type { TierSelector } from '../../routing/tiers/tier-selector.ts';
 import type { JdbcConnections } from '../druid/jdbc-connections.ts';
 import type { RunningQueries } from '../druid/running-queries.ts';
+import type { Succession } from '../forward/succession.ts';
 import type { TimeLimitOptions } from '../forward/time-limits.ts';
 import type { Concurrency } from '../limits/concurrency.ts';
 import type { Pressure } from '../limits/overload.ts';
@@ -53,6 +54,7 @@ export interface ExchangeServices {
   readonly waitQueue: WaitQueue;
   readonly concurrency: Concurrency;
   readonly retryBudget: RetryBudget;
+  readonly succession: Succession;
   readonly pressure: Pressure;
   readonly runningQueries: RunningQueries;
   readonly jdbcConnections: JdbcConnections;

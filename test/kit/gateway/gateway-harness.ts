@@ -14,6 +14,7 @@ import { createFrontDoor, type DoorLimits, type FrontDoor } from '../../../src/d
 import { createJdbcConnections } from '../../../src/exchange/druid/jdbc-connections.ts';
 import { createRunningQueries, type RunningQueries } from '../../../src/exchange/druid/running-queries.ts';
 import { createExchange } from '../../../src/exchange/exchange.ts';
+import { createSuccession } from '../../../src/exchange/forward/succession.ts';
 import {
   type Concurrency,
   type ConcurrencyLimits,
@@ -148,6 +149,7 @@ export interface HarnessOptions {
   readonly maxParked?: number;
   readonly maxParkedBytes?: number;
   readonly maxQueued?: number;
+  readonly abandonedTimeoutMs?: number;
   readonly concurrency?: Partial<ConcurrencyLimits>;
   readonly retries?: RetryBudgetOptions;
   /** Parts of the exchange that a test replaces, by ones that throw for instance. */
@@ -239,6 +241,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     waitQueue,
     concurrency,
     retryBudget,
+    succession: createSuccession({ cluster, abandonedTimeoutMs: options.abandonedTimeoutMs ?? 30_000 }),
     pressure,
     runningQueries,
     jdbcConnections: createJdbcConnections(100),

@@ -6,6 +6,7 @@ import { createRunningQueries } from '../../../../src/exchange/druid/running-que
 import type { ResponseCollector } from '../../../../src/exchange/forward/answer/collect.ts';
 import { ProxiedRequest } from '../../../../src/exchange/forward/proxied-request.ts';
 import { RequestBody } from '../../../../src/exchange/forward/request-body.ts';
+import { createSuccession } from '../../../../src/exchange/forward/succession.ts';
 import { type CapacityClaim, createConcurrency } from '../../../../src/exchange/limits/concurrency.ts';
 import { createWaitQueue } from '../../../../src/exchange/limits/wait-queue.ts';
 import { answer } from '../../../../src/exchange/own-answers/answer.ts';
@@ -70,6 +71,8 @@ interface Kind {
   readonly collects: boolean;
   /** For the whole exchange, in milliseconds; 0 is no limit. */
   readonly totalMs: number;
+  /** For an answer of a leader that leads no more; 0 is no limit. */
+  readonly abandonedMs: number;
   readonly budget: boolean;
   readonly room: boolean;
 }
@@ -149,6 +152,7 @@ class World {
         deposit() {},
         withdraw: () => this.#withdraw(),
       } as unknown as ExchangeServices['retryBudget'],
+      succession: createSuccession({ cluster: this.#cluster, abandonedTimeoutMs: kind.abandonedMs }),
       pressure: { high: false, stop() {} },
       runningQueries: this.#running,
       jdbcConnections: createJdbcConnections(10),
@@ -302,6 +306,8 @@ class World {
     return {
       abort() {
         attempt.state = 'over';
+        // Only for another leader is it sent again after that.
+        attempt.cause ??= 'another leads';
       },
     };
   }
@@ -407,6 +413,7 @@ const kinds: fc.Arbitrary<Kind> = fc.record({
   body: fc.boolean(),
   collects: fc.boolean(),
   totalMs: fc.constantFrom(0, 300),
+  abandonedMs: fc.constantFrom(0, 100, 2_000),
   budget: fc.boolean(),
   room: fc.boolean(),
 });

@@ -3,8 +3,10 @@ import { describe, expect, test } from 'vitest';
 import type { Role } from '../../../../src/discovery/discovery.ts';
 import {
   type AttemptContext,
+  afterAbandonment,
   afterFailure,
   afterHead,
+  afterSuccession,
   mayResend,
   type ResponseSummary,
   type Verdict,
@@ -270,6 +272,26 @@ describe('after the head of an answer', () => {
       if (refersToLeader(seen, attempt)) expect(verdict.outcome).toBe('not_leader');
       else expect(verdict.outcome).toBe(isUnavailable(seen) && !druid ? 'unavailable' : 'ok');
     });
+  });
+});
+
+describe('when the leader that a request is at leads no more', () => {
+  test('what changes nothing goes to the next one, within its repeats, and nobody is told on', () => {
+    for (const attempt of ATTEMPTS) {
+      const verdict = afterSuccession(attempt);
+      const again =
+        attempt.replayable && !HAS_EFFECT[attempt.class] && attempt.repeats < MOST_REPEATS[attempt.role];
+      if (again) expect(verdict).toMatchObject({ kind: 'again', outcome: null, counts: true });
+      else expect(verdict).toBeNull();
+    }
+  });
+
+  test('and it has been waited for in vain, its fate is unknown exactly if it may have had an effect', () => {
+    for (const attempt of ATTEMPTS) {
+      const { kind, outcome, error } = afterAbandonment(attempt);
+      expect([kind, outcome, error.status, error.reason]).toEqual(['fail', null, 504, 'upstream_timeout']);
+      expect(error.message.includes(FATE_UNKNOWN)).toBe(HAS_EFFECT[attempt.class]);
+    }
   });
 });
 
