@@ -114,6 +114,12 @@ export const queriesSection = () =>
         "Whether a query is cancelled at its Broker when its client leaves before the answer's end.",
         true,
       ),
+      maxCancels: count(
+        'How many cancels of clients may be under way at once, a quarter of them of one client; beyond that they are refused. They are asked of all Brokers, unless the query is known, and take no room from queries.',
+        64,
+        1,
+        'a whole number from 1',
+      ),
       native: ofQueries('For native queries.'),
       sql: ofQueries('For SQL.'),
       resetIncomplete: flag(

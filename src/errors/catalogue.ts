@@ -113,7 +113,7 @@ export const REASONS = {
     message: 'The gateway or the cluster behind it has more requests under way than it may; try again.',
     retry: 1,
     meaning:
-      'a limit of requests under way was reached, and the queue or the time to wait in it, too; or the event loop is late',
+      'a limit of requests under way was reached, and the queue or the time to wait in it, too; or `queries.maxCancels` cancels are under way; or the event loop is late',
     action: 'find who sends so much; raise `limits` or `workers`, or add Brokers',
   },
   too_many_requests: {
@@ -121,7 +121,8 @@ export const REASONS = {
     message:
       'This client already has as many requests under way as it may; try again when one of them has ended.',
     retry: 1,
-    meaning: 'this client has `limits.concurrency.perClient` requests under way',
+    meaning:
+      'this client has `limits.concurrency.perClient` requests under way, or a quarter of `queries.maxCancels` cancels',
     action: 'have the client send fewer at once, or raise the limit',
   },
   upstream_reset: {
@@ -170,7 +171,8 @@ export const REASONS = {
     status: 400,
     message: 'The target of the request is not valid.',
     retry: 'no',
-    meaning: 'the path has dot segments, encoded slashes, backslashes, parameters or the like',
+    meaning:
+      'the path has dot segments, encoded slashes, backslashes, parameters or the like, or no id of a query that is to be cancelled',
     action: 'mend the path as the message says',
   },
   proxy_destination_unknown: {

@@ -1,6 +1,7 @@
 import { type GatewayError, gatewayError } from '../errors/gateway-error.ts';
+import type { HeaderBlock } from '../http/header-block.ts';
 import { cancelledId } from '../routing/query-context.ts';
-import type { Route } from '../routing/route.ts';
+import type { ForwardRoute, Route } from '../routing/route.ts';
 import { Accounting } from './accounting.ts';
 import { Cancel } from './druid/cancel.ts';
 import { answerFromDruid } from './druid/status-pages.ts';
@@ -22,6 +23,14 @@ export interface Exchange {
   /** Relays a page of the web console, which `sender` asks the leading Coordinator for. */
   relayPage(client: ClientSide, sender: NodeSender): void;
 }
+
+const NO_QUERY = gatewayError('target_malformed', { message: 'No query has such an id.' });
+const OWN_CANCELS = gatewayError('too_many_requests', {
+  message: 'This client already cancels as many queries as it may at once; try again.',
+});
+const ALL_CANCELS = gatewayError('overloaded', {
+  message: 'As many queries are being cancelled as may be at once; try again.',
+});
 
 /** What happens to one request, from its head to its last byte: each yields exactly one record. */
 export function createExchange(services: ExchangeServices): Exchange {
@@ -87,6 +96,18 @@ export function createExchange(services: ExchangeServices): Exchange {
     });
   }
 
+  function cancel(client: ClientSide, route: ForwardRoute, headers: HeaderBlock, onBehalfOf: string): void {
+    const id = cancelledId(route.target);
+    const limit = services.cancelLimits.limitReached(onBehalfOf);
+    if (id === null) refuse(client, NO_QUERY);
+    else if (limit !== null) refuse(client, limit === 'client' ? OWN_CANCELS : ALL_CANCELS);
+    else {
+      retryBudget.deposit(client.head.receivedAt);
+      const begun = account(client, route.role, route.class);
+      new Cancel(services, client, begun, route, headers, id, onBehalfOf).begin();
+    }
+  }
+
   function dispatch(plain: ClientSide, route: Exclude<Route, { kind: 'console' | 'refused' }>): void {
     const { head } = plain;
     const { headers, bodyLength, onBehalfOf, asksView } = forwardedHead(head, {
@@ -95,9 +116,7 @@ export function createExchange(services: ExchangeServices): Exchange {
     const client = asksView ? viewing(plain) : plain;
     if (route.kind === 'forward') {
       if (route.class === 'cancel') {
-        retryBudget.deposit(head.receivedAt);
-        const cancel = account(client, route.role, route.class);
-        new Cancel(services, client, cancel, route, headers, cancelledId(route.target)).begin();
+        cancel(client, route, headers, onBehalfOf);
         return;
       }
       forward(services, client, route.role, {

@@ -50,7 +50,8 @@ export function queryContextOf(body: Buffer): QueryContext {
   }
 }
 
-const CANCEL = /^\/druid\/v2\/(?:sql\/)?([^/?]+)\/?(?:\?|$)/;
+/** Native, SQL, and Dart (`DartSqlResource`). */
+const CANCEL = /^\/druid\/v2\/(?:sql\/(?:dart\/)?)?([^/?]+)\/?(?:\?|$)/;
 
 /** The id in a cancel's target; null where it is none. */
 export function cancelledId(target: string): string | null {

@@ -7,6 +7,7 @@ import type { ResponseCollector } from '../../../../src/exchange/forward/answer/
 import { ProxiedRequest } from '../../../../src/exchange/forward/proxied-request.ts';
 import { RequestBody } from '../../../../src/exchange/forward/request-body.ts';
 import { createSuccession } from '../../../../src/exchange/forward/succession.ts';
+import { createCancelLimits } from '../../../../src/exchange/limits/cancel-limits.ts';
 import { type CapacityClaim, createConcurrency } from '../../../../src/exchange/limits/concurrency.ts';
 import { createWaitQueue } from '../../../../src/exchange/limits/wait-queue.ts';
 import { answer } from '../../../../src/exchange/own-answers/answer.ts';
@@ -152,6 +153,7 @@ class World {
         deposit() {},
         withdraw: () => this.#withdraw(),
       } as unknown as ExchangeServices['retryBudget'],
+      cancelLimits: createCancelLimits(1),
       succession: createSuccession({ cluster: this.#cluster, abandonedTimeoutMs: kind.abandonedMs }),
       pressure: { high: false, stop() {} },
       runningQueries: this.#running,
