@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Cluster } from '../cluster/cluster.ts';
 import { parseDuration } from '../config/units.ts';
+import { parseNodeAddress } from '../net/origin.ts';
 
 type Action = 'cordon' | 'drain' | 'return';
 type ActionRequest = FastifyRequest<{
@@ -34,7 +35,8 @@ async function act(
   cluster: Cluster,
   refresh: () => Promise<boolean>,
 ): Promise<FastifyReply> {
-  const { node: name, action } = request.params;
+  const { action, node } = request.params;
+  const name = parseNodeAddress(node) ?? node;
   // A page in an operator's browser can send such a request here, but not without this header.
   if (request.headers.origin !== undefined) {
     return reply.code(403).send({ error: 'not from a browser' });

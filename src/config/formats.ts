@@ -1,6 +1,7 @@
 import { isIP, isIPv6 } from 'node:net';
 import { parseConnectString, pathProblem } from '../net/connect-string.ts';
 import { isHost } from '../net/host-port.ts';
+import { parseOrigin } from '../net/origin.ts';
 
 /** Checks behind the `format` keywords of the schema. */
 export const FORMATS = {
@@ -38,7 +39,5 @@ function isConnectString(text: string): boolean {
 }
 
 function isNodeUrl(text: string): boolean {
-  if (!/^https?:\/\/[^\s/@?#\\]+\/?$/i.test(text) || !URL.canParse(text)) return false;
-  const { hostname, port } = new URL(text);
-  return hostname !== '' && port !== '0';
+  return /^https?:\/\/[^\s/@?#\\]+\/?$/i.test(text) && parseOrigin(text) !== null;
 }

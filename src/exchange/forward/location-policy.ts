@@ -1,7 +1,7 @@
 import { splitLocation } from '../own-answers/redirect.ts';
 import type { RedirectTarget } from './verdict.ts';
 
-/** Whether an origin, in lower case, is a node of the cluster. */
+/** Whether an origin, as `parseOrigin` spells it, is a node of the cluster. */
 export type IsNode = (origin: string) => boolean;
 
 /** Where a `Location` points; null for one that has no origin, and so stays within the gateway. */

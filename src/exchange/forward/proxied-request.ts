@@ -483,7 +483,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   }
 
   #isNode(origin: string): boolean {
-    return origin === this.#node?.origin.toLowerCase() || this.#services.cluster.view.nodes.has(origin);
+    return origin === this.#node?.origin || this.#services.cluster.view.nodes.has(origin);
   }
 }
 

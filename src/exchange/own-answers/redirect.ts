@@ -1,3 +1,4 @@
+import { parseOrigin } from '../../net/origin.ts';
 import type { Accounting } from '../accounting.ts';
 import type { ClientSide } from '../ports/client.ts';
 import { answer } from './answer.ts';
@@ -15,12 +16,16 @@ export function redirect(client: ClientSide, account: Accounting, origin: string
   });
 }
 
-/** A `Location` of Druid's, split into origin and the rest; null when it has no http(s) origin. */
+/**
+ * A `Location` of Druid's, split into origin, as nodes are known by if it can be one, and the rest; null when it has no
+ * http(s) origin.
+ */
 export function splitLocation(location: string): { readonly origin: string; readonly target: string } | null {
   const match = /^(https?:)?\/\/([^/?#\\]*)(.*)$/is.exec(location.trim());
   if (match === null) return null;
   const authority = (match[2] ?? '').replace(/^.*@/, '').toLowerCase();
   const scheme = (match[1] ?? '').toLowerCase();
   const rest = match[3] ?? '';
-  return { origin: `${scheme}//${authority}`, target: rest.startsWith('/') ? rest : `/${rest}` };
+  const origin = `${scheme}//${authority}`;
+  return { origin: parseOrigin(origin) ?? origin, target: rest.startsWith('/') ? rest : `/${rest}` };
 }

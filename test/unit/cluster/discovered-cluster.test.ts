@@ -278,6 +278,25 @@ describe('without ZooKeeper', () => {
     await view(serving('coordinator', B));
   });
 
+  test.each([
+    ['http://[::1]:8081', '"http://[0:0:0:0:0:0:0:1]:8081"'],
+    ['http://10.0.0.1:80', 'http://[::ffff:10.0.0.1]'],
+    ['http://druid-1.example:8081', 'HTTP://Druid-1.Example.:8081/'],
+  ])('static, %s serves though it calls itself %s', async (origin, names) => {
+    begin('static');
+    probes.master('coordinator', origin, OK, names);
+    discovery.announce('coordinator', origin);
+    await view(serving('coordinator', origin));
+  });
+
+  test('static, a node that names another one does not serve', async () => {
+    begin('static');
+    probes.master('coordinator', A, OK, 'http://[::ffff:10.0.0.2]:8081');
+    discovery.announce('coordinator', A);
+    await rounds(6);
+    expect(cluster.view.leaders.coordinator.state).toBe('none');
+  });
+
   describe('where `leader` wants credentials', () => {
     const untold = (origin: string, isLeader: ProbeAnswer): void => {
       probes.master('coordinator', origin, isLeader);

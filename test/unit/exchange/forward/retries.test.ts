@@ -268,6 +268,24 @@ test('a redirect to a place unknown is a 502 without Location', async () => {
   }
 });
 
+test('a redirect names a node in any spelling of its address, and no client sees one', async () => {
+  const { cluster } = gateway;
+  cluster.node(two.origin);
+  for (const host of ['[::ffff:127.0.0.1]', '[0:0:0:0:0:FFFF:7f00:1]', '127.0.0.1.']) {
+    cluster.lead('overlord', one.origin);
+    one.script = (request, socket) =>
+      socket.write(moved(`HTTP://${host}:${two.port}${request.target.slice(0, 4)}/elsewhere`));
+    cluster.onReport = (_, outcome) => {
+      if (outcome === 'not_leader') cluster.lead('overlord', two.origin);
+    };
+    expect((await post('/druid/indexer/v1/task', 'task')).body.toString()).toBe('"two"');
+    one.script = (_, socket) =>
+      socket.write(plain('201 Created', [`Location: http://${host}:${one.port}/druid/x`], ''));
+    cluster.lead('overlord', one.origin);
+    expect((await post('/druid/indexer/v1/task')).header('location')).toBe('/druid/x');
+  }
+});
+
 test("a node's redirect within itself keeps only the path", async () => {
   gateway.cluster.lead('coordinator', one.origin);
   one.script = (_, socket) =>
