@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Cluster } from '../cluster/cluster.ts';
 import { parseDuration } from '../config/units.ts';
+import { parseNodeAddress } from '../net/origin.ts';
 import { createGuard, type Guard } from './guard.ts';
 
 type Action = 'cordon' | 'drain' | 'return';
@@ -36,7 +37,8 @@ async function act(
   cluster: Cluster,
   refresh: () => Promise<boolean>,
 ): Promise<FastifyReply> {
-  const { node: name, action } = request.params;
+  const { node, action } = request.params;
+  const name = parseNodeAddress(node) ?? node;
   if (!ACTIONS.includes(action)) {
     return reply.code(404).send({ error: `no such action: ${ACTIONS.join(', ')}` });
   }

@@ -33,6 +33,8 @@ const RIVAL_INTERVAL_MS = 10_000;
 /** A thawed former leader says that it leads for up to 3 s after a swap; that is no conflict yet. */
 const SWAP_GRACE_MS = 3_000;
 const CONFLICT_REPEAT_MS = 60_000;
+/** A leader that refuses requests is asked this often, at the most, whether it serves. */
+const DOUBT_INTERVAL_MS = 250;
 const NO_RIVALS: readonly string[] = [];
 
 /** The cluster as discovery names it and probes find it; see `Cluster`. */
@@ -50,6 +52,7 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
   readonly #masters: Record<MasterRole, Masters>;
   readonly #brokers;
   readonly #conflictsAt = new Map<string, number>();
+  readonly #doubtedAt = new Map<MasterRole, number>();
   readonly #rivals: Record<MasterRole, readonly string[]> = { coordinator: NO_RIVALS, overlord: NO_RIVALS };
   readonly #onDiscovery = (): void => this.#follow();
   #clock = 0;
@@ -124,11 +127,23 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
     for (const role of MASTER_ROLES) {
       const before = this.#leaderships[role];
       if (before.view.node !== node) continue;
+      if (outcome === 'unavailable' && before.view.state === 'serving') {
+        this.#doubt(role, node);
+        continue;
+      }
       const reason =
         outcome === 'connect_failed' || outcome === 'reset' ? 'leader_unreachable' : 'leader_initialising';
       this.#settle(role, distrust(before, reason, this.#now(), this.#stamp));
       this.#masters[role].hurry(node);
     }
+  }
+
+  /** A serving leader that refuses a request may only have too much to do: it serves until its `isLeader` says no. */
+  #doubt(role: MasterRole, node: UpstreamNode): void {
+    const now = this.#now();
+    if (now - (this.#doubtedAt.get(role) ?? Number.NEGATIVE_INFINITY) < DOUBT_INTERVAL_MS) return;
+    this.#doubtedAt.set(role, now);
+    this.#masters[role].hurry(node);
   }
 
   cordon(hostAndPort: string, cordoned: boolean): void {

@@ -54,6 +54,11 @@ export const upstreamSection = () =>
         0,
         'is no limit',
       ),
+      abandonedTimeout: durationOrZero(
+        'How long a request is still waited for at a master after another one has begun to lead, unless it can be sent to that one: reads are. A write then gets a 504 that calls its fate unknown.',
+        30_000,
+        'waits as usual',
+      ),
       byClass: section(
         {
           query: timeouts('Native and SQL queries.'),
@@ -112,6 +117,12 @@ export const queriesSection = () =>
       cancelOnDisconnect: flag(
         "Whether a query is cancelled at its Broker when its client leaves before the answer's end.",
         true,
+      ),
+      maxCancels: count(
+        'How many cancels of clients may be under way at once, a quarter of them of one client; beyond that they are refused. They are asked of all Brokers, unless the query is known, and take no room from queries.',
+        64,
+        1,
+        'a whole number from 1',
       ),
       native: ofQueries('For native queries.'),
       sql: ofQueries('For SQL.'),

@@ -53,6 +53,15 @@ export const REASONS = {
     meaning: 'the elected node did not begin to serve within the wait',
     action: 'look at the log of the elected node; raise `parking.maxWait` if it starts slowly',
   },
+  leader_overloaded: {
+    status: 503,
+    message: 'The leader of this role has more requests than it takes at once; try again.',
+    retry: 1,
+    meaning:
+      "the leader says that it leads, and answered 502, 503 or 504 without an error of Druid's for as long as the request may wait, or until the retry budget was spent",
+    action:
+      'find who asks it so much; raise what it takes at once ([Overloaded leaders](operations.md#overloaded-leaders)); see `retries`',
+  },
   leader_unreachable: {
     status: 503,
     message: 'The leader of this role cannot be reached at the moment; try again.',
@@ -108,7 +117,7 @@ export const REASONS = {
     message: 'The gateway or the cluster behind it has more requests under way than it may; try again.',
     retry: 1,
     meaning:
-      'a limit of requests under way was reached, and the queue or the time to wait in it, too; or the event loop is late',
+      'a limit of requests under way was reached, and the queue or the time to wait in it, too; or `queries.maxCancels` cancels are under way; or the event loop is late',
     action: 'find who sends so much; raise `limits` or `workers`, or add Brokers',
   },
   too_many_requests: {
@@ -116,7 +125,8 @@ export const REASONS = {
     message:
       'This client already has as many requests under way as it may; try again when one of them has ended.',
     retry: 1,
-    meaning: 'this client has `limits.concurrency.perClient` requests under way',
+    meaning:
+      'this client has `limits.concurrency.perClient` requests under way, or a quarter of `queries.maxCancels` cancels',
     action: 'have the client send fewer at once, or raise the limit',
   },
   upstream_reset: {
@@ -168,7 +178,7 @@ export const REASONS = {
     message: 'The target of the request is not valid.',
     retry: 'no',
     meaning:
-      'the path has dot segments, backslashes, parameters or the like, or encoded separators outside of names',
+      'the path has dot segments, backslashes, parameters or the like, or encoded separators outside of names, or no id of a query that is to be cancelled',
     action: 'mend the path as the message says',
   },
   proxy_destination_unknown: {

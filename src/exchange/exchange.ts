@@ -1,6 +1,7 @@
 import { type GatewayError, gatewayError } from '../errors/gateway-error.ts';
+import type { HeaderBlock } from '../http/header-block.ts';
 import { cancelledId } from '../routing/query-context.ts';
-import type { Route } from '../routing/route.ts';
+import type { ForwardRoute, Route } from '../routing/route.ts';
 import { Accounting } from './accounting.ts';
 import { type ClientOrigin, clientOrigin } from './client-origin.ts';
 import { isPreflight } from './cors.ts';
@@ -27,6 +28,13 @@ export interface Exchange {
   relayPage(client: ClientSide, sender: NodeSender): void;
 }
 
+const NO_QUERY = gatewayError('target_malformed', { message: 'No query has such an id.' });
+const OWN_CANCELS = gatewayError('too_many_requests', {
+  message: 'This client already cancels as many queries as it may at once; try again.',
+});
+const ALL_CANCELS = gatewayError('overloaded', {
+  message: 'As many queries are being cancelled as may be at once; try again.',
+});
 /** Bodies of requests for pages of the console may have so many bytes. */
 const MOST_PAGE_BODY = 64 * 1024;
 
@@ -116,6 +124,18 @@ export function createExchange(services: ExchangeServices): Exchange {
     });
   }
 
+  function cancel(client: ClientSide, route: ForwardRoute, headers: HeaderBlock, origin: ClientOrigin): void {
+    const id = cancelledId(route.target);
+    const limit = services.cancelLimits.limitReached(origin.address);
+    if (id === null) refuse(client, origin, NO_QUERY);
+    else if (limit !== null) refuse(client, origin, limit === 'client' ? OWN_CANCELS : ALL_CANCELS);
+    else {
+      retryBudget.deposit(client.head.receivedAt);
+      const begun = account(client, origin, route.role, route.class);
+      new Cancel(services, client, begun, route, headers, id, origin.address).begin();
+    }
+  }
+
   function dispatch(
     plain: ClientSide,
     origin: ClientOrigin,
@@ -127,9 +147,7 @@ export function createExchange(services: ExchangeServices): Exchange {
     const client = viewing(plain, origin);
     if (route.kind === 'forward') {
       if (route.class === 'cancel') {
-        retryBudget.deposit(head.receivedAt);
-        const cancel = account(client, origin, route.role, route.class);
-        new Cancel(services, client, cancel, route, headers, cancelledId(route.target)).begin();
+        cancel(client, route, headers, origin);
         return;
       }
       forward(services, client, origin, route.role, {

@@ -13,6 +13,8 @@ import {
 } from '../exchange/druid/jdbc-connections.ts';
 import { createRunningQueries } from '../exchange/druid/running-queries.ts';
 import { createExchange } from '../exchange/exchange.ts';
+import { createSuccession } from '../exchange/forward/succession.ts';
+import { createCancelLimits } from '../exchange/limits/cancel-limits.ts';
 import { createConcurrency } from '../exchange/limits/concurrency.ts';
 import { watchPressure } from '../exchange/limits/overload.ts';
 import { createRetryBudget } from '../exchange/limits/retry-budget.ts';
@@ -118,7 +120,9 @@ export function createServing(options: ServingOptions): Serving {
     upstreams,
     waitQueue,
     concurrency,
+    cancelLimits: createCancelLimits(config.queries.maxCancels),
     retryBudget,
+    succession: createSuccession({ cluster, abandonedTimeoutMs: upstream.abandonedTimeout }),
     pressure,
     runningQueries: createRunningQueries(),
     jdbcConnections: connections,

@@ -77,6 +77,7 @@ export function toldId(value: string | null): string | null {
   return value !== null && UNHARMED.test(value) && isQueryId(value) ? value : null;
 }
 
+/** Native, SQL, and Dart (`DartSqlResource`). */
 const CANCEL = /^\/druid\/v2\/(?:sql\/(?:dart\/)?)?([^/?]+)\/?(?:\?|$)/;
 
 /** The id in a cancel's target; null where it is none. */

@@ -66,7 +66,7 @@ export class Call implements UpstreamCall, BodySink {
     this.#request = request;
     this.#handler = handler;
     this.#errors = errors;
-    node.begin();
+    if (!request.uncounted) node.begin();
   }
 
   /** Its connection is for it alone: those of many writes would pile up otherwise. */
@@ -290,7 +290,7 @@ export class Call implements UpstreamCall, BodySink {
 
   #finish(): void {
     this.#over = true;
-    this.#node.end();
+    if (!this.#request.uncounted) this.#node.end();
     this.#stream?.stop();
   }
 

@@ -1,5 +1,6 @@
 import type { MasterRole } from '../../discovery/discovery.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
+import { parseOrigin } from '../../net/origin.ts';
 import { createPoller, type Poller } from '../../time/poller.ts';
 import type { UpstreamNode } from '../node.ts';
 import type { Probe, ProbeAnswer } from '../probe.ts';
@@ -96,8 +97,7 @@ function namesOf(answer: ProbeAnswer, origin: string): boolean | 'untold' {
   return answer.status === 200 && names(answer.body, origin);
 }
 
-/** The `leader` answer is a bare URL, with or without quotes. */
+/** The `leader` answer is a bare URL, with or without quotes, in the spelling of Java. */
 function names(body: string, origin: string): boolean {
-  const named = body.trim().replace(/^"|"$/g, '').replace(/\/$/, '');
-  return named.toLowerCase() === origin.toLowerCase();
+  return parseOrigin(body.trim().replace(/^"|"$/g, '')) === origin;
 }

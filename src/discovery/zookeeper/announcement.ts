@@ -36,7 +36,8 @@ export function parseAnnouncement(role: Role, data: Buffer): ParsedAnnouncement 
   const address = addressOf(node);
   if (address === null) return fault('has no port that is open');
   const hostAndPort = `${bracketed(host)}:${address.port}`;
-  const origin = parseOrigin(`${address.scheme}://${hostAndPort}`);
+  // Neither an address nor a name to Java, which is to resolve it.
+  const origin = /^[\d.]+\.$/.test(host) ? null : parseOrigin(`${address.scheme}://${hostAndPort}`);
   if (origin === null) return fault('has no valid druidNode.host');
   const labels = labelsOf(node.labels);
   return {

@@ -8,6 +8,7 @@ import type { AnswerHead } from '../../http/response-head.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
 import type { Accounting } from '../accounting.ts';
 import { failRequest } from '../internal-error.ts';
+import type { CancelLimits } from '../limits/cancel-limits.ts';
 import { answerError } from '../own-answers/answer.ts';
 import type { ClientEvents, ClientSide } from '../ports/client.ts';
 import type { ExchangeServices } from '../ports/services.ts';
@@ -42,7 +43,8 @@ export function mergeCancels(answers: readonly (CancelAnswer | null)[]): CancelA
 
 /**
  * `DELETE /druid/v2/{id}` and `/druid/v2/sql/{id}`: asked of the Broker that is known to run the query, and of all
- * others too unless that one says 202. The Router asks all and hands on whichever answer it likes.
+ * others too unless that one says 202. The Router asks all and hands on whichever answer it likes. What it asks takes no
+ * room from queries: it has limits of its own.
  */
 export class Cancel implements ClientEvents, CollectorEvents {
   readonly #client: ClientSide;
@@ -53,6 +55,11 @@ export class Cancel implements ClientEvents, CollectorEvents {
   readonly #known: readonly UpstreamNode[];
   readonly #others: UpstreamNode[];
   readonly #errors: InternalErrors;
+  readonly #limits: CancelLimits;
+  /** Whose cancel it is, for the limits: an address. */
+  readonly #onBehalfOf: string;
+  /** It counts against the limits. */
+  #counts = false;
   readonly #showsNode: boolean;
   #timer: NodeJS.Timeout | null = null;
   #outstanding = 0;
@@ -64,7 +71,8 @@ export class Cancel implements ClientEvents, CollectorEvents {
     account: Accounting,
     route: ForwardRoute,
     headers: HeaderBlock,
-    id: string | null,
+    id: string,
+    onBehalfOf: string,
   ) {
     this.#client = client;
     this.#account = account;
@@ -73,10 +81,20 @@ export class Cancel implements ClientEvents, CollectorEvents {
     this.#send = (node, handler) =>
       exchange.upstreams.send(
         node,
-        { method: 'DELETE', target: route.target, headers, body: null, bodyLength: 0, fresh: true },
+        {
+          method: 'DELETE',
+          target: route.target,
+          headers,
+          body: null,
+          bodyLength: 0,
+          fresh: true,
+          uncounted: true,
+        },
         handler,
       );
-    const known = id === null ? [] : exchange.runningQueries.nodesOf(id);
+    this.#limits = exchange.cancelLimits;
+    this.#onBehalfOf = onBehalfOf;
+    const known = exchange.runningQueries.nodesOf(id);
     const { services } = exchange.options;
     const all = exchange.cluster.view.brokers.filter(({ service }) => services.has(service));
     this.#others = all.map(({ node }) => node).filter((node) => !known.includes(node));
@@ -84,7 +102,10 @@ export class Cancel implements ClientEvents, CollectorEvents {
     client.listen(this);
   }
 
+  /** Takes its place within the limits, where there must be one. */
   begin(): void {
+    this.#limits.enter(this.#onBehalfOf);
+    this.#counts = true;
     this.#contain(() => {
       this.#timer = setTimeout(() => this.#contain(() => this.#giveUp()), PATIENCE_MS);
       if (this.#known.length > 0) this.#ask(this.#known);
@@ -95,7 +116,7 @@ export class Cancel implements ClientEvents, CollectorEvents {
   /** Nobody is asked any further. */
   onInternalError(error: unknown): void {
     this.#answered = true;
-    this.#disarm();
+    this.#finish();
     for (const call of this.#calls.splice(0)) {
       contain(
         () => call.abort(),
@@ -109,8 +130,11 @@ export class Cancel implements ClientEvents, CollectorEvents {
     contain(step, (error) => this.onInternalError(error));
   }
 
-  #disarm(): void {
+  /** Nobody is asked, or is still to answer, any more; again, does nothing. */
+  #finish(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#counts) this.#limits.leave(this.#onBehalfOf);
+    this.#counts = false;
   }
 
   /** What has been asked goes on: a client that leaves still wants its query ended. */
@@ -122,7 +146,10 @@ export class Cancel implements ClientEvents, CollectorEvents {
   #askOthers(): void {
     const others = this.#others.splice(0);
     if (others.length > 0) this.#ask(others);
-    else this.#conclude();
+    else {
+      this.#finish();
+      this.#conclude();
+    }
   }
 
   #ask(nodes: readonly UpstreamNode[]): void {
@@ -142,7 +169,7 @@ export class Cancel implements ClientEvents, CollectorEvents {
     // A native cancel is a 202 of everybody, so that the others are asked to the end all the same.
     if (collected?.status === 202) this.#conclude();
     else if (this.#outstanding === 0) this.#askOthers();
-    if (this.#outstanding === 0) this.#disarm();
+    if (this.#outstanding === 0) this.#finish();
   }
 
   #conclude(): void {
@@ -162,6 +189,7 @@ export class Cancel implements ClientEvents, CollectorEvents {
   }
 
   #giveUp(): void {
+    this.#finish();
     this.#conclude();
     for (const call of this.#calls) call.abort();
   }

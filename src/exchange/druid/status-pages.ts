@@ -98,6 +98,9 @@ class PageCollector implements ResponseCollector {
   }
 
   accepts({ status, contentEncoding }: AnswerHead): boolean {
+    // Of one before, from a leader that leads no more, nothing is kept.
+    this.#chunks.length = 0;
+    this.#length = 0;
     return status === 200 && contentEncoding === null;
   }
 

@@ -48,7 +48,8 @@ export class Attempts implements AttemptContext {
     if (verdict.counts) {
       const { retryBudget, now } = this.#services;
       if (!retryBudget.withdraw(now())) return 'nowhere';
-      this.#repeats++;
+      // An overloaded leader is asked again for as long as there is time, with pauses.
+      if (verdict.overloaded === null) this.#repeats++;
     }
     return verdict.onlyElsewhere ? 'another' : 'anywhere';
   }

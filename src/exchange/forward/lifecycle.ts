@@ -33,6 +33,8 @@ const { NEW, READING, WAITING, SENT, HOLDING, COLLECTING, RELAYING, ANSWERED, CL
 export const MAY_BEGIN = NEW | READING | WAITING;
 /** A node works on it. */
 export const AT_NODE = SENT | HOLDING | COLLECTING | RELAYING;
+/** A node works on it, and the client has seen nothing of that. */
+export const UNSHOWN = SENT | HOLDING | COLLECTING;
 /** Nothing that happens changes it any more. */
 export const OVER = ANSWERED | CLOSED;
 

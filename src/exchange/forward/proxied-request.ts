@@ -2,8 +2,9 @@ import type { NodeOutcome, UpstreamNode } from '../../cluster/node.ts';
 import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import { contain } from '../../faults/internal-errors.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
-import type { HeaderBlock } from '../../http/header-block.ts';
+import { type HeaderBlock, headerValue } from '../../http/header-block.ts';
 import type { AnswerHead } from '../../http/response-head.ts';
+import { retryAfterMs } from '../../http/retry-after.ts';
 import {
   NO_CONTEXT,
   type QueryContext,
@@ -27,15 +28,16 @@ import type { AnswerReceiver } from './answer/receiver.ts';
 import { Relay } from './answer/relay.ts';
 import { Attempts } from './attempts.ts';
 import { Deadline } from './deadline.ts';
-import { AT_NODE, isIn, MAY_BEGIN, mayBecome, nameOf, OVER, State } from './lifecycle.ts';
+import { AT_NODE, isIn, MAY_BEGIN, mayBecome, nameOf, OVER, State, UNSHOWN } from './lifecycle.ts';
 import { publicLocation, redirectTargetOf } from './location-policy.ts';
 import { Permit } from './permit.ts';
 import { QueryTracker } from './query-tracker.ts';
 import type { RequestBody } from './request-body.ts';
 import { RequestWait, type WaitOwner } from './request-wait.ts';
+import type { Follower, Following } from './succession.ts';
 import { TargetChoice } from './target-choice.ts';
 import { totalLimit, upstreamTimeouts } from './time-limits.ts';
-import { afterFailure, afterHead, type NotRelayed } from './verdict.ts';
+import { afterAbandonment, afterFailure, afterHead, afterSuccession, type NotRelayed } from './verdict.ts';
 
 /** What is sent upstream, apart from whom it is sent to. */
 export interface UpstreamRequestTemplate {
@@ -60,7 +62,7 @@ const MOST_INTERIMS = 8;
  * One request on its way to Druid: choose, wait, send, judge, send again or relay. Its states, and which may follow
  * which, are in `lifecycle.ts`; `#become` alone changes them, and gives back what the next state does not hold.
  */
-export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner {
+export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner, Follower {
   readonly #services: ExchangeServices;
   readonly #client: ClientSide;
   readonly #account: Accounting;
@@ -74,6 +76,8 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   #wait: RequestWait | null = null;
   #node: UpstreamNode | null = null;
   #call: UpstreamCall | null = null;
+  /** Of a request to a master of which the client has seen no answer. */
+  #following: Following | null = null;
   /** Of a query. */
   #tracker: QueryTracker | null = null;
   #facts: QueryContext | null = null;
@@ -181,6 +185,8 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       contentType,
       location:
         location === null ? null : redirectTargetOf(location, route.target, (origin) => this.#isNode(origin)),
+      retryAfterMs: status < 502 ? null : retryAfterMs(headerValue(head.kept, 'retry-after'), Date.now()),
+      fromServingLeader: status >= 502 && this.#isAtServingLeader(),
     };
     const verdict = afterHead(seen, this.#attempts);
     if (verdict.kind !== 'relay') {
@@ -236,6 +242,19 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#apply(afterFailure({ kind: failure.kind, answered }, this.#attempts));
   }
 
+  onSucceeded(): void {
+    if (this.#call === null || !isIn(this.#state, UNSHOWN)) return;
+    const verdict = afterSuccession(this.#attempts);
+    // Without a repeat left it waits on where it is, as a write does.
+    if (verdict === null || this.#attempts.next(verdict) === 'nowhere') return;
+    this.#become(State.WAITING);
+    this.#waiting().goOn(verdict.error);
+  }
+
+  onAbandoned(): void {
+    if (this.#call !== null && isIn(this.#state, UNSHOWN)) this.#apply(afterAbandonment(this.#attempts));
+  }
+
   onClose(finished: boolean): void {
     try {
       if (!finished) this.#cancelUnheard();
@@ -267,6 +286,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#state = next;
     if (from === State.WAITING) this.#wait?.leave();
     else if (from === State.HOLDING) this.#dropHold();
+    if (!isIn(next, UNSHOWN)) this.#unfollow();
     if (isIn(from, AT_NODE) && !isIn(next, AT_NODE & ~State.SENT)) {
       this.#receiver = null;
       this.#leaveNode();
@@ -281,6 +301,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       () => this.#cancelUnheard(),
       () => this.#deadline?.disarm(),
       () => this.#dropHold(),
+      () => this.#unfollow(),
       () => this.#wait?.leave(),
       () => this.#leaveNode(),
       () => this.#permit.giveBack(),
@@ -341,6 +362,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     const { options, upstreams, runningQueries } = this.#services;
     if (body.length !== 0) this.#client.invite();
     this.#node = node;
+    this.#follow(node);
     if (route.class === 'query') {
       this.#facts ??= queryContextOf(body.content);
       this.#tracker ??= new QueryTracker(runningQueries, queryKindOf(route) ?? 'native');
@@ -402,7 +424,9 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     }
     this.#choice.forgetFailedBut(this.#node);
     this.#become(State.WAITING);
-    this.#waiting().waitAfter(view, verdict.error, verdict.outcome === 'not_leader');
+    const { error, outcome, overloaded } = verdict;
+    if (overloaded !== null) this.#waiting().backOff(view, error, overloaded.retryAfterMs);
+    else this.#waiting().waitAfter(view, error, outcome === 'not_leader');
   }
 
   #sendsElsewhere(): boolean {
@@ -425,6 +449,17 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     const call = this.#call;
     this.#call = null;
     call?.abort();
+  }
+
+  #follow(node: UpstreamNode): void {
+    this.#unfollow();
+    const { role } = this.#template.route;
+    if (role !== 'broker') this.#following = this.#services.succession.follow(role, node, this);
+  }
+
+  #unfollow(): void {
+    this.#following?.leave();
+    this.#following = null;
   }
 
   #dropHold(): void {
@@ -459,8 +494,15 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   readonly #publicLocation = (location: string): string =>
     publicLocation(location, (origin) => this.#isNode(origin));
 
+  #isAtServingLeader(): boolean {
+    const { role } = this.#template.route;
+    if (role === 'broker') return false;
+    const leader = this.#services.cluster.view.leaders[role];
+    return leader.state === 'serving' && leader.node === this.#node;
+  }
+
   #isNode(origin: string): boolean {
-    return origin === this.#node?.origin.toLowerCase() || this.#services.cluster.view.nodes.has(origin);
+    return origin === this.#node?.origin || this.#services.cluster.view.nodes.has(origin);
   }
 }
 

@@ -82,6 +82,7 @@ export class QueryTracker {
         body: null,
         bodyLength: 0,
         fresh: true,
+        uncounted: true,
         responseTimeoutMs: CANCEL_PATIENCE_MS,
       },
       cancel,

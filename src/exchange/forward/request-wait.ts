@@ -9,6 +9,9 @@ import type { ExchangeServices } from '../ports/services.ts';
 /** A pause before a node that failed is asked again, unless the cluster's view changes first. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 250;
+/** The same before an overloaded leader is asked again, which no view changes but one with another leader. */
+const FIRST_BACKOFF_MS = 100;
+const LONGEST_BACKOFF_MS = 1_000;
 
 /** The answer to a request that may not even wait. */
 const REFUSALS: Readonly<Record<Exclude<WaitRefusal, 'closed'>, ReasonsOf<'parking_full' | 'overloaded'>>> = {
@@ -56,9 +59,11 @@ export class RequestWait implements PendingRequest {
   #since = -1;
   #waitedMs = 0;
   #pauses = 0;
+  #backoffs = 0;
   #notBefore = 0;
   #failedIn: ClusterView | null = null;
-  #redirected = false;
+  /** Only another leader, or the same one elected anew, ends the pause. */
+  #untilMoved = false;
   #reason: UnavailableReason | null = null;
   /** Since when it waits for nothing but room. */
   #needsCapacitySince = -1;
@@ -93,18 +98,32 @@ export class RequestWait implements PendingRequest {
    * story, since one that redirects to itself for a moment says all the while that it leads.
    */
   waitAfter(failedIn: ClusterView, error: GatewayError, redirected: boolean): void {
-    const { now } = this.#services;
-    this.#failedIn = failedIn;
-    this.#redirected = redirected;
-    this.#error = error;
-    this.#because(null);
-    this.#notBefore = now() + Math.min(FIRST_PAUSE_MS * 2 ** this.#pauses, LONGEST_PAUSE_MS);
+    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** this.#pauses, LONGEST_PAUSE_MS);
     this.#pauses++;
-    if (this.canGo(now())) {
-      this.#owner.go();
+    this.#pause(failedIn, error, redirected, pauseMs);
+  }
+
+  /**
+   * Waits after a leader that serves has refused the request, since it has too much to do: for as long as it said, or
+   * for a pause that grows with every time, unless another one leads. A pause that is longer than there is time ends
+   * the request now.
+   */
+  backOff(failedIn: ClusterView, error: GatewayError, retryAfterMs: number | null): void {
+    const pauseMs = retryAfterMs ?? Math.min(FIRST_BACKOFF_MS * 2 ** this.#backoffs, LONGEST_BACKOFF_MS);
+    this.#backoffs++;
+    if (pauseMs < this.#left()) {
+      this.#pause(failedIn, error, true, pauseMs);
       return;
     }
-    this.#park();
+    const retryAfter = Math.max(1, Math.ceil(pauseMs / 1_000));
+    this.#owner.giveUp({ ...error, retryAfter });
+  }
+
+  /** Goes on as soon as there is a target and room: the leader that it was at leads no more. */
+  goOn(error: GatewayError): void {
+    this.#failedIn = null;
+    this.#error = error;
+    this.#goOrPark();
   }
 
   /** The client has left. */
@@ -140,6 +159,24 @@ export class RequestWait implements PendingRequest {
   onInternalError(error: unknown): void {
     this.#count();
     this.#owner.onInternalError(error);
+  }
+
+  #pause(failedIn: ClusterView, error: GatewayError, untilMoved: boolean, pauseMs: number): void {
+    const { now } = this.#services;
+    this.#failedIn = failedIn;
+    this.#untilMoved = untilMoved;
+    this.#error = error;
+    this.#notBefore = now() + pauseMs;
+    this.#goOrPark();
+  }
+
+  #goOrPark(): void {
+    this.#because(null);
+    if (this.canGo(this.#services.now())) {
+      this.#owner.go();
+      return;
+    }
+    this.#park();
   }
 
   #park(): void {
@@ -184,7 +221,7 @@ export class RequestWait implements PendingRequest {
     if (this.role === 'broker') return view.version !== this.#failedIn.version;
     const [before, after] = [this.#failedIn.leaders[this.role], view.leaders[this.role]];
     if (isAnother(after, before)) return true;
-    return !this.#redirected && (after.since !== before.since || after.state !== before.state);
+    return !this.#untilMoved && (after.since !== before.since || after.state !== before.state);
   }
 }
 

@@ -1,6 +1,5 @@
 import type { NodeOutcome } from '../../cluster/node.ts';
 import type { Role } from '../../discovery/discovery.ts';
-import type { PlainReason } from '../../errors/catalogue.ts';
 import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import type { RouteClass } from '../../routing/route.ts';
 import type { UpstreamFailure } from '../ports/upstream.ts';
@@ -22,18 +21,24 @@ export interface AttemptContext {
   readonly repeats: number;
 }
 
+/** A leader that has too much to do; milliseconds for which it wants to be left alone, where it says so. */
+export interface Overloaded {
+  readonly retryAfterMs: number | null;
+}
+
 /**
  * What to do after an attempt. `again`: elsewhere, or at the leader once there is one; `counts` says that bytes
- * had gone out, `onlyElsewhere` that asking the same node again is of no use. `error` is the answer when there is
- * nowhere to go in time.
+ * had gone out, `onlyElsewhere` that asking the same node again is of no use, `overloaded` that the leader has too much to
+ * do and is left alone for a while. `error` is the answer when there is nowhere to go in time.
  */
 export type Verdict =
   | { readonly kind: 'relay'; readonly outcome: NodeOutcome }
   | {
       readonly kind: 'again';
-      readonly outcome: NodeOutcome;
+      readonly outcome: NodeOutcome | null;
       readonly counts: boolean;
       readonly onlyElsewhere: boolean;
+      readonly overloaded: Overloaded | null;
       readonly error: GatewayError;
     }
   | { readonly kind: 'fail'; readonly outcome: NodeOutcome | null; readonly error: GatewayError };
@@ -46,7 +51,9 @@ const LEADER_MOVED = gatewayError('leader_moved');
 const LEADER_INITIALISING = gatewayError('leader_initialising', {
   message: 'The leader of this role is not ready yet; try again.',
 });
+const LEADER_OVERLOADED = gatewayError('leader_overloaded');
 const BROKER_UNAVAILABLE = gatewayError('broker_unavailable');
+const ABANDONED = 'The node that the request was sent to leads no more, and has not answered.';
 const REDIRECT_UNKNOWN = gatewayError('redirect_unknown');
 
 export type NotRelayed = Exclude<Verdict, { kind: 'relay' }>;
@@ -67,23 +74,48 @@ export function afterFailure(failure: UpstreamFailure, attempt: AttemptContext):
         outcome: 'connect_failed',
         counts: false,
         onlyElsewhere: false,
+        overloaded: null,
         error: master ? LEADER_UNREACHABLE : NO_BROKER,
       };
     case 'reset': {
-      const error = withFate('upstream_reset', attempt.class);
+      const error = withFate(gatewayError('upstream_reset'), attempt.class);
       if (failure.answered || !mayRepeat(attempt)) return { kind: 'fail', outcome: 'reset', error };
-      return { kind: 'again', outcome: 'reset', counts: true, onlyElsewhere: false, error };
+      return { kind: 'again', outcome: 'reset', counts: true, onlyElsewhere: false, overloaded: null, error };
     }
     case 'stale':
-      return { kind: 'fail', outcome: null, error: withFate('upstream_reset', attempt.class) };
+      return { kind: 'fail', outcome: null, error: withFate(gatewayError('upstream_reset'), attempt.class) };
     case 'no_answer':
     case 'stalled':
-      return { kind: 'fail', outcome: null, error: withFate('upstream_timeout', attempt.class) };
+      return {
+        kind: 'fail',
+        outcome: null,
+        error: withFate(gatewayError('upstream_timeout'), attempt.class),
+      };
     case 'malformed':
-      return { kind: 'fail', outcome: 'reset', error: withFate('upstream_malformed', attempt.class) };
+      return {
+        kind: 'fail',
+        outcome: 'reset',
+        error: withFate(gatewayError('upstream_malformed'), attempt.class),
+      };
     case 'unsendable':
       return { kind: 'fail', outcome: null, error: gatewayError('target_malformed') };
   }
+}
+
+/**
+ * Another leader serves while the request is at a former one, of whose answer the client has seen nothing: what changes
+ * nothing goes to the new one. Null for what stays where it is.
+ */
+export function afterSuccession(attempt: AttemptContext): Again | null {
+  if (!mayRepeat(attempt)) return null;
+  const error = LEADER_MOVED;
+  return { kind: 'again', outcome: null, counts: true, onlyElsewhere: false, overloaded: null, error };
+}
+
+/** It has waited long enough for a former leader. That one is not to be told on: it leads no more. */
+export function afterAbandonment(attempt: AttemptContext): Extract<NotRelayed, { kind: 'fail' }> {
+  const error = gatewayError('upstream_timeout', { message: ABANDONED });
+  return { kind: 'fail', outcome: null, error: withFate(error, attempt.class) };
 }
 
 /** Whether a request may be sent once more where a kept connection proved stale: that says nothing of the node. */
@@ -107,14 +139,19 @@ export interface ResponseSummary {
   readonly contentType: string | null;
   /** Null without a `Location`, or with one that has no scheme and so stays within the gateway. */
   readonly location: RedirectTarget | null;
+  /** Milliseconds of its `Retry-After`, where that matters. */
+  readonly retryAfterMs: number | null;
+  /** It came from the leader of its role, which has said that it serves, and has not been found not to. */
+  readonly fromServingLeader: boolean;
 }
 
 /**
  * An answer's head, before anything of it has been sent on. A master that does not lead redirects by 307 with the
  * target as it came (`RedirectFilter`) before it does anything, so that the request was not processed; one that
- * initialises answers 503 in HTML or without a body. A login in front of a master (a proxy, or a filter such as pac4j's)
- * redirects by other codes to a page of its own, which is for the client; an address in the place of a name is no
- * such page, and not for the client to see.
+ * initialises answers 503 in HTML or without a body. So does one that serves and has too much to do: Druid 39's
+ * Coordinator limits what is under way on all but `leader` and `isLeader` (Jetty's `QoSFilter`). A login in front of a
+ * master (a proxy, or a filter such as pac4j's) redirects by other codes to a page of its own, which is for the client;
+ * an address in the place of a name is no such page, and not for the client to see.
  */
 export function afterHead(seen: ResponseSummary, attempt: AttemptContext): Verdict {
   const { status, location } = seen;
@@ -125,7 +162,14 @@ export function afterHead(seen: ResponseSummary, attempt: AttemptContext): Verdi
       if (!attempt.replayable || attempt.repeats >= MASTER_REPEATS) {
         return { kind: 'fail', outcome: 'not_leader', error };
       }
-      return { kind: 'again', outcome: 'not_leader', counts: true, onlyElsewhere: false, error };
+      return {
+        kind: 'again',
+        outcome: 'not_leader',
+        counts: true,
+        onlyElsewhere: false,
+        overloaded: null,
+        error,
+      };
     }
     if (!location.known && (status === 307 || !location.named)) {
       return { kind: 'fail', outcome: 'ok', error: REDIRECT_UNKNOWN };
@@ -134,11 +178,29 @@ export function afterHead(seen: ResponseSummary, attempt: AttemptContext): Verdi
   if ((status !== 502 && status !== 503 && status !== 504) || isDruidBody(seen.contentType)) {
     return { kind: 'relay', outcome: 'ok' };
   }
-  const error = master ? LEADER_INITIALISING : BROKER_UNAVAILABLE;
-  // A master that is not ready is asked again for as long as the request may wait, so this is not counted.
-  const again = master ? attempt.replayable && REPEATABLE.has(attempt.class) : mayRepeat(attempt);
-  if (again) return { kind: 'again', outcome: 'unavailable', counts: !master, onlyElsewhere: !master, error };
-  return { kind: 'fail', outcome: 'unavailable', error };
+  return master ? afterUnavailableMaster(seen, attempt) : afterUnavailableBroker(attempt);
+}
+
+/** It is asked again for as long as the request may wait. That is counted where it serves, and so is no election. */
+function afterUnavailableMaster(seen: ResponseSummary, attempt: AttemptContext): Verdict {
+  const { fromServingLeader: counts, retryAfterMs } = seen;
+  const error = counts ? LEADER_OVERLOADED : LEADER_INITIALISING;
+  if (!mayResend(attempt)) return { kind: 'fail', outcome: 'unavailable', error };
+  const overloaded = counts ? { retryAfterMs } : null;
+  return { kind: 'again', outcome: 'unavailable', counts, onlyElsewhere: false, overloaded, error };
+}
+
+function afterUnavailableBroker(attempt: AttemptContext): Verdict {
+  const error = BROKER_UNAVAILABLE;
+  if (!mayRepeat(attempt)) return { kind: 'fail', outcome: 'unavailable', error };
+  return {
+    kind: 'again',
+    outcome: 'unavailable',
+    counts: true,
+    onlyElsewhere: true,
+    overloaded: null,
+    error,
+  };
 }
 
 function mayRepeat(attempt: AttemptContext): boolean {
@@ -152,8 +214,7 @@ function isDruidBody(contentType: string | null): boolean {
 }
 
 /** Says so where Druid may have executed a request that is not to be executed twice. */
-function withFate(reason: PlainReason, routeClass: RouteClass): GatewayError {
-  const error = gatewayError(reason);
+function withFate(error: GatewayError, routeClass: RouteClass): GatewayError {
   if (REPEATABLE.has(routeClass)) return error;
   return { ...error, message: `${error.message} The request may or may not have been executed.` };
 }

@@ -1,3 +1,4 @@
+import { parseOrigin } from '../../net/origin.ts';
 import type { Accounting } from '../accounting.ts';
 import type { ClientSide } from '../ports/client.ts';
 import { answer } from './answer.ts';
@@ -45,8 +46,10 @@ export function splitLocation(location: string, isNode: IsNode = () => false): S
   return origin === undefined ? null : { origin, target: oneSlash(path) };
 }
 
+/** As nodes are known by, if it can be one. */
 function originOf(scheme: string, authority: string): string {
-  return `${scheme}://${authority.slice(authority.lastIndexOf('@') + 1)}`.toLowerCase();
+  const origin = `${scheme}://${authority.slice(authority.lastIndexOf('@') + 1)}`.toLowerCase();
+  return parseOrigin(origin) ?? origin;
 }
 
 /** Without what browsers leave out. */

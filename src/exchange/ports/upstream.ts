@@ -17,6 +17,8 @@ export interface UpstreamRequest {
    * cannot leave the fate of the request unknown.
    */
   readonly fresh: boolean;
+  /** It takes no room that others wait for: it is not counted among what the node has `outstanding`. */
+  readonly uncounted?: true;
   /** How long the answer's head may take, where that is not as usual; 0 is for ever. */
   readonly responseTimeoutMs?: number;
   /**
@@ -76,7 +78,8 @@ export interface UpstreamCall {
 /** Sends requests to nodes, on connections that are its own concern. */
 export interface NodeSender {
   /**
-   * Sends the request; counts `node.outstanding` up, and down once when the attempt is over. Before this returns the
+   * Sends the request; counts `node.outstanding` up, and down once when the attempt is over, unless it is not to be
+   * counted. Before this returns the
    * handler hears nothing but what was sent of a body; if it throws, nothing is counted and the handler hears no more.
    */
   send(node: UpstreamNode, request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall;

@@ -5,7 +5,7 @@ import type { Config } from '../../config/schema.ts';
  * a whole, rounded up, and listens where the gateway does. What only the primary needs to know is left out.
  */
 export function workerConfig(config: Config, port: number): Config {
-  const { workers, listen, limits, parking, retries, upstream, zookeeper } = config;
+  const { workers, listen, limits, parking, queries, retries, upstream, zookeeper } = config;
   const part = (whole: number): number => Math.ceil(whole / workers);
   const { auth: _, ...withoutSecret } = zookeeper;
   const waits = (of: typeof parking.broker): typeof parking.broker =>
@@ -28,6 +28,7 @@ export function workerConfig(config: Config, port: number): Config {
       ...(overlord === undefined ? {} : { overlord: waits(overlord) }),
       ...(broker === undefined ? {} : { broker: waits(broker) }),
     } as Config['parking'],
+    queries: { ...queries, maxCancels: part(queries.maxCancels) },
     retries: { ...retries, minPerSecond: part(retries.minPerSecond) },
     limits: {
       ...limits,

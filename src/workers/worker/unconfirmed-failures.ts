@@ -8,10 +8,18 @@ export interface UnconfirmedFailure {
   readonly report: number;
   /** Epoch milliseconds of the first one. */
   readonly since: number;
-  readonly reason: WaitReason;
+  /** Why the leader must confirm again; null where it need not, since it may only have too much to do. */
+  readonly reason: WaitReason | null;
   /** It also takes a Broker out of the pool: a reset alone does not. */
   readonly refused: boolean;
 }
+
+const WAIT_REASONS: Readonly<Record<Exclude<NodeOutcome, 'ok'>, WaitReason | null>> = {
+  connect_failed: 'leader_unreachable',
+  reset: 'leader_unreachable',
+  not_leader: 'leader_initialising',
+  unavailable: null,
+};
 
 /** One more failure of a node; what was said first stays. */
 export function addFailure(
@@ -20,11 +28,10 @@ export function addFailure(
   report: number,
   now: number,
 ): UnconfirmedFailure {
-  const unreachable = outcome === 'connect_failed' || outcome === 'reset';
   return {
     report,
     since: before?.since ?? now,
-    reason: before?.reason ?? (unreachable ? 'leader_unreachable' : 'leader_initialising'),
+    reason: before?.reason ?? WAIT_REASONS[outcome],
     refused: before?.refused === true || outcome !== 'reset',
   };
 }
@@ -74,7 +81,8 @@ export function concerns(
     return leader.state === 'serving' && leader.node === node;
   });
   return (
-    leads || (outcome !== 'reset' && view.brokers.some((broker) => broker.node === node && broker.ready))
+    (leads && WAIT_REASONS[outcome] !== null) ||
+    (outcome !== 'reset' && view.brokers.some((broker) => broker.node === node && broker.ready))
   );
 }
 
@@ -84,6 +92,6 @@ function withFailure(
 ): LeaderView {
   if (leader.state !== 'serving') return leader;
   const failure = failures.get(leader.node);
-  if (failure === undefined) return leader;
+  if (failure === undefined || failure.reason === null) return leader;
   return { ...leader, state: 'elected', since: failure.since, waitReason: failure.reason };
 }

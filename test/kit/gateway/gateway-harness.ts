@@ -14,6 +14,8 @@ import { createFrontDoor, type DoorLimits, type FrontDoor } from '../../../src/d
 import { createJdbcConnections } from '../../../src/exchange/druid/jdbc-connections.ts';
 import { createRunningQueries, type RunningQueries } from '../../../src/exchange/druid/running-queries.ts';
 import { createExchange } from '../../../src/exchange/exchange.ts';
+import { createSuccession } from '../../../src/exchange/forward/succession.ts';
+import { type CancelLimits, createCancelLimits } from '../../../src/exchange/limits/cancel-limits.ts';
 import {
   type Concurrency,
   type ConcurrencyLimits,
@@ -148,6 +150,8 @@ export interface HarnessOptions {
   readonly maxParked?: number;
   readonly maxParkedBytes?: number;
   readonly maxQueued?: number;
+  readonly abandonedTimeoutMs?: number;
+  readonly maxCancels?: number;
   readonly concurrency?: Partial<ConcurrencyLimits>;
   readonly retries?: RetryBudgetOptions;
   /** Parts of the exchange that a test replaces, by ones that throw for instance. */
@@ -161,6 +165,7 @@ export interface Harness {
   readonly errors: RecordedErrors;
   readonly waitQueue: WaitQueue;
   readonly concurrency: Concurrency;
+  readonly cancelLimits: CancelLimits;
   readonly retryBudget: RetryBudget;
   readonly runningQueries: RunningQueries;
   /** What the exchange takes for the state of the event loop. */
@@ -197,6 +202,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     },
     (role) => waitQueue.capacityFreed(role),
   );
+  const cancelLimits = createCancelLimits(options.maxCancels ?? 64);
   const retryBudget = createRetryBudget(options.retries ?? { share: 0.2, minPerSecond: 10 });
   const runningQueries = createRunningQueries();
   const pressure: { -readonly [K in keyof Pressure]: Pressure[K] } = { high: false, stop() {} };
@@ -241,7 +247,9 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     upstreams,
     waitQueue,
     concurrency,
+    cancelLimits,
     retryBudget,
+    succession: createSuccession({ cluster, abandonedTimeoutMs: options.abandonedTimeoutMs ?? 30_000 }),
     pressure,
     runningQueries,
     jdbcConnections: createJdbcConnections(100),
@@ -284,6 +292,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     errors,
     waitQueue,
     concurrency,
+    cancelLimits,
     retryBudget,
     runningQueries,
     pressure,

@@ -4,7 +4,7 @@ import type { AnswerReceiver } from './receiver.ts';
 
 /** Takes an answer of Druid's in the client's stead, for answers that the gateway completes itself. */
 export interface ResponseCollector {
-  /** False leaves the answer to be relayed. */
+  /** False leaves the answer to be relayed. True begins anew, if an answer before this one broke off. */
   accepts(head: AnswerHead): boolean;
   /** The bytes are not to be kept. */
   onData(chunk: Buffer): void;

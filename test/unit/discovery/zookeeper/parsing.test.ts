@@ -236,7 +236,7 @@ describe('an announcement', () => {
     [{ host: 'fe80::1%eth0' }, null],
     [{ host: '[fd00::1]' }, 'http://[fd00::1]:8082'],
     [{ host: '127.0.0.1' }, 'http://127.0.0.1:8082'],
-    [{ host: 'Druid_1.Internal.' }, 'http://druid_1.internal.:8082'],
+    [{ host: 'Druid_1.Internal.' }, 'http://druid_1.internal:8082'],
     [{ service: 'druid\u001bbroker' }, null],
     [{ service: 'druid\u202ebroker' }, null],
     [{ service: 'druid\u2028broker' }, null],

@@ -3,8 +3,10 @@ import { describe, expect, test } from 'vitest';
 import type { Role } from '../../../../src/discovery/discovery.ts';
 import {
   type AttemptContext,
+  afterAbandonment,
   afterFailure,
   afterHead,
+  afterSuccession,
   mayResend,
   type ResponseSummary,
   type Verdict,
@@ -59,7 +61,15 @@ const LOCATIONS: readonly ResponseSummary['location'][] = [
 const ANSWERS: readonly ResponseSummary[] = [200, 301, 302, 303, 307, 308, 404, 500, 502, 503, 504].flatMap(
   (status) =>
     [null, 'text/html', 'application/json', 'application/x-jackson-smile'].flatMap((contentType) =>
-      LOCATIONS.map((location) => ({ status, contentType, location })),
+      LOCATIONS.flatMap((location) =>
+        [true, false].map((fromServingLeader) => ({
+          status,
+          contentType,
+          location,
+          fromServingLeader,
+          retryAfterMs: fromServingLeader ? 2_000 : null,
+        })),
+      ),
     ),
 );
 
@@ -105,10 +115,25 @@ describe('after any attempt', () => {
   test('what was sent again as often as it may be is not sent again, and each time counts', () => {
     check((attempt, verdict, came) => {
       if (verdict.kind !== 'again') return;
-      if (verdict.counts) expect(attempt.repeats).toBeLessThan(MOST_REPEATS[attempt.role]);
+      if (verdict.overloaded !== null) expect(verdict.counts).toBe(true);
+      else if (verdict.counts) expect(attempt.repeats).toBeLessThan(MOST_REPEATS[attempt.role]);
       // Uncounted: nothing was sent, or a master is not ready yet, which the time to wait bounds.
       else if ('kind' in came) expect(came.kind).toBe('connect');
-      else expect([isMaster(attempt), isUnavailable(came)]).toEqual([true, true]);
+      else {
+        expect([isMaster(attempt), isUnavailable(came), came.fromServingLeader]).toEqual([true, true, false]);
+      }
+    });
+  });
+
+  test('only a leader that serves, and says in no words of Druid that it does not, is overloaded', () => {
+    check((attempt, verdict, came) => {
+      if (verdict.kind === 'relay') return;
+      const refused = !('kind' in came) && verdict.outcome === 'unavailable' && isMaster(attempt);
+      const overloaded = refused && came.fromServingLeader;
+      expect(verdict.error.reason === 'leader_overloaded').toBe(overloaded);
+      expect(verdict.error.reason === 'leader_initialising').toBe(refused && !overloaded);
+      if (verdict.kind !== 'again') return;
+      expect(verdict.overloaded).toEqual(overloaded ? { retryAfterMs: came.retryAfterMs } : null);
     });
   });
 
@@ -250,6 +275,26 @@ describe('after the head of an answer', () => {
   });
 });
 
+describe('when the leader that a request is at leads no more', () => {
+  test('what changes nothing goes to the next one, within its repeats, and nobody is told on', () => {
+    for (const attempt of ATTEMPTS) {
+      const verdict = afterSuccession(attempt);
+      const again =
+        attempt.replayable && !HAS_EFFECT[attempt.class] && attempt.repeats < MOST_REPEATS[attempt.role];
+      if (again) expect(verdict).toMatchObject({ kind: 'again', outcome: null, counts: true });
+      else expect(verdict).toBeNull();
+    }
+  });
+
+  test('and it has been waited for in vain, its fate is unknown exactly if it may have had an effect', () => {
+    for (const attempt of ATTEMPTS) {
+      const { kind, outcome, error } = afterAbandonment(attempt);
+      expect([kind, outcome, error.status, error.reason]).toEqual(['fail', null, 504, 'upstream_timeout']);
+      expect(error.message.includes(FATE_UNKNOWN)).toBe(HAS_EFFECT[attempt.class]);
+    }
+  });
+});
+
 test('whatever happens to a request, it is sent again a bounded number of times, and with an effect never in doubt', () => {
   const happening = fc.array(fc.oneof(failures, answers), { maxLength: 40, size: 'max' });
   fc.assert(
@@ -263,7 +308,7 @@ test('whatever happens to a request, it is sent again a bounded number of times,
         inDoubt ||= !refused;
         if (verdict.kind !== 'again') break;
         expect(inDoubt && HAS_EFFECT[first.class]).toBe(false);
-        if (verdict.counts) repeats++;
+        if (verdict.counts && verdict.overloaded === null) repeats++;
       }
       expect(repeats).toBeLessThanOrEqual(MOST_REPEATS[first.role]);
     }),

@@ -15,11 +15,12 @@ describe('the address map', () => {
     { from: '*:8081', to: 'https://{hostname-first-label}.example.com:{port}' },
     { from: '10.0.*:8090', to: 'https://overlord.example.com' },
     { from: 'Druid-7.internal:8081', to: 'https://seven.example.com/' },
-    { from: '[fd00::7]:8082', to: 'http://{host}:9{port}' },
+    { from: '[FD00:0:0:0:0:0:0:7]:8082', to: 'http://{host}:9{port}' },
   ]);
 
   test.each([
     ['druid-7.internal:8081', 'https://seven.example.com'],
+    ['DRUID-7.internal.:8081', 'https://seven.example.com'],
     ['druid-8.internal:8081', 'https://druid-8.example.com:8081'],
     ['10.0.3.4:8090', 'https://overlord.example.com'],
     ['10.1.3.4:8090', null],

@@ -36,6 +36,7 @@ test('a worker has its part of each limit, rounded up; no limit stays none, and 
     broker: { maxWait: 2_000 },
   });
   expect(worker.retries).toEqual({ share: 0.2, minPerSecond: 4 });
+  expect(worker.queries).toEqual({ ...config.queries, maxCancels: 22 });
   expect(worker.shutdown).toEqual(config.shutdown);
 });
 
