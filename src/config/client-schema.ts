@@ -86,7 +86,7 @@ export const limitsSection = () =>
       ),
       maxHeaderSize: size('Largest head of a request.', 64 * KiB, 8 * KiB, 1 * MiB),
       sendTimeout: durationOrZero(
-        'For a client to read what it has been sent, before more is.',
+        'A client that has not read all that it was sent is cut when it has read nothing for so long.',
         60_000,
         'waits for ever',
       ),

@@ -76,7 +76,6 @@ export class ExpressConnection implements ResponseWire {
   #looks = 0;
   /** Since when it waits for a request, has had part of a head, takes in a request, or lingers. */
   #lastActivity: number;
-  #blockedSince = 0;
   /** In state `linger`, how much is still read. */
   #lingerBytes = 0;
   #closes = false;
@@ -108,7 +107,6 @@ export class ExpressConnection implements ResponseWire {
   };
   readonly #onDrain = (): void => {
     try {
-      this.#blockedSince = 0;
       this.#client?.onDrain();
     } catch (error) {
       this.#fail(error);
@@ -172,7 +170,7 @@ export class ExpressConnection implements ResponseWire {
 
   /** More was written than the client has taken. */
   onBlocked(): void {
-    if (this.#blockedSince === 0) this.#blockedSince = this.#context.now();
+    this.#context.state.slowReaders.watch(this.#socket);
   }
 
   /** The answer has been handed over whole. */
@@ -208,13 +206,10 @@ export class ExpressConnection implements ResponseWire {
   }
 
   #sweep(now: number): void {
-    const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, state } = this.#context;
+    // While the client is the one who is slow, its own limit holds.
+    if (this.#socket.writableLength > 0) return;
+    const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs } = this.#context;
     const waited = now - this.#lastActivity;
-    if (this.#blockedSince > 0) {
-      if (this.#socket.writableLength === 0) this.#blockedSince = 0;
-      else if (state.sendTimeoutMs > 0 && now - this.#blockedSince > state.sendTimeoutMs) this.reset();
-      return;
-    }
     switch (this.#state) {
       case 'new':
       case 'head':

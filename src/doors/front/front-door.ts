@@ -17,6 +17,7 @@ import { openExpressDoor } from '../express/express-door.ts';
 import { ignore, knowResponse } from '../last-word.ts';
 import { answerClientError, answerConnect } from '../raw-errors.ts';
 import { createRequestIds } from '../request-id.ts';
+import { SlowReaders } from '../slow-readers.ts';
 import { endHandshakes } from './handshakes.ts';
 import { NodeClient } from './node-client.ts';
 import { waitForTurn } from './pipeline.ts';
@@ -32,7 +33,7 @@ export interface DoorLimits {
   readonly requestTimeoutMs: number;
   /** How long an idle connection is kept; above the idle time of a load balancer in front. */
   readonly keepAliveTimeoutMs: number;
-  /** How long a client may take to read what it has been sent before more is; 0 for no limit. */
+  /** How long a client that has not read all that it was sent may read nothing; 0 for no limit. */
   readonly sendTimeoutMs: number;
   /** Connections beyond are closed at once; 0 for no limit. */
   readonly maxConnections: number;
@@ -76,7 +77,10 @@ const CHECK_MS = 1_000;
 export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   const { handle, now, errors } = options;
   const limits = inOrder(options.limits);
-  const state: DoorState = { draining: false, sendTimeoutMs: limits.sendTimeoutMs };
+  const state: DoorState = {
+    draining: false,
+    slowReaders: new SlowReaders(limits.sendTimeoutMs, now, errors),
+  };
   const nextId = createRequestIds();
   const idOf = (request: IncomingMessage): string => nextId(request.headers['x-request-id']);
 
