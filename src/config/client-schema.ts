@@ -90,6 +90,11 @@ export const limitsSection = () =>
         60_000,
         'waits for ever',
       ),
+      halfCloseGrace: durationOrZero(
+        'A client that has ended its side of the connection, and cannot be asked whether it still waits for its answer, counts as there for so long.',
+        1_000,
+        'gives it up at once',
+      ),
       maxConnections: count('Client connections at once.', 0, 0, NO_LIMIT),
       concurrency: section(
         {

@@ -5,6 +5,8 @@ export interface DoorState {
   /** The door asks its clients to go elsewhere. */
   draining: boolean;
   readonly slowReaders: ReaderWatch;
+  /** How long a client that sends nothing more counts as there where it cannot be asked, in milliseconds. */
+  readonly halfCloseGraceMs: number;
 }
 
 /** Cuts clients that do not read. */

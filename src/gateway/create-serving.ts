@@ -143,6 +143,7 @@ export function createServing(options: ServingOptions): Serving {
       requestTimeoutMs: limits.requestTimeout,
       keepAliveTimeoutMs: limits.keepAliveTimeout,
       sendTimeoutMs: limits.sendTimeout,
+      halfCloseGraceMs: limits.halfCloseGrace,
       maxConnections: limits.maxConnections,
     },
     ...(config.listen.tls === undefined ? {} : { tls: listenTls(config.listen.tls) }),

@@ -12,6 +12,7 @@ import {
   LINGER_MS,
   plainAddress,
 } from '../door-state.ts';
+import { watchHalfClosed } from '../half-closed.ts';
 import { cut, endInOrder, ignore } from '../last-word.ts';
 import { answerMalformed, answerTimeout } from '../raw-errors.ts';
 import { ExpressClient, type ResponseWire } from './express-client.ts';
@@ -79,6 +80,8 @@ export class ExpressConnection implements ResponseWire {
   /** In state `linger`, how much is still read. */
   #lingerBytes = 0;
   #closes = false;
+  /** Its client sends nothing more. */
+  #ended = false;
   /** Since when more has come behind the request under way than is kept; 0 otherwise. */
   #fullSince = 0;
   /** Nothing is kept any more of what comes behind the request under way: so much is still read. */
@@ -243,14 +246,21 @@ export class ExpressConnection implements ResponseWire {
 
   /** Nothing more will come: what is not a whole request by now will never be one. */
   #halfClose(): void {
+    this.#ended = true;
     const client = this.#client;
     const partial = this.#state === 'head' || (this.#state === 'body' && client?.begun === false);
     if (partial) this.#refuse(client, answerMalformed);
+    else if (client !== null && this.#state === 'answer') this.#outlive(client);
     else if (client?.ended === true) {
-      // The answer is whole, and still to be read; what has come behind it is not begun.
+      // The answer is whole, and still to be read; the request never will be.
       this.#closes = true;
       this.#socket.destroySoon();
     } else this.destroy();
+  }
+
+  /** Its client sends nothing more: that is no reason not to answer what it has sent. */
+  #outlive(client: ExpressClient): void {
+    watchHalfClosed(client, this.#context.state.halfCloseGraceMs, (error) => this.#fail(error));
   }
 
   #refuse(client: ExpressClient | null, answer: (socket: Socket, id: string) => void): void {
@@ -306,7 +316,7 @@ export class ExpressConnection implements ResponseWire {
     if (this.#advancing) return;
     this.#advancing = true;
     while (this.#state === 'idle' || this.#state === 'head') {
-      if (this.#closes) {
+      if (this.#closes || (this.#ended && this.#rest === null)) {
         this.#close();
         return;
       }
@@ -353,6 +363,7 @@ export class ExpressConnection implements ResponseWire {
     if (found === null) {
       const waits = bytes.length < maxHeaderBytes && ++this.#looks < MOST_LOOKS && mayBecomePlain(text);
       if (!waits) this.#handOver();
+      else if (this.#ended) this.#refuse(null, answerMalformed);
       return false;
     }
     this.#looks = 0;
@@ -364,6 +375,10 @@ export class ExpressConnection implements ResponseWire {
     }
     const end = length + fields.bodyLength;
     const whole = bytes.length >= end;
+    if (!whole && this.#ended) {
+      this.#refuse(null, answerMalformed);
+      return false;
+    }
     const body = fields.bodyLength === 0 ? null : bytes.subarray(length, Math.min(end, bytes.length));
     const client = new ExpressClient(
       this,
@@ -390,7 +405,10 @@ export class ExpressConnection implements ResponseWire {
       this.#fullSince = 0;
       this.#socket.pause();
     } else this.#readAhead();
-    if (this.#handled(client)) return true;
+    if (this.#handled(client)) {
+      if (this.#ended) this.#outlive(client);
+      return true;
+    }
     this.#client = null;
     this.#rest = bytes;
     this.#bodyLeft = 0;
@@ -412,6 +430,11 @@ export class ExpressConnection implements ResponseWire {
   #handOver(): void {
     // That it is over comes as an event, and is not for the front door to hear.
     if (this.#socket.destroyed) return;
+    if (this.#ended) {
+      // Nothing can be put back behind the end of what is read; what is left unanswered may be sent again.
+      this.#close();
+      return;
+    }
     const rest = this.#rest;
     this.#leave();
     this.#socket.pause();

@@ -14,10 +14,12 @@ import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import { type ConsoleOptions, registerConsole } from '../console/console.ts';
 import type { DoorState } from '../door-state.ts';
 import { openExpressDoor } from '../express/express-door.ts';
-import { ignore, knowResponse } from '../last-word.ts';
+import { watchHalfClosed } from '../half-closed.ts';
+import { answerOf, ignore, knowResponse } from '../last-word.ts';
 import { answerClientError, answerConnect } from '../raw-errors.ts';
 import { createRequestIds } from '../request-id.ts';
 import { SlowReaders } from '../slow-readers.ts';
+import { HalfClosedMessage } from './half-closed-message.ts';
 import { endHandshakes } from './handshakes.ts';
 import { NodeClient } from './node-client.ts';
 import { waitForTurn } from './pipeline.ts';
@@ -35,6 +37,8 @@ export interface DoorLimits {
   readonly keepAliveTimeoutMs: number;
   /** How long a client that has not read all that it was sent may read nothing; 0 for no limit. */
   readonly sendTimeoutMs: number;
+  /** How long a client that sends nothing more counts as there where it cannot be asked. */
+  readonly halfCloseGraceMs: number;
   /** Connections beyond are closed at once; 0 for no limit. */
   readonly maxConnections: number;
 }
@@ -80,6 +84,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   const state: DoorState = {
     draining: false,
     slowReaders: new SlowReaders(limits.sendTimeoutMs, now, errors),
+    halfCloseGraceMs: limits.halfCloseGraceMs,
   };
   const nextId = createRequestIds();
   const idOf = (request: IncomingMessage): string => nextId(request.headers['x-request-id']);
@@ -91,7 +96,21 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     } catch (error) {
       client.failRequest(error);
       return true;
+    } finally {
+      // The client has ended its side behind the requests that waited for their turn.
+      if (request.socket.readableEnded) outlive(request.socket);
     }
+  }
+
+  /** The client sends nothing more: that is no reason not to answer what it has sent. */
+  function outlive(socket: Socket): void {
+    guarded(socket, () => {
+      const response = answerOf(socket);
+      if (response === null) return;
+      watchHalfClosed(new HalfClosedMessage(response), limits.halfCloseGraceMs, (error) =>
+        fail(socket, error),
+      );
+    });
   }
 
   /** What the door itself does for a connection: if that throws, the connection ends, and nothing else. */
@@ -150,11 +169,14 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   const { server } = app;
   // Node drops headers beyond a thousand in silence; the size of the head is bound enough.
   server.maxHeadersCount = 0;
+  // By default Node ends a connection when its client has ended its own side. Its types do not know this.
+  (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
   server.prependListener('request', knowRequest);
   // Behind Node's own listener, and before the express door takes the listeners for connections that it hands over.
-  server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) =>
-    readInSlices(socket, (error) => fail(socket, error)),
-  );
+  server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
+    readInSlices(socket, (error) => fail(socket, error));
+    socket.once('end', () => outlive(socket));
+  });
   const express = options.express
     ? openExpressDoor(server, {
         encrypted: options.tls !== undefined,
@@ -265,5 +287,5 @@ function serverOptions(limits: DoorLimits, tls: SecureContextOptions | undefined
   return tls === undefined
     ? { http }
     : // By default two minutes, which may be less than what is configured.
-      { https: { ...http, ...tls, handshakeTimeout: limits.headersTimeoutMs } };
+      { https: { ...http, ...tls, allowHalfOpen: true, handshakeTimeout: limits.headersTimeoutMs } };
 }

@@ -262,6 +262,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       requestTimeoutMs: 0,
       keepAliveTimeoutMs: 72_000,
       sendTimeoutMs: 60_000,
+      halfCloseGraceMs: 1_000,
       maxConnections: 0,
       ...options.limits,
     },
