@@ -139,6 +139,7 @@ export function createServing(options: ServingOptions): Serving {
     logger,
     limits: {
       maxHeaderBytes: limits.maxHeaderSize,
+      maxHeaders: limits.maxHeaders,
       headersTimeoutMs: limits.headersTimeout,
       requestTimeoutMs: limits.requestTimeout,
       keepAliveTimeoutMs: limits.keepAliveTimeout,

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ClientSide } from '../../exchange/ports/client.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
-import type { HeaderBlock } from '../../http/header-block.ts';
+import { type HeaderBlock, hasMoreLines } from '../../http/header-block.ts';
 import { readRequestFields } from '../../http/request-fields.ts';
 import {
   AHEAD_BYTES,
@@ -31,6 +31,7 @@ export interface ExpressContext {
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;
   readonly maxHeaderBytes: number;
+  readonly maxHeaders: number;
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
@@ -353,7 +354,7 @@ export class ExpressConnection implements ResponseWire {
   }
 
   #begin(bytes: Buffer): boolean {
-    const { maxHeaderBytes, nextId, now } = this.#context;
+    const { maxHeaderBytes, maxHeaders, nextId, now } = this.#context;
     let text = bytes.toString('latin1', 0, Math.min(bytes.length, FIRST_LOOK));
     let found = plainHead(text);
     if (found === null && bytes.length > FIRST_LOOK) {
@@ -368,6 +369,10 @@ export class ExpressConnection implements ResponseWire {
     }
     this.#looks = 0;
     const { method, target, block, length } = found;
+    if (hasMoreLines(block, maxHeaders)) {
+      this.#handOver();
+      return false;
+    }
     const fields = readRequestFields(block);
     if (!fields.ordinary || fields.hosts !== 1 || fields.fault !== null || length > maxHeaderBytes) {
       this.#handOver();

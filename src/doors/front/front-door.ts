@@ -29,6 +29,8 @@ import { readInSlices } from './sliced-read.ts';
 export interface DoorLimits {
   /** Largest head of a request, in bytes. */
   readonly maxHeaderBytes: number;
+  /** Most fields in a head. */
+  readonly maxHeaders: number;
   /** Time to receive a head, in milliseconds. */
   readonly headersTimeoutMs: number;
   /** Time to receive a whole request with its body, in milliseconds; 0 for no limit. */
@@ -90,6 +92,10 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   const idOf = (request: IncomingMessage): string => nextId(request.headers['x-request-id']);
 
   function take(request: IncomingMessage, response: ServerResponse, id: string): boolean {
+    if (request.rawHeaders.length > 2 * limits.maxHeaders) {
+      answerAndClose(response, gatewayError('headers_too_large'), id);
+      return true;
+    }
     const client = new NodeClient(request, response, state, id, now(), errors);
     try {
       return handle(client);
@@ -167,7 +173,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   registerConsole(app, options.console, state);
 
   const { server } = app;
-  // Node drops headers beyond a thousand in silence; the size of the head is bound enough.
+  // Node drops headers beyond a thousand in silence.
   server.maxHeadersCount = 0;
   // By default Node ends a connection when its client has ended its own side. Its types do not know this.
   (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;

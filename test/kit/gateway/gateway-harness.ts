@@ -258,6 +258,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     logger: pino({ level: 'silent' }),
     limits: {
       maxHeaderBytes: 16_384,
+      maxHeaders: 2_000,
       headersTimeoutMs: 10_000,
       requestTimeoutMs: 0,
       keepAliveTimeoutMs: 72_000,
