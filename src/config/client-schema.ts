@@ -175,12 +175,23 @@ export const limitsSection = () =>
         75_000,
       ),
       maxHeaderSize: size('Largest head of a request.', 64 * KiB, 8 * KiB, 1 * MiB),
+      maxHeaders: count(
+        'Most header fields in the head of a request.',
+        2_000,
+        100,
+        'a whole number from 100',
+      ),
       sendTimeout: durationOrZero(
-        'For a client to read what it has been sent, before more is.',
+        'A client that has not read all that it was sent is cut when it has read nothing for so long.',
         60_000,
         'waits for ever',
       ),
-      maxConnections: count('Client connections at once.', 0, 0, NO_LIMIT),
+      halfCloseGrace: durationOrZero(
+        'A client that has ended its side of the connection, and cannot be asked whether it still waits for its answer, counts as there for so long.',
+        1_000,
+        'gives it up at once',
+      ),
+      maxConnections: count('Client connections at once; more are closed.', 10_000, 0, NO_LIMIT),
       concurrency: section(
         {
           total: count(
@@ -194,7 +205,7 @@ export const limitsSection = () =>
           broker: count('The same to the Brokers.', 1_500, 0, NO_LIMIT),
           perClient: count(
             'The same of one client (by its address, or as a trusted proxy says); beyond, it gets 429.',
-            0,
+            250,
             0,
             NO_LIMIT,
           ),

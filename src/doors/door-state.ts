@@ -1,12 +1,20 @@
 import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { HeaderBlock } from '../http/header-block.ts';
 
 /** What all connections of a door go by. */
 export interface DoorState {
   /** The door asks its clients to go elsewhere. */
   draining: boolean;
-  /** How long a client may take to read what it has been sent, in milliseconds; 0 for no limit. */
-  readonly sendTimeoutMs: number;
+  readonly slowReaders: ReaderWatch;
+  /** How long a client that sends nothing more counts as there where it cannot be asked, in milliseconds. */
+  readonly halfCloseGraceMs: number;
+}
+
+/** Cuts clients that do not read. */
+export interface ReaderWatch {
+  /** More was written than the client has taken; it is looked at until it has. */
+  watch(socket: Socket): void;
 }
 
 /**

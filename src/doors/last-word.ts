@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { LINGER_BYTES } from './door-state.ts';
+import { takenBytes } from './taken-bytes.ts';
 
 /** A client whose connection ends has so long, in milliseconds, for each further byte in either direction. */
 const QUIET_MS = 1_000;
@@ -100,7 +101,7 @@ export function endInOrder(socket: Socket): void {
 function speak(socket: Socket, text: string): void {
   if (socket.destroyed) return;
   if (socket.writable) socket.end(text);
-  const moved = (): number => socket.bytesRead + socket.bytesWritten - socket.writableLength;
+  const moved = (): number => socket.bytesRead + takenBytes(socket);
   const began = performance.now();
   let before = moved();
   let since = began;

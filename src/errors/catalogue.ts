@@ -226,7 +226,7 @@ export const REASONS = {
     status: 431,
     message: 'The headers of the request are too large.',
     retry: 'no',
-    meaning: "the request's head is beyond `limits.maxHeaderSize`",
+    meaning: "the request's head is beyond `limits.maxHeaderSize` or `limits.maxHeaders`",
     action: 'send less (often it is cookies), or raise the limit',
   },
   body_too_large: {

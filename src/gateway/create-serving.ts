@@ -144,10 +144,12 @@ export function createServing(options: ServingOptions): Serving {
     logger,
     limits: {
       maxHeaderBytes: limits.maxHeaderSize,
+      maxHeaders: limits.maxHeaders,
       headersTimeoutMs: limits.headersTimeout,
       requestTimeoutMs: limits.requestTimeout,
       keepAliveTimeoutMs: limits.keepAliveTimeout,
       sendTimeoutMs: limits.sendTimeout,
+      halfCloseGraceMs: limits.halfCloseGrace,
       maxConnections: limits.maxConnections,
     },
     ...(config.listen.tls === undefined ? {} : { tls: listenTls(config.listen.tls) }),

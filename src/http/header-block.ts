@@ -23,6 +23,17 @@ export function flatOf(block: HeaderBlock): string[] {
   return flat;
 }
 
+/** The shortest line there is. */
+const SHORTEST_LINE = 'a:\r\n'.length;
+
+/** Whether there are more lines than `most`; those of ordinary heads are not counted, since so many would not fit. */
+export function hasMoreLines(block: HeaderBlock, most: number): boolean {
+  if (block.length <= most * SHORTEST_LINE) return false;
+  let lines = 0;
+  for (let at = 0; at < block.length && lines <= most; lines++) at = lineEnd(block, at) + 2;
+  return lines > most;
+}
+
 /** Where the line at `at` ends: at its CRLF, or at the end of a text that does not have it. */
 export function lineEnd(block: HeaderBlock, at: number): number {
   const end = block.indexOf('\r\n', at);

@@ -329,6 +329,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
         this.#spent = false;
         this.#buffer = this.#long ? this.#buffers.large() : this.#buffers.small();
       } else if (this.#long && small) {
+        this.#buffer.dispose();
         this.#buffer = this.#buffers.large();
       } else if (!this.#long && !small) {
         this.#buffer.dispose();

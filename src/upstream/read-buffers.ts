@@ -4,8 +4,13 @@ import type { BufferLease } from '../http/buffer-lease.ts';
 const SMALL_BYTES = 16 * 1024;
 /** What long answers are read into: fewer turns for the same bytes. */
 const LARGE_BYTES = 512 * 1024;
+/** What they are read into while many large ones are lent: clients that do not read keep no more than two of these. */
+const MEDIUM_BYTES = 64 * 1024;
+/** So many large ones may be lent before others get medium ones. */
+const MOST_LARGE_LENT = 8;
 /** So many are kept for whoever needs one next. */
 const SMALL_KEPT = 256;
+const MEDIUM_KEPT = 32;
 const LARGE_KEPT = 8;
 
 /** Who reads into a buffer, and learns when all its pieces have come back. */
@@ -46,13 +51,15 @@ export class ReadBuffer implements BufferLease {
 
   /** Another piece of it is lent. */
   borrow(): this {
-    this.#borrowed++;
+    if (this.#borrowed++ === 0 && this.#pool !== null) this.#pool.lent++;
     return this;
   }
 
   release(): void {
     this.#borrowed--;
-    if (this.#borrowed > 0 || this.#reading) return;
+    if (this.#borrowed > 0) return;
+    if (this.#pool !== null) this.#pool.lent--;
+    if (this.#reading) return;
     this.dispose();
     this.#owner?.onReturned();
   }
@@ -66,16 +73,23 @@ export class ReadBuffer implements BufferLease {
 /** Where connections have their buffers from. */
 export interface ReadBuffers {
   small(): ReadBuffer;
+  /** A smaller one while many are lent. */
   large(): ReadBuffer;
 }
 
 export function createReadBuffers(): ReadBuffers {
   const small = createPool(SMALL_BYTES, SMALL_KEPT);
+  const medium = createPool(MEDIUM_BYTES, MEDIUM_KEPT);
   const large = createPool(LARGE_BYTES, LARGE_KEPT);
-  return { small: small.take, large: large.take };
+  return {
+    small: small.take,
+    large: () => (large.lent < MOST_LARGE_LENT ? large.take() : medium.take()),
+  };
 }
 
 interface Pool {
+  /** How many of its buffers have pieces out. */
+  lent: number;
   take(): ReadBuffer;
   put(buffer: ReadBuffer): void;
 }
@@ -83,6 +97,7 @@ interface Pool {
 function createPool(bytes: number, kept: number): Pool {
   const spare: ReadBuffer[] = [];
   const pool: Pool = {
+    lent: 0,
     take: () => spare.pop() ?? new ReadBuffer(Buffer.allocUnsafeSlow(bytes), pool),
     put(buffer) {
       if (spare.length < kept) spare.push(buffer);

@@ -7,6 +7,7 @@ import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import { interimHead, PLAIN_REASON } from '../door-state.ts';
 import { GuardedClient } from '../guarded-client.ts';
+import type { HalfClosedRequest } from '../half-closed.ts';
 
 /** A piece up to this many bytes is written as one text with what stands around it. */
 const ONE_WRITE = 8 * 1024;
@@ -33,7 +34,7 @@ export interface ResponseWire {
 }
 
 /** One request on a connection of the express door, and its answer. */
-export class ExpressClient extends GuardedClient implements ClientSide, BodySource {
+export class ExpressClient extends GuardedClient implements ClientSide, BodySource, HalfClosedRequest {
   readonly whole: Buffer | null;
   readonly #connection: ResponseWire;
   /** What came of the body along with the head. */
@@ -61,6 +62,26 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
 
   get body(): BodySource {
     return this;
+  }
+
+  get socket(): Socket {
+    return this.#connection.socket;
+  }
+
+  get isLast(): boolean {
+    return this.head.fields.close;
+  }
+
+  get mayBeAsked(): boolean {
+    return !this.begun;
+  }
+
+  ask(): void {
+    this.socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+  }
+
+  abandon(): void {
+    this.destroy();
   }
 
   /** A client that waits for `100 Continue` is the front door's. */

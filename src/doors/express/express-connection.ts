@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ClientSide } from '../../exchange/ports/client.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
-import type { HeaderBlock } from '../../http/header-block.ts';
+import { type HeaderBlock, hasMoreLines } from '../../http/header-block.ts';
 import { readRequestFields } from '../../http/request-fields.ts';
 import {
   AHEAD_BYTES,
@@ -12,6 +12,7 @@ import {
   LINGER_MS,
   plainAddress,
 } from '../door-state.ts';
+import { watchHalfClosed } from '../half-closed.ts';
 import { cut, endInOrder, ignore } from '../last-word.ts';
 import { answerMalformed, answerTimeout } from '../raw-errors.ts';
 import { ExpressClient, type ResponseWire } from './express-client.ts';
@@ -30,6 +31,7 @@ export interface ExpressContext {
   /** Where errors of our own are told. */
   readonly errors: InternalErrors;
   readonly maxHeaderBytes: number;
+  readonly maxHeaders: number;
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
@@ -76,10 +78,11 @@ export class ExpressConnection implements ResponseWire {
   #looks = 0;
   /** Since when it waits for a request, has had part of a head, takes in a request, or lingers. */
   #lastActivity: number;
-  #blockedSince = 0;
   /** In state `linger`, how much is still read. */
   #lingerBytes = 0;
   #closes = false;
+  /** Its client sends nothing more. */
+  #ended = false;
   /** Since when more has come behind the request under way than is kept; 0 otherwise. */
   #fullSince = 0;
   /** Nothing is kept any more of what comes behind the request under way: so much is still read. */
@@ -108,7 +111,6 @@ export class ExpressConnection implements ResponseWire {
   };
   readonly #onDrain = (): void => {
     try {
-      this.#blockedSince = 0;
       this.#client?.onDrain();
     } catch (error) {
       this.#fail(error);
@@ -172,7 +174,7 @@ export class ExpressConnection implements ResponseWire {
 
   /** More was written than the client has taken. */
   onBlocked(): void {
-    if (this.#blockedSince === 0) this.#blockedSince = this.#context.now();
+    this.#context.state.slowReaders.watch(this.#socket);
   }
 
   /** The answer has been handed over whole. */
@@ -208,13 +210,10 @@ export class ExpressConnection implements ResponseWire {
   }
 
   #sweep(now: number): void {
-    const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, state } = this.#context;
+    // While the client is the one who is slow, its own limit holds.
+    if (this.#socket.writableLength > 0) return;
+    const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs } = this.#context;
     const waited = now - this.#lastActivity;
-    if (this.#blockedSince > 0) {
-      if (this.#socket.writableLength === 0) this.#blockedSince = 0;
-      else if (state.sendTimeoutMs > 0 && now - this.#blockedSince > state.sendTimeoutMs) this.reset();
-      return;
-    }
     switch (this.#state) {
       case 'new':
         // Nothing was asked: a client would take what it is told for the answer to its next request.
@@ -251,14 +250,21 @@ export class ExpressConnection implements ResponseWire {
 
   /** Nothing more will come: what is not a whole request by now will never be one. */
   #halfClose(): void {
+    this.#ended = true;
     const client = this.#client;
     const partial = this.#state === 'head' || (this.#state === 'body' && client?.begun === false);
     if (partial) this.#refuse(client, answerMalformed);
+    else if (client !== null && this.#state === 'answer') this.#outlive(client);
     else if (client?.ended === true) {
-      // The answer is whole, and still to be read; what has come behind it is not begun.
+      // The answer is whole, and still to be read; the request never will be.
       this.#closes = true;
       this.#socket.destroySoon();
     } else this.destroy();
+  }
+
+  /** Its client sends nothing more: that is no reason not to answer what it has sent. */
+  #outlive(client: ExpressClient): void {
+    watchHalfClosed(client, this.#context.state.halfCloseGraceMs, (error) => this.#fail(error));
   }
 
   #refuse(client: ExpressClient | null, answer: typeof answerMalformed): void {
@@ -315,7 +321,7 @@ export class ExpressConnection implements ResponseWire {
     if (this.#advancing) return;
     this.#advancing = true;
     while (this.#state === 'idle' || this.#state === 'head') {
-      if (this.#closes) {
+      if (this.#closes || (this.#ended && this.#rest === null)) {
         this.#close();
         return;
       }
@@ -352,7 +358,7 @@ export class ExpressConnection implements ResponseWire {
   }
 
   #begin(bytes: Buffer): boolean {
-    const { maxHeaderBytes, nextId, now } = this.#context;
+    const { maxHeaderBytes, maxHeaders, nextId, now } = this.#context;
     let text = bytes.toString('latin1', 0, Math.min(bytes.length, FIRST_LOOK));
     let found = plainHead(text);
     if (found === null && bytes.length > FIRST_LOOK) {
@@ -362,10 +368,15 @@ export class ExpressConnection implements ResponseWire {
     if (found === null) {
       const waits = bytes.length < maxHeaderBytes && ++this.#looks < MOST_LOOKS && mayBecomePlain(text);
       if (!waits) this.#handOver();
+      else if (this.#ended) this.#refuse(null, answerMalformed);
       return false;
     }
     this.#looks = 0;
     const { method, target, block, length } = found;
+    if (hasMoreLines(block, maxHeaders)) {
+      this.#handOver();
+      return false;
+    }
     const fields = readRequestFields(block);
     if (!fields.ordinary || fields.hosts !== 1 || fields.fault !== null || length > maxHeaderBytes) {
       this.#handOver();
@@ -373,6 +384,10 @@ export class ExpressConnection implements ResponseWire {
     }
     const end = length + fields.bodyLength;
     const whole = bytes.length >= end;
+    if (!whole && this.#ended) {
+      this.#refuse(null, answerMalformed);
+      return false;
+    }
     const body = fields.bodyLength === 0 ? null : bytes.subarray(length, Math.min(end, bytes.length));
     const client = new ExpressClient(
       this,
@@ -399,7 +414,10 @@ export class ExpressConnection implements ResponseWire {
       this.#fullSince = 0;
       this.#socket.pause();
     } else this.#readAhead();
-    if (this.#handled(client)) return true;
+    if (this.#handled(client)) {
+      if (this.#ended) this.#outlive(client);
+      return true;
+    }
     this.#client = null;
     this.#rest = bytes;
     this.#bodyLeft = 0;
@@ -421,6 +439,11 @@ export class ExpressConnection implements ResponseWire {
   #handOver(): void {
     // That it is over comes as an event, and is not for the front door to hear.
     if (this.#socket.destroyed) return;
+    if (this.#ended) {
+      // Nothing can be put back behind the end of what is read; what is left unanswered may be sent again.
+      this.#close();
+      return;
+    }
     const rest = this.#rest;
     this.#leave();
     this.#socket.pause();

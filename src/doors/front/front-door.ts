@@ -15,10 +15,13 @@ import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import { type ConsoleOptions, registerConsole } from '../console/console.ts';
 import type { DoorState } from '../door-state.ts';
 import { openExpressDoor } from '../express/express-door.ts';
-import { ignore, knowResponse } from '../last-word.ts';
+import { watchHalfClosed } from '../half-closed.ts';
+import { answerOf, ignore, knowResponse } from '../last-word.ts';
 import { answerClientError, answerConnect, malformed } from '../raw-errors.ts';
 import { createRequestIds } from '../request-id.ts';
+import { SlowReaders } from '../slow-readers.ts';
 import { takeAbsoluteForm } from './absolute-form.ts';
+import { HalfClosedMessage } from './half-closed-message.ts';
 import { endHandshakes } from './handshakes.ts';
 import { NodeClient, requestHead } from './node-client.ts';
 import { waitForTurn } from './pipeline.ts';
@@ -28,14 +31,18 @@ import { readInSlices } from './sliced-read.ts';
 export interface DoorLimits {
   /** Largest head of a request, in bytes. */
   readonly maxHeaderBytes: number;
+  /** Most fields in a head. */
+  readonly maxHeaders: number;
   /** Time to receive a head, in milliseconds. */
   readonly headersTimeoutMs: number;
   /** Time to receive a whole request with its body, in milliseconds; 0 for no limit. */
   readonly requestTimeoutMs: number;
   /** How long an idle connection is kept; above the idle time of a load balancer in front. */
   readonly keepAliveTimeoutMs: number;
-  /** How long a client may take to read what it has been sent before more is; 0 for no limit. */
+  /** How long a client that has not read all that it was sent may read nothing; 0 for no limit. */
   readonly sendTimeoutMs: number;
+  /** How long a client that sends nothing more counts as there where it cannot be asked. */
+  readonly halfCloseGraceMs: number;
   /** Connections beyond are closed at once; 0 for no limit. */
   readonly maxConnections: number;
 }
@@ -78,18 +85,40 @@ const CHECK_MS = 1_000;
 export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   const { handle, now, errors } = options;
   const limits = inOrder(options.limits);
-  const state: DoorState = { draining: false, sendTimeoutMs: limits.sendTimeoutMs };
+  const state: DoorState = {
+    draining: false,
+    slowReaders: new SlowReaders(limits.sendTimeoutMs, now, errors),
+    halfCloseGraceMs: limits.halfCloseGraceMs,
+  };
   const nextId = createRequestIds();
   const idOf = (request: IncomingMessage): string => nextId(request.headers['x-request-id']);
 
   function take(request: IncomingMessage, response: ServerResponse, id: string): boolean {
+    if (request.rawHeaders.length > 2 * limits.maxHeaders) {
+      answerAndClose(response, gatewayError('headers_too_large'), id);
+      return true;
+    }
     const client = new NodeClient(request, response, state, id, now(), errors);
     try {
       return handle(client);
     } catch (error) {
       client.failRequest(error);
       return true;
+    } finally {
+      // The client has ended its side behind the requests that waited for their turn.
+      if (request.socket.readableEnded) outlive(request.socket);
     }
+  }
+
+  /** The client sends nothing more: that is no reason not to answer what it has sent. */
+  function outlive(socket: Socket): void {
+    guarded(socket, () => {
+      const response = answerOf(socket);
+      if (response === null) return;
+      watchHalfClosed(new HalfClosedMessage(response), limits.halfCloseGraceMs, (error) =>
+        fail(socket, error),
+      );
+    });
   }
 
   /** What the door itself does for a connection: if that throws, the connection ends, and nothing else. */
@@ -146,12 +175,17 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   registerConsole(app, options.console, state);
 
   const { server } = app;
-  // Node drops headers beyond a thousand in silence; the size of the head is bound enough.
+  // Node drops headers beyond a thousand in silence.
   server.maxHeadersCount = 0;
+  // By default Node ends a connection when its client has ended its own side. Its types do not know this.
+  (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
   server.prependListener('request', knowRequest);
   // Behind Node's own listener, and before the express door takes the listeners for connections that it hands over.
   const accepted = options.tls === undefined ? 'connection' : 'secureConnection';
-  server.on(accepted, (socket: Socket) => readInSlices(socket, (error) => fail(socket, error)));
+  server.on(accepted, (socket: Socket) => {
+    readInSlices(socket, (error) => fail(socket, error));
+    socket.once('end', () => outlive(socket));
+  });
   const express = options.express
     ? openExpressDoor(server, {
         encrypted: options.tls !== undefined,
@@ -282,6 +316,7 @@ function serverOptions(limits: DoorLimits, tls: SecureContextOptions | undefined
         https: {
           ...http,
           ...tls,
+          allowHalfOpen: true,
           // By default two minutes, which may be less than what is configured.
           handshakeTimeout: limits.headersTimeoutMs,
           // A client that offers the older one alone would be turned away otherwise (RFC 7301 3.2).

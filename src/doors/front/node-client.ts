@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ClientEvents, ClientSide, RequestHead } from '../../exchange/ports/client.ts';
-import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
+import type { InternalErrors } from '../../faults/internal-errors.ts';
 import type { BodySource } from '../../http/body.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import { blockOf, flatOf, type HeaderBlock } from '../../http/header-block.ts';
@@ -30,7 +30,6 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
   readonly #door: DoorState;
   #awaitsContinue: boolean;
   #ended = false;
-  #patience: NodeJS.Timeout | null = null;
 
   constructor(
     request: IncomingMessage,
@@ -79,11 +78,7 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
   override listen(events: ClientEvents): void {
     super.listen(events);
     const response = this.#response;
-    response.on('close', () => {
-      this.tellClose(response.writableFinished);
-      this.#calm();
-    });
-    response.on('drain', () => this.#calm());
+    response.on('close', () => this.tellClose(response.writableFinished));
   }
 
   pause(): void {
@@ -120,7 +115,7 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
       this.giveBack(lease);
       return;
     }
-    if (!this.#response.write(chunk, () => this.giveBack(lease))) this.#beImpatient();
+    if (!this.#response.write(chunk, () => this.giveBack(lease))) this.#watch();
   }
 
   /** `node:http` does so by itself. */
@@ -133,29 +128,15 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
     if (trailers !== undefined && trailers !== '') response.addTrailers(pairs(flatOf(trailers)));
     if (this.#request.complete || this.#awaitsContinue) {
       response.end(chunk);
-      if (response.writableLength > 0) this.#beImpatient();
+      if (response.writableLength > 0) this.#watch();
       return;
     }
     this.#linger(chunk);
   }
 
-  /** A client that reads nothing keeps memory and a connection to Druid: it has so long. */
-  #beImpatient(): void {
-    const { sendTimeoutMs } = this.#door;
-    if (sendTimeoutMs === 0 || this.over) return;
-    this.#patience ??= setTimeout(
-      () =>
-        contain(
-          () => cut(this.#request.socket),
-          (error) => this.failConnection(error),
-        ),
-      sendTimeoutMs,
-    );
-  }
-
-  #calm(): void {
-    if (this.#patience !== null) clearTimeout(this.#patience);
-    this.#patience = null;
+  /** More was written than the client has taken. */
+  #watch(): void {
+    this.#door.slowReaders.watch(this.#request.socket);
   }
 
   /**

@@ -269,10 +269,12 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     logger: pino({ level: 'silent' }),
     limits: {
       maxHeaderBytes: 16_384,
+      maxHeaders: 2_000,
       headersTimeoutMs: 10_000,
       requestTimeoutMs: 0,
       keepAliveTimeoutMs: 72_000,
       sendTimeoutMs: 60_000,
+      halfCloseGraceMs: 1_000,
       maxConnections: 0,
       ...options.limits,
     },

@@ -13,7 +13,8 @@ let gateway: Harness;
 
 beforeEach(async () => {
   broker = await startUpstream((_, socket) => socket.write(json({ ok: true })));
-  gateway = await startHarness();
+  // In the middle of an answer a client cannot be asked whether it has left.
+  gateway = await startHarness({ limits: { halfCloseGraceMs: 50 } });
   gateway.cluster.brokers(broker.origin);
 });
 

@@ -24,7 +24,7 @@ test('a worker has its part of each limit, rounded up; no limit stays none, and 
     perClient: 1,
     largeShare: 0.75,
   });
-  expect(worker.limits.maxConnections).toBe(0);
+  expect(worker.limits.maxConnections).toBe(3_334);
   expect(worker.limits.queue).toEqual({ maxRequests: 334, maxWait: 10_000 });
   expect(worker.upstream.maxRequestsPerNode).toBe(86);
   expect(worker.parking).toEqual({
