@@ -16,6 +16,7 @@ import { AmendedClient } from './own-answers/amended-client.ts';
 import { answer, answerError } from './own-answers/answer.ts';
 import { isStatusPage, localAnswer } from './own-answers/local.ts';
 import { describeView, VIEW_HEADER } from './own-answers/view-header.ts';
+import { PageBody } from './page-body.ts';
 import type { ClientSide } from './ports/client.ts';
 import type { ExchangeRecord, RecordRole } from './ports/record.ts';
 import type { ExchangeServices } from './ports/services.ts';
@@ -101,27 +102,30 @@ export function createExchange(services: ExchangeServices): Exchange {
     new ProxiedRequest(services, client, record, template).start();
   }
 
-  /**
-   * A page is a read of the Coordinator in all but who asks for it. No page is redirected: browsers stay here. A body
-   * says nothing to a page; but the node is asked only once the request is known to be a sound one.
-   */
+  /** A page is a read of the Coordinator in all but who asks for it. No page is redirected: browsers stay here. */
   function forwardPage(plain: ClientSide, origin: ClientOrigin, sender: NodeSender): void {
     const { target, fields } = plain.head;
     const client = viewing(sharing(plain), origin);
-    if (fields.bodyLength > MOST_PAGE_BODY) {
-      refuse(client, origin, gatewayError('body_too_large', { closes: true }));
-      return;
+    const refuseBody = (): void => refuse(client, origin, gatewayError('body_too_large', { closes: true }));
+    const ask = (): void => {
+      const without = { ...services, upstreams: sender, redirectPolicy: null, tierSelector: null };
+      forward(without, client, origin, 'console', {
+        route: { kind: 'forward', role: 'coordinator', class: 'read', target },
+        method: 'GET',
+        headers: forwardedHead(plain.head, origin),
+        body: new RequestBody(client.body, 0, 0),
+        collector: null,
+        onBehalfOf: origin.address,
+        neverHeld: true,
+      });
+    };
+    if (fields.bodyLength === 0) ask();
+    else if (fields.bodyLength > MOST_PAGE_BODY) refuseBody();
+    else {
+      const record = account(client, origin, 'console', 'read');
+      const owner = { onWhole: ask, onTooLong: refuseBody };
+      new PageBody(errors, client, record, MOST_PAGE_BODY, owner).read();
     }
-    const without = { ...services, upstreams: sender, redirectPolicy: null, tierSelector: null };
-    forward(without, client, origin, 'console', {
-      route: { kind: 'forward', role: 'coordinator', class: 'read', target },
-      method: 'GET',
-      headers: forwardedHead(plain.head, origin),
-      body: new RequestBody(client.body, fields.bodyLength, MOST_PAGE_BODY),
-      collector: null,
-      onBehalfOf: origin.address,
-      neverHeld: true,
-    });
   }
 
   function cancel(client: ClientSide, route: ForwardRoute, headers: HeaderBlock, origin: ClientOrigin): void {
