@@ -15,9 +15,9 @@ export function renderMetrics(sets: readonly MetricsJson[]): Promise<string> {
 }
 
 /**
- * The counters and histograms of an ended process, which stay in the sums. Without them a counter would fall, which Prometheus takes
- * for a restart. Gauges end with the process. The process metrics (memory, CPU) carry the label `worker` and start
- * from zero again.
+ * Picks the counters and histograms of an ended process, which stay in the sums. Without them a counter would fall,
+ * which Prometheus takes for a restart. Gauges end with the process. The process metrics (memory, CPU) carry the
+ * label `worker` and start from zero again.
  */
 export function carriedCounters(metrics: MetricsJson): MetricsJson {
   return metrics.filter(({ name, type }) => name.startsWith('druid_gateway_') && String(type) !== 'gauge');
