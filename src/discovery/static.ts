@@ -20,7 +20,7 @@ export interface StaticNodes {
 
 const MASTER_SERVICES = { coordinator: 'druid/coordinator', overlord: 'druid/overlord' } as const;
 
-/** Nodes as a configuration names them. Who leads is known by probes alone. */
+/** Discovery of the nodes that the configuration names. Only probes show who leads. */
 export function createStaticDiscovery(nodes: StaticNodes, errors: InternalErrors): Discovery {
   return new StaticDiscovery(nodes, errors);
 }
@@ -43,7 +43,7 @@ class StaticDiscovery extends ContainedEmitter<DiscoveryEvents> implements Disco
     return this.#status;
   }
 
-  /** What the configuration says is as fresh as ever. */
+  /** The configuration is always current, so its time of reading is now. */
   get snapshot(): DiscoverySnapshot {
     return this.#snapshot.complete ? { ...this.#snapshot, readAt: this.#now() } : this.#snapshot;
   }
@@ -72,7 +72,7 @@ class StaticDiscovery extends ContainedEmitter<DiscoveryEvents> implements Disco
   }
 }
 
-/** With the port spelled out, as nodes announce themselves. */
+/** Spells out the port, as nodes do when they announce themselves. */
 function announcement(role: Role, url: string, service: string): Announcement {
   const { protocol, hostname, port } = new URL(url);
   const hostAndPort = `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`;
