@@ -1,15 +1,15 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { isHostName } from './host-port.ts';
 
-/** With a host name of 255 characters. */
+/** Longest URL in characters; leaves room for a host name of 255. */
 const LONGEST = 300;
-/** Nothing behind the port but a slash: no path, query, credentials. */
+/** After the port only a slash may follow: no path, query or credentials. */
 const ORIGIN = /^https?:\/\/(?:\[([^\]%]+)\]|([^:/[\]]+))(?::\d{1,5})?\/?$/i;
 
 /**
- * Reads an http(s) URL of a Druid node: `http://host:port`, as `DruidNode` writes it into a latch. The port is always
- * spelled out, so the texts of both sources can be compared. Null for anything else, URLs with a path and hosts that
- * are neither an address nor a name included.
+ * Parses the http(s) URL of a Druid node: `http://host:port`, as `DruidNode` writes it into a latch. The port is
+ * always spelled out, so origins from both sources can be compared. Null for anything else, including URLs with a
+ * path and hosts that are neither an address nor a name.
  */
 export function parseOrigin(text: string): string | null {
   if (text.length > LONGEST) return null;
