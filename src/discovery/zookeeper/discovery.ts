@@ -35,9 +35,7 @@ export interface ZooKeeperDiscoveryOptions {
   readonly refusal?: OriginRefusal;
   /** Where internal errors are reported. */
   readonly errors: InternalErrors;
-  /**
-   * Longest delay between connection attempts, in ms; 2 s by default, or a sixth of a shorter session timeout's.
-   */
+  /** Longest delay between connection attempts, in ms. Default: 2 s, or a sixth of the session if less. */
   readonly maxReconnectDelayMs?: number;
   /** Epoch milliseconds. */
   readonly now?: () => number;
