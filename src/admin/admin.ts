@@ -8,16 +8,16 @@ import { describeStatus } from './status.ts';
 
 export interface AdminOptions extends HealthSources, GuardOptions, Omit<ListenerOptions, 'paths'> {
   readonly discovery: Discovery;
-  /** Brings counts of nodes up to date where workers have them; false when one did not say in time. */
+  /** Updates the counts of nodes from the workers; false if a worker did not answer in time. */
   readonly refresh?: () => Promise<boolean>;
   readonly version: string;
-  /** The configuration as `/status` shows it: secrets already taken out. */
+  /** The configuration as `/status` shows it, with secrets already removed. */
   readonly config: unknown;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
 
-/** The admin listener, for operators and probes and never for Druid's clients: not yet listening. */
+/** Creates the admin listener, not yet listening. It is for operators and probes, never for Druid's clients. */
 export function createAdmin(options: AdminOptions): FastifyInstance {
   const { cluster, refresh = async () => true, now = Date.now } = options;
   const started = now();
@@ -31,7 +31,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     await refresh();
     return describeStatus(options, started, now());
   });
-  // An action has no body; what a client says of it does not matter.
+  // Actions have no body; ignore whatever the client sends.
   app.addContentTypeParser('*', (_request, payload, done) => {
     payload.resume();
     payload.once('end', () => done(null, undefined));
@@ -40,7 +40,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
   return app;
 }
 
-/** A listener that has health and metrics only, for probes and scrapes from anywhere: not yet listening. */
+/** Creates a listener with health and metrics only, not yet listening. For probes and scrapes from anywhere. */
 export function createHealth(options: HealthSources & Pick<ListenerOptions, 'errors'>): FastifyInstance {
   const { errors } = options;
   const app = createListener({ errors, paths: HEALTH_PATHS });

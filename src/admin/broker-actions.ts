@@ -16,13 +16,14 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 const LOOK_MS = 25;
 
 /**
- * `POST /brokers/HOST:PORT/cordon` takes a Broker out of the pool, `drain` also waits until it has nothing to do
- * any more, `return` puts it back. What it is doing goes on, and cancels still reach it.
+ * Registers `POST /brokers/HOST:PORT/cordon`, `drain` and `return`. `cordon` takes a Broker out of the pool,
+ * `drain` also waits until its requests have ended, `return` puts it back. Running requests continue, and cancels
+ * still reach them.
  */
 export function registerBrokerActions(
   app: FastifyInstance,
   cluster: Cluster,
-  /** Brings `outstanding` up to date; false when it could not. */
+  /** Updates `outstanding`; false if that failed. */
   refresh: () => Promise<boolean> = async () => true,
   guard: Pick<Guard, 'action'> = createGuard(),
 ): void {
@@ -42,7 +43,7 @@ async function act(
   if (!ACTIONS.includes(action)) {
     return reply.code(404).send({ error: `no such action: ${ACTIONS.join(', ')}` });
   }
-  // A name that is given twice has a list of values.
+  // A parameter given twice has a list of values.
   const timeout = parseDuration(String(request.query.timeout ?? DEFAULT_TIMEOUT_MS));
   if (timeout === null) {
     return reply.code(400).send({ error: 'timeout is no duration such as 500ms, 30s or 5m' });
@@ -56,7 +57,7 @@ async function act(
   cluster.cordon(name, (action as Action) !== 'return');
   if (action === 'drain' && broker !== undefined) {
     const end = performance.now() + timeout;
-    // Nobody waits for the end of a drain whose client has gone; the Broker stays cordoned.
+    // Stop waiting if the client has gone; the Broker stays cordoned.
     const waitsFor = (): boolean => performance.now() < end && !reply.raw.destroyed;
     while (!(await isIdle()) && waitsFor() && cluster.view.cordoned.has(name)) {
       await sleep(LOOK_MS);

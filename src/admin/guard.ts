@@ -5,19 +5,19 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { errorBody, type GatewayError, gatewayError } from '../errors/gateway-error.ts';
 
 export interface GuardOptions {
-  /** Host names that the listener is called by, besides IP addresses and localhost. */
+  /** Host names of the listener, besides IP addresses and localhost. */
   readonly allowedHosts?: readonly string[];
-  /** What actions must show as `Authorization: Bearer TOKEN`; null where they need show nothing. */
+  /** Token that actions require as `Authorization: Bearer TOKEN`; null if none is required. */
   readonly token?: string | null;
 }
 
 type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined>;
 
-/** Hooks that refuse requests before anything of them is looked at. */
+/** Hooks that refuse requests before anything else reads them. */
 export interface Guard {
-  /** For what is no secret to operators, and none of a page's business. */
+  /** For data that operators may see, but web pages may not. */
   readonly read: Hook;
-  /** For what changes something. */
+  /** For requests that change something. */
   readonly action: Hook;
 }
 
@@ -26,16 +26,16 @@ const CROSS_SITE = gatewayError('cross_site');
 const TOKEN_NEEDED = gatewayError('token_required');
 
 /**
- * Who may read and act. A page can make an operator's browser ask any address; the browser then says so in
- * `Sec-Fetch-Site` and `Origin`. Where the page's own name has come to lead here (DNS rebinding), it says nothing but
- * that name, in `Host`.
+ * Creates the hooks that decide who may read and act. A web page can make an operator's browser call any address;
+ * the browser then says so in `Sec-Fetch-Site` and `Origin`. If the page's own name resolves to this listener (DNS
+ * rebinding), only the name in `Host` shows it.
  */
 export function createGuard({ allowedHosts = [], token = null }: GuardOptions = {}): Guard {
   const names = new Set(['localhost', ...allowedHosts.map(plainName)]);
   const wanted = token === null ? null : sha256(token);
 
   function refusal({ headers }: FastifyRequest): GatewayError | null {
-    // Without one it is no browser: HTTP/1.0.
+    // No `Host` means HTTP/1.0, which no browser uses.
     if (headers.host !== undefined && !isOurs(headers.host, names)) return HOST_REFUSED;
     return fromPage(headers) ? CROSS_SITE : null;
   }
@@ -58,13 +58,13 @@ function refuse(request: FastifyRequest, reply: FastifyReply, error: GatewayErro
   return reply.code(error.status).type('application/json').send(errorBody(error, request.id));
 }
 
-/** No page has an address for its name, unless it came from here. */
+/** A page whose host is an IP address was served from here. */
 function isOurs(host: string, names: ReadonlySet<string>): boolean {
   const [, bracketed, bare = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d*)?$/.exec(host) ?? [];
   return isIP(bracketed ?? bare) !== 0 || names.has(plainName(bare));
 }
 
-/** Names are the same in any case, and with a dot at the end. */
+/** Host names are equal in any case, and with or without a final dot. */
 function plainName(name: string): string {
   return name.toLowerCase().replace(/\.$/, '');
 }
@@ -74,7 +74,7 @@ function fromPage(headers: IncomingHttpHeaders): boolean {
   return headers.origin !== undefined || (site !== undefined && site !== 'same-origin' && site !== 'none');
 }
 
-/** Compares digests, whose length and beginning say nothing about the token. */
+/** Compares digests, so timing reveals neither the length nor the beginning of the token. */
 function shows({ authorization = '' }: IncomingHttpHeaders, wanted: Buffer): boolean {
   const [, shown] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
   return shown !== undefined && timingSafeEqual(sha256(shown), wanted);

@@ -7,21 +7,21 @@ import type { NotLive } from './liveness.ts';
 export interface HealthSources {
   readonly cluster: Cluster;
   readonly metrics: Pick<Metrics, 'render' | 'contentType'>;
-  /** Null where this process serves by itself. */
+  /** Null if this process serves by itself. */
   readonly workers?: () => readonly WorkerStatus[] | null;
-  /** Why this gateway should be started anew; null where it should not. */
+  /** Why this gateway should be restarted; null if it should not. */
   readonly notLive?: () => NotLive | null;
-  /** True from the moment that shutdown begins. */
+  /** True from the start of the shutdown. */
   readonly draining: () => boolean;
 }
 
-/** Paths that change nothing and name no secret: open to whoever reaches the listener. */
+/** Paths that change nothing and reveal no secret; open to everyone who reaches the listener. */
 export const HEALTH_PATHS = ['/metrics', '/health/live', '/health/ready'];
 
 /** Why no requests should be sent here now. */
 type NotReady = 'draining' | 'discovery_incomplete' | 'no_worker';
 
-/** `/metrics`, `/health/live` and `/health/ready`. */
+/** Registers `/metrics`, `/health/live` and `/health/ready`. */
 export function registerHealth(app: FastifyInstance, sources: HealthSources): void {
   const { cluster, metrics, workers, notLive = () => null, draining } = sources;
   function notReady(): NotReady | null {
@@ -30,7 +30,7 @@ export function registerHealth(app: FastifyInstance, sources: HealthSources): vo
     return workers?.()?.every(({ state }) => state !== 'serving') ? 'no_worker' : null;
   }
   let rendering: Promise<string> | null = null;
-  /** One text for all who ask while it is made: a connection can ask for it a thousand times in one packet. */
+  /** Renders once for all requests that arrive meanwhile: one packet can hold a thousand of them. */
   function render(): Promise<string> {
     rendering ??= metrics.render().finally(() => {
       rendering = null;

@@ -9,24 +9,24 @@ import { createRequestIds } from '../doors/request-id.ts';
 import { contain, type InternalErrors } from '../faults/internal-errors.ts';
 
 export interface ListenerOptions {
-  /** Where errors of our own are told. */
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
-  /** What an answer to an unknown path names. */
+  /** The paths listed in the answer to an unknown path. */
   readonly paths: readonly string[];
-  /** Certificate and key, and who may be a client; absent means plain HTTP. */
+  /** Certificate, key and whether clients need a certificate; absent means plain HTTP. */
   readonly tls?: SecureContextOptions & { readonly requestCert: boolean };
 }
 
-/** A whole request, its TLS handshake aside, and that handshake may take so long. */
+/** Timeout in ms, for a TLS handshake and then for each whole request. */
 const REQUEST_MS = 10_000;
-/** How often Node looks for connections whose time is up: by default twice a minute. */
+/** How often Node checks for timed-out connections, in ms; its default is 30 s. */
 const CHECK_MS = 1_000;
 
 const CONNECTIONS = { headersTimeout: REQUEST_MS, connectionsCheckingInterval: CHECK_MS };
 
 /**
- * A listener for operators and probes, without any path of its own, not yet listening. It logs nothing, and closing
- * it cuts its connections at once, since a scrape is not worth waiting for.
+ * Creates a listener for operators and probes, without paths of its own and not yet listening. It logs nothing.
+ * Closing it cuts its connections at once, because a scrape is not worth waiting for.
  */
 export function createListener({ errors, paths, tls }: ListenerOptions): FastifyInstance {
   const nextId = createRequestIds();
@@ -36,7 +36,7 @@ export function createListener({ errors, paths, tls }: ListenerOptions): Fastify
     requestTimeout: REQUEST_MS,
     bodyLimit: 1024,
     genReqId: (request: IncomingMessage) => nextId(request.headers['x-request-id']),
-    // Fastify's own does not know whether the request has been answered already, or which one has its turn.
+    // Fastify's handler does not know whether a request was already answered, or which one is next.
     clientErrorHandler: (error: Error, socket: Socket) =>
       contain(
         () => answerClientError(error, socket, nextId(undefined)),
@@ -51,10 +51,10 @@ export function createListener({ errors, paths, tls }: ListenerOptions): Fastify
   } as Parameters<typeof fastify>[0]) as unknown as FastifyInstance;
   if (tls !== undefined) endHandshakes(app.server as Server, REQUEST_MS, errors);
   app.server.prependListener('request', knowResponse);
-  // Node would answer 417 by itself, and what is wrong with the body would be answered once more.
+  // Node would answer 417 itself, and a problem with the body would then be answered a second time.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   app.addHook('onListen', async () => {
-    // A connection that could not be accepted.
+    // The server could not accept a connection.
     app.server.on('error', (error) => errors.report('admin', error));
   });
   app.addHook('onRequest', async (_request, reply) => {
@@ -69,7 +69,7 @@ export function createListener({ errors, paths, tls }: ListenerOptions): Fastify
   return app;
 }
 
-/** Fastify says 4xx of what a client did; whatever else is thrown, if it is an error at all, is a fault of ours. */
+/** Fastify gives client mistakes a 4xx status; anything else thrown is an internal error. */
 function statusOf(error: unknown): number {
   const status = typeof error === 'object' && error !== null && 'statusCode' in error ? error.statusCode : 0;
   return typeof status === 'number' && status >= 400 && status < 500 ? status : 500;

@@ -12,14 +12,17 @@ export interface StatusSources {
   readonly workers?: () => readonly WorkerStatus[] | null;
 }
 
-/** The body of `GET /status`: everything that requests are decided on, as of now. Ages are in seconds. */
+/**
+ * Returns the body of `GET /status`: the current state that requests are decided on. Ages are in seconds, `started`
+ * and `now` in epoch milliseconds.
+ */
 export function describeStatus(sources: StatusSources, started: number, now: number): object {
   const { cluster, discovery, draining, version, config } = sources;
   const workers = sources.workers?.() ?? null;
   const { view } = cluster;
   const { announcements } = discovery.snapshot;
 
-  /** Those that the node announces; nothing where it has none. */
+  /** Returns the labels that the node announces, or nothing if it has none. */
   function labels(role: Role, hostAndPort: string | undefined): object {
     const found = announcements[role].find((node) => node.hostAndPort === hostAndPort)?.labels;
     return found === undefined ? {} : { labels: Object.fromEntries(found) };

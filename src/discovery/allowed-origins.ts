@@ -4,18 +4,18 @@ import { createAddressSet } from '../net/address-set.ts';
 export interface AllowedOrigins {
   /** Addresses and networks, for nodes that announce addresses. */
   readonly networks: readonly string[];
-  /** Host names, or with a dot first the ends of such, for nodes that announce names. */
+  /** Host names, or suffixes of host names that start with a dot, for nodes that announce names. */
   readonly names: readonly string[];
   readonly httpsOnly: boolean;
 }
 
-/** Why a node may not be used, as the end of a sentence; null where it may. */
+/** Returns why a node may not be used, as the end of a sentence, or null if it may. */
 export type OriginRefusal = (origin: string) => string | null;
 
 /**
- * What the source of discovery may name. Where networks or names are given, what is in neither is refused: whoever can
- * write to ZooKeeper could otherwise have clients' credentials sent wherever they like. Takes origins as `parseOrigin`
- * yields them. Names are not resolved.
+ * Decides which nodes the source of discovery may name. If networks or names are given, every other node is
+ * refused: otherwise anyone who can write to ZooKeeper could have clients' credentials sent anywhere. The function
+ * takes origins as `parseOrigin` returns them. Names are not resolved.
  */
 export function createOriginRefusal({ networks, names, httpsOnly }: AllowedOrigins): OriginRefusal {
   const isInNetwork = createAddressSet(networks);
@@ -38,7 +38,7 @@ export function createOriginRefusal({ networks, names, httpsOnly }: AllowedOrigi
   };
 }
 
-/** Names are the same in any case, and with a dot at the end. */
+/** Host names are equal in any case, and with or without a final dot. */
 function plainName(name: string): string {
   return name.toLowerCase().replace(/\.$/, '');
 }

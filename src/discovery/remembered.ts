@@ -13,28 +13,28 @@ import type { ZooKeeperDiscovery } from './zookeeper/discovery.ts';
 
 export interface RememberOptions {
   readonly source: ZooKeeperDiscovery;
-  /** Where the snapshot is kept; its folder must exist. */
+  /** The snapshot file; its folder must exist. */
   readonly file: string;
-  /** Which cluster this is: a snapshot of another one is not used. */
+  /** Name of the cluster; a snapshot of another cluster is not used. */
   readonly cluster: string;
-  /** An older snapshot is not used, in milliseconds. */
+  /** Greatest age of a usable snapshot, in ms. */
   readonly maxAgeMs: number;
-  /** Why a node of the snapshot is not used; any may be by default. */
+  /** Why a node of the snapshot is not used; by default every node may be used. */
   readonly refusal?: OriginRefusal;
-  /** Where errors of our own are told. */
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
 
-/** A change is written after so long, together with those that follow it meanwhile. */
+/** Delay before a change is written, in ms, so changes that follow are written with it. */
 const SETTLE_MS = 500;
-/** Without changes it is written so often, so that its age is true. */
+/** Interval between writes without changes, in ms; it keeps the age of the snapshot true. */
 const REFRESH_MS = 60_000;
 
 /**
- * A discovery that can begin with what it knew when the gateway last ran: as long as ZooKeeper has not been read
- * whole, the snapshot on disk stands in for it, with its true age and never as `connected`, so that leaders must
+ * A discovery that can start from what the gateway knew in its last run. Until ZooKeeper has been read completely,
+ * it serves the snapshot on disk, with its true age. It never reports `connected` meanwhile, so leaders must
  * confirm themselves.
  */
 export function rememberDiscovery(options: RememberOptions): ZooKeeperDiscovery {
@@ -109,7 +109,7 @@ class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements 
     this.#timer = setTimeout(() => {
       contain(
         () => {
-          // What has not been read anew would only seem to be.
+          // Write only what was just read: an old snapshot would get a new age.
           if (this.#source.status.state === 'connected') this.#write();
         },
         (error) => this.#options.errors.report('discovery', error),
@@ -136,7 +136,7 @@ class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements 
   }
 }
 
-/** What may be named has perhaps been narrowed since it was written. */
+/** The configuration may have been narrowed since the snapshot was written. */
 function withoutRefused(snapshot: DiscoverySnapshot, refusal: OriginRefusal): DiscoverySnapshot {
   const { announcements, latches } = snapshot;
   const kept = (role: Role): readonly Announcement[] =>

@@ -7,11 +7,11 @@ import { type DiscoverySnapshot, MASTER_ROLES, ROLES, type Role } from './discov
 const FORMAT = 'druid-gateway snapshot';
 /** Grows when an older gateway could misread the content. */
 const VERSION = 1;
-/** Far above any real one; it is read at the start in one piece. */
+/** Largest file in bytes, far above any real one; it is read in one piece at the start. */
 const LONGEST = 16 * 1024 * 1024;
-/** Clocks of two starts may differ by so much, in milliseconds. */
+/** Clock difference allowed between two starts, in ms. */
 const CLOCK_SLACK = 60_000;
-/** Links are not followed, and a pipe that nobody writes to holds nothing up. */
+/** Does not follow links, and does not block on a pipe without a writer. */
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const WRITABLE_BY_GROUP = 0o020;
 const WRITABLE_BY_OTHERS = 0o002;
@@ -26,7 +26,7 @@ interface Content {
 export type ReadResult =
   | { readonly kind: 'snapshot'; readonly snapshot: DiscoverySnapshot }
   | { readonly kind: 'absent' }
-  /** `why` completes a sentence. */
+  /** Completes a sentence that starts with the file. */
   | { readonly kind: 'unusable'; readonly why: string };
 
 export interface Expected {
@@ -37,8 +37,8 @@ export interface Expected {
 }
 
 /**
- * Reads a snapshot that `writeSnapshot` wrote. Anything else is `unusable`, never an exception; so is a file that
- * another user could have written: it says which nodes get the credentials of clients.
+ * Reads a snapshot that `writeSnapshot` wrote. Never throws: anything else is `unusable`. So is a file that another
+ * user could have written, because the snapshot decides which nodes get clients' credentials.
  */
 export function readSnapshot(file: string, { cluster, maxAgeMs, now }: Expected): ReadResult {
   let read: string | Refused;
@@ -63,7 +63,7 @@ interface Refused {
   readonly why: string;
 }
 
-/** The text of a file that only this user, or root, can have written. Throws the system's error. */
+/** Returns the text of a file that only this user or root can have written. Throws the system's error. */
 function readOwn(file: string): string | Refused {
   const descriptor = openSync(file, READ);
   try {
@@ -75,7 +75,7 @@ function readOwn(file: string): string | Refused {
   }
 }
 
-/** A group that this process is in is its own: Kubernetes makes volumes writable for one (`fsGroup`). */
+/** Groups of this process count as its own: Kubernetes makes volumes writable for one (`fsGroup`). */
 function whyNotOwn(stats: Stats): string | null {
   if (!stats.isFile()) return 'it is no file';
   if (stats.size > LONGEST) return 'it is too long';
@@ -91,8 +91,9 @@ function whyNotOwn(stats: Stats): string | null {
 }
 
 /**
- * Replaces the file as a whole: a reader, or a crash at any moment, finds the old content or the new one. The draft
- * beside it has a name that nobody knows before, and is made anew: what another user has put there is not written to.
+ * Replaces the file atomically: a reader, or a crash at any moment, finds the old content or the new one. The
+ * temporary file beside it has a random name and must not exist yet, so a file that another user put there is never
+ * written to. Rejects with the system's error.
  */
 export async function writeSnapshot(
   file: string,
@@ -121,12 +122,12 @@ function contentOrWhyNot(text: string): Content | string {
   try {
     return contentOf(text);
   } catch {
-    // So deep that it cannot be written again, for one.
+    // For example, nested so deeply that it cannot be serialized again.
     return 'it cannot be read';
   }
 }
 
-/** The content, or why it is none. */
+/** Returns the content, or why the text is not a snapshot. */
 function contentOf(text: string): Content | string {
   let parsed: { format?: unknown; version?: unknown; sha256?: unknown; content?: unknown } | null;
   try {

@@ -21,7 +21,7 @@ export interface StaticNodes {
 
 const MASTER_SERVICES = { coordinator: 'druid/coordinator', overlord: 'druid/overlord' } as const;
 
-/** Nodes as a configuration names them. Who leads is known by probes alone. */
+/** Discovery of the nodes that the configuration names. Only probes show who leads. */
 export function createStaticDiscovery(nodes: StaticNodes, errors: InternalErrors): Discovery {
   return new StaticDiscovery(nodes, errors);
 }
@@ -44,7 +44,7 @@ class StaticDiscovery extends ContainedEmitter<DiscoveryEvents> implements Disco
     return this.#status;
   }
 
-  /** What the configuration says is as fresh as ever. */
+  /** The configuration is always current, so its time of reading is now. */
   get snapshot(): DiscoverySnapshot {
     return this.#snapshot.complete ? { ...this.#snapshot, readAt: this.#now() } : this.#snapshot;
   }
@@ -75,7 +75,7 @@ class StaticDiscovery extends ContainedEmitter<DiscoveryEvents> implements Disco
   }
 }
 
-/** The configuration has checked that each is a URL of a node. */
+/** The configuration has checked that each is a node's URL. Spells out the port, as nodes do when they announce. */
 function announcement(role: Role, url: string, service: string): Announcement {
   const origin = parseOrigin(url);
   if (origin === null) throw new Error(`${url} is no URL of a node`);

@@ -7,7 +7,7 @@ import { createZooKeeperDiscovery } from '../discovery/zookeeper/discovery.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { zookeeperTls } from './tls-files.ts';
 
-/** The source of snapshots that the configuration asks for. Throws when its TLS files cannot be used. */
+/** Creates the configured discovery. Throws if its TLS files or the connect string are unusable. */
 export function createDiscovery(config: Config, errors: InternalErrors): Discovery {
   if (config.discovery.type === 'static') return createStaticDiscovery(config.static, errors);
   const { connect, sessionTimeout, basePath, coordinatorPath, auth, tls } = config.zookeeper;

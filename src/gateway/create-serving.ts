@@ -37,32 +37,34 @@ export interface ServingOptions {
   readonly cluster: Cluster;
   readonly logger: Logger;
   readonly sink: RecordSink;
-  /** Where errors of our own are told. */
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
-  /** Where JDBC connections are remembered; a table of its own by default. */
+  /** Where JDBC connections are remembered; by default a new table. */
   readonly connections?: JdbcConnections;
 }
 
-/** Doors and exchange, for one process. */
+/** Doors and exchange of one process. */
 export interface Serving {
   readonly state: ExchangeState;
   /** Requests being answered right now, waiting ones included. */
   readonly inFlight: number;
-  /** What reads the Coordinator's load rules; null where they are not asked for. */
+  /** Reads the Coordinator's load rules; null if they are not used. */
   readonly rules: TierRouting['rules'];
   /** Listens as configured. Rejects with the system's error. */
   listen(): Promise<AddressInfo>;
   /**
-   * Asks clients to go elsewhere, waits, closes the doors, and ends what is under way within the deadline: as
-   * configured, or in less time.
+   * Drains and closes the doors: asks clients to go elsewhere, waits for `delay` ms, then ends running requests
+   * within `drain` ms. `time` replaces the configured values.
    */
   stop(time?: Config['shutdown']): Promise<void>;
 }
 
-/** So long before the deadline of a shutdown, requests that still wait for a leader get their 503. */
+/** Time before the end of a drain, in ms, when requests still waiting for a leader get their 503. */
 const LAST_CALL_MS = 1_000;
 
-/** Throws with one sentence when the files that the configuration names cannot be used. */
+/**
+ * Creates doors and exchange, not yet listening. Throws an Error of one sentence if a configured file is unusable.
+ */
 export function createServing(options: ServingOptions): Serving {
   const {
     config,
@@ -231,12 +233,12 @@ function exchangeOptionsOf(
   };
 }
 
-/** Our proxies: so many of the nearest hops, or those in the networks. */
+/** Decides which hops are our proxies: the nearest `hops`, or those in the trusted networks. */
 function trustedHops({ hops, trust }: Config['forwarded']): ExchangeOptions['trusts'] {
   return hops > 0 ? (_, hop) => hop < hops : createAddressSet(trust);
 }
 
-/** What is set for each role, of those for which something is. */
+/** Collects the values of the roles that have one. */
 function perRole<T>(of: (role: Role) => T | undefined): Partial<Record<Role, T>> {
   const set: Partial<Record<Role, T>> = {};
   for (const role of ROLES) {

@@ -21,28 +21,30 @@ export interface GatewayOptions {
   readonly version: string;
 }
 
-/** URLs as bound, so that a port of 0 is told. */
+/** URLs as bound: a configured port of 0 shows the port that the system chose. */
 export interface GatewayAddresses {
   readonly listen: string;
   readonly admin: string;
-  /** Only where health has a listener of its own. */
+  /** Present only if health has its own listener. */
   readonly health?: string;
 }
 
-/** The whole gateway: everything is built here, and nothing anywhere else knows all of it. */
+/** The whole gateway. Everything is created here, and no other module knows all of it. */
 export interface Gateway {
-  /** Listens; ZooKeeper need not be there. Rejects, with nothing left open, when an address cannot be had. */
+  /**
+   * Starts listening; ZooKeeper need not be reachable. If an address is unavailable, closes everything and rejects.
+   */
   start(): Promise<GatewayAddresses>;
-  /** Not ready from now on, then no new connections, then the end of what is under way, within the deadline. */
+  /** Reports not ready, refuses new connections, then ends running requests within the deadline. */
   stop(): Promise<void>;
 }
 
-/** How often it is looked whether somebody serves, and how many errors there have been. */
+/** Interval, in ms, for checking whether anything serves, and how many errors there were. */
 const LIVENESS_MS = 1_000;
 
 /**
- * Throws with one sentence when the files that the configuration names cannot be used. With more than one worker
- * this process keeps discovery, the cluster and the admin listener, and others serve.
+ * Creates the gateway, not yet listening. Throws an Error of one sentence if a configured file is unusable. With
+ * several workers, this process runs discovery, the cluster and the admin listener, and the workers serve.
  */
 export function createGateway(config: Config, { logger, version }: GatewayOptions): Gateway {
   let draining = false;
@@ -72,7 +74,7 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     metrics: servers.metrics,
     workers: () => servers.workers(),
     notLive() {
-      // One that ends is not to be ended.
+      // A process that is shutting down must not be restarted.
       if (draining) return null;
       look();
       return liveness.notLive;

@@ -16,16 +16,16 @@ export interface ServeOptions {
   readonly cluster: Cluster;
   readonly discovery: Discovery;
   readonly logger: Logger;
-  /** Where errors of our own are told. */
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
-  /** Where processes beside this one are told of. */
+  /** Where the state of worker processes is reported. */
   readonly liveness: Liveness;
   readonly version: string;
-  /** Those of the configuration, for a metric. */
+  /** The dangerous settings in use, for a metric. */
   readonly dangers: readonly DangerousSetting[];
 }
 
-/** This process serves by itself. */
+/** Serves from this process. Throws an Error of one sentence if a configured file is unusable. */
 export function serveHere({
   config,
   cluster,
@@ -64,7 +64,7 @@ export function serveHere({
       metrics.close();
     },
     metrics,
-    // Its own counts are never out of date.
+    // Counts of this process are always current.
     refresh: async () => true,
     workers: () => null,
   };

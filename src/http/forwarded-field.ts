@@ -1,16 +1,16 @@
-/** What one proxy says of the request that it got (RFC 7239 5); empty where it does not say. */
+/** What one proxy says about the request it received (RFC 7239 5); parameters it left out are empty. */
 export interface ForwardedElement {
   readonly for: string;
   readonly proto: string;
   readonly host: string;
 }
 
-/** Unquoted also what is no token, such as an address with a port: proxies write that. */
+/** Unquoted values may be more than tokens, such as an address with a port: some proxies write that. */
 const PAIR = /[ \t]*([!#$%&'*+\-.^_`|~\w]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*))[ \t]*(?:;|$)/y;
 
 /**
- * The elements of a `Forwarded` header from the nearest proxy's on. It reads from the end and stops at the first that
- * is malformed: what stands in front was there before, and must not change how the rest is read.
+ * Yields the elements of a `Forwarded` header, the nearest proxy's first. It reads from the end and stops at the
+ * first malformed element: text in front was there before, and must not change how the rest is read.
  */
 export function* forwardedElements(value: string): Generator<ForwardedElement> {
   for (let end = value.length; end > 0; ) {
@@ -24,7 +24,7 @@ export function* forwardedElements(value: string): Generator<ForwardedElement> {
   }
 }
 
-/** The comma in front of the element that ends at `end`, quoted ones passed over, or -1. */
+/** Returns the position of the comma before the element that ends at `end`, ignoring quoted commas, or -1. */
 function elementStart(value: string, end: number): number {
   let quoted = false;
   for (let at = end - 1; at >= 0; at--) {
@@ -34,7 +34,7 @@ function elementStart(value: string, end: number): number {
   return -1;
 }
 
-/** Behind an odd number of backslashes. */
+/** Whether an odd number of backslashes comes before `at`. */
 function isEscaped(value: string, at: number): boolean {
   let from = at;
   while (from > 0 && value[from - 1] === '\\') from--;
@@ -48,7 +48,7 @@ function readElement(text: string): ForwardedElement | null {
     const match = PAIR.exec(text);
     if (match === null) return null;
     const name = (match[1] ?? '').toLowerCase();
-    // RFC 7239 4: each parameter once.
+    // RFC 7239 4: each parameter occurs at most once.
     if (Object.hasOwn(found, name)) return null;
     found[name] = match[3] ?? (match[2] ?? '').replaceAll(/\\(.)/g, '$1');
   }

@@ -1,12 +1,12 @@
 import { isIPv6 } from 'node:net';
 
-/** `reg-name` or IPv4 with a port. A comma, which the grammar has, is two hosts in one line to whoever reads lists. */
+/** `reg-name` or IPv4, with an optional port. The grammar allows a comma, but list parsers would see two hosts. */
 const NAMED = /^(?:[\w\-.~!$&'()*+;=]|%[\da-fA-F]{2})+(?::\d*)?$/;
 const LITERAL = /^\[(?:([\da-fA-F:.]+)|v[\da-fA-F]+\.[\w\-.~!$&'()*+,;=:]+)\](?::\d*)?$/;
 
 /**
- * Whether a value is that of a `Host` header: `uri-host [ ":" port ]` (RFC 9112 3.2, RFC 3986 3.2.2), of ASCII. An
- * empty host is none of an http URI (RFC 9110 4.2.1).
+ * Whether this is a valid `Host` value: `uri-host [ ":" port ]` (RFC 9112 3.2, RFC 3986 3.2.2), ASCII only. An http
+ * URI does not allow an empty host (RFC 9110 4.2.1).
  */
 export function isHostField(value: string): boolean {
   if (NAMED.test(value)) return true;

@@ -2,48 +2,48 @@ import { type HeaderBlock, lineEnd, valueAt } from './header-block.ts';
 import { isHopByHop, namedInConnection } from './hop-by-hop.ts';
 import { isHostField } from './host-field.ts';
 
-/** What one pass over a request's headers finds, the same for every door. */
+/** The result of one pass over a request's headers, the same for every door. */
 export interface RequestFields {
-  /** End-to-end headers in the client's order, case and number. */
+  /** End-to-end headers; the client's order, case and duplicates are kept. */
   readonly kept: HeaderBlock;
-  /** `X-Forwarded-*` other than those below: for a trusted peer only. */
+  /** `X-Forwarded-*` other than those below; forwarded only for a trusted peer. */
   readonly forwarding: HeaderBlock;
-  /** All lines as one list. */
+  /** All lines of the header, joined into one list. The same holds for the next three. */
   readonly forwardedFor: string;
   readonly forwardedProto: string;
   readonly forwardedHost: string;
   readonly forwarded: string;
   readonly hosts: number;
   readonly host: string;
-  /** What a browser says of the page that asks: `Origin`, and `Sec-Fetch-Site`; null where it says nothing. */
+  /** What a browser says about the requesting page: `Origin` and `Sec-Fetch-Site`; null if absent. */
   readonly origin: string | null;
   readonly fetchSite: string | null;
-  /** Declared length of the body, 0 without one, -1 when it is chunked. */
+  /** Declared length of the body in bytes, 0 without a body, -1 if chunked. */
   readonly bodyLength: number;
-  /** Headers that `Connection` has removed, in lower case. */
+  /** Headers that `Connection` removes, in lower case. */
   readonly named: ReadonlySet<string> | null;
-  /** The client wants its connection closed after the answer. */
+  /** True if the client wants its connection closed after the answer. */
   readonly close: boolean;
   readonly requestId: string | null;
-  /** The client reads trailers. */
+  /** True if the client reads trailers. */
   readonly trailers: boolean;
-  /** The client wants to know what its answer is decided on (`VIEW_HEADER`). */
+  /** True if the client asks for the view that its answer is decided on (`VIEW_HEADER`). */
   readonly asksView: boolean;
-  /** Nothing of it concerns this hop but `Host`, `Content-Length` and a plain `Connection`. */
+  /** True if only `Host`, `Content-Length` and a plain `Connection` concern this hop. */
   readonly ordinary: boolean;
-  /** One sentence when the request is not to be forwarded at all. */
+  /** One sentence if the request must not be forwarded, otherwise null. */
   readonly fault: string | null;
 }
 
-/** First letters of the names that are looked at. */
+/** First letters of the names that are inspected. */
 const LOOKED_AT = new Set([...'cefhkopstuxCEFHKOPSTUX'].map((letter) => letter.charCodeAt(0)));
 const WHOLE_NUMBER = /^\d{1,15}$/;
 
 const HOST_FAULT = 'The Host header is no host with an optional port.';
 
 /**
- * Names that mean something to this gateway. One with `_` in place of `-` is another name here, and the same one to
- * whoever hands headers on as variables of an environment (RFC 3875 4.1.18).
+ * Names that mean something to this gateway. With `_` in place of `-` a name differs here, but not for a server
+ * that passes headers on as environment variables (RFC 3875 4.1.18).
  */
 const OURS = /^(?:host|content-length|expect|forwarded|x-forwarded-.*|x-request-id|x-druid-gateway-.*)$/;
 
@@ -52,12 +52,12 @@ function shadowsOurs(lowerName: string): boolean {
   return OURS.test(meant) || isHopByHop(meant);
 }
 
-/** One list of two lines of a name (RFC 9110 5.3). */
+/** Joins two lines of the same name into one list (RFC 9110 5.3). */
 function listed(before: string, value: string): string {
   return before === '' ? value : `${before}, ${value}`;
 }
 
-/** Reads the headers of a request; every line must be `Name: value`. */
+/** Reads the headers of a request. Precondition: every line is `Name: value`. */
 export function readRequestFields(block: HeaderBlock): RequestFields {
   const found = {
     kept: '',

@@ -1,18 +1,18 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { isHostName } from './host-port.ts';
 
-/** With a host name of 255 characters. */
+/** Longest URL in characters; leaves room for a host name of 255. */
 const LONGEST = 300;
-/** Nothing behind the port but a slash: no path, query, credentials. */
+/** After the port only a slash may follow: no path, query or credentials. */
 const ORIGIN = /^https?:\/\/(?:\[([^\]%]+)\]|([^:/[\]]+))(?::\d{1,5})?\/?$/i;
 
 /**
- * Reads an http(s) URL of a Druid node: `http://host:port`, as `DruidNode` writes it into a latch. Null for anything
- * else: URLs with a path or credentials, and hosts that are neither an address nor a name.
+ * Parses the http(s) URL of a Druid node: `http://host:port`, as `DruidNode` writes it into a latch. Null for anything
+ * else, including URLs with a path or credentials, and hosts that are neither an address nor a name.
  *
- * All spellings of one address give the same text, so that texts of any source can be compared: the host is in lower
+ * All spellings of one address give the same text, so texts from all sources can be compared: the host is in lower
  * case, IPv6 as short as it can be (Java writes `[0:0:0:0:0:0:0:1]`), an IPv4 address in IPv6 as plain IPv4, a name
- * without the dot at its end, and the port is spelled out.
+ * without its final dot, and the port is spelled out.
  */
 export function parseOrigin(text: string): string | null {
   if (text.length > LONGEST) return null;

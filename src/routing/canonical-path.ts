@@ -1,21 +1,21 @@
 import { isAscii } from 'node:buffer';
 
-/** What some readers cut off a segment's ends, in a path without escapes. */
+/** Characters that some readers cut off the ends of a segment, in a path without escapes. */
 const ENDS = /[.+](?:\/|$)|\/\+/;
-/** What nobody sees: a reader that drops it finds another word. */
+/** Invisible characters: a reader that drops them sees another word. */
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}/gu;
-/** Where anything else than the text itself could be meant. */
+/** Characters that may mean something other than themselves. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant.
 const UNREAD = /[%\\]|[^\x00-\x7f]/;
-/** Rounds after which a path that still changes was made for this. */
+/** A path that still changes after this many rounds of decoding was built to. */
 const MOST_ROUNDS = 4;
 
 /**
- * A path as the most generous of readers could understand it, for comparison with what is denied: escapes decoded
- * until none is left (`%2561`, and `%u0061` as Jetty 9.4 has it), overlong UTF-8 as what it stands for, compatibility
- * forms (fullwidth letters, slashes and dots) as the plain ones, a backslash as a slash, each segment without what
- * begins with `;`, `?` or `#` and without blanks and full stops at its ends, empty segments left out. Null where
- * decoding has no end. What is sent on is never this.
+ * Returns the path as the most lenient reader could understand it, for comparison with denied paths. Escapes are
+ * decoded until none is left (`%2561`, and `%u0061` as in Jetty 9.4). Overlong UTF-8 becomes what it stands for,
+ * compatibility forms (fullwidth letters, slashes and dots) become plain, and a backslash becomes a slash. Each
+ * segment loses everything from `;`, `?` or `#` on, and blanks and full stops at its ends; empty segments are
+ * dropped. Null if decoding does not end. Only for comparison: never send this path.
  */
 export function canonicalPath(path: string): string | null {
   if (!path.includes('%')) return ENDS.test(path) ? withPlainSegments(path) : path;
@@ -28,13 +28,13 @@ export function hasDotSegment(decoded: string): boolean {
   return decoded.split('/').some((segment) => /^\.\.?$/.test(withoutEnds(segment, isBlank)));
 }
 
-/** Whether decoding makes more segments of a part of a path, or gives one of them a parameter. */
+/** Whether decoding this part of a path adds slashes, leaves a `;` (a parameter), or does not end. */
 export function hidesSeparators(part: string): boolean {
   const decoded = decodedFully(part);
   return decoded === null || decoded.includes(';') || slashes(decoded) > slashes(part);
 }
 
-/** The path with every escape decoded, also those that decoding makes; null where that has no end. */
+/** Decodes every escape, including those that decoding creates. Null if that does not end. */
 export function decodedFully(path: string): string | null {
   let text = path;
   for (let round = 0; round < MOST_ROUNDS; round++) {
@@ -55,7 +55,10 @@ function withPlainSegments(decoded: string): string {
   return segments.filter((segment, at) => segment !== '' || at === 0).join('/');
 }
 
-/** A segment without its parameters, query or fragment, and without what `isCut` says at its ends. */
+/**
+ * Returns a segment without its parameters, query or fragment, and without leading blanks and what `isCut` matches
+ * at its end.
+ */
 function withoutEnds(segment: string, isCut: (character: string) => boolean): string {
   const parameters = segment.search(/[;?#]/);
   let to = parameters === -1 ? segment.length : parameters;
@@ -78,9 +81,9 @@ function slashes(text: string): number {
 }
 
 /**
- * The octets that a text stands for, escapes decoded until none is left. Escapes cannot overlap, so that it makes no
- * difference which of them is decoded first, and one pass is enough: what a decoded octet completes is the end of
- * what has been read.
+ * Returns the octets that a text stands for, with escapes decoded until none is left. Escapes cannot overlap, so
+ * their order does not matter. One pass is enough, because an escape completed by a decoded octet ends at the last
+ * octet read.
  */
 function octetsOf(text: string): Buffer {
   const octets = Buffer.from(text, 'utf8');
@@ -96,7 +99,10 @@ function octetsOf(text: string): Buffer {
 const PERCENT = 0x25;
 const U = 0x75;
 
-/** Decodes the escape that ends at `end`, in its place; returns where what it stands for ends, or `end`. */
+/**
+ * Decodes the escape that ends at `end` in place. Returns the end of the decoded octets, or `end` if there is no
+ * escape.
+ */
 function decodesEnd(octets: Buffer, end: number): number {
   const short = octets[end - 3] === PERCENT;
   if (!short && octets[end - 6] !== PERCENT) return end;
@@ -121,7 +127,10 @@ function hexDigit(code: number | undefined): number {
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 }
 
-/** UTF-8 as lenient readers take it: overlong forms of up to six octets, too. Any other octet is a character. */
+/**
+ * Decodes UTF-8 as lenient readers do, overlong forms of up to six octets included. Any other octet becomes one
+ * character.
+ */
 function fromUtf8(octets: Buffer): string {
   let text = '';
   for (let at = 0; at < octets.length; ) {

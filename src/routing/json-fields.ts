@@ -1,4 +1,4 @@
-/** Members of one JSON object, by name: where their values stand in the text. */
+/** Members of one JSON object by name; each value is its slice of the text. */
 export type JsonFields<Name extends string> = Readonly<Partial<Record<Name, Buffer>>>;
 
 const QUOTE = 0x22;
@@ -7,14 +7,13 @@ const COLON = 0x3a;
 const COMMA = 0x2c;
 const END = 0x7d;
 
-/** A member's name that is longer is none that anybody looks for, whatever its escapes. */
+/** Longest member name in bytes, escapes and quotes included; nothing longer is searched for. */
 const LONGEST_NAME = 256;
 
 /**
- * Finds members of the JSON object that `text` is, in one pass that makes nothing of what it passes over: what is inside
- * other members costs no object, however much there is. Of a name that comes twice the last one counts, as
- * for `JSON.parse` and Jackson. Null for what is no object. What is no JSON inside of a member is for whoever parses that.
- * Never throws.
+ * Finds members of the JSON object in `text` in one pass. Skipped content creates no objects, however large it is.
+ * If a name occurs twice, the last one counts, as for `JSON.parse` and Jackson. Returns null if `text` is not an
+ * object. Never throws; values are not validated, so parse them with `parsedField`.
  */
 export function jsonFields<Name extends string>(
   text: Buffer,
@@ -41,7 +40,7 @@ export function jsonFields<Name extends string>(
   return text[at] === END && pastBlanks(text, at + 1) === text.length ? found : null;
 }
 
-/** The value of a member; undefined without one, and for one that is longer than `longest` or no JSON. */
+/** Parses the value of a member. Returns undefined if it is absent, longer than `longest` bytes, or not JSON. */
 export function parsedField(field: Buffer | undefined, longest: number): unknown {
   if (field === undefined || field.length > longest) return undefined;
   try {
@@ -61,7 +60,7 @@ function nameOf(text: Buffer, from: number, end: number): string | null {
   }
 }
 
-/** Up to the comma or bracket that ends the value of a member. */
+/** Returns the position of the comma or bracket that ends the value at `from`. */
 function pastValue(text: Buffer, from: number): number {
   let depth = 0;
   let at = from;
@@ -81,7 +80,7 @@ function pastValue(text: Buffer, from: number): number {
   return at;
 }
 
-/** Past the quote that ends the string at `from`. */
+/** Returns the position after the closing quote of the string at `from`. */
 function pastString(text: Buffer, from: number): number {
   let at = from + 1;
   while (at < text.length && text[at] !== QUOTE) at += text[at] === BACKSLASH ? 2 : 1;

@@ -16,23 +16,23 @@ import type { Route } from './route.ts';
 import { checkTarget, splitTarget } from './target-check.ts';
 
 export interface RouterOptions {
-  /** Prefixes of paths that are denied by default and are to be served. */
+  /** Prefixes of paths that are denied by default but should be served. */
   readonly allow: readonly string[];
 }
 
 /**
- * Decides what a request is by its method and raw target alone: no clock, no cluster, no network. `preflight`: it is an
- * OPTIONS by which a browser asks what a page may do (Fetch 3.3.5), for the node that serves the path to answer.
+ * Routes a request by its method and raw target alone, without clock, cluster or network. `preflight` marks an
+ * OPTIONS by which a browser asks what a page may do (Fetch 3.3.5); the node that serves the path answers it.
  */
 export type Router = (method: string, target: string, preflight?: boolean) => Route;
 
 const FORWARDED = 'GET, HEAD, POST, PUT, DELETE, OPTIONS';
 const READ_ONLY = 'GET, HEAD, OPTIONS';
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE']);
-/** The Router compares the destination without regard to case. */
+/** The Router compares the destination without case. */
 const PROXY = /^\/proxy\/([A-Za-z]+)(\/.*)?$/;
 
-/** The path table, see docs/routing.md and docs/decisions/0017-names-in-paths.md. */
+/** Creates the path table, see docs/routing.md and docs/decisions/0017-names-in-paths.md. */
 export function createRouter({ allow }: RouterOptions): Router {
   function opened(path: string): string | undefined {
     return allow.find((prefix) => isUnder(path, prefix));
@@ -40,7 +40,7 @@ export function createRouter({ allow }: RouterOptions): Router {
 
   function byPath(method: string, target: string, path: string, query: string): Route {
     const role = roleOf(path);
-    // Without an escape nothing can hide in the path, and queries have no denied part at all.
+    // No escapes, so the path is literally what Druid sees; no Broker path is denied, so skip that check.
     if (role === 'broker' && !path.includes('%')) return forward(role, method, path, target);
     const local = LOCAL_PATHS.get(path);
     if (local !== undefined) return readOnly(method, { kind: 'local', name: local, target });
@@ -63,7 +63,7 @@ export function createRouter({ allow }: RouterOptions): Router {
     return role === null ? unknown() : forward(role, method, path, target);
   }
 
-  /** What decides; all of the path where it has no names. */
+  /** Returns the part of the path that decides the route: everything before the names, or all of it. */
   function beforeNames(method: string, path: string, inner: string): string {
     const prefix = opened(inner);
     const names = prefix === undefined ? namesBegin(method, inner) : prefix.length;
@@ -73,7 +73,7 @@ export function createRouter({ allow }: RouterOptions): Router {
   function byProxy(method: string, role: MasterRole, path: string, query: string): Route {
     if (path === '' || path === '/') return unknown();
     if (opened(path) === undefined) {
-      // Below /proxy it is the master itself that is asked, and its own extensions are its own.
+      // Below `/proxy` the client addresses the master itself, whose extensions are not denied.
       const canonical = canonicalPath(path);
       if (canonical === null || isDenied(canonical)) return denied();
       if (!isProxied(path)) return unknown();
@@ -108,7 +108,7 @@ function forward(role: Role, method: string, path: string, target: string): Rout
   return { kind: 'forward', role, class: classOf(role, method, path), target };
 }
 
-/** Who serves what is asked about; null where the gateway itself does. */
+/** Returns the role whose node answers a preflight, or null if the gateway does. */
 function roleOfPreflight(route: Exclude<Route, { kind: 'refused' }>): Role | null {
   if (route.kind === 'forward') return route.role;
   if (route.kind === 'console') return 'coordinator';

@@ -1,10 +1,10 @@
 import { decodedFully, hasDotSegment } from './canonical-path.ts';
 
-/** Anything that makes a path worth a closer look; ordinary targets have none of it. */
+/** Characters that require the detailed check; ordinary targets have none of them. */
 const SUSPICIOUS = /[^\x21-\x7e]|[%\\;#]|\/\/|\/\.|^[^/]|^$/;
 const BAD_QUERY = /[^\x21-\xff]|#/;
 const MALFORMED_ESCAPE = /%(?![0-9a-f]{2})/i;
-/** Octets that cannot stand in UTF-8: overlong forms of shorter characters, a dot or a slash among them. */
+/** Octets that are invalid in UTF-8: overlong forms of shorter characters, a dot or a slash among them. */
 const OVERLONG = /%(?:c[01]|e0%[89]|f0%8|f8%8[0-7]|fc%8[0-3])/i;
 const DOT_SEGMENT = 'The path must not have "." or ".." as a segment.';
 const ESCAPED_CONTROL = /%(?:[01][0-9a-f]|7f)/i;
@@ -15,15 +15,16 @@ export interface SplitTarget {
   readonly query: string;
 }
 
+/** Splits a target at its first question mark. */
 export function splitTarget(target: string): SplitTarget {
   const at = target.indexOf('?');
   return at === -1 ? { path: target, query: '' } : { path: target.slice(0, at), query: target.slice(at) };
 }
 
 /**
- * Why a request target is refused before anything is decided on it, or null. What servers read in different ways
- * (dot segments, empty segments, path parameters, backslashes) could be one path to the gateway's table and another
- * to Druid. Encoded separators are for the router to judge: in a name they are part of it.
+ * Returns why a request target must be refused before routing, or null. Servers read dot segments, empty segments,
+ * path parameters and backslashes differently, so the gateway and Druid could see different paths. The router
+ * judges encoded separators, because a name may contain them.
  */
 export function checkTarget(target: string): string | null {
   const { path, query } = splitTarget(target);

@@ -1,16 +1,16 @@
 import { Reader } from 'protobufjs/minimal.js';
 import { type JsonFields, jsonFields, parsedField } from '../json-fields.ts';
 
-/** Ids are random and short; what is longer is not taken for one. */
+/** Ids are random and short; longer text is not accepted as one. */
 const LONGEST = 256;
-/** Each of its characters may be written as six. */
+/** Longest JSON text of an id: each character may be written as six. */
 const LONGEST_TEXT = 6 * LONGEST + 2;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * The JDBC connection that an Avatica request belongs to, or null where it names none. JSON has it at the top or in
- * its `statementHandle`, in the body or in the header `request` (`AvaticaJsonHandler`); protobuf as below. What else a
- * body holds, parameters of a batch for one, is passed over and not parsed.
+ * Returns the JDBC connection id of an Avatica request, or null if it has none. In JSON the id is at the top level
+ * or in `statementHandle`, in the body or in the header `request` (`AvaticaJsonHandler`); for protobuf see below.
+ * Other content, such as the parameters of a batch, is skipped without parsing.
  */
 export function connectionIdOf(path: string, body: Buffer, header: string | null): string | null {
   try {
@@ -19,7 +19,7 @@ export function connectionIdOf(path: string, body: Buffer, header: string | null
       : fromJson(body.length > 0 ? body : Buffer.from(header ?? ''));
     return id !== null && id.length > 0 && id.length <= LONGEST ? id : null;
   } catch {
-    // Druid says what is wrong with it.
+    // Druid will say what is wrong with the request.
     return null;
   }
 }
@@ -34,7 +34,7 @@ function ownId(fields: JsonFields<'connectionId'> | null): string | null {
   return typeof id === 'string' ? id : null;
 }
 
-/** `connection_id` is field 1 of most requests (avatica `requests.proto`); these have it elsewhere. */
+/** `connection_id` is field 1 of most requests (avatica `requests.proto`); these use another field. */
 const ID_FIELDS: ReadonlyMap<string, number> = new Map([
   ['SchemasRequest', 3],
   ['TablesRequest', 7],
@@ -54,7 +54,7 @@ function fromProtobuf(body: Buffer): string | null {
   return fieldOf(message, ID_FIELDS.get(request) ?? 1)?.toString('utf8') ?? null;
 }
 
-/** A length-delimited field of a message, or null. Throws on what is no protobuf. */
+/** Returns a length-delimited field of a message, or null. Throws if the message is not protobuf. */
 function fieldOf(message: Buffer, wanted: number): Buffer | null {
   const reader = Reader.create(message);
   while (reader.pos < reader.len) {

@@ -1,17 +1,19 @@
 import { parseNodeAddress } from '../../net/origin.ts';
 
-/** One rule: announced `host:port`, in which `*` may stand, to an external URL. */
+/** One rule: maps an announced `host:port`, which may contain `*`, to an external URL. */
 export interface AddressRule {
   /** `10.0.0.7:8081`, `*:8081`, `10.0.*:8081`, `*.druid.internal:8081` or `*`; IPv6 in brackets. */
   readonly from: string;
-  /** An http(s) URL without path, in which `{host}`, `{port}` and `{hostname-first-label}` may stand. */
+  /** An http(s) URL without path; may contain `{host}`, `{port}` and `{hostname-first-label}`. */
   readonly to: string;
 }
 
-/** The external origin of an announced `host:port`, or null where no rule names it. */
+/** Returns the external origin of an announced `host:port`, or null if no rule matches. */
 export type AddressMap = (hostAndPort: string) => string | null;
 
-/** A rule without `*` wins over one with; otherwise the first that fits. Nodes are compared in any spelling. */
+/**
+ * A rule without `*` wins over rules with `*`; among those the first match wins. All spellings of a node are equal.
+ */
 export function createAddressMap(rules: readonly AddressRule[]): AddressMap {
   const exact = new Map<string, string>();
   const patterns: { readonly pattern: RegExp; readonly to: string }[] = [];
@@ -28,8 +30,8 @@ export function createAddressMap(rules: readonly AddressRule[]): AddressMap {
 }
 
 /**
- * `*` stands for what can come in its place, and for no more: numbers of an address, any labels before a name
- * (`*.druid.internal`), else a part of one label. Otherwise `10.0.*` would fit `10.0.evil.example`.
+ * `*` matches only what can stand in its place: numbers of an address, any labels before a name
+ * (`*.druid.internal`), otherwise part of one label. If it matched more, `10.0.*` would match `10.0.evil.example`.
  */
 function patternOf(glob: string): RegExp {
   if (glob === '*') return /^/;

@@ -2,31 +2,31 @@ import { ETERNITY, type Interval, intervalsOf } from '../../time/intervals.ts';
 import { plainBody } from '../body-text.ts';
 import { jsonFields, parsedField } from '../json-fields.ts';
 
-/** How a query is written. */
+/** The language of a query. */
 export type QueryKind = 'native' | 'sql';
 
-/** What the choice of a Broker service goes by. */
+/** The parts of a query that decide its Broker service. */
 export interface QueryTraits {
   readonly kind: QueryKind;
   /** `queryType` of a native query, `sql` of SQL. */
   readonly queryType: string | null;
-  /** The tables that a native query reads, in its order; none of SQL. */
+  /** The tables that a native query reads, in its order; empty for SQL. */
   readonly datasources: readonly string[];
-  /** Null where they cannot be read. */
+  /** Null if they cannot be read. */
   readonly intervals: readonly Interval[] | null;
   readonly context: Readonly<Record<string, unknown>>;
 }
 
 /**
- * A member of a query that is longer is not parsed: a few kilobytes of gzip hold a list of 90,000 intervals, and parsing
- * such a body whole would keep everybody else waiting.
+ * Longest member of a query that is parsed, in bytes. A few kilobytes of gzip can hold a list of 90,000 intervals,
+ * and parsing such a body would block all other requests.
  */
 const LONGEST_FIELD = 128 * 1024;
 const FIELDS = ['queryType', 'dataSource', 'queries', 'intervals', 'context'] as const;
-/** Nesting beyond this is not looked into. */
+/** Deepest nesting that is searched. */
 const DEEPEST = 100;
 const ANY_TIME: readonly Interval[] = [ETERNITY];
-/** SQL alone, which has no context (`SqlQuery.from`). */
+/** Traits of bare SQL text, which has no context (`SqlQuery.from`). */
 const BARE_SQL: QueryTraits = {
   kind: 'sql',
   queryType: 'sql',
@@ -36,8 +36,8 @@ const BARE_SQL: QueryTraits = {
 };
 
 /**
- * Reads a query without changing it. Null for what is not read: Smile, what is longer than `limit` bytes when it is
- * inflated, and what is no JSON object, of which Druid says what is wrong. Never throws.
+ * Reads a query without changing it. Returns null for Smile, for a query longer than `limit` bytes after inflating,
+ * and for text that is not a JSON object; Druid will report the latter. Never throws.
  */
 export function traitsOf(
   kind: QueryKind,
@@ -69,14 +69,17 @@ export function traitsOf(
   };
 }
 
-/** The tables that a query reads; those of a union query (`queries`), too. */
+/** Adds the tables that a query reads, those of a union query (`queries`) included. */
 function fromQuery(query: unknown, tables: Set<string>, depth: number): void {
   if (depth === 0 || !isObject(query)) return;
   fromSource(query.dataSource, tables, depth - 1);
   if (Array.isArray(query.queries)) for (const each of query.queries) fromQuery(each, tables, depth - 1);
 }
 
-/** A name, a `table`, or what has others inside: `query`, `union`, `join`, `unnest`, `filter`, `restrict`. */
+/**
+ * Handles a name, a `table`, or a source with others inside: `query`, `union`, `join`, `unnest`, `filter`,
+ * `restrict`.
+ */
 function fromSource(source: unknown, tables: Set<string>, depth: number): void {
   if (typeof source === 'string') tables.add(source);
   if (depth === 0 || !isObject(source)) return;

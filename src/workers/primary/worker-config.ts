@@ -1,8 +1,9 @@
 import type { Config } from '../../config/schema.ts';
 
 /**
- * The configuration of one worker out of `config.workers`: each has its part of what is limited for the gateway as
- * a whole, rounded up, and listens where the gateway does. What only the primary needs to know is left out.
+ * The configuration of one of `config.workers` workers. Each limit that applies to the whole gateway is divided by
+ * the number of workers and rounded up. The worker listens on `port`. ZooKeeper credentials are left out: only the
+ * primary needs them.
  */
 export function workerConfig(config: Config, port: number): Config {
   const { workers, listen, limits, parking, queries, retries, upstream, zookeeper } = config;

@@ -2,15 +2,15 @@ import type { NodeOutcome, UpstreamNode } from '../../cluster/node.ts';
 import type { BrokerView, ClusterView, LeaderView, WaitReason } from '../../cluster/view.ts';
 import { MASTER_ROLES } from '../../discovery/discovery.ts';
 
-/** What a request of this worker found out about a node that the primary's views do not know of yet. */
+/** A failure that a request of this worker found and the primary's views do not include yet. */
 export interface UnconfirmedFailure {
-  /** The report that tells the primary. */
+  /** The report that carries it to the primary. */
   readonly report: number;
-  /** Epoch milliseconds of the first one. */
+  /** Epoch milliseconds of the first failure. */
   readonly since: number;
-  /** Why the leader must confirm again; null where it need not, since it may only have too much to do. */
+  /** Why the leader must confirm again; null if it need not, because it may only be overloaded. */
   readonly reason: WaitReason | null;
-  /** It also takes a Broker out of the pool: a reset alone does not. */
+  /** Whether it takes a Broker out of the pool; a reset alone does not. */
   readonly refused: boolean;
 }
 
@@ -21,7 +21,7 @@ const WAIT_REASONS: Readonly<Record<Exclude<NodeOutcome, 'ok'>, WaitReason | nul
   unavailable: null,
 };
 
-/** One more failure of a node; what was said first stays. */
+/** Adds another failure of a node; the time and reason of the first one are kept. */
 export function addFailure(
   before: UnconfirmedFailure | undefined,
   outcome: Exclude<NodeOutcome, 'ok'>,
@@ -37,8 +37,8 @@ export function addFailure(
 }
 
 /**
- * The view as the primary will have it once it has heard: a leader that just failed must confirm again, and a Broker that
- * refused is out of the pool. The view itself where no failure matters to it.
+ * Returns the view as the primary will have it after the reports: a leader that just failed must confirm again, and
+ * a Broker that refused is out of the pool. Returns `view` itself if no failure affects it.
  */
 export function withUnconfirmedFailures(
   view: ClusterView,
