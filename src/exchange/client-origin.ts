@@ -34,7 +34,8 @@ const PROTO = /^https?$/i;
  * Finds the client of a request. Each hop's entry is written by the next hop, the last one by the peer. The list is
  * read from its end while the hop that wrote the entry is trusted. The client is the first hop that is not trusted,
  * or the last one listed. Entries before it are the client's own claims and are never used: Druid's
- * TrustedDomainAuthenticator believes the first entry. Scheme and host come from the nearest trusted proxy.
+ * TrustedDomainAuthenticator believes the first entry. Scheme and host come from the `Forwarded` element that names
+ * the client, or else from the last entries of `X-Forwarded-Proto` and `X-Forwarded-Host`.
  */
 export function clientOrigin(head: RequestHead, policy: ForwardingPolicy): ClientOrigin {
   const { fields, remoteAddress } = head;
