@@ -9,6 +9,7 @@ export interface Nodes {
   retain(known: ReadonlySet<string>): void;
 }
 
+/** Creates an empty table of nodes. */
 export function createNodes(): Nodes {
   const nodes = new Map<string, UpstreamNode>();
   return {

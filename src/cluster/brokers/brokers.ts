@@ -87,6 +87,7 @@ export interface Brokers {
   stop(): void;
 }
 
+/** Creates the set without Brokers; `announce` adds them. Call `stop` to end their probes and timers. */
 export function createBrokers(options: BrokersOptions): Brokers {
   const { probe, health, random, now, nodeAt, onChange, onEjection, errors } = options;
   const { outlier, maxEjectedShare } = health;

@@ -43,6 +43,7 @@ export function afterSuccess(state: OutlierState, now: number, limits: OutlierLi
   return state.failures === 0 ? state : { ...state, failures: 0 };
 }
 
+/** Whether the Broker has failed often enough in a row to be ejected. */
 export function shouldEject(state: OutlierState, limits: OutlierLimits): boolean {
   return limits.failures > 0 && state.failures >= limits.failures;
 }

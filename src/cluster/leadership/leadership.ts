@@ -46,6 +46,7 @@ export interface Leadership {
 /** Silent probes in a row after which requests wait instead of going to a serving leader. */
 const SILENCES = 2;
 
+/** The leadership of a role before discovery has been read. `now` is in epoch milliseconds. */
 export function noLeader(role: MasterRole, now: number): Leadership {
   return { view: nobody(role, now, 'discovery_incomplete'), confirmAfter: 0 };
 }

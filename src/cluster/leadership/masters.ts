@@ -36,6 +36,7 @@ export interface Masters {
   stop(): void;
 }
 
+/** Creates the prober without nodes; `watch` sets them. Call `stop` to end the probes. */
 export function createMasters(options: MastersOptions): Masters {
   const { role, probe, stamp, random, interval, needsName, onResult, errors } = options;
   const pollers = new Map<UpstreamNode, Poller>();

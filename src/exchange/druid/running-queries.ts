@@ -9,6 +9,7 @@ export interface RunningQueries {
   readonly size: number;
 }
 
+/** Creates an empty table. `end` must follow every `begin`, with the same id and node. */
 export function createRunningQueries(): RunningQueries {
   const running = new Map<string, UpstreamNode[]>();
   return {

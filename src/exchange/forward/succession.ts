@@ -35,6 +35,7 @@ export interface SuccessionOptions {
 /** Milliseconds for a former leader to finish its answers, which a healthy one does. */
 export const LAST_WORD_MS = 500;
 
+/** Creates the notifier, which listens to the cluster from now on. */
 export function createSuccession({ cluster, abandonedTimeoutMs }: SuccessionOptions): Succession {
   const stays: Readonly<Record<MasterRole, Set<Stay>>> = { coordinator: new Set(), overlord: new Set() };
   const seen = { ...cluster.view.leaders };

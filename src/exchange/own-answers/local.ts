@@ -5,6 +5,7 @@ import type { OwnAnswer } from './answer.ts';
 /** Local paths that need Druid's answer, asked with the caller's credentials. */
 export type StatusPageName = Extract<LocalName, 'status' | 'status-properties' | 'router-brokers'>;
 
+/** Whether the answer to this path needs Druid. */
 export function isStatusPage(name: LocalName): name is StatusPageName {
   return name === 'status' || name === 'status-properties' || name === 'router-brokers';
 }
