@@ -11,33 +11,33 @@ import type { ClusterView } from './view.ts';
 
 export interface ClusterOptions {
   readonly discovery: Discovery;
-  /** How often a serving leader is asked whether it still is, in milliseconds. */
+  /** Milliseconds between probes of a serving leader. */
   readonly leaderProbeIntervalMs: number;
-  /** How often an elected one is asked whether it serves yet. */
+  /** Milliseconds between probes of an elected leader that does not serve yet. */
   readonly leaderConfirmIntervalMs: number;
   readonly leaderProbeTimeoutMs: number;
   readonly brokerProbeTimeoutMs: number;
   readonly brokerHealth: BrokerHealth;
   readonly tls?: NodeTls;
-  /** Where errors of our own are told. */
+  /** Receives errors of the gateway's own code. */
   readonly errors: InternalErrors;
   /** Epoch milliseconds. */
   readonly now?: () => number;
   readonly random?: () => number;
-  /** In place of real ones, for tests. */
+  /** Replaces the real probe clients in tests. */
   readonly probes?: { readonly leaders: ProbeClient; readonly brokers: ProbeClient };
 }
 
-/** Masters that do not lead are asked this often, only to notice one that says it does. */
+/** Probe interval of masters that do not lead. It serves only to notice one that claims to lead. */
 const RIVAL_INTERVAL_MS = 10_000;
-/** A thawed former leader says that it leads for up to 3 s after a swap; that is no conflict yet. */
+/** For up to 3 s after a swap, a thawed former leader still claims to lead. That is no conflict yet. */
 const SWAP_GRACE_MS = 3_000;
 const CONFLICT_REPEAT_MS = 60_000;
-/** A leader that refuses requests is asked this often, at the most, whether it serves. */
+/** Shortest interval between the extra probes of a leader that refuses requests. */
 const DOUBT_INTERVAL_MS = 250;
 const NO_RIVALS: readonly string[] = [];
 
-/** The cluster as discovery names it and probes find it; see `Cluster`. */
+/** Creates the cluster from discovery and probes; see `Cluster`. Call `start` to begin. */
 export function createCluster(options: ClusterOptions): Cluster {
   return new DiscoveredCluster(options);
 }
@@ -138,7 +138,7 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
     }
   }
 
-  /** A serving leader that refuses a request may only have too much to do: it serves until its `isLeader` says no. */
+  /** A serving leader that refuses a request may only be overloaded. It serves until its `isLeader` says no. */
   #doubt(role: MasterRole, node: UpstreamNode): void {
     const now = this.#now();
     if (now - (this.#doubtedAt.get(role) ?? Number.NEGATIVE_INFINITY) < DOUBT_INTERVAL_MS) return;
@@ -158,11 +158,11 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
     if (view.node === node) return view.state === 'serving' ? leaderProbeIntervalMs : leaderConfirmIntervalMs;
     const byLatch = discovery.snapshot.latches !== null && discovery.status.state === 'connected';
     if (byLatch) return RIVAL_INTERVAL_MS;
-    // Nobody else can say who leads: all are asked, soon while there is no leader.
+    // No latch says who leads, so all masters are probed; more often while there is no leader.
     return view.state === 'serving' ? leaderProbeIntervalMs : Math.max(leaderConfirmIntervalMs, 250);
   }
 
-  /** Takes over what discovery says now; a fault in one part of it is no reason to know nothing of the others. */
+  /** Applies what discovery reports now. An error in one part does not keep the other parts from being applied. */
   #follow(): void {
     for (const role of MASTER_ROLES) this.#guarded(() => this.#followMasters(role));
     this.#guarded(() => this.#brokers.announce(this.#options.discovery.snapshot.announcements.broker));

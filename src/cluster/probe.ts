@@ -1,14 +1,14 @@
 import { Agent } from 'undici';
 import type { NodeTls } from './node.ts';
 
-/** What came of one probe: an answer's status and the beginning of its body, or why there was none. */
+/** The result of one probe: the answer's status and the beginning of its body, or why there is no answer. */
 export type ProbeAnswer =
   | { readonly kind: 'answer'; readonly status: number; readonly body: string }
-  /** No connection; `why` says what is wrong with TLS, if it is that. */
+  /** No connection. `why` describes the TLS fault, if there is one. */
   | { readonly kind: 'refused'; readonly why?: string }
   | { readonly kind: 'silent' };
 
-/** GETs `origin + path`; never rejects, never takes longer than its time limit. */
+/** GETs `origin + path`. Never rejects, and never takes longer than its time limit. */
 export type Probe = (origin: string, path: string) => Promise<ProbeAnswer>;
 
 export interface ProbeClient {
@@ -17,31 +17,31 @@ export interface ProbeClient {
 }
 
 export interface ProbeClientOptions {
-  /** For a whole probe, connection included, in milliseconds. */
+  /** Milliseconds for the whole probe, including the connection. */
   readonly timeoutMs: number;
   readonly tls?: NodeTls;
-  /** TLS to a node fails, in another way than when it was asked before. */
+  /** TLS to a node fails with a new fault: not the one last reported, or the first since the node answered. */
   readonly onTlsFault?: (origin: string, why: string) => void;
 }
 
 const MAX_BODY = 4096;
-/** Nodes whose fault of TLS is remembered as told. */
+/** Number of nodes whose last reported TLS fault is remembered. */
 const MOST_FAULTS = 1_000;
-/** What OpenSSL and Node.js say of a certificate that they do not trust (`X509 certificate error codes` of `node:tls`). */
+/** Codes of OpenSSL and Node.js for an untrusted certificate (`X509 certificate error codes` of `node:tls`). */
 const UNTRUSTED =
   /^(?:CERT_|CRL_|DEPTH_ZERO_SELF_SIGNED_CERT|ERROR_IN_(?:CERT|CRL)_|HOSTNAME_MISMATCH|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|ERR_TLS_CERT_ALTNAME_)/;
 const NO_TLS = /^(?:EPROTO$|ERR_SSL_)/;
 const NO_CONNECTION = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN']);
 
 /**
- * Probes over connections of their own, so that they never wait behind requests. GET only: Druid answers HEAD with
- * 405 on every path (AllowHttpMethodsResourceFilter).
+ * Probes over separate connections, so a probe never waits behind requests. GET only: Druid answers HEAD with 405 on
+ * every path (AllowHttpMethodsResourceFilter).
  */
 export function createProbeClient({ timeoutMs, tls, onTlsFault }: ProbeClientOptions): ProbeClient {
   const agent = new Agent({
     connections: 4,
     keepAliveTimeout: 10_000,
-    // Whatever the node says.
+    // Whatever timeout the node announces.
     keepAliveMaxTimeout: 10_000,
     allowH2: false,
     connect: { ...tls, timeout: timeoutMs },
@@ -65,7 +65,7 @@ export function createProbeClient({ timeoutMs, tls, onTlsFault }: ProbeClientOpt
         for await (const chunk of body as AsyncIterable<Buffer>) {
           chunks.push(chunk);
           size += chunk.byteLength;
-          // Leaving the loop destroys the rest, and with it a connection that talks too much.
+          // Leaving the loop destroys the body, and with it the connection of a node that sends too much.
           if (size > MAX_BODY) break;
         }
         faults.delete(origin);
@@ -88,7 +88,7 @@ export function createProbeClient({ timeoutMs, tls, onTlsFault }: ProbeClientOpt
   };
 }
 
-/** What is wrong with TLS to a node by the code of the error, as the end of a sentence; null where it is not that. */
+/** The TLS fault that an error code stands for, as the end of a sentence; null if it is no TLS fault. */
 function tlsFault(code: string): string | null {
   if (UNTRUSTED.test(code)) return `its certificate is not trusted (${code})`;
   return NO_TLS.test(code) ? `TLS failed (${code})` : null;

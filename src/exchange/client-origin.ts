@@ -4,37 +4,38 @@ import type { RequestFields } from '../http/request-fields.ts';
 import { hopAddress } from '../net/hop-address.ts';
 import type { RequestHead } from './ports/client.ts';
 
-/** Headers in which proxies say whom they forward for. */
+/** Headers that name the client a proxy forwards for. */
 export type ForwardedHeader = 'x-forwarded-for' | 'forwarded';
 
-/** Who is believed what of whom they forward for. */
+/** Which proxies are trusted to name the client. */
 export interface ForwardingPolicy {
-  /** Whether a hop is one of our proxies: by its address, and by how many are between it and the peer, itself counted. */
+  /** Whether the hop at `address` is a trusted proxy. `hop` is its distance from the peer; the peer's is 0. */
   readonly trusts: (address: string, hop: number) => boolean;
-  /** The one that our proxies write. */
+  /** The header that our proxies write. */
   readonly forwardedHeader: ForwardedHeader;
 }
 
-/** Whose request it is, and where they sent it. */
+/** The client of a request, and the scheme and host that it used. */
 export interface ClientOrigin {
-  /** The one address of the client: for limits, turns, redirects and logs. */
+  /** The client's address; for limits, fair turns, redirects and logs. */
   readonly address: string;
-  /** It and all hops behind it, the peer last, as a list for `X-Forwarded-For`. */
+  /** The client and all hops after it, the peer last, as a list for `X-Forwarded-For`. */
   readonly path: string;
   readonly proto: string;
-  /** What the client called the gateway; empty where it did not say. */
+  /** The host by which the client called the gateway; empty if it named none. */
   readonly host: string;
-  /** The peer's other `X-Forwarded-*` are believed. */
+  /** Whether the peer's other `X-Forwarded-*` headers are trusted. */
   readonly trusted: boolean;
 }
 
 const PROTO = /^https?$/i;
 
 /**
- * Whose request it is. The list of hops is walked from its end, where the peer has written, as long as the hop that has
- * written is trusted; the first that is not, or the last that is told of, is the client. What stands in front of it is
- * the client's own word, and nowhere used: Druid's TrustedDomainAuthenticator believes the first entry. Scheme and host
- * are those that the nearest trusted proxy tells of.
+ * Finds the client of a request. Each hop's entry is written by the next hop, the last one by the peer. The list is
+ * read from its end while the hop that wrote the entry is trusted. The client is the first hop that is not trusted,
+ * or the last one listed. Entries before it are the client's own claims and are never used: Druid's
+ * TrustedDomainAuthenticator believes the first entry. Scheme and host come from the `Forwarded` element that names
+ * the client, or else from the last entries of `X-Forwarded-Proto` and `X-Forwarded-Host`.
  */
 export function clientOrigin(head: RequestHead, policy: ForwardingPolicy): ClientOrigin {
   const { fields, remoteAddress } = head;
@@ -66,7 +67,7 @@ export function clientOrigin(head: RequestHead, policy: ForwardingPolicy): Clien
   };
 }
 
-/** `X-Forwarded-For` from the nearest hop on; empty entries do not count (RFC 9110 5.6.1). */
+/** The entries of `X-Forwarded-For`, nearest hop first. Empty entries are skipped (RFC 9110 5.6.1). */
 function* listedHops({
   forwardedFor,
 }: RequestFields): Generator<{ for: string; proto: string; host: string }> {

@@ -3,7 +3,7 @@ import type { RequestFields } from '../http/request-fields.ts';
 import type { RequestHead } from './ports/client.ts';
 
 export interface CorsOptions {
-  /** As browsers write them, or `*` alone for all. */
+  /** Allowed origins as browsers write them, or only `*` for all. */
   readonly origins: readonly string[];
   readonly methods: readonly string[];
   readonly headers: readonly string[];
@@ -11,28 +11,28 @@ export interface CorsOptions {
   readonly maxAgeMs: number;
 }
 
-/** What pages of other origins may do, by configuration: nodes have no say in it then. */
+/** The configured rules for pages of other origins. They replace those of the nodes. */
 export interface CorsPolicy {
-  /** Whether a page of this origin may ask with this method. */
+  /** Whether a page of this origin may send requests with this method. */
   allows(origin: string | null, method: string): boolean;
-  /** The headers of an answer, with ours in place of a node's `Access-Control-*`. */
+  /** The headers of an answer with the node's `Access-Control-*` replaced by ours. */
   amend(headers: HeaderBlock, head: RequestHead): HeaderBlock;
 }
 
 const ASKED_METHOD = 'access-control-request-method';
 const NODES_OWN = /^access-control-/i;
 
-/** Whether a browser asks what a page of another origin may do (Fetch 3.3.5, CORS-preflight request). */
+/** Whether the request is a CORS preflight (Fetch 3.3.5, CORS-preflight request). */
 export function isPreflight({ method, block }: RequestHead): boolean {
   return method === 'OPTIONS' && headerValue(block, ASKED_METHOD) !== null;
 }
 
-/** An origin as browsers write it (HTML 7.1.1): in small letters, without the port that goes without saying. */
+/** An origin as browsers write it (HTML 7.1.1): in lower case, without the scheme's default port. */
 export function serializedOrigin(text: string): string {
   return /^https?:/i.test(text) && URL.canParse(text) ? new URL(text).origin : text.toLowerCase();
 }
 
-/** Null where nothing is configured: then what nodes say is handed on. */
+/** Creates the policy. Returns null if no origins are configured; the nodes' own CORS headers are then relayed. */
 export function createCorsPolicy(options: CorsOptions): CorsPolicy | null {
   const { credentials } = options;
   if (options.origins.length === 0) return null;

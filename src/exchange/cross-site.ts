@@ -5,14 +5,17 @@ import type { ClientOrigin } from './client-origin.ts';
 import type { CorsPolicy } from './cors.ts';
 import type { RequestHead } from './ports/client.ts';
 
-/** A page of another origin asks for what could change something, and nobody has allowed it. */
+/** The error for a page of another origin whose request could change something and is not allowed. */
 export const CROSS_SITE = gatewayError('cross_site', {
   message: 'A page of another site may not ask for this; cors.origins of the gateway can allow it.',
 });
 
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 const ORIGIN = /^(https?):\/\/([^/?#@,\s]+)$/i;
-/** What forms can send, and so can a script without asking first (Fetch 2.2.2, CORS-safelisted request-header). */
+/**
+ * Content types that a form can send. A script can send them without a preflight too (Fetch 2.2.2, CORS-safelisted
+ * request-header).
+ */
 const OF_FORMS: ReadonlySet<string> = new Set([
   '',
   'text/plain',
@@ -21,10 +24,10 @@ const OF_FORMS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether a request is one that a page of another site has a browser send, with the credentials that the browser has
- * for us, and that could change something. Reads pass, since such a page does not get to see their answer. So do
- * queries that a browser sends only after a preflight, which the node has answered: they change nothing, and whether
- * that page may ask is the node's word. With `cors` configured that is nobody's but the configuration's.
+ * Whether to refuse a request because a page of another site makes the browser send it, with the browser's
+ * credentials for us, and it could change something. Reads pass: the page cannot see their answer. Queries that need
+ * a preflight also pass: they change nothing, and the node's answer to the preflight has allowed the page. With
+ * `cors` configured, the configuration alone decides.
  */
 export function isRefusedCrossSite(
   head: RequestHead,
@@ -33,7 +36,7 @@ export function isRefusedCrossSite(
   cors: CorsPolicy | null,
 ): boolean {
   const { fields, method } = head;
-  // Nothing but a browser says either.
+  // Only browsers send either header.
   if ((fields.origin === null && fields.fetchSite === null) || SAFE.has(method)) return false;
   if (!isForeign(head, origin)) return false;
   if (cors !== null) return !cors.allows(fields.origin, method);
@@ -41,9 +44,9 @@ export function isRefusedCrossSite(
 }
 
 /**
- * Whether it comes from a page of another origin. What the browser says of its own address bar (`Sec-Fetch-Site`, W3C
- * Fetch Metadata 2.5) comes first: it knows by which name it called us, however many names a balancer makes of it.
- * Browsers say it of https and localhost only; otherwise `Origin` (RFC 6454 7) must have the name that we were called.
+ * Whether a page of another origin sent the request. `Sec-Fetch-Site` (W3C Fetch Metadata 2.5) comes first: the
+ * browser knows the name by which it called us, whatever a balancer makes of that name. Browsers send it only for
+ * https and localhost. Without it, `Origin` (RFC 6454 7) must have the name by which we were called.
  */
 function isForeign({ fields }: RequestHead, called: ClientOrigin): boolean {
   const { origin, fetchSite } = fields;
@@ -52,17 +55,18 @@ function isForeign({ fields }: RequestHead, called: ClientOrigin): boolean {
   return origin === null ? fetchSite === 'same-site' : !isOurs(origin, called);
 }
 
-/** `null`, of a sandbox or behind a redirect, is nobody's. */
+/** Whether the origin is ours. `null`, sent from a sandbox or after a redirect, never is. */
 function isOurs(origin: string, { host, proto }: ClientOrigin): boolean {
   const [, scheme = '', authority = ''] = ORIGIN.exec(origin) ?? [];
   if (authority === '') return false;
-  // Who ends TLS in front of us may say nothing of it; but a page that came in the clear is none of an https site.
+  // A proxy that ends TLS in front of us may not report it. But a page that came over http never belongs to an https
+  // site.
   if (scheme.toLowerCase() === 'http' && proto === 'https') return false;
   const port = scheme.toLowerCase() === 'http' ? /:(?:80)?$/ : /:(?:443)?$/;
   return authority.toLowerCase().replace(port, '') === host.toLowerCase().replace(port, '');
 }
 
-/** Its content type is one that a browser asks about first. */
+/** Whether its content type made the browser send a preflight first. */
 function hadPreflight({ block }: RequestHead): boolean {
   const type = headerValue(block, 'content-type') ?? '';
   return !OF_FORMS.has((type.split(';')[0] ?? '').trim().toLowerCase());

@@ -23,9 +23,9 @@ import type { ExchangeServices } from './ports/services.ts';
 import type { NodeSender } from './ports/upstream.ts';
 
 export interface Exchange {
-  /** Answers the request; false, with nothing touched, when it belongs to the web console. */
+  /** Answers the request. Returns false, and does nothing, if the request is for the web console. */
   handle(client: ClientSide): boolean;
-  /** Relays a page of the web console, which `sender` asks the leading Coordinator for. */
+  /** Relays a page of the web console. `sender` asks the leading Coordinator for it. */
   relayPage(client: ClientSide, sender: NodeSender): void;
 }
 
@@ -36,14 +36,14 @@ const OWN_CANCELS = gatewayError('too_many_requests', {
 const ALL_CANCELS = gatewayError('overloaded', {
   message: 'As many queries are being cancelled as may be at once; try again.',
 });
-/** Bodies of requests for pages of the console may have so many bytes. */
+/** Longest body of a request for a console page, in bytes. */
 const MOST_PAGE_BODY = 64 * 1024;
 
-/** What happens to one request, from its head to its last byte: each yields exactly one record. */
+/** Creates the exchange. It takes each request from its head to its last byte and makes exactly one record of it. */
 export function createExchange(services: ExchangeServices): Exchange {
   const { options, errors, now, pressure, retryBudget } = services;
 
-  /** A record is only looked at: where that throws, the request and its connection go on. */
+  /** A record is only observed. If the sink throws, the request and its connection go on. */
   function sink(record: ExchangeRecord): void {
     try {
       services.sink(record);
@@ -52,7 +52,7 @@ export function createExchange(services: ExchangeServices): Exchange {
     }
   }
 
-  /** `origin`: null where something threw before it was known. */
+  /** `origin` is null if an error came before it was known. */
   function account(
     { head }: ClientSide,
     origin: ClientOrigin | null,
@@ -67,7 +67,7 @@ export function createExchange(services: ExchangeServices): Exchange {
     new AnsweredRequest(errors, client, refused).answer(() => answerError(client, refused, error));
   }
 
-  /** Nobody has taken the request yet. */
+  /** Fails a request that nothing has taken over yet. */
   function fail(client: ClientSide, error: unknown): void {
     const failed = account(client, null, 'refused', 'local');
     new AnsweredRequest(errors, client, failed).onInternalError(error);
@@ -102,7 +102,10 @@ export function createExchange(services: ExchangeServices): Exchange {
     new ProxiedRequest(services, client, record, template).start();
   }
 
-  /** A page is a read of the Coordinator in all but who asks for it. No page is redirected: browsers stay here. */
+  /**
+   * Forwards a console page as a read of the Coordinator, asked by `sender`. Pages are never redirected: browsers
+   * stay on the gateway.
+   */
   function forwardPage(plain: ClientSide, origin: ClientOrigin, sender: NodeSender): void {
     const { target, fields } = plain.head;
     const client = viewing(sharing(plain), origin);

@@ -3,9 +3,9 @@ import type { ClientOrigin } from './client-origin.ts';
 import type { RequestHead } from './ports/client.ts';
 
 /**
- * The headers that go upstream, without Host and framing: everything the client sent in its order, case and number,
- * less what concerns one hop only, with `X-Forwarded-*`, `Via` and `X-Request-Id` of our own. `Forwarded` ends here:
- * what it said of `origin` goes on in `X-Forwarded-*`, so that nodes hear one story only.
+ * The headers to send upstream, without Host and framing. All of the client's headers stay in their order, case and
+ * number, except hop-by-hop headers. `X-Forwarded-*`, `Via` and `X-Request-Id` are our own. `Forwarded` is dropped:
+ * its facts about `origin` go on in `X-Forwarded-*`, so nodes get one account only.
  */
 export function forwardedHead(head: RequestHead, origin: ClientOrigin): HeaderBlock {
   const { fields } = head;
@@ -16,11 +16,11 @@ export function forwardedHead(head: RequestHead, origin: ClientOrigin): HeaderBl
   return `${headers}Via: 1.${head.httpMinor} druid-gateway\r\nX-Request-Id: ${head.id}\r\n`;
 }
 
-/** Why the request cannot be taken at all, in one sentence, or null. */
+/** Why the request cannot be accepted at all, in one sentence; null if it can. */
 export function requestFault({ fields, httpMinor }: RequestHead): string | null {
   if (fields.fault !== null) return fields.fault;
   if (httpMinor === 0) {
-    // RFC 9112 6.1: such a message is to be taken as one with faulty framing.
+    // RFC 9112 6.1: such a message must be treated as one with faulty framing.
     if (fields.bodyLength < 0) return 'A request of HTTP/1.0 cannot have a Transfer-Encoding.';
     return fields.hosts <= 1 ? null : ONE_HOST;
   }

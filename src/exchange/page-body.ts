@@ -3,17 +3,17 @@ import type { Accounting } from './accounting.ts';
 import { failRequest } from './internal-error.ts';
 import type { ClientEvents, ClientSide } from './ports/client.ts';
 
-/** What follows on the body of a request for a page. */
+/** What to do once a page request's body has been read. */
 export interface PageBodyOwner {
-  /** It has come whole, so the request is a sound one. */
+  /** The body has arrived completely, so the request is sound. */
   onWhole(): void;
-  /** It is longer than it may be. */
+  /** The body exceeds the limit. */
   onTooLong(): void;
 }
 
 /**
- * Reads the body of a request for a page of the console, and keeps nothing of it: to a page it says nothing. A node is
- * asked only once the request is known to be a sound one (RFC 9112 6.3).
+ * Reads the body of a request for a console page, and discards it: it means nothing to a page. A node is asked only
+ * once the request is known to be sound (RFC 9112 6.3).
  */
 export class PageBody implements ClientEvents {
   readonly #errors: InternalErrors;
@@ -23,7 +23,7 @@ export class PageBody implements ClientEvents {
   #left: number;
   #over = false;
 
-  /** `account` has the record of a client that leaves meanwhile; `most` is in bytes. */
+  /** `account` makes the record if the client leaves during the read. `most` is the limit in bytes. */
   constructor(
     errors: InternalErrors,
     client: ClientSide,

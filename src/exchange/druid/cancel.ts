@@ -14,24 +14,25 @@ import type { ClientEvents, ClientSide } from '../ports/client.ts';
 import type { ExchangeServices } from '../ports/services.ts';
 import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from '../ports/upstream.ts';
 
-/** What one Broker made of a cancel; null for one that did not answer. */
+/** One Broker's answer to a cancel. */
 export interface CancelAnswer {
   readonly status: number;
-  /** Flat, as they go on to the client. */
+  /** The header lines that go to the client. */
   readonly headers: HeaderBlock;
   readonly hasDate: boolean;
   readonly body: Buffer;
 }
 
-/** A cancel is answered within so long, though a Broker hangs. */
+/** A cancel is answered within this time even if a Broker hangs. */
 const PATIENCE_MS = 5_000;
 const LONGEST_BODY = 16 * 1024;
-/** The whole body is here and framed anew; a cancel redirects nobody. */
+/** The collected body is framed again, and a cancel redirects no client. */
 const NOT_KEPT: ReadonlySet<string> = new Set(['content-length', 'location']);
 
 /**
- * One answer out of those of all Brokers: any 202 means that the query is being cancelled; any 403 that somebody
- * runs it and the caller may not; without an answer from somebody it is not known; otherwise nobody runs it.
+ * Merges the answers of all Brokers; null stands for no answer. Any 202 means that the query is being cancelled. Any
+ * 403 means that a Broker runs it and the caller may not cancel it. A missing answer makes the result `unknown`. If
+ * all answered 404, no Broker runs it. `absent`: no Broker was asked.
  */
 export function mergeCancels(answers: readonly (CancelAnswer | null)[]): CancelAnswer | 'unknown' | 'absent' {
   const by = (status: number): CancelAnswer | undefined =>
@@ -42,9 +43,9 @@ export function mergeCancels(answers: readonly (CancelAnswer | null)[]): CancelA
 }
 
 /**
- * `DELETE /druid/v2/{id}` and `/druid/v2/sql/{id}`: asked of the Broker that is known to run the query, and of all
- * others too unless that one says 202. The Router asks all and hands on whichever answer it likes. What it asks takes no
- * room from queries: it has limits of its own.
+ * `DELETE /druid/v2/{id}` and `/druid/v2/sql/{id}`. The Broker that is known to run the query is asked first, then
+ * all others unless it answers 202. (The Router asks all and relays an arbitrary answer.) A cancel takes no capacity
+ * from queries; it has its own limits.
  */
 export class Cancel implements ClientEvents, CollectorEvents {
   readonly #client: ClientSide;
@@ -56,9 +57,9 @@ export class Cancel implements ClientEvents, CollectorEvents {
   readonly #others: UpstreamNode[];
   readonly #errors: InternalErrors;
   readonly #limits: CancelLimits;
-  /** Whose cancel it is, for the limits: an address. */
+  /** The client's address, for the limits. */
   readonly #onBehalfOf: string;
-  /** It counts against the limits. */
+  /** It counts against the limits now. */
   #counts = false;
   readonly #showsNode: boolean;
   #timer: NodeJS.Timeout | null = null;
@@ -102,7 +103,7 @@ export class Cancel implements ClientEvents, CollectorEvents {
     client.listen(this);
   }
 
-  /** Takes its place within the limits, where there must be one. */
+  /** Counts the cancel against the limits and asks the Brokers. The caller must have checked that there is room. */
   begin(): void {
     this.#limits.enter(this.#onBehalfOf);
     this.#counts = true;
@@ -113,7 +114,7 @@ export class Cancel implements ClientEvents, CollectorEvents {
     });
   }
 
-  /** Nobody is asked any further. */
+  /** Aborts all calls and fails the request. */
   onInternalError(error: unknown): void {
     this.#answered = true;
     this.#finish();
@@ -130,14 +131,14 @@ export class Cancel implements ClientEvents, CollectorEvents {
     contain(step, (error) => this.onInternalError(error));
   }
 
-  /** Nobody is asked, or is still to answer, any more; again, does nothing. */
+  /** All calls are over: stops counting the cancel. Repeated calls do nothing. */
   #finish(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#counts) this.#limits.leave(this.#onBehalfOf);
     this.#counts = false;
   }
 
-  /** What has been asked goes on: a client that leaves still wants its query ended. */
+  /** The calls go on: a client that leaves still wants its query ended. */
   onClose(finished: boolean): void {
     this.#answered = true;
     this.#account.onClose(finished);
@@ -162,11 +163,11 @@ export class Cancel implements ClientEvents, CollectorEvents {
     }
   }
 
-  /** One Broker has answered, or will not. */
+  /** One Broker has answered, or will not answer. */
   onCollected(collected: CancelAnswer | null): void {
     this.#answers.push(collected);
     this.#outstanding--;
-    // A native cancel is a 202 of everybody, so that the others are asked to the end all the same.
+    // Every Broker answers 202 to a native cancel, so the calls to the others go on after one.
     if (collected?.status === 202) this.#conclude();
     else if (this.#outstanding === 0) this.#askOthers();
     if (this.#outstanding === 0) this.#finish();
@@ -206,7 +207,7 @@ function relayAnswer(
   client.end(body);
 }
 
-/** Who gets what one Broker answered: null for no answer. */
+/** Receives one Broker's answer; null for no answer. */
 interface CollectorEvents {
   onCollected(collected: CancelAnswer | null): void;
   onInternalError(error: unknown): void;

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { cleanedLocation, type IsNode, oneSlash, splitLocation } from '../own-answers/redirect.ts';
 import type { RedirectTarget } from './verdict.ts';
 
-/** Where a `Location` points; null for one that has no origin, and so stays within the gateway. */
+/** Where a `Location` points; null if it has no origin and therefore stays within the gateway. */
 export function redirectTargetOf(location: string, target: string, isNode: IsNode): RedirectTarget | null {
   const split = splitLocation(location, isNode);
   if (split === null) return null;
@@ -11,9 +11,9 @@ export function redirectTargetOf(location: string, target: string, isNode: IsNod
 }
 
 /**
- * What a client gets to see of a `Location`: nothing of a node's address, and of what has no scheme nothing that would
- * lead elsewhere. Jetty 12 redirects to the path alone, and a path that begins with two slashes, or with a
- * backslash after the first, is a host to a browser.
+ * The `Location` that the client sees. It never has a node's address, and one without a scheme never leads away from
+ * the gateway. Jetty 12 redirects to a path alone. To a browser, a path that begins with two slashes, or with a slash
+ * and a backslash, names a host.
  */
 export function publicLocation(location: string, isNode: IsNode): string {
   const split = splitLocation(location, isNode);
@@ -22,10 +22,10 @@ export function publicLocation(location: string, isNode: IsNode): string {
   return /^[/\\]{2}|^\\/.test(plain) ? oneSlash(plain) : location;
 }
 
-/** Whether an origin has a name for its host and no address: a service that people log in at does, and not all nodes do. */
+/** Whether an origin's host is a name and not an address. Login services have names; some nodes have none. */
 function isNamed(origin: string): boolean {
   const [, host = ''] = /^https?:\/\/(.*?)(?::\d*)?$/.exec(origin) ?? [];
-  // Numbers alone, and hexadecimal ones, are addresses to some (WHATWG URL, "ends in a number").
+  // Some readers take plain or hexadecimal numbers for addresses (WHATWG URL, "ends in a number").
   return (
     host !== '' && !host.startsWith('[') && isIP(host) === 0 && !/(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/.test(host)
   );

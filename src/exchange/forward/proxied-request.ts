@@ -39,28 +39,31 @@ import { TargetChoice } from './target-choice.ts';
 import { totalLimit, upstreamTimeouts } from './time-limits.ts';
 import { afterAbandonment, afterFailure, afterHead, afterSuccession, type NotRelayed } from './verdict.ts';
 
-/** What is sent upstream, apart from whom it is sent to. */
+/** What is sent upstream, whichever node gets it. */
 export interface UpstreamRequestTemplate {
   readonly route: ForwardRoute;
   readonly method: string;
   readonly headers: HeaderBlock;
   readonly body: RequestBody;
-  /** Completes the answer in Druid's stead; null relays it. */
+  /** Completes Druid's answer; null relays it. */
   readonly collector: ResponseCollector | null;
-  /** Whose request it is, for limits, turns and redirects: an address. */
+  /** The client's address; for limits, fair turns and redirects. */
   readonly onBehalfOf: string;
-  /** The answer goes to the client as it comes, though it is a master's to a read. */
+  /** Never holds the answer, although it is a master's answer to a read. */
   readonly neverHeld?: true;
 }
 
-/** A body beyond this, or of unknown length, makes a request a large one. */
+/** A request with a longer body, in bytes, or with one of unknown length, counts as large. */
 const LARGE_BODY = 256 * 1024;
-/** A node may send any number of interim answers; a client that does not read them would have them kept. */
+/**
+ * Most interim answers relayed. A node may send any number, and those that a client does not read would be buffered.
+ */
 const MOST_INTERIMS = 8;
 
 /**
- * One request on its way to Druid: choose, wait, send, judge, send again or relay. Its states, and which may follow
- * which, are in `lifecycle.ts`; `#become` alone changes them, and gives back what the next state does not hold.
+ * One request on its way to Druid: choose a node, wait, send, judge the result, then send again or relay.
+ * `lifecycle.ts` defines the states and their transitions. Only `#become` changes the state; it gives back what the
+ * next state does not hold.
  */
 export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner, Follower {
   readonly #services: ExchangeServices;
@@ -76,15 +79,15 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   #wait: RequestWait | null = null;
   #node: UpstreamNode | null = null;
   #call: UpstreamCall | null = null;
-  /** Of a request to a master of which the client has seen no answer. */
+  /** Set for a request to a master while the client has seen no answer. */
   #following: Following | null = null;
-  /** Of a query. */
+  /** Set for a query. */
   #tracker: QueryTracker | null = null;
   #facts: QueryContext | null = null;
-  /** Who has the answer. */
+  /** Receives the rest of the answer. */
   #receiver: AnswerReceiver | null = null;
   #hold: Hold | null = null;
-  /** Interim answers that were handed on. */
+  /** Interim answers received from nodes. */
   #interims = 0;
 
   constructor(
@@ -108,12 +111,12 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     client.listen(this);
   }
 
-  /** Begins; what that throws fails this request alone. */
+  /** Begins the request. An error in it fails this request only. */
   start(): void {
     this.#contain(() => this.go());
   }
 
-  /** Sends the request on if there is a target, otherwise waits for one. */
+  /** Sends the request if there is a target; otherwise waits for one. */
   go(): void {
     if (!isIn(this.#state, MAY_BEGIN)) return;
     const { route, body } = this.#template;
@@ -123,7 +126,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     }
     const target = this.choose();
     if (target.kind === 'wait') {
-      // Reading a small body now is how a client that leaves meanwhile is noticed.
+      // Read a small body now, because only a connection that is read shows that its client has left.
       if (!body.ready) this.#collectBody(() => {});
       this.#waitFor(target.reason);
       return;
@@ -166,7 +169,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     return this.#relay;
   }
 
-  /** RFC 9110 15.2: a proxy hands on interim answers that it did not ask for itself. */
+  /** RFC 9110 15.2: a proxy forwards interim answers that it did not request itself. */
   onInterim(head: AnswerHead): void {
     if (this.#state !== State.SENT || ++this.#interims > MOST_INTERIMS) return;
     this.#relay.interim(head, this.#publicLocation);
@@ -237,7 +240,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       this.#send(this.#node, true);
       return;
     }
-    // Of an answer that is held the client knows nothing, wherever it broke off.
+    // The client has seen nothing of an answer that may be held, wherever it broke off.
     const answered = !this.#mayHold() && (failure.answered || this.#state === State.COLLECTING);
     this.#apply(afterFailure({ kind: failure.kind, answered }, this.#attempts));
   }
@@ -245,7 +248,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   onSucceeded(): void {
     if (this.#call === null || !isIn(this.#state, UNSHOWN)) return;
     const verdict = afterSuccession(this.#attempts);
-    // Without a repeat left it waits on where it is, as a write does.
+    // With no repeat left, the request stays at the former leader, as a write does.
     if (verdict === null || this.#attempts.next(verdict) === 'nowhere') return;
     this.#become(State.WAITING);
     this.#waiting().goOn(verdict.error);
@@ -269,7 +272,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#account.onClose(finished);
   }
 
-  /** Fails this request after something of ours threw, wherever it was. Never throws. */
+  /** Fails this request in any state after our own code threw. Never throws. */
   onInternalError(error: unknown): void {
     if (this.#state !== State.CLOSED) this.#state = State.ANSWERED;
     this.#abandon();
@@ -277,8 +280,8 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   }
 
   /**
-   * Changes the state, and gives back what the next one does not hold. Throws where that is no way to go, before
-   * anything of it has happened: that is a fault of ours, which ends the request.
+   * Changes the state and gives back what the next one does not hold. If the transition is not allowed, throws an
+   * `Error` before it changes anything. That is a bug of ours and ends the request.
    */
   #become(next: State): void {
     const from = this.#state;
@@ -295,7 +298,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     if (isIn(next, OVER)) this.#deadline?.disarm();
   }
 
-  /** Gives back all that can be given back, though some of it may throw. */
+  /** Gives back all resources, even if some of the steps throw. */
   #abandon(): void {
     const steps = [
       () => this.#cancelUnheard(),
@@ -315,7 +318,10 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     contain(step, (error) => this.onInternalError(error));
   }
 
-  /** Takes room for this request; without it, waits behind those who wait already, or is refused. */
+  /**
+   * Takes a place within the limits. If there is none, the request waits behind those that wait already, or is
+   * refused.
+   */
   #enters(): boolean {
     if (this.#permit.held) return true;
     const { limitReached: limit } = this.#permit;
@@ -371,7 +377,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#account.upstream = node.hostAndPort;
     this.#account.bytesIn = 0;
     this.#account.attempts++;
-    // A query says itself how long it may take.
+    // A query can set its own timeout.
     const { timeoutMs } = this.#facts ?? NO_CONTEXT;
     this.#call = upstreams.send(
       node,
@@ -404,7 +410,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#apply(afterFailure({ kind: 'no_answer', answered: true }, this.#attempts));
   }
 
-  /** Ends an attempt whose answer is not for the client: sends the request again or answers for Druid. */
+  /** Ends an attempt whose answer does not go to the client. Sends the request again, or answers with an error. */
   #apply(verdict: NotRelayed): void {
     const queryId = this.#tracker?.id;
     if (verdict.error.reason === 'upstream_timeout') this.#cancelQuery();
@@ -437,7 +443,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     return true;
   }
 
-  /** The answer that the client has the beginning of will never be whole. */
+  /** Resets the client, because the answer that it has begun to receive will never be complete. */
   #cut(cancels: boolean): void {
     if (cancels) this.#cancelQuery();
     this.#leaveNode();
@@ -467,20 +473,23 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#hold = null;
   }
 
-  /** Ends a query whose answer nobody waits for any more. */
+  /** Cancels a query whose answer is no longer wanted. */
   #cancelQuery(): void {
     const { route, headers } = this.#template;
     this.#tracker?.cancel(this.#services, route.target, headers);
   }
 
-  /** Cancels the query that is at a node although nobody will hear its answer. */
+  /** Cancels the query at its node because the client will not get the answer, if `cancelOnDisconnect` allows it. */
   #cancelUnheard(): void {
     if (this.#call === null) return;
     const kind = queryKindOf(this.#template.route);
     if (kind !== null && this.#services.options.cancelOnDisconnect[kind]) this.#cancelQuery();
   }
 
-  /** Reads of a master are short and can be had from the next one; a Broker's answers are shown as they come. */
+  /**
+   * Reads of a master have short answers, and the next leader can give them too. A Broker's answers are relayed as
+   * they come.
+   */
   #mayHold(): boolean {
     const { route, collector, neverHeld } = this.#template;
     if (route.role === 'broker' || route.class !== 'read' || neverHeld) return false;
@@ -506,7 +515,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   }
 }
 
-/** The ids that Druid says the query has. */
+/** The query's ids in Druid's answer. */
 function idsOf({ queryId, sqlQueryId }: AnswerHead): QueryIds {
   return { queryId: toldId(queryId), sqlQueryId: toldId(sqlQueryId) };
 }

@@ -3,12 +3,12 @@ import type { BodySink, BodySource, BodyStream } from '../../http/body.ts';
 const NOTHING = Buffer.alloc(0);
 
 /**
- * The body of one request, so that more than one attempt can send it. A body of known small size is collected
- * first: that is faster than streaming it. Any other is streamed while its beginning is kept: as long as no more
- * than `limit` bytes have been read, `open` can start over.
+ * The body of one request, which several attempts can send. A body of known small size is collected first, which is
+ * faster than streaming it. Any other body is streamed while its beginning is kept. `open` can start over as long as
+ * at most `limit` bytes have been read.
  */
 export class RequestBody {
-  /** Declared length, 0 without a body, -1 when it is chunked. */
+  /** Declared length in bytes; 0 without a body, -1 if it is chunked. */
   readonly length: number;
   readonly #source: BodySource;
   readonly #limit: number;
@@ -28,23 +28,23 @@ export class RequestBody {
     this.#whole = source.whole;
   }
 
-  /** Everything that can be sent again is here, or can still be read. */
+  /** Whether the whole body is kept or can still be read, so that it can be sent from its beginning. */
   get replayable(): boolean {
     return !this.#overflown;
   }
 
-  /** Bytes that it may keep in memory until it is sent. */
+  /** Most bytes that the body may keep in memory until it is sent. */
   get footprint(): number {
     if (this.length < 0) return this.#limit;
     return this.length <= this.#limit ? this.length : 0;
   }
 
-  /** False while a small body has not come in whole: then `collect` first. */
+  /** Whether the request can be sent. False until a small body has arrived completely; then call `collect` first. */
   get ready(): boolean {
     return this.length <= 0 || this.length > this.#limit || this.#ended || this.#whole !== null;
   }
 
-  /** A small body that has come in whole; empty for every other. */
+  /** A small body that has arrived completely; empty for any other. */
   get content(): Buffer {
     if (this.#whole !== null) return this.#whole;
     if (this.length <= 0 || this.length > this.#limit || !this.#ended) return NOTHING;
@@ -53,14 +53,14 @@ export class RequestBody {
     return this.#whole;
   }
 
-  /** Reads a small body; `done` is called when it is here, never if the client leaves before that. */
+  /** Reads a small body. Calls `done` when it has arrived, and never if the client leaves before that. */
   collect(done: () => void): void {
     this.#collected = done;
     this.#listen();
     this.#source.resume();
   }
 
-  /** The body for one attempt, from its beginning; what an earlier attempt was reading ends. */
+  /** The body for one attempt, from its beginning; null without a body. Stops the stream of an earlier attempt. */
   open(): Buffer | BodyStream | null {
     if (this.length === 0) return null;
     if (this.#whole !== null || (this.length > 0 && this.length <= this.#limit)) return this.content;
@@ -117,7 +117,7 @@ interface Supply {
   readonly stopped: () => void;
 }
 
-/** What one attempt reads: what has been kept, then what comes. */
+/** The stream of one attempt: first the bytes kept, then the bytes that still arrive. */
 class Upload implements BodyStream {
   readonly #kept: readonly Buffer[];
   readonly #supply: Supply;

@@ -5,36 +5,37 @@ import { MASTER_ROLES, type MasterRole } from '../../discovery/discovery.ts';
 import { contain } from '../../faults/internal-errors.ts';
 import { forTimer } from '../../time/timer.ts';
 
-/** A request that is at a leader. What these throw fails it alone. */
+/** A request that is at a leader. An error in one of these calls fails this request only. */
 export interface Follower {
-  /** Another leader serves by now, and the one that it is at has had a moment to answer. */
+  /** Another leader serves, and the request's leader has had `LAST_WORD_MS` to answer. */
   onSucceeded(): void;
-  /** It has waited as long as it may for one that leads no more. */
+  /** The request has waited for a former leader as long as it may. */
   onAbandoned(): void;
   onInternalError(error: unknown): void;
 }
 
-/** A request's being at a leader, until it says `leave`. */
+/** Represents a request at a leader, until `leave`. */
 export interface Following {
-  /** Again, does nothing. */
+  /** Stops the notifications. Repeated calls do nothing. */
   leave(): void;
 }
 
-/** Tells requests that the leader which they were sent to leads no more: a frozen one never says so itself. */
+/** Notifies requests when their leader no longer leads. A frozen leader never says so itself. */
 export interface Succession {
-  /** A request is sent to `node`, the present leader of `role`. */
+  /** Call when a request is sent to `node`, the present leader of `role`. */
   follow(role: MasterRole, node: UpstreamNode, follower: Follower): Following;
 }
 
 export interface SuccessionOptions {
   readonly cluster: Pick<Cluster, 'view' | 'on'>;
-  /** Milliseconds after another leader began to serve; 0 is never. */
+  /** Milliseconds from the start of another leader's service until `onAbandoned`; 0 is never. */
   readonly abandonedTimeoutMs: number;
 }
 
-/** A former leader that is well answers what it has begun. */
+/** Milliseconds for a former leader to finish its answers, which a healthy one does. */
 export const LAST_WORD_MS = 500;
 
+/** Creates the notifier, which listens to the cluster from now on. */
 export function createSuccession({ cluster, abandonedTimeoutMs }: SuccessionOptions): Succession {
   const stays: Readonly<Record<MasterRole, Set<Stay>>> = { coordinator: new Set(), overlord: new Set() };
   const seen = { ...cluster.view.leaders };
@@ -90,7 +91,7 @@ class Stay implements Following {
     this.#onLeave = onLeave;
   }
 
-  /** The role's leader may be another one. */
+  /** Checks the role's leader after a change. */
   look(): void {
     if (this.#timer !== null || !this.#isSucceeded()) return;
     const limit = this.#abandonedTimeoutMs;
@@ -110,7 +111,7 @@ class Stay implements Following {
     this.#onLeave();
   }
 
-  /** Unless it leads again by then. */
+  /** Runs `step` after `ms` milliseconds, unless the node leads again by then. */
   #in(ms: number, step: () => void): void {
     this.#timer = setTimeout(() => {
       this.#timer = null;
@@ -122,7 +123,7 @@ class Stay implements Following {
     return this.#leader().state === 'serving' && !this.#isFollowed();
   }
 
-  /** A term is known only while there is a latch: where one of both is not, the node tells. */
+  /** A term is known only while there is a latch. If either term is unknown, the node alone decides. */
   #isFollowed(): boolean {
     const { node, term } = this.#leader();
     return node === this.#node && (term === this.#term || term === null || this.#term === null);

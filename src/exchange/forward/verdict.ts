@@ -4,32 +4,32 @@ import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import type { RouteClass } from '../../routing/route.ts';
 import type { UpstreamFailure } from '../ports/upstream.ts';
 
-/** Classes that may reach Druid twice: they change nothing, or a second time changes nothing more. */
+/** Classes that may reach Druid twice. They change nothing, or a repeat changes nothing more. */
 const REPEATABLE: ReadonlySet<RouteClass> = new Set(['read', 'query', 'stream']);
 
-/** A request whose bytes went out is sent to a master again at most this often, to another Broker once. */
+/** Most repeats of a request whose bytes were sent: to a master, and to another Broker. */
 const MASTER_REPEATS = 3;
 const BROKER_REPEATS = 1;
 
-/** What decides whether a request may be sent again. */
+/** The facts that decide whether a request may be sent again. */
 export interface AttemptContext {
   readonly role: Role;
   readonly class: RouteClass;
-  /** The body, if there is one, can be sent from its beginning. */
+  /** Whether the body can be sent from its beginning; true without a body. */
   readonly replayable: boolean;
-  /** How often it was sent again so far after bytes had gone out. */
+  /** Repeats so far that followed an attempt whose bytes were sent. */
   readonly repeats: number;
 }
 
-/** A leader that has too much to do; milliseconds for which it wants to be left alone, where it says so. */
+/** An overloaded leader. `retryAfterMs` is the pause that it asks for; null if it names none. */
 export interface Overloaded {
   readonly retryAfterMs: number | null;
 }
 
 /**
- * What to do after an attempt. `again`: elsewhere, or at the leader once there is one; `counts` says that bytes
- * had gone out, `onlyElsewhere` that asking the same node again is of no use, `overloaded` that the leader has too much to
- * do and is left alone for a while. `error` is the answer when there is nowhere to go in time.
+ * What to do after an attempt. `again`: send to another node, or to the leader once there is one. `counts`: bytes had
+ * been sent. `onlyElsewhere`: asking the same node again is useless. `overloaded`: the leader is overloaded and gets
+ * a pause. `error` is the answer if no node is found in time.
  */
 export type Verdict =
   | { readonly kind: 'relay'; readonly outcome: NodeOutcome }
@@ -59,12 +59,15 @@ const REDIRECT_UNKNOWN = gatewayError('redirect_unknown');
 export type NotRelayed = Exclude<Verdict, { kind: 'relay' }>;
 export type Again = Extract<Verdict, { kind: 'again' }>;
 
-/** What clients follow to another place. */
+/** Statuses that clients follow to another place. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-/** Those that Druid's own clients follow to a leader (`ServiceClientImpl`). */
+/** Statuses that Druid's own clients follow to a leader (`ServiceClientImpl`). */
 const LEADERS_MOVE: ReadonlySet<number> = new Set([301, 302, 307]);
 
-/** A failed attempt. Without a connection no request can have been sent, so any method may go elsewhere. */
+/**
+ * The verdict on a failed attempt. Without a connection nothing was sent, so a request of any method may go
+ * elsewhere.
+ */
 export function afterFailure(failure: UpstreamFailure, attempt: AttemptContext): NotRelayed {
   const master = attempt.role !== 'broker';
   switch (failure.kind) {
@@ -103,8 +106,8 @@ export function afterFailure(failure: UpstreamFailure, attempt: AttemptContext):
 }
 
 /**
- * Another leader serves while the request is at a former one, of whose answer the client has seen nothing: what changes
- * nothing goes to the new one. Null for what stays where it is.
+ * The verdict once another leader serves and the client has seen no answer of the former one. Requests that change
+ * nothing go to the new leader. Null leaves the request where it is.
  */
 export function afterSuccession(attempt: AttemptContext): Again | null {
   if (!mayRepeat(attempt)) return null;
@@ -112,46 +115,49 @@ export function afterSuccession(attempt: AttemptContext): Again | null {
   return { kind: 'again', outcome: null, counts: true, onlyElsewhere: false, overloaded: null, error };
 }
 
-/** It has waited long enough for a former leader. That one is not to be told on: it leads no more. */
+/**
+ * The verdict when the request has waited long enough for a former leader. That node is not reported, because it no
+ * longer leads.
+ */
 export function afterAbandonment(attempt: AttemptContext): Extract<NotRelayed, { kind: 'fail' }> {
   const error = gatewayError('upstream_timeout', { message: ABANDONED });
   return { kind: 'fail', outcome: null, error: withFate(error, attempt.class) };
 }
 
-/** Whether a request may be sent once more where a kept connection proved stale: that says nothing of the node. */
+/** Whether a request may be resent after a reused connection was stale, which says nothing about the node. */
 export function mayResend(attempt: AttemptContext): boolean {
   return attempt.replayable && REPEATABLE.has(attempt.class);
 }
 
 /** Where an absolute `Location` points. */
 export interface RedirectTarget {
-  /** A node of the cluster, or the one that answered. */
+  /** Whether it points to a node of the cluster, or to the one that answered. */
   readonly known: boolean;
-  /** Its path and query are those of the request. */
+  /** Whether its path and query are those of the request. */
   readonly sameTarget: boolean;
-  /** Its host is a name and no address. */
+  /** Whether its host is a name and not an address. */
   readonly named: boolean;
 }
 
-/** Of an answer's head, what decides. */
+/** The parts of an answer's head that decide the verdict. */
 export interface ResponseSummary {
   readonly status: number;
   readonly contentType: string | null;
-  /** Null without a `Location`, or with one that has no scheme and so stays within the gateway. */
+  /** Null without a `Location`, or if it has no scheme and therefore stays within the gateway. */
   readonly location: RedirectTarget | null;
-  /** Milliseconds of its `Retry-After`, where that matters. */
+  /** The `Retry-After` in milliseconds; null if there is none or it does not matter. */
   readonly retryAfterMs: number | null;
-  /** It came from the leader of its role, which has said that it serves, and has not been found not to. */
+  /** The answer came from the leader of its role, which was serving as far as known. */
   readonly fromServingLeader: boolean;
 }
 
 /**
- * An answer's head, before anything of it has been sent on. A master that does not lead redirects by 307 with the
- * target as it came (`RedirectFilter`) before it does anything, so that the request was not processed; one that
- * initialises answers 503 in HTML or without a body. So does one that serves and has too much to do: Druid 39's
- * Coordinator limits what is under way on all but `leader` and `isLeader` (Jetty's `QoSFilter`). A login in front of a
- * master (a proxy, or a filter such as pac4j's) redirects by other codes to a page of its own, which is for the client;
- * an address in the place of a name is no such page, and not for the client to see.
+ * The verdict on an answer's head, before anything has been sent to the client. A master that does not lead redirects
+ * by 307 with the target unchanged before it does any work (`RedirectFilter`), so even a write is safe to resend. A
+ * master that initialises answers 503, in HTML or without a body. So does a serving master that is overloaded: Druid
+ * 39's Coordinator limits the requests under way on all paths but `leader` and `isLeader` (Jetty's `QoSFilter`). A
+ * login in front of a master (a proxy, or a filter such as pac4j's) redirects by other codes to its own page, which
+ * is for the client. A redirect to an address instead of a name is no such page, and the client must not see it.
  */
 export function afterHead(seen: ResponseSummary, attempt: AttemptContext): Verdict {
   const { status, location } = seen;
@@ -181,7 +187,10 @@ export function afterHead(seen: ResponseSummary, attempt: AttemptContext): Verdi
   return master ? afterUnavailableMaster(seen, attempt) : afterUnavailableBroker(attempt);
 }
 
-/** It is asked again for as long as the request may wait. That is counted where it serves, and so is no election. */
+/**
+ * The master is asked again for as long as the request may wait. For a serving leader each repeat counts towards the
+ * retry budget. During an election it does not.
+ */
 function afterUnavailableMaster(seen: ResponseSummary, attempt: AttemptContext): Verdict {
   const { fromServingLeader: counts, retryAfterMs } = seen;
   const error = counts ? LEADER_OVERLOADED : LEADER_INITIALISING;
@@ -208,12 +217,12 @@ function mayRepeat(attempt: AttemptContext): boolean {
   return mayResend(attempt) && attempt.repeats < limit;
 }
 
-/** Druid's own errors are JSON, or Smile to a client that asked for it; Jetty's are HTML or empty. */
+/** Druid's own errors are JSON, or Smile if the client asked for it. Jetty's are HTML or empty. */
 function isDruidBody(contentType: string | null): boolean {
   return contentType !== null && /json|smile/i.test(contentType);
 }
 
-/** Says so where Druid may have executed a request that is not to be executed twice. */
+/** Adds a warning if Druid may have executed a request that must not be executed twice. */
 function withFate(error: GatewayError, routeClass: RouteClass): GatewayError {
   if (REPEATABLE.has(routeClass)) return error;
   return { ...error, message: `${error.message} The request may or may not have been executed.` };

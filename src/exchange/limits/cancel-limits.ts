@@ -1,14 +1,17 @@
-/** Cancels of clients that are under way: each is asked of several Brokers, outside the limits of queries. */
+/** Counts the running cancels of clients. Each one asks several Brokers, and none counts against the query limits. */
 export interface CancelLimits {
-  /** The limit that leaves no room for one more of this client; null if there is room. */
+  /** The limit that one more cancel of this client would exceed; null if there is room. */
   limitReached(client: string): 'client' | 'all' | null;
   enter(client: string): void;
-  /** One of this client, all of whose Brokers have answered or been given up. */
+  /** Ends one cancel of this client: all its Brokers have answered or been given up. */
   leave(client: string): void;
   readonly under: number;
 }
 
-/** One client may have a quarter of `max` under way: a script that cancels in a loop leaves room for others. */
+/**
+ * Creates the limits: at most `max` cancels run at once, and one client may have a quarter of them. A script that
+ * cancels in a loop leaves room for others.
+ */
 export function createCancelLimits(max: number): CancelLimits {
   const perClient = Math.ceil(max / 4);
   const byClient = new Map<string, number>();

@@ -3,12 +3,12 @@ import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import type { ClientEvents, ClientSide, RequestHead } from '../ports/client.ts';
 
-/** A client whose answer gets other headers than it was given. */
+/** A client whose answer's headers are changed on the way. */
 export class AmendedClient implements ClientSide {
   readonly #client: ClientSide;
   readonly #amend: (headers: HeaderBlock) => HeaderBlock;
 
-  /** `amend` is asked when the answer begins. */
+  /** `amend` is called when the answer begins. */
   constructor(client: ClientSide, amend: (headers: HeaderBlock) => HeaderBlock) {
     this.#client = client;
     this.#amend = amend;

@@ -3,16 +3,21 @@ import type { Accounting } from '../accounting.ts';
 import type { ClientSide } from '../ports/client.ts';
 import { answer } from './answer.ts';
 
-/** Whether an origin, in lower case, is a node of the cluster. */
+/** Whether an origin, in lower case, belongs to a node of the cluster. */
 export type IsNode = (origin: string) => boolean;
 
-/** As browsers take a URL apart (WHATWG URL): a backslash is a slash, and any number of them begins the authority. */
+/**
+ * A URL as browsers parse it (WHATWG URL): a backslash counts as a slash, and any number of them begins the
+ * authority.
+ */
 const WITH_ORIGIN = /^(https?):[/\\]*([^/\\?#]*)(.*)$/is;
-/** What browsers leave out of a URL, wherever it is. */
+/** Characters that browsers remove from anywhere in a URL. */
 const LEFT_OUT = /[\t\r\n]+/g;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: browsers cut these off a URL's ends.
 const AT_ENDS = /^[\x00-\x20]+|[\x00-\x20]+$/g;
-/** The same without a scheme: an authority to RFC 3986, a path that was joined carelessly to those who send it. */
+/**
+ * The same without a scheme. RFC 3986 calls this an authority; the nodes that send it have joined a path carelessly.
+ */
 const NETWORK_PATH = /^[/\\]{2,}([^/\\?#]*)(.*)$/s;
 const SLASHES = /^[/\\]+/;
 
@@ -24,8 +29,8 @@ export interface SplitLocation {
 }
 
 /**
- * Sends the client to the node itself: 307, so that method and body are repeated, with the client's own bytes as
- * path and query. The request's body is not read.
+ * Redirects the client to the node itself. 307 makes it repeat method and body. Path and query are the client's own
+ * bytes. The request's body is not read.
  */
 export function redirect(client: ClientSide, account: Accounting, origin: string, target: string): void {
   account.redirected = true;
@@ -36,7 +41,7 @@ export function redirect(client: ClientSide, account: Accounting, origin: string
   });
 }
 
-/** Null for what has no http(s) scheme, unless it names a node without one. */
+/** Splits a `Location`. Returns null if it has no http(s) scheme, unless its host names a node. */
 export function splitLocation(location: string, isNode: IsNode = () => false): SplitLocation | null {
   const plain = cleanedLocation(location);
   const [, scheme = '', authority = '', rest = ''] = WITH_ORIGIN.exec(plain) ?? [];
@@ -46,18 +51,18 @@ export function splitLocation(location: string, isNode: IsNode = () => false): S
   return origin === undefined ? null : { origin, target: oneSlash(path) };
 }
 
-/** As nodes are known by, if it can be one. */
+/** The origin in the spelling of node origins, if it can be parsed; otherwise in lower case. */
 function originOf(scheme: string, authority: string): string {
   const origin = `${scheme}://${authority.slice(authority.lastIndexOf('@') + 1)}`.toLowerCase();
   return parseOrigin(origin) ?? origin;
 }
 
-/** Without what browsers leave out. */
+/** The location without the characters that browsers remove. */
 export function cleanedLocation(location: string): string {
   return location.replace(LEFT_OUT, '').replace(AT_ENDS, '');
 }
 
-/** What follows an origin, as a path that no reader takes for a host. */
+/** The rest of a URL after its origin, as a path that no reader takes for a host. */
 export function oneSlash(rest: string): string {
   return `/${rest.replace(SLASHES, '')}`;
 }

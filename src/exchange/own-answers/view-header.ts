@@ -1,9 +1,12 @@
 import type { ClusterView } from '../../cluster/view.ts';
 
-/** A request with this header, whatever its value, gets it back with what its answer was decided on, if it may know. */
+/**
+ * A request with this header, whatever its value, gets the view that its answer was decided on in the same header, if
+ * the client may see it.
+ */
 export const VIEW_HEADER = 'X-Druid-Gateway-View';
 
-/** The view in one line; names no address. `now` is in epoch milliseconds. */
+/** The view in one line, without addresses. `now` is in epoch milliseconds. */
 export function describeView(view: ClusterView, now: number): string {
   const { coordinator, overlord } = view.leaders;
   const ready = view.brokers.reduce((count, broker) => count + (broker.ready ? 1 : 0), 0);

@@ -21,31 +21,31 @@ import type { RecordSink } from './record.ts';
 import type { NodeSender } from './upstream.ts';
 
 export interface ExchangeOptions extends TimeLimitOptions, ForwardingPolicy {
-  /** `druid.service` of the Brokers that get what no other service is chosen for. */
+  /** Broker service (`druid.service`) used when no tier rule picks another. */
   readonly defaultService: string;
-  /** Those that get anything at all, the default one among them. */
+  /** All Broker services that get requests, the default one included. */
   readonly services: ReadonlySet<string>;
-  /** Requests that a node may have under way; others take the next one, or wait. */
+  /** Most requests under way at one node. Further requests go to another node, or wait. */
   readonly maxPerNode: number;
-  /** Bodies up to this many bytes are kept so that they can be sent again. */
+  /** Bodies of at most this many bytes are kept for sending again. */
   readonly bufferBodyBytes: number;
-  /** How long a request may wait for a leader or Broker, in milliseconds, all waits together. */
+  /** Milliseconds that a request may wait for a leader or Broker, all waits together. */
   readonly maxWaitMs: number;
-  /** The same for roles that have a limit of their own. */
+  /** The same for roles with their own limit. */
   readonly maxWaitByRole: Readonly<Partial<Record<Role, number>>>;
-  /** The same while ZooKeeper is out of reach, when a leader will not come soon. */
+  /** The same while ZooKeeper is unreachable: no leader can be elected then. */
   readonly maxWaitStaleMs: number;
-  /** How long a request may wait for room. */
+  /** Milliseconds that a request may wait for capacity. */
   readonly maxQueueMs: number;
-  /** Cancel a query at its Broker when its client leaves. */
+  /** Whether to cancel a query at its Broker when its client leaves. */
   readonly cancelOnDisconnect: Readonly<Record<QueryKind, boolean>>;
-  /** Null leaves to nodes what pages of other origins may do. */
+  /** Rules for pages of other origins; null leaves them to the nodes. */
   readonly cors: CorsPolicy | null;
-  /** Reset the client's connection where Druid says in a trailer that its answer is not whole. */
+  /** Whether to reset the client's connection when Druid says in a trailer that its answer is incomplete. */
   readonly resetIncomplete: boolean;
-  /** Hand on the headers in which a node says who it is. */
+  /** Whether to relay the headers that identify a node. */
   readonly showNode?: boolean;
-  /** Whether a client may know what its answer was decided on. */
+  /** Whether the client at this address may see the view that its answer was decided on. */
   readonly showsView: (client: string) => boolean;
 }
 
@@ -53,7 +53,7 @@ export interface ExchangeServices {
   readonly cluster: Cluster;
   readonly route: Router;
   readonly chooseTarget: ChooseTarget;
-  /** Null where there is nothing to choose: one Broker service. */
+  /** Null if there is only one Broker service. */
   readonly tierSelector: TierSelector | null;
   /** Null relays everything. */
   readonly redirectPolicy: RedirectPolicy | null;
@@ -67,10 +67,10 @@ export interface ExchangeServices {
   readonly runningQueries: RunningQueries;
   readonly jdbcConnections: JdbcConnections;
   readonly sink: RecordSink;
-  /** Where errors of our own are told. */
+  /** Receives errors of the gateway's own code. */
   readonly errors: InternalErrors;
   readonly options: ExchangeOptions;
-  /** Milliseconds; only differences count. */
+  /** A clock in milliseconds; only differences count. */
   readonly now: () => number;
   readonly random: () => number;
 }

@@ -9,7 +9,7 @@ import type { AnswerReceiver } from './receiver.ts';
 
 const COMPLETE = /\bx-druid-response-complete\b/i;
 
-/** Sends one answer of Druid's on to the client as it comes, byte for byte, at the client's speed. */
+/** Relays one of Druid's answers to the client as it comes, byte for byte, at the client's speed. */
 export class Relay implements AnswerReceiver {
   readonly #client: ClientSide;
   readonly #account: Accounting;
@@ -17,12 +17,12 @@ export class Relay implements AnswerReceiver {
   readonly #resetIncomplete: boolean;
   readonly #showsNode: boolean;
   #chunked = false;
-  /** A trailer is to say whether the answer is whole. */
+  /** A trailer will say whether the answer is complete. */
   #announced = false;
 
   /**
-   * `resetIncomplete`: the client would not see a trailer that says that the answer is not whole. `showsNode`: it may
-   * know which node answered.
+   * `resetIncomplete`: reset the client if a trailer says that the answer is incomplete, because the client cannot
+   * see the trailer. `showsNode`: the client may see which node answered.
    */
   constructor(client: ClientSide, account: Accounting, resetIncomplete: boolean, showsNode: boolean) {
     this.#client = client;
@@ -32,7 +32,7 @@ export class Relay implements AnswerReceiver {
     this.#showsNode = showsNode;
   }
 
-  /** True when the answer is complete with its head, because the client asked with HEAD. */
+  /** Sends the head. Returns true if that completes the answer because the client asked with HEAD. */
   head(head: AnswerHead, rewriteLocation: (location: string) => string): boolean {
     const { httpMinor } = this.#client.head;
     const showsNode = this.#showsNode;
@@ -49,7 +49,7 @@ export class Relay implements AnswerReceiver {
     return this.#bodiless;
   }
 
-  /** Hands on an interim answer (1xx), which a client of HTTP/1.0 would take for the answer itself. */
+  /** Relays an interim answer (1xx), but not to an HTTP/1.0 client, which would take it for the final answer. */
   interim(head: AnswerHead, rewriteLocation: (location: string) => string): void {
     const { httpMinor } = this.#client.head;
     if (httpMinor === 0) return;
@@ -78,7 +78,7 @@ export class Relay implements AnswerReceiver {
     this.#client.end(undefined, this.#chunked ? trailers : undefined);
   }
 
-  /** The answer broke off: the client must not take what it has for all of it. */
+  /** The answer broke off. Resets the client, so it cannot take the part that it has for the whole answer. */
   cut(): void {
     this.#account.end = 'upstream_cut';
     this.#client.reset();
