@@ -303,7 +303,7 @@ export class ExpressConnection implements ResponseWire {
     }
   }
 
-  /** Counts body bytes read after the answer; true if this ended the work on the connection's bytes. */
+  /** Counts body bytes read after the answer; false once the next request may begin. */
   #linger(bytes: number): boolean {
     this.#lingerBytes -= bytes;
     if (this.#bodyLeft > 0) {
