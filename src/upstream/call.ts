@@ -242,7 +242,7 @@ export class Call implements UpstreamCall, BodySink {
     }
   }
 
-  /** The answer is complete, and the connection may carry another call. */
+  /** The answer is complete; the call lets go of the connection. */
   onWhole(trailers: HeaderBlock): void {
     if (this.#over) return;
     this.#connection = null;

@@ -93,7 +93,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   #paused = false;
   #read = 0;
   #long = false;
-  /** When either side last made progress, on the clock of `clock`. */
+  /** When either side last made progress. */
   #since: number;
   /** Idle limit announced by the node, in milliseconds. */
   #idleLimitMs = Number.POSITIVE_INFINITY;
