@@ -15,7 +15,7 @@ import {
 const SERVICE = 'the name of a Broker service, for example druid/broker';
 const STRATEGIES = ['timeBoundary', 'priority', 'manual'] as const;
 
-/** What a rule of the gateway's own may ask for. */
+/** Conditions of a rule of the gateway's own. */
 const match = section(
   {
     path: Type.Optional(formatted('A prefix of the path.', 'path-prefix', 'a path that starts with a slash')),

@@ -38,7 +38,7 @@ const port = (fallback: number) =>
 export const networks = (description: string) =>
   listOf(description, formatted('One network.', 'cidr', CIDR), 'a list of networks');
 
-/** What a listener shows its clients, and what they must show it. */
+/** TLS of a listener: its own certificate, and the certificates it demands from clients. */
 const serverTls = (what: string) =>
   optionalSection(
     {
@@ -58,7 +58,7 @@ const serverTls = (what: string) =>
     { description: `${what}.` },
   );
 
-/** Section `listen`: where Druid's clients come in. */
+/** Section `listen`: the listener for Druid's clients. */
 export const listenSection = () =>
   section(
     {
@@ -135,7 +135,7 @@ export const forwardedSection = () =>
     { description: 'Proxies in front of the gateway.' },
   );
 
-/** Section `cors`: what pages of other sites may do in the browsers of their users. */
+/** Section `cors`: what pages of other sites may do in their users' browsers. */
 export const corsSection = () =>
   section(
     {
@@ -164,7 +164,7 @@ export const corsSection = () =>
     { description: 'What pages of other sites may do in the browsers of their users.' },
   );
 
-/** Section `limits`: what clients may do. */
+/** Section `limits`: limits on clients. */
 export const limitsSection = () =>
   section(
     {

@@ -2,11 +2,11 @@ import { isIPv6 } from 'node:net';
 import type { Config } from './schema.ts';
 import { isLocal } from './validate-listeners.ts';
 
-/** A setting that is right for a trial perhaps, and opens something in earnest. */
+/** A setting that may be fine in a trial, and exposes something in production. */
 export interface DangerousSetting {
-  /** Stable: it labels a metric. */
+  /** Stable, because it labels a metric. */
   readonly id: string;
-  /** What it opens, and what to do instead. */
+  /** What the setting exposes, and what to do instead. */
   readonly sentence: string;
 }
 
@@ -14,14 +14,17 @@ interface Rule extends DangerousSetting {
   readonly when: (config: Config) => boolean;
 }
 
-/** A prefix that is shorter covers more than anybody's own network. */
+/** A shorter prefix covers more than one owner's network. */
 const SHORTEST_IPV4 = 8;
 const SHORTEST_IPV6 = 16;
-/** IPv4 addresses as IPv6 has them: `::ffff:0:0/96`. */
+/** IPv4 addresses mapped into IPv6: `::ffff:0:0/96`. */
 const MAPPED = /^(?:0*:)*:?f{4}:/i;
 const MAPPED_BITS = 96;
 
-/** Druid's internal traffic, a security extension's copies of passwords included; the routing table denies these. */
+/**
+ * Paths of Druid's internal traffic, including a security extension's copies of passwords. The routing table denies
+ * them.
+ */
 const INTERNAL = [
   '/druid-internal',
   '/druid-ext/basic-security',
@@ -91,12 +94,12 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-/** All of them that this configuration has. */
+/** Returns the dangerous settings of a configuration. */
 export function dangerousSettings(config: Config): DangerousSetting[] {
   return RULES.filter(({ when }) => when(config)).map(({ id, sentence }) => ({ id, sentence }));
 }
 
-/** Whether a network is larger than any that somebody could own. */
+/** Whether a network is larger than any that one owner could have. */
 function coversStrangers(network: string): boolean {
   const [address = '', text] = network.split('/');
   if (text === undefined) return false;
@@ -105,7 +108,10 @@ function coversStrangers(network: string): boolean {
   return bits < SHORTEST_IPV6 || (MAPPED.test(address) && bits < MAPPED_BITS + SHORTEST_IPV4);
 }
 
-/** A prefix opens what is below it, and what is below an internal path is internal. */
+/**
+ * Whether a prefix opens an internal path. A prefix opens all paths below it, and every path below an internal one is
+ * internal.
+ */
 function opensInternal(prefix: string): boolean {
   const path = prefix.replace(/\/+$/, '');
   return INTERNAL.some(

@@ -20,7 +20,7 @@ const NODE_URL = 'the http(s) URL of a node without path, for example http://dru
 
 const nodeUrl = () => formatted('The URL that the node calls itself.', 'node-url', NODE_URL);
 
-/** Section `discovery`: where nodes are known from. */
+/** Section `discovery`: where the gateway learns of nodes. */
 export const discoverySection = () =>
   section(
     {
@@ -92,14 +92,14 @@ export const zookeeperSection = () =>
             'digest',
           ),
           user: text('As `druid.zk.service.user`.', 'the name of a user'),
-          /** There after loading, from wherever it came. */
+          /** Set after loading, whichever source gave it. */
           password: Type.Optional(
             secret(
               'The password itself (`druid.zk.service.pwd`); not beside `passwordFile`.',
               "the user's password",
             ),
           ),
-          /** Gone after loading: its content becomes `password`. */
+          /** Absent after loading: the file's content becomes `password`. */
           passwordFile: Type.Optional(
             secretFile('Better than `password`: where it is.', "a file with the user's password"),
           ),
@@ -122,7 +122,7 @@ export const zookeeperSection = () =>
     { description: 'How ZooKeeper is reached, and the paths of Druid in it.' },
   );
 
-/** Section `static`: the nodes, where ZooKeeper is not asked. */
+/** Section `static`: the nodes, if ZooKeeper is not used. */
 export const staticSection = () =>
   section(
     {

@@ -11,7 +11,7 @@ import { codeOf } from './yaml-source.ts';
 
 const SERVICE = 'druid.zk.service';
 
-/** `CuratorConfig` and `ZkPathsConfig`. */
+/** Properties of `CuratorConfig` and `ZkPathsConfig`, and the paths they set. */
 const PATHS: Readonly<Record<string, Path>> = {
   [`${SERVICE}.host`]: ['zookeeper', 'connect'],
   [`${SERVICE}.sessionTimeoutMs`]: ['zookeeper', 'sessionTimeout'],
@@ -21,18 +21,21 @@ const PATHS: Readonly<Record<string, Path>> = {
 
 export interface DruidPropertiesOptions {
   readonly cwd: string;
-  /** For `${env:...}` and environment password providers. */
+  /** Variables for `${env:...}` and environment password providers. */
   readonly environment: Environment;
-  /** Otherwise `pwd` does not count, and may be wrong: another source has given the password. */
+  /** False if another source has given the password; then `pwd` is ignored, even if it is invalid. */
   readonly needsPassword: boolean;
-  /** Gets the name of each variable that holds the password, or a part of it. */
+  /** Called with the name of each variable that holds the password, or a part of it. */
   readonly onSecretVariable: (name: string) => void;
 }
 
 type Read = (variable: string) => string | undefined;
 type Refuse = (what: string) => void;
 
-/** Reads Druid's own `common.runtime.properties`, of which ZooKeeper's settings and the Router's matter here. */
+/**
+ * Reads Druid's own `common.runtime.properties`: ZooKeeper's settings and the Router's. Problems with the file are in
+ * the source's `problems`.
+ */
 export function druidPropertiesSource(
   file: string,
   { cwd, environment, needsPassword, onSecretVariable }: DruidPropertiesOptions,
@@ -70,7 +73,7 @@ export function druidPropertiesSource(
     set(path, name, name.endsWith('Ms') && /^\d{1,9}$/.test(value) ? Number(value) : value);
   }
   const user = get(`${SERVICE}.user`);
-  // Looked at in any case, to know where it is.
+  // Evaluated even if not needed, to find the variables that hold it.
   const pwd = passwordOf(properties[`${SERVICE}.pwd`], readSecret, (what) => {
     if (needsPassword) refuse(`${SERVICE}.pwd`, what);
   });
@@ -86,7 +89,7 @@ export function druidPropertiesSource(
   return sourceOf(settings, (tree) => expand(tree, cwd), problems);
 }
 
-/** Druid's `PasswordProvider`: plain text, or JSON that says where the password is. */
+/** Evaluates Druid's `PasswordProvider`: plain text, or JSON that says where the password is. */
 function passwordOf(written: string | undefined, read: Read, refuse: Refuse): string | undefined {
   const text = written === undefined ? undefined : substitute(written, read, refuse);
   if (text === undefined || !text.trimStart().startsWith('{')) return text;
@@ -94,7 +97,7 @@ function passwordOf(written: string | undefined, read: Read, refuse: Refuse): st
   try {
     provider = JSON.parse(text) as typeof provider;
   } catch {
-    // Not repeated: it may hold the password.
+    // The message does not quote the text, which may hold the password.
     refuse('is no valid JSON of a password provider');
     return undefined;
   }
@@ -111,7 +114,7 @@ function passwordOf(written: string | undefined, read: Read, refuse: Refuse): st
   return undefined;
 }
 
-/** Druid replaces `${env:NAME}` and the like in its properties (`PropertiesModule`). */
+/** Replaces `${env:NAME}` and the like, as Druid does in its properties (`PropertiesModule`). */
 function substitute(text: string, read: Read, refuse: Refuse): string {
   return text.replaceAll(/\$\{(\w+):([^}]*)\}/g, (whole, kind: string, rest: string) => {
     const [name = '', fallback] = rest.split(':-');

@@ -13,10 +13,10 @@ export const FORMATS = {
   'zookeeper-connect': isConnectString,
   'node-url': isNodeUrl,
   'path-prefix': (text) => /^\/[^\s?#%]*$/.test(text),
-  // `null` is what pages of nobody in particular say, so that it names none.
+  // Pages without an origin of their own send `null`, so `null` identifies nobody.
   origin: (text) => text === '*' || /^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*,\\]+$/i.test(text),
   'header-name': (text) => /^[\w!#$%&'*+.^`|~-]+$/.test(text),
-  // Credentials are no text for a configuration, which is shown.
+  // Credentials do not belong in a configuration, because it is displayed.
   'header-match': (text) =>
     /^[\w!#$%&'*+.^`|~-]+(?::[ \t]*[^\r\n]+)?$/.test(text) &&
     !/^(?:authorization|cookie|proxy-.*)(?::|$)/i.test(text),

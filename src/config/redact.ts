@@ -3,14 +3,14 @@ import { childOf, isTree, ROOT, type SchemaNode } from './schema-walk.ts';
 
 const HIDDEN = '[redacted]';
 
-/** A copy for people to see: secrets are gone. */
+/** Returns a copy for display, with its secrets hidden. */
 export function redact(config: Config): object {
   return hide(config, ROOT) as object;
 }
 
 function hide(value: unknown, node: SchemaNode): unknown {
   if (node.shorthand === 'secret') return HIDDEN;
-  // The value of a header is what some clients prove themselves with, whatever its name.
+  // A header's value may be a client's credential, whatever the header's name.
   if (node.format === 'header-match') return String(value).replace(/:.*$/s, `: ${HIDDEN}`);
   const { items } = node;
   if (Array.isArray(value)) return items === undefined ? value : value.map((item) => hide(item, items));

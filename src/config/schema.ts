@@ -30,7 +30,7 @@ import {
   upstreamSection,
 } from './upstream-schema.ts';
 
-/** How leaders are watched over. */
+/** Section `leadership`: how leaders are checked. */
 const leadershipSection = () =>
   section(
     {
@@ -41,7 +41,7 @@ const leadershipSection = () =>
     { description: 'How leaders are watched over, besides ZooKeeper.' },
   );
 
-/** How Brokers, and the gateway itself, are watched over. */
+/** Section `health`: how Brokers and the gateway itself are checked. */
 const healthSection = () =>
   section(
     {
@@ -106,12 +106,12 @@ const healthSection = () =>
   );
 
 /**
- * The configuration, once for everything: what may be written, what it means where nothing is written, and the type
- * that the program works with. `config/full.yaml` explains each key; the table in docs/configuration.md and
- * `config/schema.json` are made of this.
+ * The single definition of the configuration: what may be written, the defaults, and the type used by the program.
+ * `config/full.yaml` explains each key. The table in docs/configuration.md and `config/schema.json` are generated
+ * from this.
  */
 export const ConfigSchema = section({
-  /** Resolved: `auto` is as many as there are cores. */
+  /** Resolved: `auto` becomes the number of cores. */
   workers: workers(
     'Processes that serve clients. More than 1 need a core each, share one session with ZooKeeper, and each has its part of the limits. `auto`: as many as there are cores.',
   ),

@@ -20,7 +20,7 @@ import {
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** What a class of requests may have of its own in `upstream`; the section's own values hold for what is not there. */
+/** Values of `upstream` for one class of requests; absent ones come from the section itself. */
 const timeouts = (description: string) =>
   optionalSection(
     {
@@ -98,7 +98,7 @@ export const upstreamSection = () =>
     { description: "Connections to Druid's nodes." },
   );
 
-/** What native or SQL queries may have of their own in `queries`. */
+/** Values of `queries` for native or for SQL queries. */
 const ofQueries = (description: string) =>
   optionalSection(
     { cancelOnDisconnect: optionalFlag('Instead of `queries.cancelOnDisconnect`.') },
@@ -134,7 +134,7 @@ export const queriesSection = () =>
     { description: 'Time and end of queries.' },
   );
 
-/** What a role may have of its own in `parking`; the section's own values hold for what is not there. */
+/** Values of `parking` for one role; absent ones come from the section itself. */
 const waits = (description: string) =>
   optionalSection(
     {
@@ -147,7 +147,7 @@ const waits = (description: string) =>
     { description },
   );
 
-/** Section `parking`: requests for which there is no leader or no ready Broker. */
+/** Section `parking`: requests that wait for a leader or a ready Broker. */
 export const parkingSection = () =>
   section(
     {

@@ -3,14 +3,14 @@ import { isTree, type Path, valueAt } from './schema-walk.ts';
 
 const isLoopback = createAddressSet(['127.0.0.0/8', '::1']);
 
-/** Whether only this machine reaches what listens on `host`. A name other than localhost may be anybody's. */
+/** Whether only this machine can reach a listener on `host`. A name other than localhost may point anywhere. */
 export function isLocal(host: string): boolean {
   return host.toLowerCase() === 'localhost' || isLoopback(host);
 }
 
 /**
- * What is wrong with the listeners of a tree that fits the schema: who may be a client would be left to chance.
- * `add` gets the path.
+ * Validates the listeners of a tree that fits the schema: reports settings that leave it to chance who may be a
+ * client. Calls `add` with each problem's path.
  */
 export function validateListeners(tree: unknown, add: (path: Path, what: string) => void): void {
   for (const section of ['listen', 'admin']) {

@@ -13,8 +13,8 @@ for (const [name, check] of Object.entries(FORMATS)) ajv.addFormat(name, check);
 const check = ajv.compile(ConfigSchema);
 
 /**
- * Fills defaults into a tree of what was given, in place, in optional sections only where they are given. Returns all
- * that is wrong with it, each with where it was written; what does not fit the schema stays as it is.
+ * Fills defaults into a tree in place; optional sections get them only if they are given. Returns all problems, each
+ * with the place where the value was written. A value that does not fit the schema stays as it is.
  */
 export function complete(tree: unknown, sources: readonly ConfigSource[]): string[] {
   if (check(tree)) return [];
@@ -45,11 +45,11 @@ function describe(error: ErrorObject, tree: unknown, sources: readonly ConfigSou
   return problem(whereOf(path, sources), formatPath(path), `${expected}${shown(path, node, tree, sources)}`);
 }
 
-/** What was written, unless it is or may hold a secret. */
+/** Returns the written value for a message, or an empty text if it is or may hold a secret. */
 function shown(path: Path, node: SchemaNode, tree: unknown, sources: readonly ConfigSource[]): string {
   const source = layerOf(path, sources);
   const written = source?.written(path) ?? valueAt(tree, path);
-  // What stands in the place of an address is no secret, although one belongs below it.
+  // Text in place of an address is not a secret, although a secret may belong below it.
   const isAddress = node.shorthand === 'address' && typeof written !== 'object';
   if (holdsSecret(node) && !isAddress) return '';
   const text = JSON.stringify(written) ?? '';
@@ -58,18 +58,20 @@ function shown(path: Path, node: SchemaNode, tree: unknown, sources: readonly Co
     : `, not ${text.length > 100 ? `${text.slice(0, 100)}...` : text}`;
 }
 
+/** Whether a value here, or below, may be a secret that messages must not quote. */
 export function holdsSecret(node: SchemaNode): boolean {
-  // A header that is refused may be one with credentials.
+  // A refused header may hold credentials.
   if (node.shorthand === 'secret' || node.nearSecret || node.format === 'header-match') return true;
   if (node.items !== undefined && holdsSecret(node.items)) return true;
   return Object.values(node.properties ?? {}).some(holdsSecret);
 }
 
-/** The source that a value of the merged tree comes from. */
+/** Returns the source of a value in the merged tree. */
 function layerOf(path: Path, sources: readonly ConfigSource[]): ConfigSource | undefined {
   return sources.find((source) => valueAt(source.value, path) !== undefined);
 }
 
+/** Returns where a value was written, as in `ConfigSource.where`; empty if no source has it. */
 export function whereOf(path: Path, sources: readonly ConfigSource[]): string {
   return layerOf(path, sources)?.where(path) ?? '';
 }
@@ -91,7 +93,7 @@ function bounds({ type, minimum, maximum, shorthand }: SchemaNode): string {
   return maximum === undefined ? `, at least ${minimum}` : `, from ${minimum} to ${maximum}`;
 }
 
-/** What the schema cannot say: settings that need or exclude each other. */
+/** Validates what the schema cannot express: settings that need or exclude each other. Returns the problems. */
 export function validateTogether(tree: unknown, sources: readonly ConfigSource[]): string[] {
   const problems: string[] = [];
   const add = (path: Path, what: string): void => {

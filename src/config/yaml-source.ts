@@ -8,7 +8,9 @@ import type { ConfigSource } from './source.ts';
 
 const NO_YAML = 'is no valid YAML; text with special characters needs quotes';
 
-/** What is wrong, by the library's code: its own messages quote the file, which may be a password there. */
+/**
+ * Messages by the library's error code. The library's own messages quote the file, which may hold a password there.
+ */
 const SENTENCES: Readonly<Record<string, string>> = {
   BAD_ALIAS: 'has an alias (*name) that no anchor is there for; text that begins with * needs quotes',
   BAD_DQ_ESCAPE: 'has an escape in double quotes that YAML does not know; single quotes take all as it is',
@@ -21,7 +23,7 @@ const SENTENCES: Readonly<Record<string, string>> = {
   TAG_RESOLVE_FAILED: 'has a tag (!name) that is not known; text that begins with ! needs quotes',
 };
 
-/** Reads a YAML file. What is wrong with it is among the layer's problems, with the line. */
+/** Reads a YAML file. Problems with it, with their lines, are in the source's `problems`. */
 export function yamlSource(file: string, cwd: string): ConfigSource {
   const path = resolve(cwd, file);
   let text: string;
@@ -43,7 +45,7 @@ export function yamlSource(file: string, cwd: string): ConfigSource {
   try {
     value = document.toJS() ?? {};
   } catch {
-    // An alias without an anchor, or more aliases than can be meant.
+    // An alias without an anchor, or far too many aliases.
     return broken(file, SENTENCES.BAD_ALIAS ?? NO_YAML);
   }
   if (!isTree(value)) return broken(file, 'expected a mapping of keys to values');
@@ -71,7 +73,7 @@ function broken(file: string, what: string): ConfigSource {
   };
 }
 
-/** The system's error code, for messages: `ENOENT`. */
+/** Returns the system's error code for messages, such as `ENOENT`; `unreadable` if there is none. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
 }

@@ -2,32 +2,35 @@ import type { Socket } from 'node:net';
 import { contain } from '../faults/internal-errors.ts';
 import { takenBytes } from './taken-bytes.ts';
 
-/** Whether its client is still there is looked at so soon, then in twice the time again, in milliseconds. */
+/**
+ * Time until the first check for the client, in milliseconds; each further wait is twice as long, up to the longest.
+ */
 const FIRST_LOOK_MS = 5;
 const LONGEST_PAUSE_MS = 1_000;
-/** Its system is asked this often, in milliseconds; once it knows nothing of the connection any more, it says so. */
+/** Interval of TCP keep-alive probes, in milliseconds; a system that no longer knows the connection resets it. */
 const KEEP_ALIVE_MS = 10_000;
 
-/** A whole request, being answered, whose client has said that it sends nothing more. */
+/** A complete request that is being answered, and whose client has ended its side. */
 export interface HalfClosedRequest {
   readonly socket: Socket;
-  /** Its answer has been handed over whole, or nobody waits for it any more. */
+  /** The whole answer has been handed over, or nobody waits for it any more. */
   readonly over: boolean;
-  /** It said itself that it is the last one. */
+  /** The request itself says that it is the last one on its connection. */
   readonly isLast: boolean;
-  /** An interim answer may be sent: it is of HTTP/1.1, and its answer has not begun. */
+  /** An interim answer may be sent: the request is HTTP/1.1, and its answer has not begun. */
   readonly mayBeAsked: boolean;
-  /** Sends one. */
+  /** Sends an interim answer. */
   ask(): void;
-  /** Its client has left. */
+  /** Gives the request up, because its client has left. */
   abandon(): void;
 }
 
 /**
- * Tells a client that waits for its answer from one that has left, which both end their side of the connection. One
- * that has left is reset by its system when anything is sent to it, which the next write shows; so one that may be
- * asked gets `100 Continue`, which means nothing to who waits. Where nothing can be sent, a request that did not say
- * that it is the last one counts as left alone after `graceMs` (docs/decisions/0021-half-closed-clients.md).
+ * Tells a client that waits for its answer from one that has left; both end their side of the connection. If the
+ * client has left, its system resets the connection when anything is sent to it, and the next write shows the reset.
+ * So a client that may be probed gets `100 Continue`, which a waiting client ignores. If nothing can be sent, the
+ * client counts as gone after `graceMs` milliseconds, unless the request said that it is the last one
+ * (docs/decisions/0021-half-closed-clients.md). Errors go to `onError`.
  */
 export function watchHalfClosed(
   request: HalfClosedRequest,
@@ -53,11 +56,11 @@ export function watchHalfClosed(
         return;
       }
       timer = setTimeout(look, pause);
-      // Whoever has not taken what was sent is waited for elsewhere, and so is the error of a reset connection.
+      // Other code waits for a client that has not taken its data, and detects a reset of its connection.
       if (socket.writableLength > 0) return;
       const silent = !asked && !request.isLast && takenBytes(socket) === before;
       if (silent && waited >= graceMs) request.abandon();
-      // This shows whether the connection has been reset, which nobody hears who does not read.
+      // An empty write shows whether the connection has been reset; without reading, nothing else does.
       else wireOf(socket).write('');
     }, onError);
   }
@@ -68,7 +71,7 @@ export function watchHalfClosed(
   }
 }
 
-/** What an encrypted connection goes over: it would write nothing of nothing. */
+/** Returns the socket under an encrypted connection, because TLS writes nothing for an empty write. */
 function wireOf(socket: Socket): Socket {
   return (socket as unknown as { readonly _parent?: Socket | null })._parent ?? socket;
 }

@@ -12,8 +12,8 @@ const NO_TUNNELS = gatewayError('method_not_allowed', {
 });
 
 /**
- * Answers what never became a request: bytes that are not HTTP, too large a head, a head that took too long. Where
- * nothing was asked there is nothing to answer: a client would take it for the answer to its next request.
+ * Answers bytes that never became a request: invalid HTTP, too large a head, or a head that took too long. Without a
+ * request there is no answer: the client would take it for the answer to its next request.
  */
 export function answerClientError(error: Error & { code?: string }, socket: Socket, id: string): void {
   const unasked = error.code === TIMEOUT && isBetweenRequests(socket) && answerOf(socket) === null;
@@ -21,25 +21,25 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
   else sayLast(socket, rawAnswer(clientError(error.code), id));
 }
 
-/** Answers what cannot become a request any more; `toHead`: it was one with HEAD. */
+/** Answers a request that can no longer become complete; `toHead`: its method was HEAD. */
 export function answerMalformed(socket: Socket, id: string, toHead: boolean): void {
   sayLast(socket, rawAnswer(clientError(undefined), id), toHead);
 }
 
-/** Answers a request that did not come in time, and ends its connection. */
+/** Answers a request that did not arrive in time, and ends its connection. */
 export function answerTimeout(socket: Socket, id: string, toHead: boolean): void {
   sayLast(socket, rawAnswer(clientError(TIMEOUT), id), toHead);
 }
 
 /**
- * Answers CONNECT, with which `node:http` leaves the connection to us, without a listener for its errors. `fault`: what
- * is wrong with its head, if anything is.
+ * Answers CONNECT. `node:http` hands its connection to us without an error listener. `fault`: what is wrong with its
+ * head; null if nothing.
  */
 export function answerConnect(socket: Socket, id: string, fault: string | null): void {
   sayLastAlone(socket, rawAnswer(fault === null ? NO_TUNNELS : malformed(fault), id));
 }
 
-/** The error of a request that cannot be taken at all. */
+/** Returns the error of a request that is not valid HTTP/1.1. */
 export function malformed(message: string): GatewayError {
   return gatewayError('request_malformed', { message });
 }

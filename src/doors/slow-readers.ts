@@ -5,12 +5,12 @@ import { cut } from './last-word.ts';
 import { takenBytes } from './taken-bytes.ts';
 import { unacknowledged } from './unacknowledged.ts';
 
-/** How often those who are behind are looked at, in milliseconds. */
+/** How often clients that are behind are checked, in milliseconds. */
 const LOOK_MS = 200;
-/** The system is asked about those who seem to take nothing this often within the limit. */
+/** How often, within the limit, the system is asked about clients that seem to take nothing. */
 const ASKED_WITHIN_LIMIT = 4;
 
-/** What had been taken when it was last seen to become more: by this system, and by the client's. */
+/** The amounts taken by this system and acknowledged by the client's, and the time they last grew. */
 interface Progress {
   bytes: number;
   acknowledged: number | null;
@@ -18,8 +18,9 @@ interface Progress {
 }
 
 /**
- * Clients that have been sent more than they have taken: one that takes nothing for longer than `limitMs` keeps memory
- * and a connection to Druid, and is cut; one that takes something is served, however slowly. One for all doors.
+ * Clients with data that they have not taken. A client that takes nothing for longer than `limitMs` milliseconds
+ * holds memory and a connection to Druid, so it is cut. One that takes anything is served, however slowly. All doors
+ * share one instance.
  */
 export class SlowReaders implements ReaderWatch {
   readonly #limitMs: number;
@@ -30,7 +31,7 @@ export class SlowReaders implements ReaderWatch {
   #askedAt = Number.NEGATIVE_INFINITY;
   #asking = false;
 
-  /** `limitMs`: 0 is for ever. */
+  /** `limitMs`: 0 is no limit. */
   constructor(limitMs: number, now: () => number, errors: InternalErrors) {
     this.#limitMs = limitMs;
     this.#now = now;

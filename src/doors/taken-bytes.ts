@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 
-/** As much of a handle of Node's as this relies on. */
+/** The undocumented parts of Node's handles that this file relies on. */
 interface Handle {
-  /** All that it was given, and how much of that the system has not taken yet. */
+  /** Bytes given to the handle, and how many of them the system has not taken yet. */
   readonly bytesWritten?: number;
   readonly writeQueueSize?: number;
   /** TLS: the connection underneath. */
@@ -10,8 +10,8 @@ interface Handle {
 }
 
 /**
- * How many bytes of a connection the system has taken, encrypted ones where it is encrypted. Node's `bytesWritten`
- * counts a write as soon as it begins, and `writableLength` until all of it has gone.
+ * Returns how many bytes of a connection the system has taken; encrypted bytes if it is encrypted. Node's
+ * `bytesWritten` counts a write when it begins, and `writableLength` counts it until all of it has gone.
  */
 export function takenBytes(socket: Socket): number {
   const handle = (socket as unknown as { _handle?: Handle | null })._handle;

@@ -1,16 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { isIPv4, type Socket } from 'node:net';
 
-/** Where Linux tells of each connection how much it has taken that the other end has not acknowledged. */
+/** Where Linux lists for each connection how many bytes the other end has not acknowledged. */
 const TABLES = ['/proc/self/net/tcp', '/proc/self/net/tcp6'];
 
 /** number, local, remote, state, tx_queue:rx_queue */
 const ROW = /^ *\d+: [\dA-F]+:([\dA-F]{4}) ([\dA-F]+:[\dA-F]{4}) \d\w ([\dA-F]{8}):/gm;
 
 /**
- * How many bytes the system has taken of each of these connections that their other ends have not acknowledged. A
- * system takes a megabyte in one go, and no more until a third of that has gone: to a slow client that is minutes in
- * which nothing else shows that it reads. Empty where the system does not tell.
+ * Resolves to the number of bytes of each connection that the system has taken and the other end has not
+ * acknowledged. A system takes a megabyte at once, and no more until a third of that has gone. For a slow client that
+ * takes minutes, during which nothing else shows that it reads. Empty if the system has no such tables; never
+ * rejects.
  */
 export async function unacknowledged(sockets: readonly Socket[]): Promise<Map<Socket, number>> {
   const byEnds = new Map(sockets.map((socket) => [endsOf(socket), socket]));
@@ -25,7 +26,7 @@ export async function unacknowledged(sockets: readonly Socket[]): Promise<Map<So
   return found;
 }
 
-/** Its ends as the tables write them; addresses come in words of four bytes, the last byte first. */
+/** Returns a connection's ends as the tables write them; addresses are words of four bytes, last byte first. */
 function endsOf({ localPort = 0, remoteAddress = '', remotePort = 0, remoteFamily }: Socket): string {
   const bytes = isIPv4(remoteAddress) ? v4(remoteAddress) : v6(remoteAddress);
   let words = '';

@@ -1,4 +1,7 @@
-/** Druid's error categories and personas (`org.apache.druid.error.DruidException`) for each status that is sent. */
+/**
+ * Druid's error category and persona (`org.apache.druid.error.DruidException`) for each status that the gateway
+ * sends.
+ */
 export const CATEGORIES = {
   400: { category: 'INVALID_INPUT', persona: 'USER' },
   401: { category: 'UNAUTHORIZED', persona: 'USER' },
@@ -20,24 +23,23 @@ export const CATEGORIES = {
 export type ErrorStatus = keyof typeof CATEGORIES;
 
 /**
- * When a client can send the same request again: after so many seconds (`Retry-After` says so), at once (`now`), if
- * it does no harm to execute it twice (`if_repeatable`: Druid may have executed it), or not before something is
- * changed (`no`).
+ * When a client can send the same request again: a number of seconds (sent as `Retry-After`); `now`; `if_repeatable`,
+ * if executing it twice does no harm (Druid may have executed it); or `no`, not until something changes.
  */
 export type Retry = number | 'now' | 'if_repeatable' | 'no';
 
 interface Reason {
   readonly status: ErrorStatus;
-  /** One sentence for people that names no internal address; absent where it depends on the request. */
+  /** One sentence for people, without internal addresses; absent if it depends on the request. */
   readonly message?: string;
   readonly retry: Retry;
-  /** For docs/operations.md, in Markdown: what it means. */
+  /** What the code means, in Markdown, for docs/operations.md. */
   readonly meaning: string;
-  /** The same: what to do about it. */
+  /** What to do about it, in Markdown, for docs/operations.md. */
   readonly action: string;
 }
 
-/** Every error answer of the gateway's own. The codes are public; `npm run docs:generate` makes a table of them. */
+/** Every error answer of the gateway's own. The codes are public; `npm run docs:generate` writes their table. */
 export const REASONS = {
   no_leader: {
     status: 503,
@@ -272,15 +274,15 @@ export const REASONS = {
 
 export type ReasonCode = keyof typeof REASONS;
 
-/** The codes whose message is the same for every request unless a producer knows better. */
+/** Codes with a message in the catalogue, which a producer may replace. */
 export type PlainReason = {
   [C in ReasonCode]: (typeof REASONS)[C] extends { readonly message: string } ? C : never;
 }[ReasonCode];
 
-/** Some of the codes: one that is not in the catalogue does not compile, where `Extract` would drop it in silence. */
+/** A subset of the codes. A code that is not in the catalogue fails to compile; `Extract` would drop it silently. */
 export type ReasonsOf<C extends ReasonCode> = C;
 
-/** The entry of a code. */
+/** Returns the catalogue entry of a code. */
 export function reasonOf(code: ReasonCode): Reason {
   return REASONS[code];
 }

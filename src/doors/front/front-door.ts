@@ -27,30 +27,30 @@ import { NodeClient, requestHead } from './node-client.ts';
 import { waitForTurn } from './pipeline.ts';
 import { readInSlices } from './sliced-read.ts';
 
-/** Limits of the client's side. */
+/** Limits on clients. */
 export interface DoorLimits {
-  /** Largest head of a request, in bytes. */
+  /** Largest request head, in bytes. */
   readonly maxHeaderBytes: number;
-  /** Most fields in a head. */
+  /** Most header fields in a head. */
   readonly maxHeaders: number;
   /** Time to receive a head, in milliseconds. */
   readonly headersTimeoutMs: number;
   /** Time to receive a whole request with its body, in milliseconds; 0 for no limit. */
   readonly requestTimeoutMs: number;
-  /** How long an idle connection is kept; above the idle time of a load balancer in front. */
+  /** How long an idle connection is kept, in milliseconds; longer than the idle time of a load balancer in front. */
   readonly keepAliveTimeoutMs: number;
-  /** How long a client that has not read all that it was sent may read nothing; 0 for no limit. */
+  /** How long a client with unread data may read nothing, in milliseconds; 0 for no limit. */
   readonly sendTimeoutMs: number;
-  /** How long a client that sends nothing more counts as there where it cannot be asked. */
+  /** How long a half-closed client that cannot be probed counts as present, in milliseconds. */
   readonly halfCloseGraceMs: number;
-  /** Connections beyond are closed at once; 0 for no limit. */
+  /** Most connections; further ones are closed at once. 0 for no limit. */
   readonly maxConnections: number;
 }
 
 export interface FrontDoorOptions {
-  /** Answers a request; false leaves it to the console. */
+  /** Answers a request; false leaves it to the console's routes. */
   readonly handle: (client: ClientSide) => boolean;
-  /** Plain requests are read from the socket itself; nothing but speed depends on it. */
+  /** Read plain requests from the socket itself. This affects speed only. */
   readonly express: boolean;
   /** With `express`: read accepted connections in a way that Node does not document. */
   readonly sharedReadBuffer?: boolean;
@@ -59,7 +59,7 @@ export interface FrontDoorOptions {
   /** Certificate and key; absent means plain HTTP. */
   readonly tls?: SecureContextOptions;
   readonly console: ConsoleOptions;
-  /** Where errors of our own are told. */
+  /** Reports the gateway's own faults. */
   readonly errors: InternalErrors;
   /** The exchange's clock. */
   readonly now: () => number;
@@ -67,11 +67,13 @@ export interface FrontDoorOptions {
 
 export interface FrontDoor {
   readonly app: FastifyInstance;
-  /** Listens; yields `host:port` as bound. Rejects with the system's error. */
+  /** Listens, and resolves to the bound address. Rejects with the system's error. */
   listen(host: string, port: number): Promise<AddressInfo>;
-  /** From now on every answer asks its client to open a new connection, which may find another gateway. */
+  /** From now on every answer asks its client to open a new connection, which may reach another gateway. */
   drain(): void;
-  /** Ends: no new connections, idle ones closed, those with a request after it, all after `deadlineMs`. */
+  /**
+   * Accepts no new connections, closes idle ones, and closes the others after their request, or after `deadlineMs`.
+   */
   close(deadlineMs: number): Promise<void>;
 }
 
@@ -79,8 +81,8 @@ const SWEEP_MS = 100;
 const CHECK_MS = 1_000;
 
 /**
- * The front door: Fastify on `node:http`. One root hook hands every request to the exchange before Fastify looks
- * at its content type; only the console's pages go on to Fastify's routes.
+ * Creates the front door: Fastify on `node:http`. One root hook hands every request to the exchange before Fastify
+ * looks at its content type. Only requests for console pages go on to Fastify's routes.
  */
 export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   const { handle, now, errors } = options;
@@ -105,12 +107,12 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
       client.failRequest(error);
       return true;
     } finally {
-      // The client has ended its side behind the requests that waited for their turn.
+      // The client may have ended its side while this request waited for its turn.
       if (request.socket.readableEnded) outlive(request.socket);
     }
   }
 
-  /** The client sends nothing more: that is no reason not to answer what it has sent. */
+  /** The client has ended its side. The request under way is still answered. */
   function outlive(socket: Socket): void {
     guarded(socket, () => {
       const response = answerOf(socket);
@@ -121,7 +123,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     });
   }
 
-  /** What the door itself does for a connection: if that throws, the connection ends, and nothing else. */
+  /** Runs the door's own work for a connection. If that throws, it ends the connection and nothing else. */
   function guarded(socket: Socket, step: () => void): void {
     contain(step, (error) => fail(socket, error));
   }
@@ -132,8 +134,9 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   }
 
   /**
-   * Node hands over pipelined requests as they come, but a read must not overtake the write before it: each waits
-   * until those before it have been answered. What comes behind an answer that closed the connection is not begun.
+   * Begins a request in its turn. Node hands over pipelined requests as they come, but a read must not overtake the
+   * write before it, so each waits until earlier ones have been answered. A request behind an answer that closed the
+   * connection is dropped.
    */
   function inTurn({ raw, id }: FastifyRequest, response: ServerResponse, begin: () => void): void {
     const { socket } = response;
@@ -149,13 +152,13 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     connectionTimeout: 0,
-    // A request that comes on an open connection while the door closes is still answered.
+    // A request on an open connection is still answered while the door closes.
     return503OnClosing: false,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: limits.maxHeaderBytes },
     clientErrorHandler: (error: Error, socket: Socket) =>
       guarded(socket, () => answerClientError(error, socket, nextId(undefined))),
-    // A target that Fastify's router cannot decode: what it is worth is for the gateway's own table to say.
+    // Fastify's router cannot decode the target. The gateway's own path table decides on it.
     frameworkErrors: (_: Error, request: FastifyRequest, reply: FastifyReply) => {
       reply.hijack();
       inTurn(request, reply.raw, () => {
@@ -175,12 +178,12 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   registerConsole(app, options.console, state);
 
   const { server } = app;
-  // Node drops headers beyond a thousand in silence.
+  // By default Node silently drops headers beyond a thousand.
   server.maxHeadersCount = 0;
-  // By default Node ends a connection when its client has ended its own side. Its types do not know this.
+  // By default Node ends a connection when its client ends its side. Node's types lack this property.
   (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
   server.prependListener('request', knowRequest);
-  // Behind Node's own listener, and before the express door takes the listeners for connections that it hands over.
+  // After Node's own listener, and before the express door takes over the connection listeners.
   const accepted = options.tls === undefined ? 'connection' : 'secureConnection';
   server.on(accepted, (socket: Socket) => {
     readInSlices(socket, (error) => fail(socket, error));
@@ -198,7 +201,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
         ...limits,
       })
     : null;
-  // Before anybody else looks at it.
+  // Runs before all other listeners.
   server.prependListener(accepted, endNameless);
   if (options.tls !== undefined) endHandshakes(server, limits.headersTimeoutMs, errors);
   if (limits.maxConnections > 0) server.maxConnections = limits.maxConnections;
@@ -207,14 +210,14 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-  // To Node a connection on which nothing ever came is not idle: it awaits a head.
+  // Node does not count a connection without a first byte as idle, because it awaits a head.
   function closeIdle(): void {
     server.closeIdleConnections();
     express?.closeIdle();
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
   }
 
-  /** An error without a listener would end the process; that a connection is over is heard otherwise. */
+  /** An error without a listener would end the process. The end of the connection is noticed elsewhere. */
   function knowRequest(request: IncomingMessage, response: ServerResponse): void {
     takeAbsoluteForm(request);
     request.on('error', ignore);
@@ -222,7 +225,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     knowResponse(request, response);
   }
 
-  /** Of a request that does not come to the exchange. */
+  /** Finds the fault of a request that does not reach the exchange. */
   const faultOf = (request: IncomingMessage): string | null =>
     requestFault(requestHead(request, idOf(request), now()));
 
@@ -241,7 +244,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   server.on('connect', (request: IncomingMessage, duplex) => {
     const socket = duplex as Socket;
     guarded(socket, () => {
-      // To the server it is not one of its connections any more.
+      // The server no longer counts this connection as one of its own.
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
       answerConnect(socket, idOf(request), faultOf(request));
@@ -252,7 +255,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     app,
     async listen(host, port) {
       await app.listen({ host, port });
-      // A connection that could not be accepted.
+      // Reports connections that could not be accepted.
       server.on('error', internal);
       return server.address() as AddressInfo;
     },
@@ -281,20 +284,20 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
 }
 
 /**
- * A client that has reset its connection already has no address any more: nobody would be answered, and whose request
- * it was could not be said to limits, nodes and logs.
+ * Closes connections without a remote address: their clients have reset them already. No answer would arrive, and
+ * limits, nodes and logs could not name the client.
  */
 function endNameless(socket: Socket): void {
   if (socket.remoteAddress === undefined) socket.destroy();
 }
 
-/** The answer to what never reaches the exchange. */
+/** Answers a request that never reaches the exchange, and closes its connection. */
 function answerAndClose(response: ServerResponse, error: GatewayError, id: string): void {
   response.writeHead(error.status, { 'content-type': 'application/json', connection: 'close' });
   response.end(errorBody(error, id));
 }
 
-/** A head is part of its request: Node takes the limits for each other where that of the request is the shorter one. */
+/** Caps the head's limit at the request's limit. Node would swap the two if the request's were shorter. */
 function inOrder(limits: DoorLimits): DoorLimits {
   const { headersTimeoutMs, requestTimeoutMs } = limits;
   if (requestTimeoutMs === 0 || requestTimeoutMs >= headersTimeoutMs) return limits;
@@ -305,9 +308,9 @@ function serverOptions(limits: DoorLimits, tls: SecureContextOptions | undefined
   const http = {
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutMs,
-    // How often Node looks for connections whose time is up: by default twice a minute.
+    // How often Node looks for connections past their limits, in milliseconds; its default is 30 s.
     connectionsCheckingInterval: CHECK_MS,
-    // A missing Host is refused by the exchange, in the gateway's own words.
+    // The exchange refuses a missing Host, with the gateway's own message.
     requireHostHeader: false,
   };
   return tls === undefined
@@ -317,9 +320,9 @@ function serverOptions(limits: DoorLimits, tls: SecureContextOptions | undefined
           ...http,
           ...tls,
           allowHalfOpen: true,
-          // By default two minutes, which may be less than what is configured.
+          // Node's default is two minutes, which may be less than the configured limit.
           handshakeTimeout: limits.headersTimeoutMs,
-          // A client that offers the older one alone would be turned away otherwise (RFC 7301 3.2).
+          // Without the older one, a client that offers only it would be turned away (RFC 7301 3.2).
           ALPNProtocols: ['http/1.1', 'http/1.0'],
         },
       };

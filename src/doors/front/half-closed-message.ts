@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { HalfClosedRequest } from '../half-closed.ts';
 
-/** A request of `node:http` whose client sends nothing more. */
+/** A request of `node:http` whose client has ended its side. */
 export class HalfClosedMessage implements HalfClosedRequest {
   readonly #response: ServerResponse;
   readonly socket: Socket;

@@ -19,7 +19,7 @@ import { GuardedClient } from '../guarded-client.ts';
 import { cut, knowWhole } from '../last-word.ts';
 import { authorityOf } from './absolute-form.ts';
 
-/** Node's parser also takes 0.9 and 2.0, with the lines of HTTP/1.1. */
+/** Node's parser also accepts versions 0.9 and 2.0, in the syntax of HTTP/1.1. */
 const OTHER_VERSION = 'The only versions of HTTP taken are 1.0 and 1.1.';
 
 /** A request of `node:http` as the exchange sees it. */
@@ -103,7 +103,10 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
     else response.writeHead(status, flat);
   }
 
-  /** Past `node:http`, which knows how to write some of them only, and before its first byte. */
+  /**
+   * Writes to the socket directly, because `node:http` can write only some interim answers. Nothing of the final
+   * answer has been written yet.
+   */
   writeInterim(status: number, headers: HeaderBlock): void {
     const response = this.#response;
     if (this.over || response.headersSent) return;
@@ -118,7 +121,7 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
     if (!this.#response.write(chunk, () => this.giveBack(lease))) this.#watch();
   }
 
-  /** `node:http` does so by itself. */
+  /** Nothing to do: `node:http` flushes by itself. */
   flush(): void {}
 
   end(chunk?: Buffer, trailers?: HeaderBlock): void {
@@ -134,14 +137,15 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
     this.#linger(chunk);
   }
 
-  /** More was written than the client has taken. */
+  /** Watches the socket, which holds data that the client has not taken yet. */
   #watch(): void {
     this.#door.slowReaders.watch(this.#request.socket);
   }
 
   /**
-   * Answers, and goes on reading for a while. A connection that is to be closed after the answer must not be
-   * closed before; one that stays open needs the body's end to find the next request.
+   * Answers, and keeps reading the request for up to `LINGER_MS` or `LINGER_BYTES`. A connection that closes after
+   * the answer must stay open until then. One that stays open must reach the end of the body to find the next
+   * request.
    */
   #linger(chunk: Buffer | undefined): void {
     const request = this.#request;
@@ -162,7 +166,7 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
       socket.off('close', calm);
       try {
         if (!stays) response.end();
-        // The front door's own way would go on reading.
+        // The front door's own `destroySoon` would go on reading.
         if (cuts) Socket.prototype.destroySoon.call(socket);
       } catch (error) {
         this.failConnection(error);
@@ -177,7 +181,7 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
     request.resume();
   }
 
-  /** An answer that is whole is left alone: the client has it, or is getting it. */
+  /** Leaves a complete answer alone: the client has it, or is still receiving it. */
   reset(): void {
     if (!this.#ended) cut(this.#request.socket);
   }
@@ -187,7 +191,7 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
   }
 }
 
-/** The head of a request of `node:http`. */
+/** Reads the head of a `node:http` request; `receivedAt` is on the exchange's clock, in milliseconds. */
 export function requestHead(request: IncomingMessage, id: string, receivedAt: number): RequestHead {
   const block = blockOf(request.rawHeaders);
   const fields = readRequestFields(block);

@@ -5,7 +5,7 @@ const CR = 13;
 const BLANK = 32;
 const H = 72;
 
-/** Where in a request the next octet stands. */
+/** The part of a request that the next octet belongs to. */
 type Place =
   | 'before'
   | 'method'
@@ -19,33 +19,36 @@ type Place =
   | 'unknown';
 
 /**
- * Follows where in a request the octets of a connection stand, while Node's parser reads them, and judges what that
- * parser lets through and RFC 9112 does not: protocols other than HTTP on the request line (RTSP, ICE; section 2.3), and
- * a CR without its LF in front of one (section 2.2). It reads no more than it must to find where requests begin; that
- * all of it is sound is the parser's to say.
+ * Tracks which part of a request the octets of a connection belong to, while Node's parser reads them. Refuses two
+ * things that the parser accepts and RFC 9112 does not: protocols other than HTTP on the request line (RTSP, ICE;
+ * section 2.3), and a CR without its LF before a request line (section 2.2). It reads only what it needs to find
+ * where requests begin; the parser validates the rest.
  */
 export class RequestPlaces {
   #place: Place = 'before';
   #afterCr = false;
-  /** Octets of the line so far, and whether the one before it had any. */
+  /** Octets of the current line so far, and whether the previous line had any. */
   #lineLength = 0;
   #lineBefore = false;
-  /** Of a body with a length. */
+  /** Octets left of a body with a length. */
   #left = 0;
   #headEnds = false;
   #refused = false;
 
-  /** Nothing of a request has come since the last one. */
+  /** No octet of a request has come since the last request ended. */
   get betweenRequests(): boolean {
     return this.#place === 'before';
   }
 
-  /** The octet where the last piece ended is none of HTTP/1.x. */
+  /** The octet after the last piece cannot belong to HTTP/1.x. */
   get refused(): boolean {
     return this.#refused;
   }
 
-  /** Where the piece ends that the parser gets next, no further than one request goes. `read` is to be called after. */
+  /**
+   * Returns the end of the piece to give to the parser next, at most one request. Call `read` after the parser has
+   * it.
+   */
   next(chunk: Buffer, at: number): number {
     switch (this.#place) {
       case 'counted':
@@ -60,7 +63,7 @@ export class RequestPlaces {
     }
   }
 
-  /** The parser has read so many octets, and `incoming` is what it made of them last. */
+  /** The parser has read `octets` octets; `incoming` is the request it produced last. */
   read(octets: number, incoming: IncomingMessage | null): void {
     if (this.#place === 'counted') {
       this.#left -= octets;
@@ -94,7 +97,7 @@ export class RequestPlaces {
     return chunk.length;
   }
 
-  /** One octet of a request line, or in front of one; false where it cannot stand there. */
+  /** Takes one octet of a request line, or one before it; false if it cannot stand there. */
   #step(octet: number): boolean {
     if (this.#place === 'before') {
       if (octet !== LF && this.#afterCr) return false;
@@ -117,7 +120,10 @@ export class RequestPlaces {
     return true;
   }
 
-  /** Behind the first empty line, which ends a head, and perhaps a chunked body; of several only the first may. */
+  /**
+   * Returns the position after the first empty line, which ends a head or possibly a chunked body. Of several empty
+   * lines in a row only the first can.
+   */
   #toEmptyLine(chunk: Buffer, at: number): number {
     for (let from = at; from < chunk.length; ) {
       const end = chunk.indexOf(LF, from);
