@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import { LINGER_BYTES } from './door-state.ts';
+import { LINGER_BYTES } from './read-limits.ts';
+
 import { takenBytes } from './taken-bytes.ts';
 
 /** Longest pause between two bytes, in either direction, on a connection that is ending, in milliseconds. */

@@ -6,7 +6,7 @@ import { Accounting } from './accounting.ts';
 import { type ClientOrigin, clientOrigin } from './client-origin.ts';
 import { isPreflight } from './cors.ts';
 import { CROSS_SITE, isRefusedCrossSite } from './cross-site.ts';
-import { Cancel } from './druid/cancel.ts';
+import { Cancel } from './druid/cancel-request.ts';
 import { answerFromDruid } from './druid/status-pages.ts';
 import { ProxiedRequest, type UpstreamRequestTemplate } from './forward/proxied-request.ts';
 import { RequestBody } from './forward/request-body.ts';

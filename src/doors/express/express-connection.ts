@@ -4,17 +4,11 @@ import type { ClientSide } from '../../exchange/ports/client.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import { type HeaderBlock, hasMoreLines } from '../../http/header-block.ts';
 import { readRequestFields } from '../../http/request-fields.ts';
-import {
-  AHEAD_BYTES,
-  AHEAD_MS,
-  type DoorState,
-  LINGER_BYTES,
-  LINGER_MS,
-  plainAddress,
-} from '../door-state.ts';
+import { type DoorState, plainAddress } from '../door-state.ts';
 import { watchHalfClosed } from '../half-closed.ts';
 import { cut, endInOrder, ignore } from '../last-word.ts';
 import { answerMalformed, answerTimeout } from '../raw-errors.ts';
+import { AHEAD_BYTES, AHEAD_MS, LINGER_BYTES, LINGER_MS } from '../read-limits.ts';
 import { ExpressClient, type ResponseWire } from './express-client.ts';
 import { mayBecomePlain, plainHead } from './plain-head.ts';
 import { readShared } from './shared-read.ts';

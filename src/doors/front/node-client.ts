@@ -7,16 +7,10 @@ import type { BodySource } from '../../http/body.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import { blockOf, flatOf, type HeaderBlock } from '../../http/header-block.ts';
 import { readRequestFields } from '../../http/request-fields.ts';
-import {
-  type DoorState,
-  interimHead,
-  LINGER_BYTES,
-  LINGER_MS,
-  PLAIN_REASON,
-  plainAddress,
-} from '../door-state.ts';
+import { type DoorState, interimHead, PLAIN_REASON, plainAddress } from '../door-state.ts';
 import { GuardedClient } from '../guarded-client.ts';
 import { cut, knowWhole } from '../last-word.ts';
+import { LINGER_BYTES, LINGER_MS } from '../read-limits.ts';
 import { authorityOf } from './absolute-form.ts';
 
 /** Node's parser also accepts versions 0.9 and 2.0, in the syntax of HTTP/1.1. */

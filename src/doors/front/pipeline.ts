@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { contain } from '../../faults/internal-errors.ts';
-import { AHEAD_MS } from '../door-state.ts';
 import { answerOf, cut, discard, endInOrder, isStoppedByNode } from '../last-word.ts';
+import { AHEAD_MS } from '../read-limits.ts';
 
 /** Once this many requests of one connection wait for their turn, reading it pauses. */
 const MOST_WAITING = 100;

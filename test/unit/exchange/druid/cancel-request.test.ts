@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type CancelAnswer, mergeCancels } from '../../../../src/exchange/druid/cancel.ts';
+import { type CancelAnswer, mergeCancels } from '../../../../src/exchange/druid/cancel-request.ts';
 import { connectRaw, exchangeRaw, type RawAnswer } from '../../../kit/clients/raw-client.ts';
 import { type Harness, startHarness } from '../../../kit/gateway/gateway-harness.ts';
 import { type FakeUpstream, plain, startUpstream } from '../../../kit/upstream/fake-upstream.ts';
