@@ -205,7 +205,7 @@ export const limitsSection = () =>
           broker: count('The same to the Brokers.', 1_500, 0, NO_LIMIT),
           perClient: count(
             'The same of one client (by its address, or as a trusted proxy says); beyond, it gets 429.',
-            250,
+            1_000,
             0,
             NO_LIMIT,
           ),
