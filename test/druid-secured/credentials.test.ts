@@ -112,6 +112,7 @@ test('no credentials are in the log, the status or the metrics', async () => {
       expect(text).not.toContain(credentials.password);
       expect(text).not.toContain(authorization(credentials).authorization?.slice('Basic '.length));
     }
-    expect(text.toLowerCase()).not.toContain('authorization');
+    // As the name of a header that `cors` allows it is in the configuration, which the status shows.
+    expect(text.replace('["Authorization","Content-Type"]', '').toLowerCase()).not.toContain('authorization');
   }
 });
