@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { NodeTls } from '../cluster/node.ts';
 import type { Config } from '../config/schema.ts';
+import { codeOf } from '../config/yaml-source.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { createTierSelector } from '../routing/tiers/create-tier-selector.ts';
 import { createRulesSource, type RulesSource } from '../routing/tiers/load-rules-source.ts';
@@ -67,7 +68,6 @@ function credentials({ user, passwordFile }: Auth): { user: string; password: st
   try {
     return { user, password: readFileSync(passwordFile, 'utf8').replace(/\r?\n$/, '') };
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw new Error(`brokers.loadRules.auth.passwordFile: ${passwordFile} cannot be read (${code})`);
+    throw new Error(`brokers.loadRules.auth.passwordFile: ${passwordFile} cannot be read (${codeOf(error)})`);
   }
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { SecureContextOptions } from 'node:tls';
 import type { NodeTls } from '../cluster/node.ts';
 import type { ListenTls, UpstreamTls, ZooKeeperTlsFiles } from '../config/schema.ts';
+import { codeOf } from '../config/yaml-source.ts';
 import type { ZooKeeperTls } from '../discovery/zookeeper/tls.ts';
 
 /** Reads certificate and key of the listener. Throws an Error with the path of a file that cannot be read. */
@@ -56,7 +57,6 @@ function pem(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw new Error(`the file ${file} cannot be read (${code})`);
+    throw new Error(`the file ${file} cannot be read (${codeOf(error)})`);
   }
 }
