@@ -80,7 +80,7 @@ export function createExchange(services: ExchangeServices): Exchange {
       route: { kind: 'forward', role: 'coordinator', class: 'read', target },
       method: 'GET',
       headers,
-      body: new RequestBody(client.body, 0, 0),
+      body: new RequestBody(client.body, 0, 0, services.bodies),
       collector: null,
       onBehalfOf,
       neverHeld: true,
@@ -105,7 +105,7 @@ export function createExchange(services: ExchangeServices): Exchange {
         // Druid answers HEAD with 405 everywhere (AllowHttpMethodsResourceFilter).
         method: head.method === 'HEAD' ? 'GET' : head.method,
         headers,
-        body: new RequestBody(client.body, bodyLength, options.bufferBodyBytes),
+        body: new RequestBody(client.body, bodyLength, options.bufferBodyBytes, services.bodies),
         collector: null,
         onBehalfOf,
       });

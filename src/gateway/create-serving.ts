@@ -12,6 +12,7 @@ import {
 } from '../exchange/druid/jdbc-connections.ts';
 import { createRunningQueries } from '../exchange/druid/running-queries.ts';
 import { createExchange } from '../exchange/exchange.ts';
+import { createBodyLimits } from '../exchange/limits/body-limits.ts';
 import { createConcurrency } from '../exchange/limits/concurrency.ts';
 import { watchPressure } from '../exchange/limits/overload.ts';
 import { createRetryBudget } from '../exchange/limits/retry-budget.ts';
@@ -95,6 +96,14 @@ export function createServing(options: ServingOptions): Serving {
   const concurrency = createConcurrency({ total, roles, perClient, largeShare }, (role) =>
     waitQueue.capacityFreed(role),
   );
+  const bodies = createBodyLimits({
+    maxBytes: limits.bodyMemory,
+    maxWaitMs: limits.queue.maxWait,
+    idleTimeoutMs: limits.bodyIdleTimeout,
+    minRate: limits.minBodyRate,
+    errors,
+    now,
+  });
   const retryBudget = createRetryBudget(retries);
   const pressure = watchPressure(limits.maxEventLoopDelay, errors);
   const upstreams = createUpstreams({
@@ -117,6 +126,7 @@ export function createServing(options: ServingOptions): Serving {
     upstreams,
     waitQueue,
     concurrency,
+    bodies,
     retryBudget,
     pressure,
     runningQueries: createRunningQueries(),
@@ -164,7 +174,7 @@ export function createServing(options: ServingOptions): Serving {
   });
 
   return {
-    state: { waitQueue, concurrency, retryBudget, pressure },
+    state: { waitQueue, concurrency, bodies, retryBudget, pressure },
     get inFlight() {
       return inFlight;
     },

@@ -10,6 +10,7 @@ import { readRequestFields } from '../../http/request-fields.ts';
 import { type DoorState, LINGER_BYTES, LINGER_MS, PLAIN_REASON, plainAddress } from '../door-state.ts';
 import { GuardedClient } from '../guarded-client.ts';
 import { cut, knowWhole } from '../last-word.ts';
+import { BodyIntake } from './body-intake.ts';
 
 /** Node's parser also takes 0.9 and 2.0, with the lines of HTTP/1.1. */
 const OTHER_VERSION = 'The only versions of HTTP taken are 1.0 and 1.1.';
@@ -23,6 +24,8 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
   #awaitsContinue: boolean;
   #ended = false;
   #patience: NodeJS.Timeout | null = null;
+  /** Once somebody wants the body. */
+  #intake: BodyIntake | null = null;
 
   constructor(
     request: IncomingMessage,
@@ -64,8 +67,10 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
         this.failRequest(error);
       }
     };
-    this.#request.on('data', (chunk: Buffer) => contained(() => onData(chunk)));
-    this.#request.on('end', () => contained(onEnd));
+    this.#intake = new BodyIntake(this.#request, {
+      onData: (chunk) => contained(() => onData(chunk)),
+      onEnd: () => contained(onEnd),
+    });
   }
 
   override listen(events: ClientEvents): void {
@@ -79,11 +84,11 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
   }
 
   pause(): void {
-    this.#request.pause();
+    this.#intake?.pause();
   }
 
   resume(): void {
-    this.#request.resume();
+    this.#intake?.resume();
   }
 
   writeHead(status: number, reason: string, headers: HeaderBlock, hasDate: boolean): void {
@@ -178,7 +183,8 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
     socket.once('close', calm);
     request.on('data', count);
     if (!stays) knowWhole(response, () => stop(false));
-    request.resume();
+    if (this.#intake === null) request.resume();
+    else this.#intake.drop();
   }
 
   /** An answer that is whole is left alone: the client has it, or is getting it. */

@@ -20,6 +20,7 @@ import { Hold, type HoldOwner } from './answer/hold.ts';
 import type { AnswerReceiver } from './answer/receiver.ts';
 import { Relay } from './answer/relay.ts';
 import { Attempts } from './attempts.ts';
+import type { BodyFault, BodyOwner } from './body-reading.ts';
 import { Deadline } from './deadline.ts';
 import { AT_NODE, isIn, MAY_BEGIN, mayBecome, nameOf, OVER, State } from './lifecycle.ts';
 import { publicLocation, redirectTargetOf } from './location-policy.ts';
@@ -52,7 +53,7 @@ const LARGE_BODY = 256 * 1024;
  * One request on its way to Druid: choose, wait, send, judge, send again or relay. Its states, and which may follow
  * which, are in `lifecycle.ts`; `#become` alone changes them, and gives back what the next state does not hold.
  */
-export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner {
+export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner, BodyOwner {
   readonly #services: ExchangeServices;
   readonly #client: ClientSide;
   readonly #account: Accounting;
@@ -90,6 +91,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#permit = new Permit(concurrency, route.role, onBehalfOf, large);
     this.#attempts = new Attempts(route, body, services);
     this.#relay = new Relay(client, account, options.resetIncomplete && !client.head.fields.trailers);
+    body.tell(this);
     client.listen(this);
   }
 
@@ -155,6 +157,16 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
 
   onBodySent(bytes: number): void {
     this.#account.bytesIn += bytes;
+  }
+
+  /** The rest of the body will not come: the client is too slow, or there is no memory for it. */
+  onBodyFault(fault: BodyFault): void {
+    if (this.#state === State.RELAYING) this.#cut(true);
+    else if (!isIn(this.#state, OVER)) {
+      this.giveUp(
+        fault === 'slow' ? gatewayError('request_timeout', { closes: true }) : gatewayError('overloaded'),
+      );
+    }
   }
 
   onHead(head: AnswerHead): void {
@@ -229,6 +241,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       this.#state = State.CLOSED;
       this.#abandon();
     }
+    this.#template.body.release();
     this.#account.parkedMs = this.#wait?.waitedMs ?? 0;
     this.#account.placed = this.#choice.placed;
     this.#account.onClose(finished);

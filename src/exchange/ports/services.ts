@@ -9,6 +9,7 @@ import type { TierSelector } from '../../routing/tiers/tier-selector.ts';
 import type { JdbcConnections } from '../druid/jdbc-connections.ts';
 import type { RunningQueries } from '../druid/running-queries.ts';
 import type { TimeLimitOptions } from '../forward/time-limits.ts';
+import type { BodyLimits } from '../limits/body-limits.ts';
 import type { Concurrency } from '../limits/concurrency.ts';
 import type { Pressure } from '../limits/overload.ts';
 import type { RetryBudget } from '../limits/retry-budget.ts';
@@ -52,6 +53,7 @@ export interface ExchangeServices {
   readonly upstreams: NodeSender;
   readonly waitQueue: WaitQueue;
   readonly concurrency: Concurrency;
+  readonly bodies: BodyLimits;
   readonly retryBudget: RetryBudget;
   readonly pressure: Pressure;
   readonly runningQueries: RunningQueries;

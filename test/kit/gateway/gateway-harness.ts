@@ -15,6 +15,11 @@ import { createJdbcConnections } from '../../../src/exchange/druid/jdbc-connecti
 import { createRunningQueries, type RunningQueries } from '../../../src/exchange/druid/running-queries.ts';
 import { createExchange } from '../../../src/exchange/exchange.ts';
 import {
+  type BodyLimitOptions,
+  type BodyLimits,
+  createBodyLimits,
+} from '../../../src/exchange/limits/body-limits.ts';
+import {
   type Concurrency,
   type ConcurrencyLimits,
   createConcurrency,
@@ -149,6 +154,7 @@ export interface HarnessOptions {
   readonly maxParkedBytes?: number;
   readonly maxQueued?: number;
   readonly concurrency?: Partial<ConcurrencyLimits>;
+  readonly bodies?: Partial<BodyLimitOptions>;
   readonly retries?: RetryBudgetOptions;
   /** Parts of the exchange that a test replaces, by ones that throw for instance. */
   readonly deps?: Partial<ExchangeServices> | ((own: ExchangeServices) => ExchangeServices);
@@ -161,6 +167,7 @@ export interface Harness {
   readonly errors: RecordedErrors;
   readonly waitQueue: WaitQueue;
   readonly concurrency: Concurrency;
+  readonly bodies: BodyLimits;
   readonly retryBudget: RetryBudget;
   readonly runningQueries: RunningQueries;
   /** What the exchange takes for the state of the event loop. */
@@ -197,6 +204,15 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     },
     (role) => waitQueue.capacityFreed(role),
   );
+  const bodies = createBodyLimits({
+    maxBytes: 0,
+    maxWaitMs: 1_000,
+    idleTimeoutMs: 0,
+    minRate: 0,
+    errors,
+    now,
+    ...options.bodies,
+  });
   const retryBudget = createRetryBudget(options.retries ?? { share: 0.2, minPerSecond: 10 });
   const runningQueries = createRunningQueries();
   const pressure: { -readonly [K in keyof Pressure]: Pressure[K] } = { high: false, stop() {} };
@@ -238,6 +254,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     upstreams,
     waitQueue,
     concurrency,
+    bodies,
     retryBudget,
     pressure,
     runningQueries,
@@ -281,6 +298,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     errors,
     waitQueue,
     concurrency,
+    bodies,
     retryBudget,
     runningQueries,
     pressure,
