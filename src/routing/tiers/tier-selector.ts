@@ -16,7 +16,7 @@ export interface SelectedService {
 export interface SelectionInput {
   readonly route: ForwardRoute;
   readonly header: (lowerName: string) => string | null;
-  /** Empty where it is not read: larger than `upstream.bufferBody`, or chunked. */
+  /** Empty where it is not read: larger than `upstream.bufferBody`. */
   readonly body: Buffer;
 }
 
