@@ -1,6 +1,7 @@
 # Debian rather than Alpine: Node.js calls its musl builds experimental, and the compiler is a glibc binary.
-# Keep the major version in step with the package `node` in package.json; a test compares the two.
-FROM node:24-slim AS build
+# Keep the major version in step with the package `node` in package.json; a test compares the two. By digest, so that
+# every build has the same base; for a newer one: `docker buildx imagetools inspect node:24-slim`, in all three places.
+FROM node:24-slim@sha256:a9f5f7c91c432850b2a8a7797adf5eadb6c733ceed61167806cee7ea7fbc29df AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 # No install scripts: the only one fetches a second Node.js for people whose own is too old.
@@ -9,22 +10,25 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run build
 
-FROM node:24-slim AS dependencies
+FROM node:24-slim@sha256:a9f5f7c91c432850b2a8a7797adf5eadb6c733ceed61167806cee7ea7fbc29df AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM node:24-slim
+FROM node:24-slim@sha256:a9f5f7c91c432850b2a8a7797adf5eadb6c733ceed61167806cee7ea7fbc29df
 WORKDIR /app
 ENV NODE_ENV=production
 COPY package.json ./
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY config ./config
+# Nothing here installs packages, and nobody who gets in should be able to. Relative to /app, so that a test can do it.
+RUN rm -rf ../usr/local/lib/node_modules ../usr/local/bin/npm ../usr/local/bin/npx ../usr/local/bin/corepack \
+  ../usr/local/bin/yarn ../usr/local/bin/yarnpkg ../opt/yarn-*
 # By number, so that Kubernetes can see that it is not root. Nothing below / is written to.
 USER 1000:1000
 EXPOSE 8888
 # The admin listener's default address; live, not ready: a gateway that waits for ZooKeeper need not be replaced.
 HEALTHCHECK --interval=10s --timeout=3s CMD ["node", "-e", "fetch('http://127.0.0.1:9888/health/live').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--max-semi-space-size=8", "dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "--disable-sigusr1", "dist/main.js"]
 CMD ["serve"]

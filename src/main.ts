@@ -6,5 +6,7 @@ if (major < 22 || (major === 22 && minor < 19)) {
   process.stderr.write(`druid-gateway needs Node.js 22.19 or newer; this is ${process.versions.node}\n`);
   process.exitCode = 1;
 } else {
+  // Node.js opens its debugger on this signal. An older one does not know --disable-sigusr1 and would not even start.
+  process.on('SIGUSR1', () => {});
   void import('./cli/cli.ts').then(({ run }) => run(process.argv.slice(2)));
 }

@@ -2,47 +2,48 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Cluster } from '../cluster/cluster.ts';
 import { parseDuration } from '../config/units.ts';
+import { parseNodeAddress } from '../net/origin.ts';
+import { createGuard, type Guard } from './guard.ts';
 
 type Action = 'cordon' | 'drain' | 'return';
-type ActionRequest = FastifyRequest<{
+interface ActionRoute {
   Params: { node: string; action: string };
   Querystring: { timeout?: string | string[] };
-}>;
+}
 
 const ACTIONS: readonly string[] = ['cordon', 'drain', 'return'];
 const DEFAULT_TIMEOUT_MS = 60_000;
 const LOOK_MS = 25;
 
 /**
- * `POST /brokers/HOST:PORT/cordon` takes a Broker out of the pool, `drain` also waits until it has nothing to do
- * any more, `return` puts it back. What it is doing goes on, and cancels still reach it.
+ * Registers `POST /brokers/HOST:PORT/cordon`, `drain` and `return`. `cordon` takes a Broker out of the pool,
+ * `drain` also waits until its requests have ended, `return` puts it back. Running requests continue, and cancels
+ * still reach them.
  */
 export function registerBrokerActions(
   app: FastifyInstance,
   cluster: Cluster,
-  /** Brings `outstanding` up to date; false when it could not. */
+  /** Updates `outstanding`; false if that failed. */
   refresh: () => Promise<boolean> = async () => true,
+  guard: Pick<Guard, 'action'> = createGuard(),
 ): void {
-  app.post('/brokers/:node/:action', (request: ActionRequest, reply: FastifyReply) =>
+  app.post<ActionRoute>('/brokers/:node/:action', { onRequest: guard.action }, (request, reply) =>
     act(request, reply, cluster, refresh),
   );
 }
 
 async function act(
-  request: ActionRequest,
+  request: FastifyRequest<ActionRoute>,
   reply: FastifyReply,
   cluster: Cluster,
   refresh: () => Promise<boolean>,
 ): Promise<FastifyReply> {
-  const { node: name, action } = request.params;
-  // A page in an operator's browser can send such a request here, but not without this header.
-  if (request.headers.origin !== undefined) {
-    return reply.code(403).send({ error: 'not from a browser' });
-  }
+  const { node, action } = request.params;
+  const name = parseNodeAddress(node) ?? node;
   if (!ACTIONS.includes(action)) {
     return reply.code(404).send({ error: `no such action: ${ACTIONS.join(', ')}` });
   }
-  // A name that is given twice has a list of values.
+  // A parameter given twice has a list of values.
   const timeout = parseDuration(String(request.query.timeout ?? DEFAULT_TIMEOUT_MS));
   if (timeout === null) {
     return reply.code(400).send({ error: 'timeout is no duration such as 500ms, 30s or 5m' });
@@ -56,7 +57,7 @@ async function act(
   cluster.cordon(name, (action as Action) !== 'return');
   if (action === 'drain' && broker !== undefined) {
     const end = performance.now() + timeout;
-    // Nobody waits for the end of a drain whose client has gone; the Broker stays cordoned.
+    // Stop waiting if the client has gone; the Broker stays cordoned.
     const waitsFor = (): boolean => performance.now() < end && !reply.raw.destroyed;
     while (!(await isIdle()) && waitsFor() && cluster.view.cordoned.has(name)) {
       await sleep(LOOK_MS);

@@ -1,29 +1,29 @@
-/** Why an orchestrator should start this gateway anew. */
+/** Why an orchestrator should restart this gateway. */
 export type NotLive = 'event_loop_stuck' | 'internal_errors' | 'no_worker';
 
 export interface LivenessOptions {
-  /** An event loop that is stuck for longer counts; 0 is no limit. */
+  /** Longest acceptable stall of an event loop, in ms; 0 is no limit. */
   readonly maxStallMs: number;
-  /** So many internal errors in a minute are too many; 0 is no limit. */
+  /** Most internal errors per minute; 0 is no limit. */
   readonly maxInternalErrors: number;
-  /** Monotonic, in milliseconds. */
+  /** Monotonic clock, in ms. */
   readonly now?: () => number;
 }
 
-/** Whoever asks sees a loop that was stuck for so long after it: while it is stuck it answers nobody. */
+/** How long a stall is reported afterwards, in ms: during the stall no probe is answered. */
 const REMEMBERED_MS = 30_000;
-/** Errors are counted over so long. */
+/** Window over which errors are counted, in ms. */
 const WINDOW_MS = 60_000;
-/** Without a worker that serves for so long, none will come. */
+/** After this long without a serving worker, in ms, none will come. */
 const UNSERVED_MS = 30_000;
 
-/** Whether the processes of a gateway are in a state to go on in, judged by what is told of them. */
+/** Judges from reports whether the gateway's processes can go on. */
 export class Liveness {
   readonly #maxStallMs: number;
   readonly #maxInternalErrors: number;
   readonly #now: () => number;
   readonly #totals = new WeakMap<object, number>();
-  /** Errors that came since the last look, by when that was. */
+  /** Errors of the last minute, by the time they were reported. */
   #recent: { readonly at: number; readonly count: number }[] = [];
   #stuckAt = Number.NEGATIVE_INFINITY;
   #servedAt: number;
@@ -35,12 +35,12 @@ export class Liveness {
     this.#servedAt = now();
   }
 
-  /** An event loop of the gateway was stuck for so long, just now. */
+  /** Reports that an event loop of the gateway was stuck for `ms` until now. */
   stalled(ms: number): void {
     if (this.#maxStallMs > 0 && ms > this.#maxStallMs) this.#stuckAt = this.#now();
   }
 
-  /** How many internal errors a process has had since its start. */
+  /** Reports how many internal errors a process has had since its start. */
   errors(process: object, total: number): void {
     const count = total - (this.#totals.get(process) ?? 0);
     if (count <= 0) return;
@@ -49,12 +49,12 @@ export class Liveness {
     this.#forget();
   }
 
-  /** Whether somebody serves now. */
+  /** Reports whether any process serves now. */
   serves(somebody: boolean): void {
     if (somebody) this.#servedAt = this.#now();
   }
 
-  /** Null as long as all is well. */
+  /** Null while all is well. */
   get notLive(): NotLive | null {
     const now = this.#now();
     this.#forget();

@@ -1,22 +1,22 @@
 import { contain } from '../faults/internal-errors.ts';
 
 export interface LoopClocks {
-  /** Monotonic, in milliseconds. */
+  /** Monotonic clock, in ms. */
   readonly now: () => number;
-  /** CPU time that the process has used since its start, in milliseconds. */
+  /** CPU time used by the process since its start, in ms. */
   readonly cpu: () => number;
 }
 
-/** How often the loop is looked at. */
+/** Interval between looks, in ms. */
 export const LOOK_MS = 250;
-/** A loop that is stuck uses a core, or what it gets of one; a process that does not run uses nothing. */
+/** Share of a core that a stuck loop uses at least; a process that does not run uses none. */
 const BUSY_SHARE = 0.1;
 
 const CLOCKS: LoopClocks = { now: () => performance.now(), cpu: cpuTime };
 
 /**
- * Tells an event loop that was stuck from a process that was not running: one that is frozen (SIGSTOP, a suspended
- * machine) is as late as the other, but was not at work meanwhile, and is well as soon as it runs again.
+ * Tells an event loop that was stuck from a process that was not running. A frozen process (SIGSTOP, a suspended
+ * machine) is as late as a stuck one, but used no CPU, and is well as soon as it runs again.
  */
 export class LoopWatch {
   readonly #clocks: LoopClocks;
@@ -29,7 +29,7 @@ export class LoopWatch {
     this.#cpu = clocks.cpu();
   }
 
-  /** To be called every `LOOK_MS`: how long the loop has been stuck since it was to be, in milliseconds. */
+  /** Returns how long the loop was stuck since the last call, in ms. Call it every `LOOK_MS`. */
   look(): number {
     const [now, cpu] = [this.#clocks.now(), this.#clocks.cpu()];
     const late = now - this.#at - LOOK_MS;
@@ -41,8 +41,8 @@ export class LoopWatch {
 }
 
 /**
- * Calls with how long the loop of this process has been stuck each time that it has been; the function ends it.
- * `onError` gets what is thrown in this, which goes on.
+ * Calls `onStall` with the duration in ms each time the loop of this process was stuck. Returns a function that
+ * stops this. `onError` gets errors thrown meanwhile; the watch continues.
  */
 export function watchLoop(onStall: (ms: number) => void, onError: (error: unknown) => void): () => void {
   const watch = new LoopWatch();

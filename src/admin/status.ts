@@ -1,6 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { BrokerView, ClusterView } from '../cluster/view.ts';
-import { type Discovery, MASTER_ROLES, type MasterRole } from '../discovery/discovery.ts';
+import { type Discovery, MASTER_ROLES, type MasterRole, type Role } from '../discovery/discovery.ts';
 import type { WorkerStatus } from '../workers/worker-status.ts';
 
 export interface StatusSources {
@@ -12,19 +12,35 @@ export interface StatusSources {
   readonly workers?: () => readonly WorkerStatus[] | null;
 }
 
-/** The body of `GET /status`: everything that requests are decided on, as of now. Ages are in seconds. */
+/**
+ * Returns the body of `GET /status`: the current state that requests are decided on. Ages are in seconds, `started`
+ * and `now` in epoch milliseconds.
+ */
 export function describeStatus(sources: StatusSources, started: number, now: number): object {
   const { cluster, discovery, draining, version, config } = sources;
   const workers = sources.workers?.() ?? null;
   const { view } = cluster;
+  const { announcements } = discovery.snapshot;
+
+  /** Returns the labels that the node announces, or nothing if it has none. */
+  function labels(role: Role, hostAndPort: string | undefined): object {
+    const found = announcements[role].find((node) => node.hostAndPort === hostAndPort)?.labels;
+    return found === undefined ? {} : { labels: Object.fromEntries(found) };
+  }
+
   return {
     version,
     uptime: seconds(started, now),
     draining: draining(),
     complete: view.complete,
     ...(workers === null ? {} : { workers }),
-    leaders: Object.fromEntries(MASTER_ROLES.map((role) => [role, leader(view, role, now)])),
-    brokers: view.brokers.map(broker),
+    leaders: Object.fromEntries(
+      MASTER_ROLES.map((role) => {
+        const described = leader(view, role, now);
+        return [role, { ...described, ...labels(role, view.leaders[role].node?.hostAndPort) }];
+      }),
+    ),
+    brokers: view.brokers.map((view) => ({ ...broker(view), ...labels('broker', view.node.hostAndPort) })),
     cordoned: [...view.cordoned],
     discovery: describeDiscovery(discovery, view, now),
     config,

@@ -2,7 +2,7 @@ import { ConfigError } from '../config/problems.ts';
 import { FAILED, MISUSED, UsageError } from './command.ts';
 import { serve } from './commands/serve.ts';
 
-/** Runs one command; sets the exit code of the process. */
+/** Runs one command and sets the exit code of the process. Never rejects: errors are written to standard error. */
 export async function run(args: readonly string[]): Promise<void> {
   try {
     process.exitCode = await execute(args);
@@ -14,14 +14,14 @@ export async function run(args: readonly string[]): Promise<void> {
 }
 
 async function execute(args: readonly string[]): Promise<number> {
-  // As containers start it: nothing to understand, so commander need not be loaded.
+  // Containers start it this way. There is nothing to parse, so commander need not be loaded.
   const bare = args.length === 0 || (args.length === 1 && args[0] === serve.name);
   if (bare) return await serve.run({ sources: { flags: {} }, options: {}, args: [] });
   const { runCommandLine } = await import('./command-line.ts');
   return await runCommandLine(args);
 }
 
-/** What went wrong, in one line and without a stack. */
+/** Describes an error in one line, without a stack. */
 function sentence(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };

@@ -3,12 +3,15 @@ import { OK, UsageError } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { createProgram } from './program.ts';
 
-/** What a program may be asked for its help with; `help` may be the value of a flag, too. */
+/** Arguments that ask a program for help; `help` may also be the value of a flag. */
 const HELP: ReadonlySet<string> = new Set(['-h', '--help', 'help']);
 
-/** Runs what the arguments ask for. Resolves to the exit code; throws `UsageError`, and what the command throws. */
+/**
+ * Runs the command that the arguments name. Resolves to the exit code. Rejects with `UsageError`, or with the
+ * command's error.
+ */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
-  // The schema is large, and only the help tells of it.
+  // The schema is large and only help needs it.
   const note = args.some((arg) => HELP.has(arg))
     ? (await import('../config/flag-note.ts')).flagNote
     : (): string => '';
@@ -20,15 +23,15 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     await program.parseAsync(withCommand(program, args), { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // Help and version end this way, too.
+    // Commander also ends help and version with an error, of exit code 0.
     if (error.exitCode !== 0) throw new UsageError(`${sentence(error, program)}; see --help`);
   }
   return code;
 }
 
 /**
- * The arguments with a command that commander finds: one that stands behind an option of its own, or `serve` where
- * there is none. Commander's own default command would take a misspelt command for an argument of it.
+ * Returns the arguments with a command that commander can find: one placed after its own option, or `serve` if
+ * there is none. Commander's default command would take a misspelt command for its argument.
  */
 function withCommand(program: Command, args: readonly string[]): readonly string[] {
   const { operands, unknown } = program.parseOptions([...args]);
@@ -38,9 +41,9 @@ function withCommand(program: Command, args: readonly string[]): readonly string
   return unknown.includes('-h') || unknown.includes('--help') ? args : ['serve', ...args];
 }
 
-/** Commander's sentences with what they lack: which command an option belongs to. */
+/** Adds to commander's message which command an option belongs to. */
 function sentence({ code, message }: CommanderError, program: Command): string {
-  // `help` of a command that is not there.
+  // `help` of an unknown command.
   if (code === 'commander.help') return `there is no command ${program.args[1]}`;
   const [, kind, name = '', meant] =
     /^error: unknown (option|command) '(.*)'(?:\n\(Did you mean (.*)\?\))?$/s.exec(message) ?? [];

@@ -6,7 +6,7 @@ export const OK = 0;
 export const FAILED = 1;
 export const MISUSED = 2;
 
-/** What is wrong with the command line, in one sentence. */
+/** A mistake in the command line, described in one sentence. */
 export class UsageError extends Error {}
 
 /** The sources of configuration that the command line names. */
@@ -16,12 +16,12 @@ export interface SourceArguments {
   readonly druidProperties?: string;
 }
 
-/** What a command was given. */
+/** The input of a command. */
 export interface Given {
   readonly sources: SourceArguments;
-  /** Its own options by commander's names: `--from-file` is `fromFile`. */
+  /** The command's own options by commander's names: `--from-file` is `fromFile`. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** Its own arguments; as many as it declares, at most. */
+  /** The command's own arguments, at most as many as it declares. */
   readonly args: readonly string[];
 }
 
@@ -30,18 +30,16 @@ export interface Example {
   readonly what: string;
 }
 
-/**
- * One command. Its file is loaded for every command line, so what it works with is imported in `run`.
- */
+/** One command. Its file is loaded for every command line, so `run` imports what it needs. */
 export interface CliCommand {
   readonly name: string;
   /** Half a sentence for the list of commands. */
   readonly summary: string;
-  /** Whether flags, files and variables of the configuration mean something to it, so its help shows them. */
+  /** Whether the command reads the configuration, so its help shows flags, files and variables. */
   readonly takesConfiguration: boolean;
   readonly examples: readonly Example[];
-  /** Declares its own options and arguments, where it has any. */
+  /** Declares the command's own options and arguments, if it has any. */
   readonly declare?: (declaration: Declaration) => void;
-  /** Resolves to the exit code. Throws `UsageError` and `ConfigError` for what is the caller's mistake. */
+  /** Resolves to the exit code. Rejects with `UsageError` or `ConfigError` for mistakes of the caller. */
   readonly run: (given: Given) => Promise<number>;
 }

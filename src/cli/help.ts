@@ -7,7 +7,7 @@ properties, and these over the defaults.`;
 export const EXIT_CODES = `Ends with 0 on SIGTERM after draining, 1 when it cannot start, 2 when the command line or the configuration is
 wrong, 70 after a fault of its own.`;
 
-/** Says how the help of one command looks; `withFlags` where the flags of the configuration belong into it. */
+/** Formats the help of one command; `withFlags` includes the flags of the configuration. */
 export function layOut(declaration: Command, withFlags: boolean): void {
   declaration.configureHelp({
     showGlobalOptions: withFlags,
@@ -21,7 +21,7 @@ export function layOut(declaration: Command, withFlags: boolean): void {
   });
 }
 
-/** The examples of some commands, each above what it does. */
+/** Formats the examples of some commands, each above its explanation. */
 export function examples(commands: readonly CliCommand[]): string {
   const lines = commands.flatMap((command) => command.examples);
   return `\nExamples:\n${lines.map(({ line, what }) => `  $ ${line}\n      ${what}`).join('\n')}`;

@@ -11,11 +11,11 @@ const FILE_OPTIONS = [
 ] as const;
 
 /**
- * The command line as commander's objects: a program with the flags of the configuration, and a subcommand for each
- * command of the table.
+ * Creates commander's objects for the command line: a program with the configuration's flags, and one subcommand
+ * per command.
  *
- * @param run is called with the command that is asked for, once all of the command line is understood
- * @param note is put behind what a flag is described as
+ * @param run is called with the requested command once the whole command line is parsed
+ * @param note returns text to append to the description of a flag
  */
 export function createProgram(
   run: (command: CliCommand, given: Given) => Promise<void>,
@@ -25,7 +25,7 @@ export function createProgram(
   program
     .description('One URL for a highly available Apache Druid cluster.')
     .exitOverride()
-    // What goes wrong is said in one place, `cli.ts`.
+    // Errors are reported in one place, `cli.ts`.
     .configureOutput({ writeErr() {} })
     .helpOption('-h, --help', 'show this help, or that of a command')
     .helpCommand('help [command]', 'Show this help, or that of a command')
@@ -47,7 +47,7 @@ function addCommand(
   run: (command: CliCommand, given: Given) => Promise<void>,
 ): void {
   const declaration = program.command(command.name).description(command.summary);
-  // Commander counts what is too much; we say which word it is.
+  // Commander only counts extra arguments; the check below names the word.
   declaration.allowExcessArguments();
   command.declare?.(declaration);
   layOut(declaration, command.takesConfiguration);
@@ -64,7 +64,7 @@ function addCommand(
   });
 }
 
-/** An option with a value. Commander would take the next option for the value where it was forgotten. */
+/** An option with a value. Commander would take the next option as the value if it was forgotten. */
 function valued(flags: string, description: string): Option {
   return new Option(flags, description).argParser((value: string) => {
     if (value.startsWith('-')) throw new InvalidArgumentError('It looks like an option');

@@ -7,26 +7,33 @@ import { forTimer } from '../time/timer.ts';
 import { version } from '../version.ts';
 import type { SourceArguments } from './command.ts';
 
-/** What closing may take beyond the configured delay and drain: connections to ZooKeeper and the nodes. */
+/** Extra shutdown time in ms, after `delay` and `drain`, for closing connections to ZooKeeper and the nodes. */
 const CLOSE_SLACK_MS = 10_000;
 
 /**
- * Serves until SIGTERM or SIGINT, then drains and ends the process with 0; a second signal ends it at once. A fault
- * of its own ends it with 70 and without a drain, which whoever found the fault could hold open. Rejects when it
- * cannot start.
+ * Serves until SIGTERM or SIGINT, then drains and exits with 0; a second signal exits at once. A fault of its own
+ * exits with 70 and without draining: the client that found the fault could hold a drain open. Rejects if it cannot
+ * start, with `ConfigError` for a wrong configuration.
  */
 export async function serve(sources: SourceArguments): Promise<void> {
-  const config = loadConfig({ ...sources, environment: process.env });
+  const secrets: string[] = [];
+  const config = loadConfig({
+    ...sources,
+    environment: process.env,
+    onSecretVariable: (name) => secrets.push(name),
+  });
+  // Workers inherit the environment, but get everything they need in messages.
+  for (const name of secrets) delete process.env[name];
   const logger = createLogger({ level: config.log.level, shared: config.workers > 1 });
   onFault((error) => {
     logFault(logger, error);
     const exit = (): void => process.exit(FAULT_CODE);
     lastLog(logger).then(exit, exit);
   });
-  // Nobody need read what it says there.
+  // Standard output may have no reader.
   process.stdout.on('error', () => {});
   const gateway = createGateway(config, { logger, version });
-  const { listen, admin } = await gateway.start();
+  const { listen, admin, health } = await gateway.start();
   const { delay, drain } = config.shutdown;
   closeWithGrace(
     {
@@ -40,5 +47,6 @@ export async function serve(sources: SourceArguments): Promise<void> {
       await endLogger(logger);
     },
   );
-  process.stdout.write(`druid-gateway ${version} serves on ${listen}, admin on ${admin}\n`);
+  const also = health === undefined ? '' : `, health on ${health}`;
+  process.stdout.write(`druid-gateway ${version} serves on ${listen}, admin on ${admin}${also}\n`);
 }

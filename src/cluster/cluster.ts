@@ -5,21 +5,25 @@ import type { NodeOutcome, UpstreamNode } from './node.ts';
 import type { ClusterView, LeaderView } from './view.ts';
 
 export interface ClusterEvents {
-  /** A new view; whoever waits for a leader or a Broker looks again. */
+  /** A new view. Requests that wait for a leader or a Broker check again. */
   view: [ClusterView];
-  /** A leader's state, node or term changed (already part of the view that was emitted with it). */
+  /**
+   * A leader's state, node or term changed: the old view and the new one. The preceding `view` event already has it.
+   */
   leader: [LeaderView, LeaderView];
   /** A second node claims to lead while the latch names another. */
   conflict: [{ role: MasterRole; latch: string; claims: string }];
-  /** A Broker is out for a time because its requests failed. */
+  /** A Broker was ejected for a time because its requests failed. */
   ejection: [Ejection];
+  /** A node cannot be probed because TLS to it fails. `why` completes a sentence. */
+  tlsFault: [{ origin: string; why: string }];
 }
 
-/** The cluster as requests see it: `view` is read synchronously, `report` feeds back what requests found out. */
+/** The cluster as requests see it. They read `view` synchronously, and `report` what they learned about a node. */
 export interface Cluster extends EventEmitter<ClusterEvents> {
   readonly view: ClusterView;
   report(node: UpstreamNode, outcome: NodeOutcome): void;
-  /** Takes the Broker at this `host:port` out of the pool, or puts it back; what it is doing goes on. */
+  /** Takes the Broker at `hostAndPort` out of its pool, or puts it back. Its running requests go on. */
   cordon(hostAndPort: string, cordoned: boolean): void;
   start(): void;
   close(): Promise<void>;

@@ -11,31 +11,33 @@ import type { ClusterView } from './view.ts';
 
 export interface ClusterOptions {
   readonly discovery: Discovery;
-  /** How often a serving leader is asked whether it still is, in milliseconds. */
+  /** Milliseconds between probes of a serving leader. */
   readonly leaderProbeIntervalMs: number;
-  /** How often an elected one is asked whether it serves yet. */
+  /** Milliseconds between probes of an elected leader that does not serve yet. */
   readonly leaderConfirmIntervalMs: number;
   readonly leaderProbeTimeoutMs: number;
   readonly brokerProbeTimeoutMs: number;
   readonly brokerHealth: BrokerHealth;
   readonly tls?: NodeTls;
-  /** Where errors of our own are told. */
+  /** Receives errors of the gateway's own code. */
   readonly errors: InternalErrors;
   /** Epoch milliseconds. */
   readonly now?: () => number;
   readonly random?: () => number;
-  /** In place of real ones, for tests. */
+  /** Replaces the real probe clients in tests. */
   readonly probes?: { readonly leaders: ProbeClient; readonly brokers: ProbeClient };
 }
 
-/** Masters that do not lead are asked this often, only to notice one that says it does. */
+/** Probe interval of masters that do not lead. It serves only to notice one that claims to lead. */
 const RIVAL_INTERVAL_MS = 10_000;
-/** A thawed former leader says that it leads for up to 3 s after a swap; that is no conflict yet. */
+/** For up to 3 s after a swap, a thawed former leader still claims to lead. That is no conflict yet. */
 const SWAP_GRACE_MS = 3_000;
 const CONFLICT_REPEAT_MS = 60_000;
+/** Shortest interval between the extra probes of a leader that refuses requests. */
+const DOUBT_INTERVAL_MS = 250;
 const NO_RIVALS: readonly string[] = [];
 
-/** The cluster as discovery names it and probes find it; see `Cluster`. */
+/** Creates the cluster from discovery and probes; see `Cluster`. Call `start` to begin. */
 export function createCluster(options: ClusterOptions): Cluster {
   return new DiscoveredCluster(options);
 }
@@ -50,6 +52,7 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
   readonly #masters: Record<MasterRole, Masters>;
   readonly #brokers;
   readonly #conflictsAt = new Map<string, number>();
+  readonly #doubtedAt = new Map<MasterRole, number>();
   readonly #rivals: Record<MasterRole, readonly string[]> = { coordinator: NO_RIVALS, overlord: NO_RIVALS };
   readonly #onDiscovery = (): void => this.#follow();
   #clock = 0;
@@ -60,12 +63,15 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
     this.setMaxListeners(0);
     this.#options = options;
     const { discovery, tls, now = Date.now, random = Math.random, probes } = options;
-    const withTls = tls === undefined ? {} : { tls };
+    const probing = {
+      ...(tls === undefined ? {} : { tls }),
+      onTlsFault: (origin: string, why: string) => void this.emit('tlsFault', { origin, why }),
+    };
     this.#now = now;
     this.#leaderProbes =
-      probes?.leaders ?? createProbeClient({ timeoutMs: options.leaderProbeTimeoutMs, ...withTls });
+      probes?.leaders ?? createProbeClient({ timeoutMs: options.leaderProbeTimeoutMs, ...probing });
     this.#brokerProbes =
-      probes?.brokers ?? createProbeClient({ timeoutMs: options.brokerProbeTimeoutMs, ...withTls });
+      probes?.brokers ?? createProbeClient({ timeoutMs: options.brokerProbeTimeoutMs, ...probing });
     this.#leaderships = {
       coordinator: noLeader('coordinator', now()),
       overlord: noLeader('overlord', now()),
@@ -121,11 +127,23 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
     for (const role of MASTER_ROLES) {
       const before = this.#leaderships[role];
       if (before.view.node !== node) continue;
+      if (outcome === 'unavailable' && before.view.state === 'serving') {
+        this.#doubt(role, node);
+        continue;
+      }
       const reason =
         outcome === 'connect_failed' || outcome === 'reset' ? 'leader_unreachable' : 'leader_initialising';
       this.#settle(role, distrust(before, reason, this.#now(), this.#stamp));
       this.#masters[role].hurry(node);
     }
+  }
+
+  /** A serving leader that refuses a request may only be overloaded. It serves until its `isLeader` says no. */
+  #doubt(role: MasterRole, node: UpstreamNode): void {
+    const now = this.#now();
+    if (now - (this.#doubtedAt.get(role) ?? Number.NEGATIVE_INFINITY) < DOUBT_INTERVAL_MS) return;
+    this.#doubtedAt.set(role, now);
+    this.#masters[role].hurry(node);
   }
 
   cordon(hostAndPort: string, cordoned: boolean): void {
@@ -140,11 +158,11 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
     if (view.node === node) return view.state === 'serving' ? leaderProbeIntervalMs : leaderConfirmIntervalMs;
     const byLatch = discovery.snapshot.latches !== null && discovery.status.state === 'connected';
     if (byLatch) return RIVAL_INTERVAL_MS;
-    // Nobody else can say who leads: all are asked, soon while there is no leader.
+    // No latch says who leads, so all masters are probed; more often while there is no leader.
     return view.state === 'serving' ? leaderProbeIntervalMs : Math.max(leaderConfirmIntervalMs, 250);
   }
 
-  /** Takes over what discovery says now; a fault in one part of it is no reason to know nothing of the others. */
+  /** Applies what discovery reports now. An error in one part does not keep the other parts from being applied. */
   #follow(): void {
     for (const role of MASTER_ROLES) this.#guarded(() => this.#followMasters(role));
     this.#guarded(() => this.#brokers.announce(this.#options.discovery.snapshot.announcements.broker));

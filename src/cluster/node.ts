@@ -1,6 +1,6 @@
 /**
- * One Druid process as an upstream. The object outlives views: counters go on when a node leaves discovery with
- * requests under way and comes back.
+ * One Druid process as an upstream. The object outlives views, so its counters stay correct when a node with requests
+ * under way leaves discovery and comes back.
  */
 export class UpstreamNode {
   /** `http://host:port` or `https://host:port`, no trailing slash. */
@@ -14,33 +14,38 @@ export class UpstreamNode {
     this.hostAndPort = origin.slice(origin.indexOf('//') + 2);
   }
 
-  /** Requests sent and not yet answered to the end; the balancer goes by it. */
+  /** Requests sent whose answers are not complete; the balancer compares this number. */
   get outstanding(): number {
     return this.#outstanding;
   }
 
-  /** How much of its usual part of new queries a Broker gets: 0 < share <= 1, below 1 while it warms up. */
+  /** The share of its usual new queries that a Broker gets: 0 < share <= 1, below 1 while it warms up. */
   get share(): number {
     return this.#share;
   }
 
-  /** A request is sent to it; whoever says so says `end` once. */
+  /** A request is sent to the node. The caller must call `end` exactly once. */
   begin(): void {
     this.#outstanding++;
   }
 
-  /** A request is over, however it ended. Throws where none is under way: somebody has ended one twice. */
+  /**
+   * A request is over, however it ended. Throws an `Error` if none is under way, because a caller ended one twice.
+   */
   end(): void {
     if (this.#outstanding === 0) throw new Error(`a request at ${this.hostAndPort} ended that had not begun`);
     this.#outstanding--;
   }
 
-  /** Takes over what other processes have under way at it: they count, and nobody says `begin` or `end` here. */
+  /**
+   * Sets the number of requests that other processes have under way at the node. No `begin` or `end` is called for
+   * them here.
+   */
   recount(outstanding: number): void {
     this.#outstanding = Math.max(0, outstanding);
   }
 
-  /** Gets this share of new queries from now on. Throws a `RangeError` unless 0 < share <= 1. */
+  /** Sets the node's share of new queries. Throws a `RangeError` unless 0 < share <= 1. */
   takeShare(share: number): void {
     if (!(share > 0 && share <= 1)) throw new RangeError(`${share} is no share of ${this.hostAndPort}`);
     this.#share = share;
@@ -50,15 +55,18 @@ export class UpstreamNode {
 /**
  * What the exchange learned about a node from a real request.
  *
- * - `ok`: it answered something that a serving node answers (4xx and Druid's own 5xx included).
+ * - `ok`: the answer was one that a serving node gives (4xx and Druid's own 5xx included).
  * - `connect_failed`: no connection could be made; nothing was sent.
  * - `reset`: the connection ended before the answer did.
- * - `not_leader`: it answered a request for the leader with a redirect.
- * - `unavailable`: it answered 502, 503 or 504 without a Druid error body.
+ * - `not_leader`: the node answered a request for the leader with a redirect.
+ * - `unavailable`: the node answered 502, 503 or 504 without a Druid error body.
  */
 export type NodeOutcome = 'ok' | 'connect_failed' | 'reset' | 'not_leader' | 'unavailable';
 
-/** What is trusted and shown when nodes speak TLS: PEM texts. */
+/**
+ * TLS settings towards nodes: the trusted CAs, and the gateway's own certificate and key. `ca`, `cert` and `key` are
+ * PEM texts.
+ */
 export interface NodeTls {
   readonly ca?: string;
   readonly cert?: string;

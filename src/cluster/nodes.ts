@@ -1,14 +1,15 @@
 import { UpstreamNode } from './node.ts';
 
-/** The objects of all nodes, one for each origin, so that counters survive a node's leaving and coming back. */
+/** All node objects, one per origin. Counters survive when a node leaves discovery and comes back. */
 export interface Nodes {
-  /** The node at `origin` (`http://host:port`), made if it is new. */
+  /** The node at `origin` (`http://host:port`), created if it is new. */
   at(origin: string): UpstreamNode;
   get(origin: string): UpstreamNode | undefined;
-  /** Lets go of nodes that are not in `known` and have no request under way. */
+  /** Drops nodes that are not in `known` and have no request under way. */
   retain(known: ReadonlySet<string>): void;
 }
 
+/** Creates an empty table of nodes. */
 export function createNodes(): Nodes {
   const nodes = new Map<string, UpstreamNode>();
   return {

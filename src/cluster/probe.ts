@@ -1,13 +1,14 @@
 import { Agent } from 'undici';
 import type { NodeTls } from './node.ts';
 
-/** What came of one probe: an answer's status and the beginning of its body, or why there was none. */
+/** The result of one probe: the answer's status and the beginning of its body, or why there is no answer. */
 export type ProbeAnswer =
   | { readonly kind: 'answer'; readonly status: number; readonly body: string }
-  | { readonly kind: 'refused' }
+  /** No connection. `why` describes the TLS fault, if there is one. */
+  | { readonly kind: 'refused'; readonly why?: string }
   | { readonly kind: 'silent' };
 
-/** GETs `origin + path`; never rejects, never takes longer than its time limit. */
+/** GETs `origin + path`. Never rejects, and never takes longer than its time limit. */
 export type Probe = (origin: string, path: string) => Promise<ProbeAnswer>;
 
 export interface ProbeClient {
@@ -16,27 +17,44 @@ export interface ProbeClient {
 }
 
 export interface ProbeClientOptions {
-  /** For a whole probe, connection included, in milliseconds. */
+  /** Milliseconds for the whole probe, including the connection. */
   readonly timeoutMs: number;
   readonly tls?: NodeTls;
+  /** TLS to a node fails with a new fault: not the one last reported, or the first since the node answered. */
+  readonly onTlsFault?: (origin: string, why: string) => void;
 }
 
 const MAX_BODY = 4096;
+/** Number of nodes whose last reported TLS fault is remembered. */
+const MOST_FAULTS = 1_000;
+/** Codes of OpenSSL and Node.js for an untrusted certificate (`X509 certificate error codes` of `node:tls`). */
+const UNTRUSTED =
+  /^(?:CERT_|CRL_|DEPTH_ZERO_SELF_SIGNED_CERT|ERROR_IN_(?:CERT|CRL)_|HOSTNAME_MISMATCH|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|ERR_TLS_CERT_ALTNAME_)/;
+const NO_TLS = /^(?:EPROTO$|ERR_SSL_)/;
 const NO_CONNECTION = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN']);
 
 /**
- * Probes over connections of their own, so that they never wait behind requests. GET only: Druid answers HEAD with
- * 405 on every path (AllowHttpMethodsResourceFilter).
+ * Probes over separate connections, so a probe never waits behind requests. GET only: Druid answers HEAD with 405 on
+ * every path (AllowHttpMethodsResourceFilter).
  */
-export function createProbeClient({ timeoutMs, tls }: ProbeClientOptions): ProbeClient {
+export function createProbeClient({ timeoutMs, tls, onTlsFault }: ProbeClientOptions): ProbeClient {
   const agent = new Agent({
     connections: 4,
     keepAliveTimeout: 10_000,
-    // Whatever the node says.
+    // Whatever timeout the node announces.
     keepAliveMaxTimeout: 10_000,
     allowH2: false,
     connect: { ...tls, timeout: timeoutMs },
   });
+  const faults = new Map<string, string>();
+
+  function tell(origin: string, why: string): void {
+    if (faults.get(origin) === why) return;
+    if (faults.size >= MOST_FAULTS) faults.clear();
+    faults.set(origin, why);
+    onTlsFault?.(origin, why);
+  }
+
   return {
     async probe(origin, path) {
       try {
@@ -47,9 +65,10 @@ export function createProbeClient({ timeoutMs, tls }: ProbeClientOptions): Probe
         for await (const chunk of body as AsyncIterable<Buffer>) {
           chunks.push(chunk);
           size += chunk.byteLength;
-          // Leaving the loop destroys the rest, and with it a connection that talks too much.
+          // Leaving the loop destroys the body, and with it the connection of a node that sends too much.
           if (size > MAX_BODY) break;
         }
+        faults.delete(origin);
         return {
           kind: 'answer',
           status: statusCode,
@@ -57,9 +76,20 @@ export function createProbeClient({ timeoutMs, tls }: ProbeClientOptions): Probe
         };
       } catch (error) {
         const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+        const why = tlsFault(code);
+        if (why !== null) {
+          tell(origin, why);
+          return { kind: 'refused', why };
+        }
         return NO_CONNECTION.has(code) ? { kind: 'refused' } : { kind: 'silent' };
       }
     },
     close: () => agent.destroy(),
   };
+}
+
+/** The TLS fault that an error code stands for, as the end of a sentence; null if it is no TLS fault. */
+function tlsFault(code: string): string | null {
+  if (UNTRUSTED.test(code)) return `its certificate is not trusted (${code})`;
+  return NO_TLS.test(code) ? `TLS failed (${code})` : null;
 }

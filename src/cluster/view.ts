@@ -2,7 +2,7 @@ import type { MasterRole, Role, SourceStatus } from '../discovery/discovery.ts';
 import type { ReasonsOf } from '../errors/catalogue.ts';
 import type { UpstreamNode } from './node.ts';
 
-/** Why a request cannot be sent on yet; also the `reason` of the 503 when waiting did not help. */
+/** Why a request cannot be forwarded yet. Also the `reason` of the 503 if the wait fails. */
 export type WaitReason = ReasonsOf<
   | 'discovery_incomplete'
   | 'no_leader'
@@ -12,16 +12,19 @@ export type WaitReason = ReasonsOf<
   | 'no_ready_broker'
 >;
 
-/** How a leader is known; `stale` is a latch that discovery cannot vouch for any more and no probe has confirmed. */
+/**
+ * How the gateway knows the leader. `stale`: discovery can no longer vouch for the latch, and no probe has confirmed
+ * it.
+ */
 export type KnownBy = 'latch' | 'probe' | 'both' | 'stale' | 'nothing';
 
 interface LeaderSeen {
   readonly role: MasterRole;
-  /** Epoch milliseconds since when state, node and term are what they are. */
+  /** Epoch milliseconds at which state, node or term last changed. */
   readonly since: number;
 }
 
-/** Nobody is elected, or nobody knows who is. */
+/** No leader is elected, or the leader is unknown. */
 export interface NoLeader extends LeaderSeen {
   readonly state: 'none';
   readonly node: null;
@@ -30,28 +33,28 @@ export interface NoLeader extends LeaderSeen {
   readonly waitReason: WaitReason;
 }
 
-/** The latch names a node that has not confirmed yet, or not again. */
+/** The latch names a node that has not confirmed its leadership, or not since the last doubt. */
 export interface ElectedLeader extends LeaderSeen {
   readonly state: 'elected';
   /** Null when the latch's data names no node. */
   readonly node: UpstreamNode | null;
-  /** The latch's sequence number; null where there is no latch. */
+  /** The latch's sequence number; null if there is no latch. */
   readonly term: number | null;
   readonly knownBy: Exclude<KnownBy, 'nothing'>;
   readonly waitReason: WaitReason;
 }
 
-/** The node itself said that it leads. */
+/** The node itself confirmed that it leads. */
 export interface ServingLeader extends LeaderSeen {
   readonly state: 'serving';
   readonly node: UpstreamNode;
-  /** The latch's sequence number; null where there is no latch, or it names another one. */
+  /** The latch's sequence number; null if there is no latch, or if the latch names another node. */
   readonly term: number | null;
   readonly knownBy: Exclude<KnownBy, 'nothing'>;
   readonly waitReason: null;
 }
 
-/** Who leads: `waitReason` says why requests wait, unless the leader serves. */
+/** The leader of one role. `waitReason` says why requests wait; null once the leader serves. */
 export type LeaderView = NoLeader | ElectedLeader | ServingLeader;
 
 export type LeaderState = LeaderView['state'];
@@ -60,35 +63,35 @@ export interface BrokerView {
   readonly node: UpstreamNode;
   /** `druid.service`: the tier. */
   readonly service: string;
-  /** Gets new queries. */
+  /** The balancer gives it new queries. */
   readonly ready: boolean;
-  /** An operator has taken it out. */
+  /** An operator took it out of its pool. */
   readonly cordoned: boolean;
-  /** It is out for a time because its requests failed. */
+  /** It is out of its pool for a time because its requests failed. */
   readonly ejected: boolean;
-  /** One sentence for people: why it gets queries or not. */
+  /** For people: why the Broker gets queries, or why not. */
   readonly why: string;
 }
 
-/** What requests are decided on: immutable, swapped as a whole, never awaited. */
+/** The state that routing decisions use. It is immutable and replaced as a whole; nothing awaits it. */
 export interface ClusterView {
   readonly version: number;
-  /** Discovery has been read whole once; before that the gateway is not ready. */
+  /** Discovery has been read completely once. Until then the gateway is not ready. */
   readonly complete: boolean;
   readonly discovery: SourceStatus;
   /** Epoch milliseconds at which discovery was last read. */
   readonly readAt: number;
   readonly leaders: Readonly<Record<MasterRole, LeaderView>>;
-  /** Origins of nodes that say they lead while another one does: each is an alarm. */
+  /** Origins of nodes that claim to lead while another node leads. Each one raises an alarm. */
   readonly rivals: Readonly<Record<MasterRole, readonly string[]>>;
-  /** All announced Brokers, ready or not, for status pages. */
+  /** All announced Brokers, ready or not; for status pages. */
   readonly brokers: readonly BrokerView[];
-  /** Ready Brokers by service name: what the balancer draws from. */
+  /** Ready Brokers by service name; the balancer draws from these. */
   readonly pools: ReadonlyMap<string, readonly UpstreamNode[]>;
-  /** `host:port` of the Brokers that an operator has taken out, also of those that are not announced now. */
+  /** `host:port` of the Brokers that an operator took out, including Brokers that are not announced now. */
   readonly cordoned: ReadonlySet<string>;
-  /** Every announced or elected node by its origin: a redirect of Druid's to one of these may be followed. */
+  /** Every announced or elected node by origin. The gateway may follow Druid's redirects to these nodes. */
   readonly nodes: ReadonlyMap<string, UpstreamNode>;
-  /** The roles under which each origin is announced, for status pages. */
+  /** The roles that each origin is announced for; for status pages. */
   readonly roles: ReadonlyMap<string, readonly Role[]>;
 }

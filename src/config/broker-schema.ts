@@ -1,13 +1,13 @@
 import { Type } from 'typebox';
 import {
   duration,
-  file,
   flag,
   formatted,
   listOf,
   optionalFlag,
   optionalInteger,
   optionalSection,
+  secretFile,
   section,
   text,
 } from './schema-types.ts';
@@ -15,7 +15,7 @@ import {
 const SERVICE = 'the name of a Broker service, for example druid/broker';
 const STRATEGIES = ['timeBoundary', 'priority', 'manual'] as const;
 
-/** What a rule of the gateway's own may ask for. */
+/** Conditions of a rule of the gateway's own. */
 const match = section(
   {
     path: Type.Optional(formatted('A prefix of the path.', 'path-prefix', 'a path that starts with a slash')),
@@ -113,7 +113,7 @@ export const brokerSection = () =>
           auth: optionalSection(
             {
               user: text('A user who may read the state.', 'the name of a user'),
-              passwordFile: file('Where the password is.', "a file with the user's password"),
+              passwordFile: secretFile('Where the password is.', "a file with the user's password"),
             },
             { description: 'For a secured cluster.' },
           ),

@@ -1,5 +1,7 @@
 import { Type } from 'typebox';
 import {
+  choice,
+  choices,
   count,
   duration,
   durationOrZero,
@@ -8,6 +10,7 @@ import {
   formatted,
   listOf,
   optionalSection,
+  secretFile,
   section,
   share,
   size,
@@ -35,29 +38,33 @@ const port = (fallback: number) =>
 export const networks = (description: string) =>
   listOf(description, formatted('One network.', 'cidr', CIDR), 'a list of networks');
 
-/** Section `listen`: where Druid's clients come in. */
+/** TLS of a listener: its own certificate, and the certificates it demands from clients. */
+const serverTls = (what: string) =>
+  optionalSection(
+    {
+      certFile: file(`${what}: its certificate.`, "a PEM file with the server's certificate"),
+      keyFile: file('Its key.', "a PEM file with the server's key"),
+      caFile: Type.Optional(
+        file(
+          'Against what certificates of clients are checked.',
+          'a PEM file with the authorities that sign client certificates',
+        ),
+      ),
+      keyPassphraseFile: Type.Optional(
+        secretFile('For a key that is encrypted.', "a file with the key's passphrase"),
+      ),
+      requireClientCertificate: flag('Whether a client must show a certificate.', false),
+    },
+    { description: `${what}.` },
+  );
+
+/** Section `listen`: the listener for Druid's clients. */
 export const listenSection = () =>
   section(
     {
       host: host('0.0.0.0'),
       port: port(8888),
-      tls: optionalSection(
-        {
-          certFile: file('HTTPS for clients: its certificate.', "a PEM file with the server's certificate"),
-          keyFile: file('Its key.', "a PEM file with the server's key"),
-          caFile: Type.Optional(
-            file(
-              'Against what certificates of clients are checked.',
-              'a PEM file with the authorities that sign client certificates',
-            ),
-          ),
-          keyPassphraseFile: Type.Optional(
-            file('For a key that is encrypted.', "a file with the key's passphrase"),
-          ),
-          requireClientCertificate: flag('Whether a client must show a certificate.', false),
-        },
-        { description: 'HTTPS for clients.' },
-      ),
+      tls: serverTls('HTTPS for clients'),
     },
     { shorthand: 'address', expected: ADDRESS, description: "Where Druid's clients come in." },
   );
@@ -70,11 +77,94 @@ export const adminSection = () =>
         { host: host('127.0.0.1'), port: port(9888) },
         { shorthand: 'address', expected: ADDRESS },
       ),
+      tls: serverTls('HTTPS for operators'),
+      tokenFile: Type.Optional(
+        secretFile(
+          'Actions must show the token in this file, as `Authorization: Bearer TOKEN`. Needed, unless client certificates are, where other machines reach the listener.',
+          'a file with the token that actions need',
+        ),
+      ),
+      allowedHosts: listOf(
+        'Host names that the listener is called by, besides addresses and localhost. A page in a browser can have a name of its own lead to any address.',
+        formatted('One host name.', 'host', 'a host name or an IP address'),
+        'a list of host names',
+      ),
+      health: optionalSection(
+        {
+          listen: section(
+            { host: host('127.0.0.1'), port: port(9889) },
+            { shorthand: 'address', expected: ADDRESS },
+          ),
+        },
+        {
+          description:
+            'A second listener that has /health/* and /metrics only, for probes and scrapes from other machines.',
+        },
+      ),
+      viewClients: Type.Array(formatted('One network.', 'cidr', CIDR), {
+        description:
+          'Networks of clients that are told the view of the cluster where they ask for it by `X-Druid-Gateway-View`.',
+        default: ['127.0.0.0/8', '::1/128'],
+        expected: 'a list of networks',
+      }),
     },
-    { description: 'Metrics, health and status; without authentication, so not for the public.' },
+    { description: 'Metrics, health, status, and actions on Brokers.' },
   );
 
-/** Section `limits`: what clients may do. */
+/** Section `forwarded`: proxies in front of the gateway. */
+export const forwardedSection = () =>
+  section(
+    {
+      trust: networks(
+        'Networks of the proxies in front, whose X-Forwarded-* headers are believed. The client is the first address from the right of X-Forwarded-For that is not in them; what stands to its left, and what anybody else says, is dropped.',
+      ),
+      hops: Type.Integer({
+        description:
+          'Instead of networks: so many proxies are in front, whatever their addresses. Only where nobody can go around them.',
+        default: 0,
+        minimum: 0,
+        maximum: 100,
+        expected: 'a whole number from 0 to 100',
+      }),
+      header: choice(
+        'What the proxies write: x-forwarded-for (where there is none, Forwarded is read), or forwarded (X-Forwarded-* are then dropped).',
+        ['x-forwarded-for', 'forwarded'],
+        'x-forwarded-for',
+      ),
+    },
+    { description: 'Proxies in front of the gateway.' },
+  );
+
+/** Section `cors`: what pages of other sites may do in their users' browsers. */
+export const corsSection = () =>
+  section(
+    {
+      origins: listOf(
+        'Origins whose pages may read and ask for everything; `*` is all of them, without credentials. Without origins a node answers preflights, and such pages change nothing here: what is no GET, HEAD or OPTIONS is 403, queries in JSON excepted.',
+        formatted('One origin.', 'origin', 'an origin such as https://bi.example.com, or *'),
+        'a list of origins',
+      ),
+      methods: choices(
+        'Methods that they may use.',
+        ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+        ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+      ),
+      headers: Type.Array(formatted('One header.', 'header-name', 'the name of a header'), {
+        description: 'Headers that they may send.',
+        default: ['Authorization', 'Content-Type'],
+        expected: 'a list of names of headers',
+      }),
+      credentials: flag('Whether browsers may send cookies and passwords along.', false),
+      maxAge: durationOrZero(
+        'How long a browser may keep the answer to a preflight.',
+        600_000,
+        'is kept by nobody',
+      ),
+    },
+    { description: 'What pages of other sites may do in the browsers of their users.' },
+  );
+
+/** Section `limits`: limits on clients. */
 export const limitsSection = () =>
   section(
     {
@@ -102,12 +192,23 @@ export const limitsSection = () =>
         75_000,
       ),
       maxHeaderSize: size('Largest head of a request.', 64 * KiB, 8 * KiB, 1 * MiB),
+      maxHeaders: count(
+        'Most header fields in the head of a request.',
+        2_000,
+        100,
+        'a whole number from 100',
+      ),
       sendTimeout: durationOrZero(
-        'For a client to read what it has been sent, before more is.',
+        'A client that has not read all that it was sent is cut when it has read nothing for so long.',
         60_000,
         'waits for ever',
       ),
-      maxConnections: count('Client connections at once.', 0, 0, NO_LIMIT),
+      halfCloseGrace: durationOrZero(
+        'A client that has ended its side of the connection, and cannot be asked whether it still waits for its answer, counts as there for so long.',
+        1_000,
+        'gives it up at once',
+      ),
+      maxConnections: count('Client connections at once; more are closed.', 10_000, 0, NO_LIMIT),
       concurrency: section(
         {
           total: count(
@@ -121,7 +222,7 @@ export const limitsSection = () =>
           broker: count('The same to the Brokers.', 1_500, 0, NO_LIMIT),
           perClient: count(
             'The same of one client (by its address, or as a trusted proxy says); beyond, it gets 429.',
-            0,
+            250,
             0,
             NO_LIMIT,
           ),

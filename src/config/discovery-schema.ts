@@ -1,13 +1,16 @@
 import { Type } from 'typebox';
+import { networks } from './client-schema.ts';
 import {
   choice,
   clientTls,
   duration,
   file,
+  flag,
   formatted,
   listOf,
   optionalSection,
   secret,
+  secretFile,
   section,
   text,
   znode,
@@ -17,7 +20,7 @@ const NODE_URL = 'the http(s) URL of a node without path, for example http://dru
 
 const nodeUrl = () => formatted('The URL that the node calls itself.', 'node-url', NODE_URL);
 
-/** Section `discovery`: where nodes are known from. */
+/** Section `discovery`: where the gateway learns of nodes. */
 export const discoverySection = () =>
   section(
     {
@@ -33,6 +36,25 @@ export const discoverySection = () =>
         ),
       ),
       snapshotMaxAge: duration('An older snapshot is not used.', 24 * 3_600_000, 1_000),
+      allow: section(
+        {
+          networks: networks('Addresses that may be named; without networks and names, anything may.'),
+          names: listOf(
+            'Host names that may be named, or their ends.',
+            formatted(
+              'One name, or the end of names.',
+              'name-suffix',
+              'a host name, or the end of one with a dot before it: .druid.internal',
+            ),
+            'a list of host names and of their ends',
+          ),
+          httpsOnly: flag('Whether nodes must be reached by TLS.', false),
+        },
+        {
+          description:
+            'What ZooKeeper may name: who can write there would be sent requests with their credentials.',
+        },
+      ),
     },
     { description: 'Where nodes are known from.' },
   );
@@ -70,16 +92,16 @@ export const zookeeperSection = () =>
             'digest',
           ),
           user: text('As `druid.zk.service.user`.', 'the name of a user'),
-          /** There after loading, from wherever it came. */
+          /** Set after loading, whichever source gave it. */
           password: Type.Optional(
             secret(
               'The password itself (`druid.zk.service.pwd`); not beside `passwordFile`.',
               "the user's password",
             ),
           ),
-          /** Gone after loading: its content becomes `password`. */
+          /** Absent after loading: the file's content becomes `password`. */
           passwordFile: Type.Optional(
-            file('Better than `password`: where it is.', "a file with the user's password"),
+            secretFile('Better than `password`: where it is.', "a file with the user's password"),
           ),
         },
         { description: 'Needed where Druid runs with druid.zk.service.acl=true.' },
@@ -100,7 +122,7 @@ export const zookeeperSection = () =>
     { description: 'How ZooKeeper is reached, and the paths of Druid in it.' },
   );
 
-/** Section `static`: the nodes, where ZooKeeper is not asked. */
+/** Section `static`: the nodes, if ZooKeeper is not used. */
 export const staticSection = () =>
   section(
     {

@@ -11,7 +11,7 @@ import { codeOf } from './yaml-source.ts';
 
 const SERVICE = 'druid.zk.service';
 
-/** `CuratorConfig` and `ZkPathsConfig`. */
+/** Properties of `CuratorConfig` and `ZkPathsConfig`, and the paths they set. */
 const PATHS: Readonly<Record<string, Path>> = {
   [`${SERVICE}.host`]: ['zookeeper', 'connect'],
   [`${SERVICE}.sessionTimeoutMs`]: ['zookeeper', 'sessionTimeout'],
@@ -21,16 +21,24 @@ const PATHS: Readonly<Record<string, Path>> = {
 
 export interface DruidPropertiesOptions {
   readonly cwd: string;
-  /** For `${env:...}` and environment password providers. */
+  /** Variables for `${env:...}` and environment password providers. */
   readonly environment: Environment;
-  /** Otherwise `pwd` is not looked at, as another source has given the password. */
+  /** False if another source has given the password; then `pwd` is ignored, even if it is invalid. */
   readonly needsPassword: boolean;
+  /** Called with the name of each variable that holds the password, or a part of it. */
+  readonly onSecretVariable: (name: string) => void;
 }
 
-/** Reads Druid's own `common.runtime.properties`, of which ZooKeeper's settings and the Router's matter here. */
+type Read = (variable: string) => string | undefined;
+type Refuse = (what: string) => void;
+
+/**
+ * Reads Druid's own `common.runtime.properties`: ZooKeeper's settings and the Router's. Problems with the file are in
+ * the source's `problems`.
+ */
 export function druidPropertiesSource(
   file: string,
-  { cwd, environment, needsPassword }: DruidPropertiesOptions,
+  { cwd, environment, needsPassword, onSecretVariable }: DruidPropertiesOptions,
 ): ConfigSource {
   const settings: Setting[] = [];
   const problems: string[] = [];
@@ -43,7 +51,12 @@ export function druidPropertiesSource(
   const refuse = (name: string, what: string): void => void problems.push(problem(file, name, what));
   const get = (name: string): string | undefined => {
     const text = properties[name];
-    return text === undefined ? undefined : substitute(text, environment, (what) => refuse(name, what));
+    return text === undefined ? undefined : substitute(text, read, (what) => refuse(name, what));
+  };
+  const read: Read = (variable) => environment[variable];
+  const readSecret: Read = (variable) => {
+    onSecretVariable(variable);
+    return read(variable);
   };
   const set = (path: Path, name: string, value: unknown): void => {
     settings.push({ path, value, where: `${file}: ${name}` });
@@ -60,9 +73,11 @@ export function druidPropertiesSource(
     set(path, name, name.endsWith('Ms') && /^\d{1,9}$/.test(value) ? Number(value) : value);
   }
   const user = get(`${SERVICE}.user`);
-  const password = needsPassword
-    ? passwordOf(get(`${SERVICE}.pwd`), environment, (what) => refuse(`${SERVICE}.pwd`, what))
-    : undefined;
+  // Evaluated even if not needed, to find the variables that hold it.
+  const pwd = passwordOf(properties[`${SERVICE}.pwd`], readSecret, (what) => {
+    if (needsPassword) refuse(`${SERVICE}.pwd`, what);
+  });
+  const password = needsPassword ? pwd : undefined;
   // Druid authenticates only when it has both.
   if (user && (password || !needsPassword)) {
     set(['zookeeper', 'auth', 'user'], `${SERVICE}.user`, user);
@@ -74,25 +89,22 @@ export function druidPropertiesSource(
   return sourceOf(settings, (tree) => expand(tree, cwd), problems);
 }
 
-/** Druid's `PasswordProvider`: plain text, or JSON that says where the password is. */
-function passwordOf(
-  text: string | undefined,
-  environment: Environment,
-  refuse: (what: string) => void,
-): string | undefined {
+/** Evaluates Druid's `PasswordProvider`: plain text, or JSON that says where the password is. */
+function passwordOf(written: string | undefined, read: Read, refuse: Refuse): string | undefined {
+  const text = written === undefined ? undefined : substitute(written, read, refuse);
   if (text === undefined || !text.trimStart().startsWith('{')) return text;
   let provider: { type?: unknown; password?: unknown; variable?: unknown };
   try {
     provider = JSON.parse(text) as typeof provider;
   } catch {
-    // Not repeated: it may hold the password.
+    // The message does not quote the text, which may hold the password.
     refuse('is no valid JSON of a password provider');
     return undefined;
   }
   const { type = 'default', password, variable } = provider;
   if (type === 'default' && typeof password === 'string') return password;
   if (type === 'environment' && typeof variable === 'string') {
-    const value = environment[variable];
+    const value = read(variable);
     if (value === undefined) refuse(`the environment variable ${variable} is not set`);
     return value;
   }
@@ -102,12 +114,12 @@ function passwordOf(
   return undefined;
 }
 
-/** Druid replaces `${env:NAME}` and the like in its properties (`PropertiesModule`). */
-function substitute(text: string, environment: Environment, refuse: (what: string) => void): string {
+/** Replaces `${env:NAME}` and the like, as Druid does in its properties (`PropertiesModule`). */
+function substitute(text: string, read: Read, refuse: Refuse): string {
   return text.replaceAll(/\$\{(\w+):([^}]*)\}/g, (whole, kind: string, rest: string) => {
     const [name = '', fallback] = rest.split(':-');
     if (kind === 'env') {
-      const value = environment[name] ?? fallback;
+      const value = read(name) ?? fallback;
       if (value === undefined) refuse(`the environment variable ${name} is not set`);
       return value ?? whole;
     }

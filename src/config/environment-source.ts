@@ -8,18 +8,24 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 const PREFIX = 'DRUID_GATEWAY__';
 
-/** `DRUID_GATEWAY__ZOOKEEPER__SESSION_TIMEOUT` for `zookeeper.sessionTimeout`. */
+/** Returns the variable of a key: `DRUID_GATEWAY__ZOOKEEPER__SESSION_TIMEOUT` for `zookeeper.sessionTimeout`. */
 export function variableOf(path: Path): string {
   const words = path.map((key) => String(key).replaceAll(/[A-Z]/g, (letter) => `_${letter}`));
   return PREFIX + words.join('__').toUpperCase();
 }
 
-/** Every variable that begins with the prefix; an empty one counts as not set. */
+/** Returns the names of the gateway's own variables that are set. Any of them may hold a secret. */
+export function ownVariables(environment: Environment): string[] {
+  return Object.keys(environment).filter((name) => name.startsWith(PREFIX));
+}
+
+/** Reads every variable that begins with the prefix. An empty variable counts as not set. */
 export function environmentSource(environment: Environment, cwd: string): ConfigSource {
   const settings: Setting[] = [];
   const problems: string[] = [];
-  for (const [name, text] of Object.entries(environment)) {
-    if (!name.startsWith(PREFIX) || text === undefined || text === '') continue;
+  for (const name of ownVariables(environment)) {
+    const text = environment[name];
+    if (text === undefined || text === '') continue;
     const where = `environment variable ${name}`;
     const found = find(name.slice(PREFIX.length).split('__'));
     if (found === null) {

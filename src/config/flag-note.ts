@@ -2,7 +2,7 @@ import { formatHostPort } from '../net/host-port.ts';
 import type { Flag } from './flags.ts';
 import { type SchemaNode, schemaAt } from './schema-walk.ts';
 
-/** What the schema says of a flag, for the help: its choices and its default, as ` (relay or redirect; relay)`. */
+/** Returns the schema's note on a flag for the help, its choices and default: ` (relay or redirect; relay)`. */
 export function flagNote({ path }: Flag): string {
   const node = schemaAt(path);
   const notes = [choices(node), defaultText(node)].filter((note) => note !== '');

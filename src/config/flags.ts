@@ -3,14 +3,17 @@ import type { Path } from './schema-walk.ts';
 /** A flag of the command line that sets one key of the configuration. */
 export interface Flag {
   readonly name: string;
-  /** How its value looks, for the help. */
+  /** The form of the value, for the help. */
   readonly value: string;
   readonly path: Path;
-  /** What it says, for the help; the default and the choices come from the schema. */
+  /** What the flag sets, for the help. Default and choices come from the schema. */
   readonly description: string;
 }
 
-/** All of them, in the order of the help. This file loads nothing: every start with a flag needs it. */
+/**
+ * All flags, in the order of the help. This file imports no modules at run time, because every start with a flag
+ * loads it.
+ */
 export const FLAGS = [
   {
     name: 'zookeeper',
@@ -36,5 +39,5 @@ export const FLAGS = [
 
 export type FlagName = (typeof FLAGS)[number]['name'];
 
-/** What the command line can say besides which files to read. */
+/** Values of the flags given on the command line, besides the names of files to read. */
 export type Flags = { readonly [N in FlagName]?: string };

@@ -1,22 +1,29 @@
 import { isIP, isIPv6 } from 'node:net';
 import { parseConnectString, pathProblem } from '../net/connect-string.ts';
 import { isHost } from '../net/host-port.ts';
+import { parseOrigin } from '../net/origin.ts';
 
 /** Checks behind the `format` keywords of the schema. */
 export const FORMATS = {
   host: isHost,
   cidr: isNetwork,
+  'name-suffix': (text) =>
+    isHost(text.replace(/^\./, '')) && !/^\.?[\d.]+$/.test(text) && !text.includes(':'),
   znode: (text) => pathProblem(text) === null,
   'zookeeper-connect': isConnectString,
   'node-url': isNodeUrl,
   'path-prefix': (text) => /^\/[^\s?#%]*$/.test(text),
-  // Credentials are no text for a configuration, which is shown.
+  // Pages without an origin of their own send `null`, so `null` identifies nobody.
+  origin: (text) => text === '*' || /^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*,\\]+$/i.test(text),
+  'header-name': (text) => /^[\w!#$%&'*+.^`|~-]+$/.test(text),
+  // Credentials do not belong in a configuration, because it is displayed.
   'header-match': (text) =>
     /^[\w!#$%&'*+.^`|~-]+(?::[ \t]*[^\r\n]+)?$/.test(text) &&
     !/^(?:authorization|cookie|proxy-.*)(?::|$)/i.test(text),
   'address-pattern': (text) =>
     text === '*' || /^(?:\[[0-9a-f:.*]+\]|[^\s:[\]/@]+):(?:\d{1,5}|\*)$/i.test(text),
-  'address-template': (text) => isNodeUrl(text.replaceAll(/\{(host|port|hostname-first-label)\}/g, '1')),
+  'address-template': (text) =>
+    isNodeUrl(text.replaceAll('{port}', '1').replaceAll(/\{(host|hostname-first-label)\}/g, 'a')),
 } as const satisfies Readonly<Record<string, (text: string) => boolean>>;
 
 export type FormatName = keyof typeof FORMATS;
@@ -38,7 +45,5 @@ function isConnectString(text: string): boolean {
 }
 
 function isNodeUrl(text: string): boolean {
-  if (!/^https?:\/\/[^\s/@?#\\]+\/?$/i.test(text) || !URL.canParse(text)) return false;
-  const { hostname, port } = new URL(text);
-  return hostname !== '' && port !== '0';
+  return /^https?:\/\/[^\s/@?#\\]+\/?$/i.test(text) && parseOrigin(text) !== null;
 }

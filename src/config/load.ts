@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { druidPropertiesSource } from './druid-properties-source.ts';
-import { type Environment, environmentSource } from './environment-source.ts';
+import { type Environment, environmentSource, ownVariables } from './environment-source.ts';
 import type { Flags } from './flags.ts';
 import { flagsSource } from './flags-source.ts';
 import { derivePaths, merge } from './merge.ts';
@@ -19,26 +19,30 @@ export interface ConfigSources {
   readonly file?: string;
   /** Druid's `common.runtime.properties`. */
   readonly druidProperties?: string;
-  /** What relative paths of flags and variables are relative to. */
+  /** Base of relative paths in flags and variables. */
   readonly cwd?: string;
+  /** Called with the name of each variable that may hold a secret, to keep it from processes that need none. */
+  readonly onSecretVariable?: (name: string) => void;
 }
 
 /**
- * The configuration from all sources: flags, then environment, then the file, then Druid's own properties, then
- * defaults. Complete, checked and frozen. Throws `ConfigError` with all that is wrong.
+ * Loads the configuration from all sources: flags first, then environment, the file, Druid's own properties, and
+ * defaults. The result is complete, validated and frozen. Throws `ConfigError` with all problems found.
  */
 export function loadConfig(given: ConfigSources): Config {
   const { flags = {}, environment = {}, file, druidProperties, cwd = process.cwd() } = given;
+  const { onSecretVariable = () => {} } = given;
   const read: ConfigSource[] = [flagsSource(flags, cwd), environmentSource(environment, cwd)];
   if (file !== undefined) read.push(yamlSource(file, cwd));
   if (druidProperties !== undefined) {
     const needsPassword = !read.some(givesPassword);
-    read.push(druidPropertiesSource(druidProperties, { cwd, environment, needsPassword }));
+    read.push(druidPropertiesSource(druidProperties, { cwd, environment, needsPassword, onSecretVariable }));
   }
+  for (const name of ownVariables(environment)) onSecretVariable(name);
   const sources = oneSourceOfPassword(read);
   const early = sources.flatMap(({ problems }) => problems);
   const merged = merge(sources.map(({ value }) => value));
-  // A copy, as defaults are filled into it, and messages look at what the sources say.
+  // A copy, because defaults are filled into it while messages refer to what the sources say.
   const tree = derivePaths(structuredClone(isTree(merged) ? merged : {}));
   const wrong = complete(tree, sources);
   const problems = [...early, ...wrong, ...(wrong.length === 0 ? validateTogether(tree, sources) : [])];
@@ -46,7 +50,7 @@ export function loadConfig(given: ConfigSources): Config {
   return freeze(withSecrets(tree as unknown as Config, sources));
 }
 
-/** Secrets that files hold, in their places. */
+/** Replaces files of secrets by their content. Throws `ConfigError` if a file cannot be read or is empty. */
 function withSecrets(config: Config, sources: readonly ConfigSource[]): Config {
   const { auth } = config.zookeeper;
   if (auth?.passwordFile === undefined) return config;

@@ -1,6 +1,6 @@
 import { isTree, type Tree } from './schema-walk.ts';
 
-/** Puts trees together, the first ones winning; lists are taken whole, and a key without a value does not count. */
+/** Merges trees; earlier trees win. Lists are not merged, and a key without a value counts as absent. */
 export function merge(trees: readonly unknown[]): unknown {
   const given = trees.filter((tree) => tree !== undefined && tree !== null);
   const [first] = given;
@@ -16,7 +16,7 @@ export function merge(trees: readonly unknown[]): unknown {
   return merged;
 }
 
-/** Adds the path that Druid derives from another one (`ZkPathsConfig`), where that one is given. */
+/** Adds the path that Druid derives from another one (`ZkPathsConfig`), if that other path is given. */
 export function derivePaths(tree: Tree): Tree {
   const { zookeeper } = tree;
   if (!isTree(zookeeper) || zookeeper.coordinatorPath !== undefined) return tree;

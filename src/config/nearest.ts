@@ -1,7 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import { formatPath, leaves, type Path, type SchemaNode } from './schema-walk.ts';
 
-/** The candidate that was most likely meant, or null where none is near. */
+/** Returns the candidate most likely meant by `name`, or null if none is close. */
 export function nearest(name: string, candidates: readonly string[]): string | null {
   const wanted = name.toLowerCase();
   let best: string | null = null;
@@ -16,7 +16,10 @@ export function nearest(name: string, candidates: readonly string[]): string | n
   return best;
 }
 
-/** The key that was most likely meant by one that a section does not have: a sibling, or the same name elsewhere. */
+/**
+ * Returns the key most likely meant by an unknown key of a section: a sibling, or a key of that name elsewhere; else
+ * null.
+ */
 export function nearestKey(section: SchemaNode, path: Path, key: string): string | null {
   const sibling = nearest(key, Object.keys(section.properties ?? {}));
   if (sibling !== null) return formatPath([...path, sibling]);

@@ -3,14 +3,14 @@ import type { ConfigSource } from './source.ts';
 
 const AUTH = ['zookeeper', 'auth'];
 
-/** Whether a source says what ZooKeeper's password is, in either of the two ways. */
+/** Whether a source gives ZooKeeper's password, as text or as a file. */
 export function givesPassword({ value }: ConfigSource): boolean {
   return ['password', 'passwordFile'].some((key) => (valueAt(value, [...AUTH, key]) ?? null) !== null);
 }
 
 /**
- * The password comes from the first source that gives one, as text or as a file: what those after it say is taken
- * out, or a file there would meet a text here although they mean the same setting.
+ * Removes the password from all sources after the first that gives one. Otherwise a file from one source would meet a
+ * text from another, although both mean the same setting.
  */
 export function oneSourceOfPassword(sources: readonly ConfigSource[]): ConfigSource[] {
   const first = sources.findIndex(givesPassword);

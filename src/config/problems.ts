@@ -1,4 +1,4 @@
-/** A configuration that cannot be used; each problem is one sentence for people, without secrets. */
+/** Thrown for a configuration that cannot be used. Each problem is one sentence for people, without secrets. */
 export class ConfigError extends Error {
   readonly problems: readonly string[];
 
@@ -9,7 +9,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** `where: path: problem`, less what is not known. */
+/** Formats `where: path: problem`, leaving out empty parts. */
 export function problem(where: string, path: string, what: string): string {
   return [where, path, what].filter((part) => part !== '').join(': ');
 }

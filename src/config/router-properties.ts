@@ -1,7 +1,7 @@
 import { parsePeriod } from '../time/intervals.ts';
 import type { Path } from './schema-walk.ts';
 
-/** Where the settings of Druid's Router go. */
+/** Reads properties of Druid's Router, and receives the settings found and what is wrong with them. */
 export interface RouterProperties {
   readonly get: (name: string) => string | undefined;
   readonly set: (path: Path, name: string, value: unknown) => void;
@@ -13,7 +13,7 @@ const TIERS = `${ROUTER}.tierToBrokerMap`;
 const STRATEGIES = `${ROUTER}.strategies`;
 const POLL_PERIOD = `${ROUTER}.pollPeriod`;
 
-/** `TieredBrokerConfig`: which Brokers get which queries. */
+/** Translates `TieredBrokerConfig`: which Brokers get which queries. */
 export function routerProperties({ get, set, refuse }: RouterProperties): void {
   const plain = { defaultBrokerServiceName: ['defaultService'], defaultRule: ['loadRules', 'defaultRule'] };
   for (const [key, path] of Object.entries(plain)) {
@@ -34,7 +34,7 @@ export function routerProperties({ get, set, refuse }: RouterProperties): void {
   if (tiers !== undefined) set(['brokers', 'tiers'], TIERS, tiers);
   const strategies = json(STRATEGIES);
   if (Array.isArray(strategies)) {
-    // The Router asks its strategies about SQL only when it is told to.
+    // The Router applies its strategies to SQL only if this is enabled.
     const sql = get(`${ROUTER}.sql.enable`)?.trim().toLowerCase() === 'true';
     set(
       ['brokers', 'strategies'],

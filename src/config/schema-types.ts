@@ -23,12 +23,16 @@ export type Shorthand =
   | 'secret'
   | 'workers';
 
-/** What the schema's own keywords say to people and to the loader, besides JSON Schema's. */
+/** Keywords of our own in the schema, for people and for the loader. */
 export interface Notes {
   readonly shorthand?: Shorthand;
   /** Completes "expected ...". */
   readonly expected?: string;
-  /** What it does, in sentences, for the table in docs/configuration.md and for editors. */
+  /**
+   * People write secrets here by mistake, so messages do not quote values at this key or in the sections around it.
+   */
+  readonly nearSecret?: boolean;
+  /** What the key does, in sentences, for the table in docs/configuration.md and for editors. */
   readonly description?: string;
 }
 
@@ -40,11 +44,11 @@ export const SIZE = 'a size such as 64KiB or 1MiB, or a number of bytes';
 /** A key without a default may be absent. */
 const withDefault = (fallback: number | undefined) => (fallback === undefined ? {} : { default: fallback });
 
-/** A section, there with its defaults where nothing is said of it; unknown keys are errors. */
+/** A section that gets its defaults even if it is not given; unknown keys are errors. */
 export const section = <const P extends Record<string, TSchema>>(properties: P, notes: Notes = {}) =>
   Type.Object(properties, { ...CLOSED, default: {}, ...notes });
 
-/** A section that is there only where it is given, and then with its defaults. */
+/** A section that exists only if it is given, and then gets its defaults. */
 export const optionalSection = <const P extends Record<string, TSchema>>(properties: P, notes: Notes = {}) =>
   Type.Optional(Type.Object(properties, { ...CLOSED, ...notes }));
 
@@ -59,7 +63,7 @@ export const duration = (description: string, fallback: number, minimum = 1) =>
     expected: DURATION,
   });
 
-/** Milliseconds, of which 0 has a meaning of its own. */
+/** Milliseconds; 0 has a meaning of its own. */
 export const durationOrZero = (description: string, fallback: number | undefined, zero: string) =>
   Type.Integer({
     description,
@@ -84,7 +88,7 @@ export const size = (description: string, fallback: number | undefined, minimum:
 export const count = (description: string, fallback: number | undefined, minimum: number, expected: string) =>
   Type.Integer({ description, ...withDefault(fallback), minimum, maximum: 1_000_000, expected });
 
-/** Processes that serve. */
+/** Number of processes that serve. */
 export const workers = (description: string) =>
   Type.Integer({
     description,
@@ -95,18 +99,18 @@ export const workers = (description: string) =>
     expected: 'a whole number from 1 to 256, or auto',
   });
 
-/** A part of a whole, from 0 to 1. */
+/** A share of a whole, from 0 to 1. */
 export const share = (description: string, fallback: number) =>
   Type.Number({ description, default: fallback, minimum: 0, maximum: 1, expected: 'a number from 0 to 1' });
 
 export const flag = (description: string, fallback: boolean) =>
   Type.Boolean({ description, default: fallback, expected: 'true or false' });
 
-/** `true` or `false`, or nothing said. */
+/** `true`, `false` or absent. */
 export const optionalFlag = (description: string) =>
   Type.Optional(Type.Boolean({ description, expected: 'true or false' }));
 
-/** A priority of queries, or nothing said. */
+/** A priority of queries, or absent. */
 export const optionalInteger = (description: string) =>
   Type.Optional(
     Type.Integer({ description, minimum: -(2 ** 31), maximum: 2 ** 31 - 1, expected: 'a whole number' }),
@@ -146,11 +150,21 @@ export const listOf = <T extends TSchema>(
 export const file = (description: string, what: string) =>
   Type.String({ description, minLength: 1, shorthand: 'file', expected: `the path of ${what}` });
 
-/** Absolute path of a znode, without a slash at its end. */
+/** Path of a file that holds a secret. */
+export const secretFile = (description: string, what: string) =>
+  Type.String({
+    description,
+    minLength: 1,
+    shorthand: 'file',
+    nearSecret: true,
+    expected: `the path of ${what}`,
+  });
+
+/** Absolute path of a znode, without a trailing slash. */
 export const znode = (description: string, expected: string, fallback: string) =>
   Type.String({ description, format: 'znode', shorthand: 'znode', expected, default: fallback });
 
-/** Text that no message, log or status shows. */
+/** Text that appears in no message, log or status. */
 export const secret = (description: string, expected: string) =>
   Type.String({ description, minLength: 1, shorthand: 'secret', expected });
 
@@ -158,7 +172,7 @@ function oneOf(values: readonly string[]): string {
   return `one of ${values.join(', ')}`;
 }
 
-/** TLS as a client. */
+/** Keys of TLS as a client. */
 export const clientTls = {
   caFile: Type.Optional(
     file('Without it, those that Node.js trusts.', 'a PEM file with the authorities to trust'),

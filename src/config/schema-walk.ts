@@ -2,11 +2,11 @@ import type { FormatName } from './formats.ts';
 import { ConfigSchema } from './schema.ts';
 import type { Notes } from './schema-types.ts';
 
-/** What files and flags hold: objects, lists, text, numbers, booleans, null. */
+/** Content of files and flags: objects, lists, text, numbers, booleans, null. */
 export type Tree = { readonly [key: string]: unknown };
 export type Path = readonly (string | number)[];
 
-/** A part of the schema as JSON Schema sees it. */
+/** A part of the schema, in terms of JSON Schema. */
 export interface SchemaNode extends Notes {
   readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';
   readonly properties?: Readonly<Record<string, SchemaNode>>;
@@ -23,18 +23,19 @@ export interface SchemaNode extends Notes {
 
 export const ROOT = ConfigSchema as unknown as SchemaNode;
 
+/** Whether a value is an object, and not a list. */
 export function isTree(value: unknown): value is Tree {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The schema of one key of a section; undefined for an unknown one, `__proto__` and the like included. */
+/** Returns the schema of one key of a section; undefined for an unknown key, including `__proto__` and the like. */
 export function childOf(node: SchemaNode, key: string | number): SchemaNode | undefined {
   if (typeof key === 'number') return node.items;
   const properties = node.properties;
   return properties !== undefined && Object.hasOwn(properties, key) ? properties[key] : undefined;
 }
 
-/** The schema at a path, or undefined where the path leaves the schema. */
+/** Returns the schema at a path, or undefined if the path leaves the schema. */
 export function schemaAt(path: Path): SchemaNode | undefined {
   let node: SchemaNode | undefined = ROOT;
   for (const key of path) {
@@ -44,7 +45,7 @@ export function schemaAt(path: Path): SchemaNode | undefined {
   return node;
 }
 
-/** The value at a path, or undefined. */
+/** Returns the value at a path, or undefined. */
 export function valueAt(tree: unknown, path: Path): unknown {
   let value = tree;
   for (const key of path) {
@@ -54,12 +55,12 @@ export function valueAt(tree: unknown, path: Path): unknown {
   return value;
 }
 
-/** `static.brokers[0].url`. */
+/** Formats a path, as in `static.brokers[0].url`. */
 export function formatPath(path: Path): string {
   return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? key : `.${key}`)).join('');
 }
 
-/** Every section, list and leaf of the schema with its path, the root aside. */
+/** Returns every section, list and leaf of the schema with its path, except the root. */
 export function keys(node: SchemaNode = ROOT, path: Path = []): [Path, SchemaNode][] {
   return Object.entries(node.properties ?? {}).flatMap(([key, child]) => {
     const below: Path = [...path, key];
@@ -67,7 +68,7 @@ export function keys(node: SchemaNode = ROOT, path: Path = []): [Path, SchemaNod
   });
 }
 
-/** Every leaf (and every list) of the schema with its path. */
+/** Returns every leaf and every list of the schema with its path. */
 export function leaves(node: SchemaNode = ROOT, path: Path = []): [Path, SchemaNode][] {
   if (node.properties === undefined) return [[path, node]];
   return Object.entries(node.properties).flatMap(([key, child]) => leaves(child, [...path, key]));

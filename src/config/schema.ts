@@ -1,6 +1,13 @@
 import type { Static } from 'typebox';
 import { brokerSection } from './broker-schema.ts';
-import { adminSection, doorsSection, limitsSection, listenSection, networks } from './client-schema.ts';
+import {
+  adminSection,
+  corsSection,
+  doorsSection,
+  forwardedSection,
+  limitsSection,
+  listenSection,
+} from './client-schema.ts';
 import { discoverySection, staticSection, zookeeperSection } from './discovery-schema.ts';
 import {
   choice,
@@ -23,7 +30,7 @@ import {
   upstreamSection,
 } from './upstream-schema.ts';
 
-/** How leaders are watched over. */
+/** Section `leadership`: how leaders are checked. */
 const leadershipSection = () =>
   section(
     {
@@ -34,7 +41,7 @@ const leadershipSection = () =>
     { description: 'How leaders are watched over, besides ZooKeeper.' },
   );
 
-/** How Brokers, and the gateway itself, are watched over. */
+/** Section `health`: how Brokers and the gateway itself are checked. */
 const healthSection = () =>
   section(
     {
@@ -99,12 +106,12 @@ const healthSection = () =>
   );
 
 /**
- * The configuration, once for everything: what may be written, what it means where nothing is written, and the type
- * that the program works with. `config/full.yaml` explains each key; the table in docs/configuration.md and
- * `config/schema.json` are made of this.
+ * The single definition of the configuration: what may be written, the defaults, and the type used by the program.
+ * `config/full.yaml` explains each key. The table in docs/configuration.md and `config/schema.json` are generated
+ * from this.
  */
 export const ConfigSchema = section({
-  /** Resolved: `auto` is as many as there are cores. */
+  /** Resolved: `auto` becomes the number of cores. */
   workers: workers(
     'Processes that serve clients. More than 1 need a core each, share one session with ZooKeeper, and each has its part of the limits. `auto`: as many as there are cores.',
   ),
@@ -132,14 +139,8 @@ export const ConfigSchema = section({
     },
     { description: 'What is served besides what is by default.' },
   ),
-  forwarded: section(
-    {
-      trust: networks(
-        'Networks of proxies whose X-Forwarded-* headers are believed; those of anybody else are dropped.',
-      ),
-    },
-    { description: 'Proxies in front of the gateway.' },
-  ),
+  forwarded: forwardedSection(),
+  cors: corsSection(),
   limits: limitsSection(),
   doors: doorsSection(),
   shutdown: section(

@@ -6,8 +6,9 @@ import { childOf, isTree, ROOT, type SchemaNode } from './schema-walk.ts';
 import { parseDuration, parseSize } from './units.ts';
 
 /**
- * Turns what people write into what the schema describes: `30s` into 30000, `HOST:PORT` into `{ host, port }`, paths
- * of files into absolute ones. What cannot be read stays as it is, for the schema to refuse.
+ * Expands what people write into the form of the schema: `30s` into 30000, `HOST:PORT` into `{ host, port }`, file
+ * paths relative to `directory` into absolute ones. A value that cannot be read stays as it is, and the schema
+ * refuses it.
  */
 export function expand(value: unknown, directory: string, node: SchemaNode = ROOT): unknown {
   const plain = typeof value === 'string' ? expandText(value, directory, node) : expandMap(value, node);
@@ -23,13 +24,13 @@ export function expand(value: unknown, directory: string, node: SchemaNode = ROO
     const child = childOf(node, key);
     if (child === undefined) return [[key, item]];
     const expanded = expand(item, directory, child);
-    // A key without a value does not count where it has a default.
+    // A key without a value counts as absent if it has a default.
     return expanded === null && child.default !== undefined ? [] : [[key, expanded]];
   });
   return Object.fromEntries(entries);
 }
 
-/** A map is taken for a list in its order, which JavaScript loses where its keys are numbers. */
+/** Turns a map into a list in the map's order, which JavaScript loses if keys are numbers. */
 function expandMap(value: unknown, node: SchemaNode): unknown {
   if (node.shorthand !== 'tiers' || !isTree(value)) return value;
   const entries = Object.entries(value);
@@ -61,15 +62,15 @@ function expandText(text: string, directory: string, node: SchemaNode): unknown 
   }
 }
 
-/** As `ZKPaths.makePath` does for `druid.zk.paths.base`: a leading slash, none at the end. */
+/** Adds a leading slash and removes trailing ones, as `ZKPaths.makePath` does for `druid.zk.paths.base`. */
 function absoluteZnode(text: string): string {
   const bare = text.replace(/\/+$/, '');
   return bare === '' ? text : bare.startsWith('/') ? bare : `/${bare}`;
 }
 
 /**
- * Reads the text of an environment variable as the type that the schema wants: numbers, `true` and `false`, lists
- * separated by commas, and lists and sections in YAML's or JSON's brackets.
+ * Reads the text of an environment variable as the type in the schema: numbers, `true` and `false`, lists separated
+ * by commas, and lists and sections in YAML's or JSON's brackets.
  */
 export function fromText(text: string, node: SchemaNode): unknown {
   if (node.type === 'number' && /^\d{1,15}(\.\d{1,15})?$/.test(text)) return Number(text);

@@ -4,23 +4,23 @@ import { type Path, type Tree, valueAt } from './schema-walk.ts';
 export interface ConfigSource {
   /** In the schema's form. */
   readonly value: unknown;
-  /** As it was written, for messages; undefined where it was not written like this. */
+  /** The value as written, for messages; undefined if it was not written in this form. */
   readonly written: (path: Path) => unknown;
-  /** Where a value stands: `gateway.yaml:4`, `environment variable X`, `flag --listen`. */
+  /** Where a value was written: `gateway.yaml:4`, `environment variable X`, `flag --listen`. */
   readonly where: (path: Path) => string;
-  /** What is wrong already: unreadable text, unknown names. */
+  /** Problems found while reading: unreadable text, unknown names. */
   readonly problems: readonly string[];
 }
 
-/** One setting of a source that names each value by itself. */
+/** One setting of a source that gives values one by one. */
 export interface Setting {
   readonly path: Path;
   readonly value: unknown;
-  /** As in `Layer.where`. */
+  /** As in `ConfigSource.where`. */
   readonly where: string;
 }
 
-/** Puts settings of one source together; a path below another one's wins over it. */
+/** Combines the settings of one source; a setting of a longer path wins over one of its parent's. */
 export function sourceOf(
   settings: readonly Setting[],
   expand: (tree: Tree) => unknown,

@@ -1,24 +1,24 @@
-/** Milliseconds of each unit. */
+/** Milliseconds in each unit. */
 export const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
-/** Bytes of each unit. */
+/** Bytes in each unit. */
 export const SIZE_UNITS = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 
-/** Milliseconds of `250ms`, `30s`, `5m`, `1h` or a bare number; null for anything else. */
+/** Parses `250ms`, `30s`, `5m`, `1h` or a bare number into milliseconds; null for anything else. */
 export function parseDuration(text: string): number | null {
   return parse(text, DURATION_UNITS);
 }
 
-/** Bytes of `512B`, `64KiB`, `1MiB`, `1GiB` or a bare number; null for anything else. */
+/** Parses `512B`, `64KiB`, `1MiB`, `1GiB` or a bare number into bytes; null for anything else. */
 export function parseSize(text: string): number | null {
   return parse(text, SIZE_UNITS);
 }
 
-/** The shortest spelling in whole units: 90000 is `90s`, 120000 is `2m`. */
+/** Formats milliseconds in the largest unit that fits without a fraction: 90000 is `90s`, 120000 is `2m`. */
 export function formatDuration(milliseconds: number): string {
   return format(milliseconds, DURATION_UNITS);
 }
 
-/** The shortest spelling in whole units: 65536 is `64KiB`. */
+/** Formats bytes in the largest unit that fits without a fraction: 65536 is `64KiB`. */
 export function formatSize(bytes: number): string {
   return format(bytes, SIZE_UNITS);
 }

@@ -20,7 +20,7 @@ import {
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** What a class of requests may have of its own in `upstream`; the section's own values hold for what is not there. */
+/** Values of `upstream` for one class of requests; absent ones come from the section itself. */
 const timeouts = (description: string) =>
   optionalSection(
     {
@@ -54,6 +54,11 @@ export const upstreamSection = () =>
         0,
         'is no limit',
       ),
+      abandonedTimeout: durationOrZero(
+        'How long a request is still waited for at a master after another one has begun to lead, unless it can be sent to that one: reads are. A write then gets a 504 that calls its fate unknown.',
+        30_000,
+        'waits as usual',
+      ),
       byClass: section(
         {
           query: timeouts('Native and SQL queries.'),
@@ -85,11 +90,15 @@ export const upstreamSection = () =>
         1024 * MiB,
       ),
       maxHeaderSize: size('Largest head of an answer.', 64 * KiB, 8 * KiB, 1 * MiB),
+      showNode: flag(
+        'Whether `X-Druid-Server`, `X-Druid-Service` and `X-Druid-Version` (Druid 39), in which a node says who it is, are handed on.',
+        false,
+      ),
     },
     { description: "Connections to Druid's nodes." },
   );
 
-/** What native or SQL queries may have of their own in `queries`. */
+/** Values of `queries` for native or for SQL queries. */
 const ofQueries = (description: string) =>
   optionalSection(
     { cancelOnDisconnect: optionalFlag('Instead of `queries.cancelOnDisconnect`.') },
@@ -109,6 +118,12 @@ export const queriesSection = () =>
         "Whether a query is cancelled at its Broker when its client leaves before the answer's end.",
         true,
       ),
+      maxCancels: count(
+        'How many cancels of clients may be under way at once, a quarter of them of one client; beyond that they are refused. They are asked of all Brokers, unless the query is known, and take no room from queries.',
+        64,
+        1,
+        'a whole number from 1',
+      ),
       native: ofQueries('For native queries.'),
       sql: ofQueries('For SQL.'),
       resetIncomplete: flag(
@@ -119,7 +134,7 @@ export const queriesSection = () =>
     { description: 'Time and end of queries.' },
   );
 
-/** What a role may have of its own in `parking`; the section's own values hold for what is not there. */
+/** Values of `parking` for one role; absent ones come from the section itself. */
 const waits = (description: string) =>
   optionalSection(
     {
@@ -132,7 +147,7 @@ const waits = (description: string) =>
     { description },
   );
 
-/** Section `parking`: requests for which there is no leader or no ready Broker. */
+/** Section `parking`: requests that wait for a leader or a ready Broker. */
 export const parkingSection = () =>
   section(
     {

@@ -7,7 +7,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   manual: ['defaultManualBrokerService', 'sql'],
 };
 
-/** What is wrong with a section `brokers` that fits the schema; `add` gets the path below it. */
+/** Validates a section `brokers` that fits the schema. Calls `add` with each problem's path below the section. */
 export function validateBrokers(brokers: Tree, add: (path: Path, what: string) => void): void {
   const tiers = list(brokers.tiers);
   const services = new Set(

@@ -6,14 +6,15 @@ import { ConfigSchema } from './schema.ts';
 import { formatPath, isTree, type Path, ROOT, type SchemaNode, schemaAt, valueAt } from './schema-walk.ts';
 import type { ConfigSource } from './source.ts';
 import { validateBrokers } from './validate-brokers.ts';
+import { validateListeners } from './validate-listeners.ts';
 
 const ajv = new Ajv({ allErrors: true, strict: false, useDefaults: true });
 for (const [name, check] of Object.entries(FORMATS)) ajv.addFormat(name, check);
 const check = ajv.compile(ConfigSchema);
 
 /**
- * Fills defaults into a tree of what was given, in place, in optional sections only where they are given. Returns all
- * that is wrong with it, each with where it was written; what does not fit the schema stays as it is.
+ * Fills defaults into a tree in place; optional sections get them only if they are given. Returns all problems, each
+ * with the place where the value was written. A value that does not fit the schema stays as it is.
  */
 export function complete(tree: unknown, sources: readonly ConfigSource[]): string[] {
   if (check(tree)) return [];
@@ -44,29 +45,33 @@ function describe(error: ErrorObject, tree: unknown, sources: readonly ConfigSou
   return problem(whereOf(path, sources), formatPath(path), `${expected}${shown(path, node, tree, sources)}`);
 }
 
-/** What was written, unless it is or may hold a secret. */
+/** Returns the written value for a message, or an empty text if it is or may hold a secret. */
 function shown(path: Path, node: SchemaNode, tree: unknown, sources: readonly ConfigSource[]): string {
-  if (holdsSecret(node)) return '';
   const source = layerOf(path, sources);
   const written = source?.written(path) ?? valueAt(tree, path);
+  // Text in place of an address is not a secret, although a secret may belong below it.
+  const isAddress = node.shorthand === 'address' && typeof written !== 'object';
+  if (holdsSecret(node) && !isAddress) return '';
   const text = JSON.stringify(written) ?? '';
   return text === '' || text.includes('@')
     ? ''
     : `, not ${text.length > 100 ? `${text.slice(0, 100)}...` : text}`;
 }
 
+/** Whether a value here, or below, may be a secret that messages must not quote. */
 export function holdsSecret(node: SchemaNode): boolean {
-  // A header that is refused may be one with credentials.
-  if (node.shorthand === 'secret' || node.format === 'header-match') return true;
+  // A refused header may hold credentials.
+  if (node.shorthand === 'secret' || node.nearSecret || node.format === 'header-match') return true;
   if (node.items !== undefined && holdsSecret(node.items)) return true;
   return Object.values(node.properties ?? {}).some(holdsSecret);
 }
 
-/** The source that a value of the merged tree comes from. */
+/** Returns the source of a value in the merged tree. */
 function layerOf(path: Path, sources: readonly ConfigSource[]): ConfigSource | undefined {
   return sources.find((source) => valueAt(source.value, path) !== undefined);
 }
 
+/** Returns where a value was written, as in `ConfigSource.where`; empty if no source has it. */
 export function whereOf(path: Path, sources: readonly ConfigSource[]): string {
   return layerOf(path, sources)?.where(path) ?? '';
 }
@@ -88,7 +93,7 @@ function bounds({ type, minimum, maximum, shorthand }: SchemaNode): string {
   return maximum === undefined ? `, at least ${minimum}` : `, from ${minimum} to ${maximum}`;
 }
 
-/** What the schema cannot say: settings that need or exclude each other. */
+/** Validates what the schema cannot express: settings that need or exclude each other. Returns the problems. */
 export function validateTogether(tree: unknown, sources: readonly ConfigSource[]): string[] {
   const problems: string[] = [];
   const add = (path: Path, what: string): void => {
@@ -115,6 +120,22 @@ export function validateTogether(tree: unknown, sources: readonly ConfigSource[]
   }
   if (isTree(auth) && auth.password === undefined && auth.passwordFile === undefined) {
     add(['zookeeper', 'auth'], 'has neither password nor passwordFile');
+  }
+  validateListeners(tree, add);
+  const trust = at('forwarded', 'trust');
+  const hops = at('forwarded', 'hops');
+  if (Array.isArray(trust) && trust.length > 0 && typeof hops === 'number' && hops > 0) {
+    add(['forwarded', 'hops'], 'trust is given, too; expected one of the two');
+  }
+  const origins = at('cors', 'origins');
+  if (Array.isArray(origins) && origins.includes('*')) {
+    if (origins.length > 1) add(['cors', 'origins'], 'has * and others; * is all of them');
+    if (at('cors', 'credentials') === true) {
+      add(
+        ['cors', 'credentials'],
+        'cannot be true where cors.origins is *: every page would act as its user',
+      );
+    }
   }
   const brokers = at('brokers');
   if (isTree(brokers)) validateBrokers(brokers, (path, what) => add(['brokers', ...path], what));

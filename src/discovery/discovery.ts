@@ -21,26 +21,31 @@ export interface Announcement {
   readonly origin: string;
   /** `druid.service`; for Brokers this names the tier, by default `druid/broker`. */
   readonly service: string;
-  /** The Druid version, where the node tells it. */
+  /** The Druid version, if the node announces it. */
   readonly version: string | null;
+  /** `druidNode.labels` (Druid 36), whatever their names; absent if there are none. */
+  readonly labels?: readonly Label[];
 }
 
-/** One child of a leader latch, in the order in which they will lead. */
+/** A label that an operator gave a node: zone, rack, colour. */
+export type Label = readonly [name: string, value: string];
+
+/** One child of a leader latch; the children lead in order. */
 export interface LatchParticipant {
   /** ZooKeeper's sequence number: the leader's *term*. */
   readonly sequence: number;
-  /** The node's origin, or null when its data is empty or no http(s) URL. */
+  /** The node's origin, or null if its data is empty or not an http(s) URL. */
   readonly origin: string | null;
 }
 
-/** A leader latch as last read. The first participant leads, also when its origin is null. */
+/** A leader latch as last read. The first participant leads, even if its origin is null. */
 export interface Latch {
   readonly participants: readonly LatchParticipant[];
 }
 
 /**
- * How the source of a snapshot fares. `suspended` means out of touch but the session may still live, `lost` that
- * it does not. Only while `connected` is a latch the truth; otherwise it is the last thing that was known.
+ * State of the source. `suspended`: out of touch, but the session may still live. `lost`: the session has ended. A
+ * latch is authoritative only while `connected`; otherwise it is the last one known.
  */
 export type SourceState = 'connecting' | 'connected' | 'suspended' | 'lost' | 'closed';
 
@@ -48,33 +53,33 @@ export interface SourceStatus {
   readonly state: SourceState;
   /** Epoch milliseconds of the last change of `state`. */
   readonly since: number;
-  /** Why, in one sentence without credentials; null where there is nothing to say. */
+  /** The reason, in one sentence without credentials; null if there is none. */
   readonly detail: string | null;
 }
 
-/** Everything that discovery knows, immutable, replaced as a whole. */
+/** Everything that discovery knows. Snapshots are immutable and replaced as a whole. */
 export interface DiscoverySnapshot {
   /** Grows by one with every snapshot. */
   readonly version: number;
   /** True once every part (both latches, all roles) has been read at least once. */
   readonly complete: boolean;
-  /** Null where the source has no latches (static): leadership is then known by probes alone. */
+  /** Null if the source has no latches (static); then only probes show who leads. */
   readonly latches: Readonly<Record<MasterRole, Latch>> | null;
   readonly announcements: Readonly<Record<Role, readonly Announcement[]>>;
-  /** Epoch milliseconds at which this content was last read from the source; 0 before the first read. */
+  /** Epoch milliseconds when this content was last read from the source; 0 before the first read. */
   readonly readAt: number;
 }
 
 export interface DiscoveryEvents {
-  /** A new snapshot that differs from the one before. Never emitted once per change: re-reads are coalesced. */
+  /** A snapshot that differs from the one before. Changes read together are emitted once. */
   snapshot: [DiscoverySnapshot];
   status: [SourceStatus];
-  /** Something odd that does not stop discovery: a znode that cannot be parsed, a refused read. One sentence. */
+  /** A problem that does not stop discovery: a znode that cannot be parsed, a refused read. One sentence. */
   fault: [string];
 }
 
 /**
- * A source of snapshots. It knows nothing of requests, health or which node serves.
+ * A source of snapshots. It knows nothing of requests, of health, or of which node serves.
  *
  * `start` returns at once; an unreachable source is a status, not an error. `close` ends all handles.
  */

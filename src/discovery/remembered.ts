@@ -1,30 +1,40 @@
 import { ContainedEmitter, contain, type InternalErrors } from '../faults/internal-errors.ts';
-import type { DiscoveryEvents, DiscoverySnapshot, SourceStatus } from './discovery.ts';
+import type { OriginRefusal } from './allowed-origins.ts';
+import type {
+  Announcement,
+  DiscoveryEvents,
+  DiscoverySnapshot,
+  Latch,
+  Role,
+  SourceStatus,
+} from './discovery.ts';
 import { readSnapshot, writeSnapshot } from './snapshot-file.ts';
 import type { ZooKeeperDiscovery } from './zookeeper/discovery.ts';
 
 export interface RememberOptions {
   readonly source: ZooKeeperDiscovery;
-  /** Where the snapshot is kept; its folder must exist. */
+  /** The snapshot file; its folder must exist. */
   readonly file: string;
-  /** Which cluster this is: a snapshot of another one is not used. */
+  /** Name of the cluster; a snapshot of another cluster is not used. */
   readonly cluster: string;
-  /** An older snapshot is not used, in milliseconds. */
+  /** Greatest age of a usable snapshot, in ms. */
   readonly maxAgeMs: number;
-  /** Where errors of our own are told. */
+  /** Why a node of the snapshot is not used; by default every node may be used. */
+  readonly refusal?: OriginRefusal;
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
 
-/** A change is written after so long, together with those that follow it meanwhile. */
+/** Delay before a change is written, in ms, so changes that follow are written with it. */
 const SETTLE_MS = 500;
-/** Without changes it is written so often, so that its age is true. */
+/** Interval between writes without changes, in ms; it keeps the age of the snapshot true. */
 const REFRESH_MS = 60_000;
 
 /**
- * A discovery that can begin with what it knew when the gateway last ran: as long as ZooKeeper has not been read
- * whole, the snapshot on disk stands in for it, with its true age and never as `connected`, so that leaders must
+ * A discovery that can start from what the gateway knew in its last run. Until ZooKeeper has been read completely,
+ * it serves the snapshot on disk, with its true age. It never reports `connected` meanwhile, so leaders must
  * confirm themselves.
  */
 export function rememberDiscovery(options: RememberOptions): ZooKeeperDiscovery {
@@ -66,11 +76,11 @@ class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements 
   }
 
   start(): void {
-    const { file, cluster, maxAgeMs } = this.#options;
+    const { file, cluster, maxAgeMs, refusal = () => null } = this.#options;
     const read = readSnapshot(file, { cluster, maxAgeMs, now: this.#now() });
     if (read.kind === 'snapshot') {
-      this.#remembered = read.snapshot;
-      this.emit('snapshot', read.snapshot);
+      this.#remembered = withoutRefused(read.snapshot, refusal);
+      this.emit('snapshot', this.#remembered);
     } else if (read.kind === 'unusable') {
       this.emit('fault', `the snapshot in ${file} is not used: ${read.why}`);
     }
@@ -99,7 +109,7 @@ class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements 
     this.#timer = setTimeout(() => {
       contain(
         () => {
-          // What has not been read anew would only seem to be.
+          // Write only what was just read: an old snapshot would get a new age.
           if (this.#source.status.state === 'connected') this.#write();
         },
         (error) => this.#options.errors.report('discovery', error),
@@ -124,4 +134,22 @@ class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements 
         },
       );
   }
+}
+
+/** The configuration may have been narrowed since the snapshot was written. */
+function withoutRefused(snapshot: DiscoverySnapshot, refusal: OriginRefusal): DiscoverySnapshot {
+  const { announcements, latches } = snapshot;
+  const kept = (role: Role): readonly Announcement[] =>
+    announcements[role].filter(({ origin }) => refusal(origin) === null);
+  const latch = ({ participants }: Latch): Latch => ({
+    participants: participants.map(({ sequence, origin }) => ({
+      sequence,
+      origin: origin !== null && refusal(origin) === null ? origin : null,
+    })),
+  });
+  return {
+    ...snapshot,
+    announcements: { coordinator: kept('coordinator'), overlord: kept('overlord'), broker: kept('broker') },
+    latches: latches && { coordinator: latch(latches.coordinator), overlord: latch(latches.overlord) },
+  };
 }

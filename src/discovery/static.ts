@@ -1,4 +1,5 @@
 import { ContainedEmitter, type InternalErrors } from '../faults/internal-errors.ts';
+import { parseOrigin } from '../net/origin.ts';
 import {
   type Announcement,
   type Discovery,
@@ -20,7 +21,7 @@ export interface StaticNodes {
 
 const MASTER_SERVICES = { coordinator: 'druid/coordinator', overlord: 'druid/overlord' } as const;
 
-/** Nodes as a configuration names them. Who leads is known by probes alone. */
+/** Discovery of the nodes that the configuration names. Only probes show who leads. */
 export function createStaticDiscovery(nodes: StaticNodes, errors: InternalErrors): Discovery {
   return new StaticDiscovery(nodes, errors);
 }
@@ -43,7 +44,7 @@ class StaticDiscovery extends ContainedEmitter<DiscoveryEvents> implements Disco
     return this.#status;
   }
 
-  /** What the configuration says is as fresh as ever. */
+  /** The configuration is always current, so its time of reading is now. */
   get snapshot(): DiscoverySnapshot {
     return this.#snapshot.complete ? { ...this.#snapshot, readAt: this.#now() } : this.#snapshot;
   }
@@ -56,9 +57,11 @@ class StaticDiscovery extends ContainedEmitter<DiscoveryEvents> implements Disco
       complete: true,
       latches: null,
       announcements: {
-        coordinator: coordinators.map((url) => announcement('coordinator', url, MASTER_SERVICES.coordinator)),
-        overlord: overlords.map((url) => announcement('overlord', url, MASTER_SERVICES.overlord)),
-        broker: brokers.map(({ url, service }) => announcement('broker', url, service)),
+        coordinator: distinct(
+          coordinators.map((url) => announcement('coordinator', url, MASTER_SERVICES.coordinator)),
+        ),
+        overlord: distinct(overlords.map((url) => announcement('overlord', url, MASTER_SERVICES.overlord))),
+        broker: distinct(brokers.map(({ url, service }) => announcement('broker', url, service))),
       },
       readAt: this.#now(),
     };
@@ -72,9 +75,14 @@ class StaticDiscovery extends ContainedEmitter<DiscoveryEvents> implements Disco
   }
 }
 
-/** With the port spelled out, as nodes announce themselves. */
+/** The configuration has checked that each is a node's URL. Spells out the port, as nodes do when they announce. */
 function announcement(role: Role, url: string, service: string): Announcement {
-  const { protocol, hostname, port } = new URL(url);
-  const hostAndPort = `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`;
-  return { role, hostAndPort, origin: `${protocol}//${hostAndPort}`, service, version: null };
+  const origin = parseOrigin(url);
+  if (origin === null) throw new Error(`${url} is no URL of a node`);
+  return { role, hostAndPort: origin.slice(origin.indexOf('//') + 2), origin, service, version: null };
+}
+
+/** Each node once, however often and in how many spellings it is listed. */
+function distinct(announcements: readonly Announcement[]): Announcement[] {
+  return [...new Map(announcements.map((one) => [one.origin, one])).values()];
 }

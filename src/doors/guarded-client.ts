@@ -3,8 +3,8 @@ import type { InternalErrors } from '../faults/internal-errors.ts';
 import type { BufferLease } from '../http/buffer-lease.ts';
 
 /**
- * What the requests of both doors have in common: whatever a door calls of the exchange may throw, and then it is the
- * exchange's own request that fails. Nothing of it reaches the socket or timer that called.
+ * Base of the requests of both doors. Any call into the exchange may throw; the error then fails that request and
+ * never reaches the socket or timer that made the call.
  */
 export abstract class GuardedClient {
   readonly head: RequestHead;
@@ -17,7 +17,7 @@ export abstract class GuardedClient {
     this.#errors = errors;
   }
 
-  /** The exchange has been told that nothing follows. */
+  /** The exchange knows that nothing more follows. */
   get over(): boolean {
     return this.#over;
   }
@@ -26,10 +26,10 @@ export abstract class GuardedClient {
     this.#events = events;
   }
 
-  /** Ends the connection, whatever state it is in. */
+  /** Destroys the connection in any state. */
   abstract destroy(): void;
 
-  /** Something that the exchange was called for threw `error`: it ends the request, as long as there is one. */
+  /** A call into the exchange threw `error`. Fails the request, or the connection if the request is over. */
   failRequest(error: unknown): void {
     const events = this.#events;
     if (events === null || this.#over) {
@@ -43,13 +43,13 @@ export abstract class GuardedClient {
     }
   }
 
-  /** Something of the door's own threw, or nobody is left who could end the request: that ends the connection. */
+  /** Ends the connection: the door's own code threw, or no request is left to fail. */
   protected failConnection(error: unknown): void {
     this.#errors.report('client', error, this.head.id);
     this.destroy();
   }
 
-  /** Says once that nothing follows; false where the connection has been ended because that threw. */
+  /** Tells the exchange once that nothing follows; false if that threw and so ended the connection. */
   protected tellClose(finished: boolean): boolean {
     if (this.#over) return true;
     this.#over = true;
@@ -62,7 +62,7 @@ export abstract class GuardedClient {
     }
   }
 
-  /** Gives a lease back. */
+  /** Releases a lease; an error fails the request. */
   protected giveBack(lease: BufferLease): void {
     try {
       lease.release();
@@ -71,7 +71,7 @@ export abstract class GuardedClient {
     }
   }
 
-  /** The exchange answers a second time. The first answer goes on if it is whole; if it is not, it never will be. */
+  /** The exchange answered a second time. A complete first answer goes on; a partial one is cut. */
   protected answeredTwice(): void {
     this.failRequest(new Error('a request was answered twice'));
     this.reset();

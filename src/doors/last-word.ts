@@ -1,19 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import { LINGER_BYTES } from './door-state.ts';
+import { LINGER_BYTES } from './read-limits.ts';
 
-/** A client whose connection ends has so long, in milliseconds, for each further byte in either direction. */
+import { takenBytes } from './taken-bytes.ts';
+
+/** Longest pause between two bytes, in either direction, on a connection that is ending, in milliseconds. */
 const QUIET_MS = 1_000;
-/** The same while the end of an answer has not been taken from us. */
+/** The same while the system has not taken the end of an answer from us. */
 const UNTAKEN_MS = 30_000;
-/** Timers may be a little early. */
+/** Timers may fire a little early, in milliseconds. */
 const SLACK_MS = 20;
-/** And so long in all, from when everything has been taken. */
+/** Longest time in all, in milliseconds, once the system has taken everything. */
 const LONGEST_MS = 30_000;
 
 /**
- * As much of Node's inside as the doors rely on: the answer whose turn it is, and the parser with the request that is
- * being read; null once the server has nothing to do with the connection any more.
+ * The undocumented parts of Node that the doors rely on: the answer whose turn it is, and the parser with the request
+ * being read. The parser is null once the server has let go of the connection.
  */
 interface Inside {
   readonly _httpMessage?: ServerResponse | null;
@@ -21,37 +23,42 @@ interface Inside {
   readonly _paused?: boolean;
 }
 
-/** Connections that have come to their end; more bytes make no other of it. */
+/** Connections that already have their last answer; more bytes change nothing. */
 const taken = new WeakSet<Socket>();
 const responses = new WeakMap<IncomingMessage, ServerResponse>();
 const lingering = new WeakMap<ServerResponse, () => void>();
 
-/** Every request of `node:http` is to be made known: whether it has been answered decides what is said at the end. */
+/**
+ * Registers the answer to a request. Call it for every `node:http` request: the last answer on a connection depends
+ * on whether the request has been answered.
+ */
 export function knowResponse(request: IncomingMessage, response: ServerResponse): void {
   responses.set(request, response);
 }
 
-/** The answer has been written whole, although `response` is not ended before `end` is called. */
+/** Registers an answer as written whole, although `response` is not ended before `end` is called. */
 export function knowWhole(response: ServerResponse, end: () => void): void {
   lingering.set(response, end);
 }
 
 /**
- * Takes a connection over for a last answer: behind those under way, or in place of one that has not begun. Then the
- * connection ends, with its client's help or once nothing moves any more. A request whose body turns out to be unreadable after
- * its answer hears nothing more, since one that uses the connection next would take it for its own.
+ * Takes a connection over for a last answer: after the answers under way, or in place of one that has not begun. Then
+ * the connection ends once its client closes it or nothing moves any more. A request whose body proves unreadable
+ * after its answer gets no second answer, because the client would match that to its next request. The answer to HEAD
+ * is the head alone (RFC 9110 9.3.2); `toHead` marks a HEAD request that Node's server does not know.
  */
-export function sayLast(socket: Socket, text: string): void {
+export function sayLast(socket: Socket, text: string, toHead = false): void {
   if (taken.has(socket)) return;
   taken.add(socket);
   // An error without a listener would end the process.
   socket.on('error', ignore);
-  const incoming = (socket as Inside).parser?.incoming ?? null;
+  const incoming = incomingOf(socket);
   const unfinished = incoming === null || incoming.complete ? null : incoming;
-  speakInTurn(socket, text, unfinished === null ? null : (responses.get(unfinished) ?? null));
+  const said = toHead || unfinished?.method === 'HEAD' ? text.slice(0, text.indexOf('\r\n\r\n') + 4) : text;
+  speakInTurn(socket, said, unfinished === null ? null : (responses.get(unfinished) ?? null));
 }
 
-/** The same for a connection that nobody else reads any more. */
+/** Like `sayLast`, for a connection that nobody else reads any more. */
 export function sayLastAlone(socket: Socket, text: string): void {
   const waits = answerOf(socket) !== null;
   sayLast(socket, text);
@@ -62,19 +69,19 @@ export function sayLastAlone(socket: Socket, text: string): void {
   }
 }
 
-/** `mine`: the answer to the request that is at fault, which has not come whole. */
+/** `mine`: the answer to the faulty request, which has not come whole. */
 function speakInTurn(socket: Socket, text: string, mine: ServerResponse | null): void {
   const now = answerOf(socket);
   if (mine?.headersSent === true) endBehind(socket, mine);
   else if (now === null || now === mine) speak(socket, text);
   else {
     now.once('close', () => speakInTurn(socket, text, mine));
-    // What still comes is nobody's, but that the client leaves is to be noticed.
+    // Later bytes are dropped, but we read in order to notice that the client leaves.
     discard(socket, () => socket.pause());
   }
 }
 
-/** Ends the connection behind an answer that has begun, if that is whole. */
+/** Ends the connection after an answer that has begun, or cuts it if the answer is not complete. */
 function endBehind(socket: Socket, answer: ServerResponse): void {
   if (answer.writableEnded) {
     if (answer.writableFinished) endInOrder(socket);
@@ -86,19 +93,19 @@ function endBehind(socket: Socket, answer: ServerResponse): void {
   else cut(socket);
 }
 
-/** Ends a connection whose answers have all been given. */
+/** Ends a connection whose answers have all been given, within the time and byte limits above. */
 export function endInOrder(socket: Socket): void {
   speak(socket, '');
 }
 
 /**
- * Bytes that are left unread, or that come when nobody reads any more, would have the connection reset, and the answer
- * destroyed on its way (RFC 9112 9.6): they are read until the client has seen the end, within bounds.
+ * Writes `text`, ends our side, and reads until the client has seen the end, within bounds. Bytes left unread, or
+ * arriving when nobody reads, would reset the connection and destroy the answer on its way (RFC 9112 9.6).
  */
 function speak(socket: Socket, text: string): void {
   if (socket.destroyed) return;
   if (socket.writable) socket.end(text);
-  const moved = (): number => socket.bytesRead + socket.bytesWritten - socket.writableLength;
+  const moved = (): number => socket.bytesRead + takenBytes(socket);
   const began = performance.now();
   let before = moved();
   let since = began;
@@ -118,7 +125,7 @@ function speak(socket: Socket, text: string): void {
   discard(socket, () => socket.destroy());
 }
 
-/** Reads what still comes and keeps nothing of it; `onTooMuch` is called when it is more than a client may send. */
+/** Reads and drops further bytes; calls `onTooMuch` beyond `LINGER_BYTES`. */
 export function discard(socket: Socket, onTooMuch: () => void): void {
   let left = LINGER_BYTES;
   socket.removeAllListeners('data');
@@ -129,16 +136,17 @@ export function discard(socket: Socket, onTooMuch: () => void): void {
   socket.resume();
 }
 
-/** Cuts a connection so that the client cannot take what it got for a whole answer. */
+/** Resets a connection, so the client cannot take a partial answer for a whole one. */
 export function cut(socket: unknown): void {
   if (!(socket instanceof Socket)) return;
-  // libuv resets no connection whose end it is just sending (EINVAL), and Node then neither closes it nor says so.
+  // libuv cannot reset a connection while it sends the end (EINVAL); Node then neither closes the socket nor reports
+  // it.
   const ending = socket.writableEnded && socket.writableLength === 0;
   if ('encrypted' in socket || ending) socket.destroy();
   else socket.resetAndDestroy();
 }
 
-/** The answer whose turn it is on a connection of `node:http`; null where there is none, or another door has it. */
+/** Returns the answer whose turn it is on a `node:http` connection; null if there is none, or another door has it. */
 export function answerOf(socket: Socket): ServerResponse | null {
   return (socket as Inside)._httpMessage ?? null;
 }
@@ -148,9 +156,15 @@ export function isServed(socket: Socket): boolean {
   return ((socket as Inside).parser ?? null) !== null;
 }
 
-/** Whether Node's server has stopped a connection whose answers are not taken; it reads on by itself. */
+/** Returns the request that Node's server began to read last; null before the first. */
+export function incomingOf(socket: Socket): IncomingMessage | null {
+  return (socket as Inside).parser?.incoming ?? null;
+}
+
+/** Whether Node's server has paused a connection whose answers are not taken; it resumes by itself. */
 export function isStoppedByNode(socket: Socket): boolean {
   return (socket as Inside)._paused === true;
 }
 
+/** Listener for `error` events that are handled elsewhere. */
 export function ignore(): void {}

@@ -1,42 +1,57 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { errorBody, type GatewayError, gatewayError } from '../errors/gateway-error.ts';
-import { sayLast, sayLastAlone } from './last-word.ts';
+import { isBetweenRequests } from './front/sliced-read.ts';
+import { answerOf, sayLast, sayLastAlone } from './last-word.ts';
+
+const TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
 
 const NO_TUNNELS = gatewayError('method_not_allowed', {
   message: 'The gateway does not open tunnels.',
   allow: 'GET, HEAD, POST, PUT, DELETE, OPTIONS',
 });
 
-/** Answers what never became a request: bytes that are not HTTP, too large a head, a head that took too long. */
+/**
+ * Answers bytes that never became a request: invalid HTTP, too large a head, or a head that took too long. Without a
+ * request there is no answer: the client would take it for the answer to its next request.
+ */
 export function answerClientError(error: Error & { code?: string }, socket: Socket, id: string): void {
-  if (socket.destroyed || socket.errored !== null || error.code === 'ECONNRESET') socket.destroy();
+  const unasked = error.code === TIMEOUT && isBetweenRequests(socket) && answerOf(socket) === null;
+  if (unasked || socket.destroyed || socket.errored !== null || error.code === 'ECONNRESET') socket.destroy();
   else sayLast(socket, rawAnswer(clientError(error.code), id));
 }
 
-/** Answers what cannot become a request any more. */
-export function answerMalformed(socket: Socket, id: string): void {
-  sayLast(socket, rawAnswer(clientError(undefined), id));
+/** Answers a request that can no longer become complete; `toHead`: its method was HEAD. */
+export function answerMalformed(socket: Socket, id: string, toHead: boolean): void {
+  sayLast(socket, rawAnswer(clientError(undefined), id), toHead);
 }
 
-/** Answers a request that did not come in time, and ends its connection. */
-export function answerTimeout(socket: Socket, id: string): void {
-  sayLast(socket, rawAnswer(clientError('ERR_HTTP_REQUEST_TIMEOUT'), id));
+/** Answers a request that did not arrive in time, and ends its connection. */
+export function answerTimeout(socket: Socket, id: string, toHead: boolean): void {
+  sayLast(socket, rawAnswer(clientError(TIMEOUT), id), toHead);
 }
 
-/** Answers CONNECT, with which `node:http` leaves the connection to us, without a listener for its errors. */
-export function answerConnect(socket: Socket, id: string): void {
-  sayLastAlone(socket, rawAnswer(NO_TUNNELS, id));
+/**
+ * Answers CONNECT. `node:http` hands its connection to us without an error listener. `fault`: what is wrong with its
+ * head; null if nothing.
+ */
+export function answerConnect(socket: Socket, id: string, fault: string | null): void {
+  sayLastAlone(socket, rawAnswer(fault === null ? NO_TUNNELS : malformed(fault), id));
+}
+
+/** Returns the error of a request that is not valid HTTP/1.1. */
+export function malformed(message: string): GatewayError {
+  return gatewayError('request_malformed', { message });
 }
 
 function clientError(code: string | undefined): GatewayError {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
       return gatewayError('headers_too_large');
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
+    case TIMEOUT:
       return gatewayError('request_timeout');
     default:
-      return gatewayError('request_malformed');
+      return malformed('The request is not valid HTTP/1.1.');
   }
 }
 

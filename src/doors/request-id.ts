@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto';
 
 const TAKEN = /^[\w.-]{1,128}$/;
 
-/** Ids for requests: the client's own `X-Request-Id` if it is harmless, otherwise a counter after a random prefix. */
+/**
+ * Creates a source of request ids: the client's own `X-Request-Id` if it is harmless, otherwise a random prefix and a
+ * counter.
+ */
 export function createRequestIds(
   prefix: string = randomBytes(6).toString('hex'),
 ): (header: unknown) => string {

@@ -1,10 +1,17 @@
-/** Druid's error categories and personas (`org.apache.druid.error.DruidException`) for each status that is sent. */
+/**
+ * Druid's error category and persona (`org.apache.druid.error.DruidException`) for each status that the gateway
+ * sends.
+ */
 export const CATEGORIES = {
   400: { category: 'INVALID_INPUT', persona: 'USER' },
+  401: { category: 'UNAUTHORIZED', persona: 'USER' },
+  403: { category: 'FORBIDDEN', persona: 'USER' },
   404: { category: 'NOT_FOUND', persona: 'USER' },
   405: { category: 'INVALID_INPUT', persona: 'USER' },
   408: { category: 'RUNTIME_FAILURE', persona: 'OPERATOR' },
   417: { category: 'RUNTIME_FAILURE', persona: 'OPERATOR' },
+  413: { category: 'INVALID_INPUT', persona: 'USER' },
+  421: { category: 'INVALID_INPUT', persona: 'USER' },
   429: { category: 'CAPACITY_EXCEEDED', persona: 'OPERATOR' },
   431: { category: 'RUNTIME_FAILURE', persona: 'OPERATOR' },
   500: { category: 'DEFENSIVE', persona: 'DEVELOPER' },
@@ -16,24 +23,23 @@ export const CATEGORIES = {
 export type ErrorStatus = keyof typeof CATEGORIES;
 
 /**
- * When a client can send the same request again: after so many seconds (`Retry-After` says so), at once (`now`), if
- * it does no harm to execute it twice (`if_repeatable`: Druid may have executed it), or not before something is
- * changed (`no`).
+ * When a client can send the same request again: a number of seconds (sent as `Retry-After`); `now`; `if_repeatable`,
+ * if executing it twice does no harm (Druid may have executed it); or `no`, not until something changes.
  */
 export type Retry = number | 'now' | 'if_repeatable' | 'no';
 
 interface Reason {
   readonly status: ErrorStatus;
-  /** One sentence for people that names no internal address; absent where it depends on the request. */
+  /** One sentence for people, without internal addresses; absent if it depends on the request. */
   readonly message?: string;
   readonly retry: Retry;
-  /** For docs/operations.md, in Markdown: what it means. */
+  /** What the code means, in Markdown, for docs/operations.md. */
   readonly meaning: string;
-  /** The same: what to do about it. */
+  /** What to do about it, in Markdown, for docs/operations.md. */
   readonly action: string;
 }
 
-/** Every error answer of the gateway's own. The codes are public; `npm run docs:generate` makes a table of them. */
+/** Every error answer of the gateway's own. The codes are public; `npm run docs:generate` writes their table. */
 export const REASONS = {
   no_leader: {
     status: 503,
@@ -48,6 +54,15 @@ export const REASONS = {
     retry: 1,
     meaning: 'the elected node did not begin to serve within the wait',
     action: 'look at the log of the elected node; raise `parking.maxWait` if it starts slowly',
+  },
+  leader_overloaded: {
+    status: 503,
+    message: 'The leader of this role has more requests than it takes at once; try again.',
+    retry: 1,
+    meaning:
+      "the leader says that it leads, and answered 502, 503 or 504 without an error of Druid's for as long as the request may wait, or until the retry budget was spent",
+    action:
+      'find who asks it so much; raise what it takes at once ([Overloaded leaders](operations.md#overloaded-leaders)); see `retries`',
   },
   leader_unreachable: {
     status: 503,
@@ -104,7 +119,7 @@ export const REASONS = {
     message: 'The gateway or the cluster behind it has more requests under way than it may; try again.',
     retry: 1,
     meaning:
-      'a limit of requests under way was reached, and the queue or the time to wait in it, too; or bodies keep `limits.bodyMemory`; or the event loop is late',
+      'a limit of requests under way was reached, and the queue or the time to wait in it, too; or `queries.maxCancels` cancels are under way; or bodies keep `limits.bodyMemory`; or the event loop is late',
     action: 'find who sends so much; raise `limits` or `workers`, or add Brokers',
   },
   too_many_requests: {
@@ -112,7 +127,8 @@ export const REASONS = {
     message:
       'This client already has as many requests under way as it may; try again when one of them has ended.',
     retry: 1,
-    meaning: 'this client has `limits.concurrency.perClient` requests under way',
+    meaning:
+      'this client has `limits.concurrency.perClient` requests under way, or a quarter of `queries.maxCancels` cancels',
     action: 'have the client send fewer at once, or raise the limit',
   },
   upstream_reset: {
@@ -134,7 +150,8 @@ export const REASONS = {
     status: 502,
     message: 'Druid redirected the request to a place that the gateway does not know.',
     retry: 'no',
-    meaning: 'Druid redirected to an address that is no node of the cluster',
+    meaning:
+      'a master redirected by 307 to what is no node of the cluster, or otherwise to an address instead of a name; a login at a place with a name is handed on',
     action: 'see that nodes announce the addresses that they redirect to',
   },
   cancel_unknown: {
@@ -154,14 +171,16 @@ export const REASONS = {
     status: 400,
     message: 'The request is not valid HTTP/1.1.',
     retry: 'no',
-    meaning: 'the request is no valid HTTP/1.1, or has two framings or hosts; its connection is closed',
+    meaning:
+      'the request is no valid HTTP/1.1, or has two framings or hosts, or a `Host` that is none; its connection is closed',
     action: 'mend the client, or the proxy before the gateway',
   },
   target_malformed: {
     status: 400,
     message: 'The target of the request is not valid.',
     retry: 'no',
-    meaning: 'the path has dot segments, encoded slashes, backslashes, parameters or the like',
+    meaning:
+      'the path has dot segments, backslashes, parameters or the like, or encoded separators outside of names, or no id of a query that is to be cancelled',
     action: 'mend the path as the message says',
   },
   proxy_destination_unknown: {
@@ -210,8 +229,39 @@ export const REASONS = {
     status: 431,
     message: 'The headers of the request are too large.',
     retry: 'no',
-    meaning: "the request's head is beyond `limits.maxHeaderSize`",
+    meaning: "the request's head is beyond `limits.maxHeaderSize` or `limits.maxHeaders`",
     action: 'send less (often it is cookies), or raise the limit',
+  },
+  body_too_large: {
+    status: 413,
+    message: 'A request for a page of the console cannot have a body of this size.',
+    retry: 'no',
+    meaning: 'a request for a page of the console with a body above 64 KiB',
+    action: 'send it without a body',
+  },
+  host_not_allowed: {
+    status: 421,
+    message:
+      'The admin listener is not called by this host name; use its address, or add the name to admin.allowedHosts.',
+    retry: 'no',
+    meaning:
+      'a `Host` that the admin listener is not called by: perhaps a page in a browser has its own name lead here',
+    action: 'call it by its address, or add the name to `admin.allowedHosts`',
+  },
+  cross_site: {
+    status: 403,
+    message: 'A page in a browser sent this request; the admin listener answers operators only.',
+    retry: 'no',
+    meaning:
+      'a page of another site asks for what could change something, and `cors` does not allow it; or it asked the admin listener',
+    action: 'allow the origin in `cors.origins`; the admin listener answers curl and scripts',
+  },
+  token_required: {
+    status: 401,
+    message: 'Actions need the token of admin.tokenFile, as Authorization: Bearer TOKEN.',
+    retry: 'no',
+    meaning: 'an action on the admin listener without its token',
+    action: 'send the token of `admin.tokenFile`',
   },
   internal_error: {
     status: 500,
@@ -225,15 +275,15 @@ export const REASONS = {
 
 export type ReasonCode = keyof typeof REASONS;
 
-/** The codes whose message is the same for every request unless a producer knows better. */
+/** Codes with a message in the catalogue, which a producer may replace. */
 export type PlainReason = {
   [C in ReasonCode]: (typeof REASONS)[C] extends { readonly message: string } ? C : never;
 }[ReasonCode];
 
-/** Some of the codes: one that is not in the catalogue does not compile, where `Extract` would drop it in silence. */
+/** A subset of the codes. A code that is not in the catalogue fails to compile; `Extract` would drop it silently. */
 export type ReasonsOf<C extends ReasonCode> = C;
 
-/** The entry of a code. */
+/** Returns the catalogue entry of a code. */
 export function reasonOf(code: ReasonCode): Reason {
   return REASONS[code];
 }

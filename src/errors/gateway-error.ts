@@ -2,23 +2,23 @@ import { CATEGORIES, type ErrorStatus, type PlainReason, type ReasonCode, reason
 
 export interface GatewayError {
   readonly status: ErrorStatus;
-  /** Machine-readable, stable: documented in docs/operations.md. */
+  /** Machine-readable and stable; documented in docs/operations.md. */
   readonly reason: ReasonCode;
   /** One sentence for people; names no internal address. */
   readonly message: string;
   /** Seconds, for the `Retry-After` header. */
   readonly retryAfter?: number;
   readonly allow?: string;
-  /** Who knows where the next request begins: nothing else is read from the connection. */
+  /** Close the connection: where its next request begins is unknown, so nothing more is read. */
   readonly closes?: true;
   /** The id of the query that the error is about. */
   readonly queryId?: string;
 }
 
-/** What a producer knows of the one request, besides the code. */
+/** What a producer knows about the request, besides the code. */
 export type ErrorDetails = Partial<Pick<GatewayError, 'message' | 'allow' | 'closes' | 'queryId'>>;
 
-/** The error of a reason code, as the catalogue has it; a code without a message of its own must be given one. */
+/** Creates the error of a reason code from the catalogue. A code without a message there needs one in `details`. */
 export function gatewayError(reason: PlainReason, details?: ErrorDetails): GatewayError;
 export function gatewayError(
   reason: ReasonCode,
@@ -36,8 +36,9 @@ export function gatewayError(reason: ReasonCode, details?: ErrorDetails): Gatewa
 }
 
 /**
- * The body of one of the gateway's own answers, in the shape of Druid's `ErrorResponse` (processing/.../error),
- * so that the console, pydruid and Avatica show its message. `context` carries the reason code and request id.
+ * Returns the JSON body of one of the gateway's own answers, in the shape of Druid's `ErrorResponse`
+ * (processing/.../error), so the console, pydruid and Avatica show its message. `context` holds the reason code and
+ * request id.
  */
 export function errorBody(error: GatewayError, requestId: string): string {
   const { category, persona } = CATEGORIES[error.status];

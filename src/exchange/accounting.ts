@@ -4,17 +4,18 @@ import type { TierSelection } from '../routing/tiers/tier-selection.ts';
 import type { RequestHead } from './ports/client.ts';
 import type { ExchangeRecord, RecordEnd, RecordRole, RecordSink } from './ports/record.ts';
 
-/** Status of a request whose client left before it was answered, as nginx counts it. */
+/** Status of a request whose client left before the answer; nginx uses the same number. */
 const CLIENT_CLOSED_REQUEST = 499;
 
-/** Collects what is to be known of one exchange and hands it to the sink once, when all is over. */
+/** Collects the facts of one exchange and hands them to the sink once, at the exchange's end. */
 export class Accounting {
   readonly #head: RequestHead;
+  readonly #remoteAddress: string;
   readonly #sink: RecordSink;
   readonly #now: () => number;
   role: RecordRole;
   class: RouteClass | 'local';
-  /** 0 until a head has been sent. */
+  /** The status sent; 0 until a head has been sent. */
   status = 0;
   reason: ReasonCode | null = null;
   upstream: string | null = null;
@@ -25,29 +26,32 @@ export class Accounting {
   bytesOut = 0;
   queryId: string | null = null;
   placed: TierSelection | null = null;
-  /** How a fully sent answer counts. */
+  /** How the exchange ended, if its answer was sent completely. */
   end: RecordEnd = 'complete';
   #closed = false;
 
+  /** `remoteAddress` is the client's address (`clientOrigin`). */
   constructor(
     head: RequestHead,
+    remoteAddress: string,
     role: RecordRole,
     routeClass: RouteClass | 'local',
     sink: RecordSink,
     now: () => number,
   ) {
     this.#head = head;
+    this.#remoteAddress = remoteAddress;
     this.role = role;
     this.class = routeClass;
     this.#sink = sink;
     this.#now = now;
   }
 
-  /** Nothing of the exchange follows; again, does nothing. */
+  /** The exchange is over: hands its record to the sink. Repeated calls do nothing. */
   onClose(finished: boolean): void {
     if (this.#closed) return;
     this.#closed = true;
-    const { id, method, target, remoteAddress, receivedAt } = this.#head;
+    const { id, method, target, receivedAt } = this.#head;
     const query = target.indexOf('?');
     const record: ExchangeRecord = {
       id,
@@ -65,7 +69,7 @@ export class Accounting {
       parkedMs: this.parkedMs,
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut,
-      remoteAddress,
+      remoteAddress: this.#remoteAddress,
       queryId: this.queryId,
       placement: this.placed === null ? null : { ...this.placed.selected, fellBack: this.placed.fellBack },
     };

@@ -1,33 +1,49 @@
 import { type GatewayError, gatewayError } from '../errors/gateway-error.ts';
+import type { HeaderBlock } from '../http/header-block.ts';
 import { cancelledId } from '../routing/query-context.ts';
-import type { Route } from '../routing/route.ts';
+import type { ForwardRoute, Route } from '../routing/route.ts';
 import { Accounting } from './accounting.ts';
-import { Cancel } from './druid/cancel.ts';
+import { type ClientOrigin, clientOrigin } from './client-origin.ts';
+import { isPreflight } from './cors.ts';
+import { CROSS_SITE, isRefusedCrossSite } from './cross-site.ts';
+import { Cancel } from './druid/cancel-request.ts';
 import { answerFromDruid } from './druid/status-pages.ts';
 import { ProxiedRequest, type UpstreamRequestTemplate } from './forward/proxied-request.ts';
 import { RequestBody } from './forward/request-body.ts';
 import { forwardedHead, requestFault } from './forwarded-head.ts';
 import { AnsweredRequest } from './internal-error.ts';
+import { AmendedClient } from './own-answers/amended-client.ts';
 import { answer, answerError } from './own-answers/answer.ts';
 import { isStatusPage, localAnswer } from './own-answers/local.ts';
-import { describeView, ViewingClient } from './own-answers/view-header.ts';
+import { describeView, VIEW_HEADER } from './own-answers/view-header.ts';
+import { PageBody } from './page-body.ts';
 import type { ClientSide } from './ports/client.ts';
 import type { ExchangeRecord, RecordRole } from './ports/record.ts';
 import type { ExchangeServices } from './ports/services.ts';
 import type { NodeSender } from './ports/upstream.ts';
 
 export interface Exchange {
-  /** Answers the request; false, with nothing touched, when it belongs to the web console. */
+  /** Answers the request. Returns false, and does nothing, if the request is for the web console. */
   handle(client: ClientSide): boolean;
-  /** Relays a page of the web console, which `sender` asks the leading Coordinator for. */
+  /** Relays a page of the web console. `sender` asks the leading Coordinator for it. */
   relayPage(client: ClientSide, sender: NodeSender): void;
 }
 
-/** What happens to one request, from its head to its last byte: each yields exactly one record. */
+const NO_QUERY = gatewayError('target_malformed', { message: 'No query has such an id.' });
+const OWN_CANCELS = gatewayError('too_many_requests', {
+  message: 'This client already cancels as many queries as it may at once; try again.',
+});
+const ALL_CANCELS = gatewayError('overloaded', {
+  message: 'As many queries are being cancelled as may be at once; try again.',
+});
+/** Longest body of a request for a console page, in bytes. */
+const MOST_PAGE_BODY = 64 * 1024;
+
+/** Creates the exchange. It takes each request from its head to its last byte and makes exactly one record of it. */
 export function createExchange(services: ExchangeServices): Exchange {
   const { options, errors, now, pressure, retryBudget } = services;
 
-  /** A record is only looked at: where that throws, the request and its connection go on. */
+  /** A record is only observed. If the sink throws, the request and its connection go on. */
   function sink(record: ExchangeRecord): void {
     try {
       services.sink(record);
@@ -36,82 +52,123 @@ export function createExchange(services: ExchangeServices): Exchange {
     }
   }
 
-  function account(client: ClientSide, role: RecordRole, routeClass: Accounting['class']): Accounting {
-    return new Accounting(client.head, role, routeClass, sink, now);
+  /** `origin` is null if an error came before it was known. */
+  function account(
+    { head }: ClientSide,
+    origin: ClientOrigin | null,
+    role: RecordRole,
+    routeClass: Accounting['class'],
+  ): Accounting {
+    return new Accounting(head, origin?.address ?? head.remoteAddress, role, routeClass, sink, now);
   }
 
-  function refuse(client: ClientSide, error: GatewayError): void {
-    const refused = account(client, 'refused', 'local');
+  function refuse(client: ClientSide, origin: ClientOrigin, error: GatewayError): void {
+    const refused = account(client, origin, 'refused', 'local');
     new AnsweredRequest(errors, client, refused).answer(() => answerError(client, refused, error));
   }
 
-  /** Nobody has taken the request yet. */
+  /** Fails a request that nothing has taken over yet. */
   function fail(client: ClientSide, error: unknown): void {
-    const failed = account(client, 'refused', 'local');
+    const failed = account(client, null, 'refused', 'local');
     new AnsweredRequest(errors, client, failed).onInternalError(error);
   }
 
-  function viewing(client: ClientSide): ClientSide {
-    return new ViewingClient(client, () => describeView(services.cluster.view, Date.now()));
+  function viewing(client: ClientSide, origin: ClientOrigin): ClientSide {
+    if (!client.head.fields.asksView || !options.showsView(origin.address)) return client;
+    return new AmendedClient(
+      client,
+      (given) => `${given}${VIEW_HEADER}: ${describeView(services.cluster.view, Date.now())}\r\n`,
+    );
+  }
+
+  function sharing(client: ClientSide): ClientSide {
+    const { cors } = options;
+    return cors === null ? client : new AmendedClient(client, (given) => cors.amend(given, client.head));
   }
 
   function forward(
     services: ExchangeServices,
     client: ClientSide,
+    origin: ClientOrigin,
     role: RecordRole,
     template: UpstreamRequestTemplate,
   ): void {
     if (pressure.high) {
-      refuse(client, gatewayError('overloaded'));
+      refuse(client, origin, gatewayError('overloaded'));
       return;
     }
     retryBudget.deposit(client.head.receivedAt);
-    new ProxiedRequest(services, client, account(client, role, template.route.class), template).start();
+    const record = account(client, origin, role, template.route.class);
+    new ProxiedRequest(services, client, record, template).start();
   }
 
-  /** A page is a read of the Coordinator in all but who asks for it. No page is redirected: browsers stay here. */
-  function forwardPage(plain: ClientSide, sender: NodeSender): void {
-    const { target, remoteAddress } = plain.head;
-    const { headers, onBehalfOf, asksView } = forwardedHead(plain.head, {
-      trusted: options.trusts(remoteAddress),
-    });
-    const client = asksView ? viewing(plain) : plain;
-    forward({ ...services, upstreams: sender, redirectPolicy: null, tierSelector: null }, client, 'console', {
-      route: { kind: 'forward', role: 'coordinator', class: 'read', target },
-      method: 'GET',
-      headers,
-      body: new RequestBody(client.body, 0, 0, services.bodies),
-      collector: null,
-      onBehalfOf,
-      neverHeld: true,
-    });
+  /**
+   * Forwards a console page as a read of the Coordinator, asked by `sender`. Pages are never redirected: browsers
+   * stay on the gateway.
+   */
+  function forwardPage(plain: ClientSide, origin: ClientOrigin, sender: NodeSender): void {
+    const { target, fields } = plain.head;
+    const client = viewing(sharing(plain), origin);
+    const refuseBody = (): void => refuse(client, origin, gatewayError('body_too_large', { closes: true }));
+    const ask = (): void => {
+      const without = { ...services, upstreams: sender, redirectPolicy: null, tierSelector: null };
+      forward(without, client, origin, 'console', {
+        route: { kind: 'forward', role: 'coordinator', class: 'read', target },
+        method: 'GET',
+        headers: forwardedHead(plain.head, origin),
+        body: new RequestBody(client.body, 0, 0, services.bodies),
+        collector: null,
+        onBehalfOf: origin.address,
+        neverHeld: true,
+      });
+    };
+    if (fields.bodyLength === 0) ask();
+    else if (fields.bodyLength > MOST_PAGE_BODY) refuseBody();
+    else {
+      const record = account(client, origin, 'console', 'read');
+      const owner = { onWhole: ask, onTooLong: refuseBody };
+      new PageBody(errors, client, record, MOST_PAGE_BODY, owner).read();
+    }
   }
 
-  function dispatch(plain: ClientSide, route: Exclude<Route, { kind: 'console' | 'refused' }>): void {
+  function cancel(client: ClientSide, route: ForwardRoute, headers: HeaderBlock, origin: ClientOrigin): void {
+    const id = cancelledId(route.target);
+    const limit = services.cancelLimits.limitReached(origin.address);
+    if (id === null) refuse(client, origin, NO_QUERY);
+    else if (limit !== null) refuse(client, origin, limit === 'client' ? OWN_CANCELS : ALL_CANCELS);
+    else {
+      retryBudget.deposit(client.head.receivedAt);
+      const begun = account(client, origin, route.role, route.class);
+      new Cancel(services, client, begun, route, headers, id, origin.address).begin();
+    }
+  }
+
+  function dispatch(
+    plain: ClientSide,
+    origin: ClientOrigin,
+    route: Exclude<Route, { kind: 'console' | 'refused' }>,
+  ): void {
     const { head } = plain;
-    const { headers, bodyLength, onBehalfOf, asksView } = forwardedHead(head, {
-      trusted: options.trusts(head.remoteAddress),
-    });
-    const client = asksView ? viewing(plain) : plain;
+    const headers = forwardedHead(head, origin);
+    const onBehalfOf = origin.address;
+    const client = viewing(plain, origin);
     if (route.kind === 'forward') {
       if (route.class === 'cancel') {
-        retryBudget.deposit(head.receivedAt);
-        const cancel = account(client, route.role, route.class);
-        new Cancel(services, client, cancel, route, headers, cancelledId(route.target)).begin();
+        cancel(client, route, headers, origin);
         return;
       }
-      forward(services, client, route.role, {
+      forward(services, client, origin, route.role, {
         route,
         // Druid answers HEAD with 405 everywhere (AllowHttpMethodsResourceFilter).
         method: head.method === 'HEAD' ? 'GET' : head.method,
         headers,
-        body: new RequestBody(client.body, bodyLength, options.bufferBodyBytes, services.bodies),
+        body: new RequestBody(client.body, head.fields.bodyLength, options.bufferBodyBytes, services.bodies),
         collector: null,
         onBehalfOf,
       });
       return;
     }
-    const local = account(client, 'local', 'local');
+    const local = account(client, origin, 'local', 'local');
     if (isStatusPage(route.name)) {
       answerFromDruid(services, client, local, {
         headers,
@@ -123,20 +180,25 @@ export function createExchange(services: ExchangeServices): Exchange {
     }
     const { name, allow } = route;
     new AnsweredRequest(errors, client, local).answer(() =>
-      answer(client, local, localAnswer(name, services.cluster.view, allow)),
+      answer(client, local, localAnswer(name, services.cluster.view, options.services, allow)),
     );
   }
 
-  function take(client: ClientSide): boolean {
-    const fault = requestFault(client.head);
+  function take(plain: ClientSide): boolean {
+    const { head } = plain;
+    const { cors } = options;
+    const origin = clientOrigin(head, options);
+    const fault = requestFault(head);
+    const client = sharing(plain);
     if (fault !== null) {
-      refuse(client, gatewayError('request_malformed', { message: fault, closes: true }));
+      refuse(client, origin, gatewayError('request_malformed', { message: fault, closes: true }));
       return true;
     }
-    const route = services.route(client.head.method, client.head.target);
+    const route = services.route(head.method, head.target, cors === null && isPreflight(head));
     if (route.kind === 'console') return false;
-    if (route.kind === 'refused') refuse(client, route.error);
-    else dispatch(client, route);
+    if (route.kind === 'refused') refuse(client, origin, route.error);
+    else if (isRefusedCrossSite(head, origin, route, cors)) refuse(client, origin, CROSS_SITE);
+    else dispatch(client, origin, route);
     return true;
   }
 
@@ -151,7 +213,7 @@ export function createExchange(services: ExchangeServices): Exchange {
     },
     relayPage(client, sender) {
       try {
-        forwardPage(client, sender);
+        forwardPage(client, clientOrigin(client.head, options), sender);
       } catch (error) {
         fail(client, error);
       }

@@ -1,52 +1,31 @@
 import { type HeaderBlock, without } from '../http/header-block.ts';
+import type { ClientOrigin } from './client-origin.ts';
 import type { RequestHead } from './ports/client.ts';
 
-export interface RequestHeaderPolicy {
-  /** The peer may say whom it forwards for. */
-  readonly trusted: boolean;
-}
-
-export interface ForwardedHead {
-  /** For the upstream: without Host and framing. */
-  readonly headers: HeaderBlock;
-  /** Declared length of the body, 0 without one, -1 when it is chunked. */
-  readonly bodyLength: number;
-  /** Whose request it is: the peer, or the last one that a trusted peer says it forwards for. */
-  readonly onBehalfOf: string;
-  readonly asksView: boolean;
-}
-
 /**
- * The headers that go upstream: everything the client sent in its order, case and number, less what concerns one
- * hop only, with `X-Forwarded-*`, `Via` and `X-Request-Id` of our own. What a stranger says of whom it forwards
- * for is dropped, not appended to: Druid's TrustedDomainAuthenticator believes the first entry.
+ * The headers to send upstream, without Host and framing. All of the client's headers stay in their order, case and
+ * number, except hop-by-hop headers. `X-Forwarded-*`, `Via` and `X-Request-Id` are our own. `Forwarded` is dropped:
+ * its facts about `origin` go on in `X-Forwarded-*`, so nodes get one account only.
  */
-export function forwardedHead(head: RequestHead, { trusted }: RequestHeaderPolicy): ForwardedHead {
-  const { fields, remoteAddress, httpMinor } = head;
-  let headers = trusted ? fields.kept + fields.forwarding : fields.kept;
+export function forwardedHead(head: RequestHead, origin: ClientOrigin): HeaderBlock {
+  const { fields } = head;
+  let headers = origin.trusted ? fields.kept + fields.forwarding : fields.kept;
   if (fields.named !== null) headers = without(headers, fields.named);
-  const proto = head.encrypted ? 'https' : 'http';
-  const passedOn = trusted && fields.forwardedFor !== '';
-  headers += `X-Forwarded-For: ${passedOn ? `${fields.forwardedFor}, ${remoteAddress}` : remoteAddress}\r\n`;
-  headers += `X-Forwarded-Proto: ${trusted && fields.forwardedProto !== '' ? fields.forwardedProto : proto}\r\n`;
-  const host = trusted && fields.forwardedHost !== '' ? fields.forwardedHost : fields.host;
-  if (host !== '') headers += `X-Forwarded-Host: ${host}\r\n`;
-  headers += `Via: 1.${httpMinor} druid-gateway\r\nX-Request-Id: ${head.id}\r\n`;
-  return {
-    headers,
-    bodyLength: fields.bodyLength,
-    onBehalfOf: passedOn ? lastOf(fields.forwardedFor) : remoteAddress,
-    asksView: fields.asksView,
-  };
+  headers += `X-Forwarded-For: ${origin.path}\r\nX-Forwarded-Proto: ${origin.proto}\r\n`;
+  if (origin.host !== '') headers += `X-Forwarded-Host: ${origin.host}\r\n`;
+  return `${headers}Via: 1.${head.httpMinor} druid-gateway\r\nX-Request-Id: ${head.id}\r\n`;
 }
 
-/** Why the request cannot be taken at all, in one sentence, or null. */
+/** Why the request cannot be accepted at all, in one sentence; null if it can. */
 export function requestFault({ fields, httpMinor }: RequestHead): string | null {
   if (fields.fault !== null) return fields.fault;
-  const oneHost = fields.hosts === 1 || (fields.hosts === 0 && httpMinor === 0);
-  return oneHost ? null : 'A request has exactly one Host header.';
+  if (httpMinor === 0) {
+    // RFC 9112 6.1: such a message must be treated as one with faulty framing.
+    if (fields.bodyLength < 0) return 'A request of HTTP/1.0 cannot have a Transfer-Encoding.';
+    return fields.hosts <= 1 ? null : ONE_HOST;
+  }
+  if (fields.hosts !== 1) return ONE_HOST;
+  return fields.host === '' ? 'The Host header is empty.' : null;
 }
 
-function lastOf(list: string): string {
-  return list.slice(list.lastIndexOf(',') + 1).trim();
-}
+const ONE_HOST = 'A request has exactly one Host header.';

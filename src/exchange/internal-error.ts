@@ -5,8 +5,8 @@ import { answerError } from './own-answers/answer.ts';
 import type { ClientEvents, ClientSide } from './ports/client.ts';
 
 /**
- * Ends one request after something of ours threw: reports the error, and answers 500, or resets the client where an
- * answer has begun. What the request holds must have been given back before. Never throws.
+ * Ends one request after our own code threw. Reports the error, then answers 500, or resets the client if an answer
+ * has begun. The caller must have given back the request's resources before. Never throws.
  */
 export function failRequest(
   errors: InternalErrors,
@@ -16,7 +16,7 @@ export function failRequest(
 ): void {
   const { id } = client.head;
   errors.report('request', error, id);
-  // The answer was whole before; only what is counted of it went wrong.
+  // The answer was already complete. Only its accounting failed.
   if (client.over) return;
   const report = (again: unknown): void => errors.report('request', again, id);
   const reset = (): void => {
@@ -36,7 +36,7 @@ export function failRequest(
   );
 }
 
-/** A request that is answered at once and holds nothing. */
+/** A request that is answered at once and holds no resources. */
 export class AnsweredRequest implements ClientEvents {
   readonly #errors: InternalErrors;
   readonly #client: ClientSide;
@@ -49,7 +49,7 @@ export class AnsweredRequest implements ClientEvents {
     client.listen(this);
   }
 
-  /** Answers; what that throws fails this request alone. */
+  /** Runs `step`, which answers. An error in it fails this request only. */
   answer(step: () => void): void {
     contain(step, (error) => this.onInternalError(error));
   }

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
 
 /**
- * What of the gateway threw: a `request`, a `client`'s connection, the connection to an `upstream`, a `probe`, an
- * event of `discovery` (or a listener of the view made from it), an `admin` request, a `log` write, or a message or a
- * timer between the primary and a `worker`.
+ * The part of the gateway that threw: a `request`, a `client`'s connection, the connection to an `upstream`, a
+ * `probe`, an event of `discovery` (or a listener of the view made from it), an `admin` request, a `log` write, or
+ * a message or timer between the primary and a `worker`.
  */
 export const ERROR_PLACES = [
   'request',
@@ -18,31 +18,31 @@ export const ERROR_PLACES = [
 export type ErrorPlace = (typeof ERROR_PLACES)[number];
 
 /**
- * Where errors of the gateway itself are told. Whoever calls ends what the error was part of, and nothing else: a
- * fault in one request ends that request.
+ * Where internal errors are reported. The caller ends only what the error was part of: a fault in one request ends
+ * that request.
  */
 export interface InternalErrors {
-  /** Counts the error and logs it with its stack. `id` is that of the request, if it was one. Never throws. */
+  /** Counts the error and logs it with its stack. `id` is the request's, if there is one. Never throws. */
   report(place: ErrorPlace, error: unknown, id?: string): void;
-  /** How many since the start. */
+  /** Errors since the start, by place. */
   readonly counts: Readonly<Record<ErrorPlace, number>>;
   readonly total: number;
 }
 
-/** As much of a logger as this needs. */
+/** The part of a logger that is needed here. */
 export interface ErrorLog {
   error(fields: object, message: string): void;
 }
 
-/** Stacks that are remembered as logged; beyond that they are logged once more. */
+/** Most stacks remembered as logged; beyond that all are forgotten and logged again. */
 const MOST_STACKS = 100;
-/** What is longer, since it quotes a request perhaps, is cut: characters of a message, and of a stack. */
+/** Longest message and stack in characters; longer text may quote a request. */
 const LONGEST_MESSAGE = 1024;
 const LONGEST_STACK = 8 * 1024;
 
 /**
- * Every error is one line. The same stack is written out once a minute at the most: whoever found a request that
- * throws could fill a disk with it.
+ * Logs one line per error. The same stack is logged at most once a minute: otherwise anyone who found a request
+ * that throws could fill a disk.
  */
 export function createInternalErrors(
   log: ErrorLog,
@@ -61,7 +61,7 @@ export function createInternalErrors(
   const written = new Map<string, number>();
   let total = 0;
 
-  /** Undefined where it has been written out in this minute, whatever the error said then. */
+  /** Returns undefined if the stack was logged within the last minute, whatever the message was then. */
   function stackOnce(error: unknown): string | undefined {
     const message = messageOf(error);
     const frames = framesOf(error, message).slice(0, LONGEST_STACK);
@@ -94,13 +94,13 @@ export function createInternalErrors(
           'internal error',
         );
       } catch {
-        // Nobody is left to be told but the count.
+        // Nothing can be logged; the error is still counted.
       }
     },
   };
 }
 
-/** Runs `step`; what it throws goes to `onError`, and the caller goes on. */
+/** Runs `step` and passes an error to `onError` instead of throwing it. Throws only if `onError` does. */
 export function contain(step: () => void, onError: (error: unknown) => void): void {
   try {
     step();
@@ -109,7 +109,7 @@ export function contain(step: () => void, onError: (error: unknown) => void): vo
   }
 }
 
-/** An emitter whose listeners do not harm each other, nor whoever emits: what one throws goes to `onError`. */
+/** An emitter whose listeners cannot disturb each other or the emitting code: their errors go to `onError`. */
 export class ContainedEmitter<T extends { [K in keyof T]: unknown[] }> extends EventEmitter<T> {
   constructor(onError: (error: unknown) => void) {
     super();
@@ -127,10 +127,10 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
-/** The lines of a stack that say where, without those that say what. */
+/** Returns the frames of a stack, without the message. */
 function framesOf(error: unknown, message: string): string {
   const stack = error instanceof Error ? (error.stack ?? '') : '';
-  // Where the message was changed later, the stack has the old one.
+  // If the message was changed later, the stack still has the old one.
   const from = stack.startsWith(message) ? message.length : stack.indexOf('\n    at ');
   return from === -1 ? '' : stack.slice(from);
 }

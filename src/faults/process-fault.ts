@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 
-/** What a process ends with that a fault of its own ended: `EX_SOFTWARE` of sysexits.h. */
+/** Exit code of a process ended by its own fault: `EX_SOFTWARE` of sysexits.h. */
 export const FAULT_CODE = 70;
 
 /**
- * What nobody caught goes to `end`, once: what else goes wrong before the process has ended comes of the same. `end`
- * ends the process soon, since nothing of it can be trusted any more; where it throws that is at once.
+ * Passes the first uncaught error to `end`; later ones are ignored as its consequences. `end` must end the process
+ * soon, because its state can no longer be trusted. If `end` throws, the process exits at once.
  */
 export function onFault(end: (error: unknown) => void): void {
   let begun = false;
@@ -19,15 +19,15 @@ export function onFault(end: (error: unknown) => void): void {
     }
   };
   process.on('uncaughtException', take);
-  // By default it comes as an exception; `--unhandled-rejections` can say otherwise.
+  // By default this arrives as an exception, but `--unhandled-rejections` can change that.
   process.on('unhandledRejection', take);
 }
 
-/** Never throws. */
+/** Logs the fault. Never throws. */
 export function logFault(logger: Logger, error: unknown, fields: object = {}): void {
   try {
     logger.fatal({ err: error, ...fields }, 'a fault of the gateway itself');
   } catch {
-    // Whatever was thrown cannot even be looked at.
+    // The error cannot even be inspected.
   }
 }

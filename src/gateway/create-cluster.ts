@@ -5,7 +5,7 @@ import type { Discovery } from '../discovery/discovery.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { nodeTls } from './node-tls.ts';
 
-/** The cluster that probes what discovery names, as the configuration asks for. */
+/** Creates the cluster that probes discovered nodes, as configured. */
 export function createDiscoveredCluster(
   config: Config,
   discovery: Discovery,

@@ -5,6 +5,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Config } from '../config/schema.ts';
 import { ROLES, type Role } from '../discovery/discovery.ts';
 import { createFrontDoor } from '../doors/front/front-door.ts';
+import { createCorsPolicy } from '../exchange/cors.ts';
 import {
   createJdbcConnections,
   type JdbcConnections,
@@ -12,7 +13,9 @@ import {
 } from '../exchange/druid/jdbc-connections.ts';
 import { createRunningQueries } from '../exchange/druid/running-queries.ts';
 import { createExchange } from '../exchange/exchange.ts';
+import { createSuccession } from '../exchange/forward/succession.ts';
 import { createBodyLimits } from '../exchange/limits/body-limits.ts';
+import { createCancelLimits } from '../exchange/limits/cancel-limits.ts';
 import { createConcurrency } from '../exchange/limits/concurrency.ts';
 import { watchPressure } from '../exchange/limits/overload.ts';
 import { createRetryBudget } from '../exchange/limits/retry-budget.ts';
@@ -35,32 +38,34 @@ export interface ServingOptions {
   readonly cluster: Cluster;
   readonly logger: Logger;
   readonly sink: RecordSink;
-  /** Where errors of our own are told. */
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
-  /** Where JDBC connections are remembered; a table of its own by default. */
+  /** Where JDBC connections are remembered; by default a new table. */
   readonly connections?: JdbcConnections;
 }
 
-/** Doors and exchange, for one process. */
+/** Doors and exchange of one process. */
 export interface Serving {
   readonly state: ExchangeState;
   /** Requests being answered right now, waiting ones included. */
   readonly inFlight: number;
-  /** What reads the Coordinator's load rules; null where they are not asked for. */
+  /** Reads the Coordinator's load rules; null if they are not used. */
   readonly rules: TierRouting['rules'];
   /** Listens as configured. Rejects with the system's error. */
   listen(): Promise<AddressInfo>;
   /**
-   * Asks clients to go elsewhere, waits, closes the doors, and ends what is under way within the deadline: as
-   * configured, or in less time.
+   * Drains and closes the doors: asks clients to go elsewhere, waits for `delay` ms, then ends running requests
+   * within `drain` ms. `time` replaces the configured values.
    */
   stop(time?: Config['shutdown']): Promise<void>;
 }
 
-/** So long before the deadline of a shutdown, requests that still wait for a leader get their 503. */
+/** Time before the end of a drain, in ms, when requests still waiting for a leader get their 503. */
 const LAST_CALL_MS = 1_000;
 
-/** Throws with one sentence when the files that the configuration names cannot be used. */
+/**
+ * Creates doors and exchange, not yet listening. Throws an Error of one sentence if a configured file is unusable.
+ */
 export function createServing(options: ServingOptions): Serving {
   const {
     config,
@@ -127,7 +132,9 @@ export function createServing(options: ServingOptions): Serving {
     waitQueue,
     concurrency,
     bodies,
+    cancelLimits: createCancelLimits(config.queries.maxCancels),
     retryBudget,
+    succession: createSuccession({ cluster, abandonedTimeoutMs: upstream.abandonedTimeout }),
     pressure,
     runningQueries: createRunningQueries(),
     jdbcConnections: connections,
@@ -149,10 +156,12 @@ export function createServing(options: ServingOptions): Serving {
     logger,
     limits: {
       maxHeaderBytes: limits.maxHeaderSize,
+      maxHeaders: limits.maxHeaders,
       headersTimeoutMs: limits.headersTimeout,
       requestTimeoutMs: limits.requestTimeout,
       keepAliveTimeoutMs: limits.keepAliveTimeout,
       sendTimeoutMs: limits.sendTimeout,
+      halfCloseGraceMs: limits.halfCloseGrace,
       maxConnections: limits.maxConnections,
     },
     ...(config.listen.tls === undefined ? {} : { tls: listenTls(config.listen.tls) }),
@@ -206,7 +215,7 @@ export function createServing(options: ServingOptions): Serving {
 }
 
 function exchangeOptionsOf(
-  { brokers, forwarded, limits, parking, queries, upstream }: Config,
+  { admin, brokers, cors, forwarded, limits, parking, queries, upstream }: Config,
   { services }: TierRouting,
 ): ExchangeOptions {
   return {
@@ -225,12 +234,21 @@ function exchangeOptionsOf(
       sql: queries.sql?.cancelOnDisconnect ?? queries.cancelOnDisconnect,
     },
     resetIncomplete: queries.resetIncomplete,
+    showNode: upstream.showNode,
     maxPerNode: upstream.maxRequestsPerNode,
-    trusts: createAddressSet(forwarded.trust),
+    cors: createCorsPolicy({ ...cors, maxAgeMs: cors.maxAge }),
+    trusts: trustedHops(forwarded),
+    forwardedHeader: forwarded.header,
+    showsView: createAddressSet(admin.viewClients),
   };
 }
 
-/** What is set for each role, of those for which something is. */
+/** Decides which hops are our proxies: the nearest `hops`, or those in the trusted networks. */
+function trustedHops({ hops, trust }: Config['forwarded']): ExchangeOptions['trusts'] {
+  return hops > 0 ? (_, hop) => hop < hops : createAddressSet(trust);
+}
+
+/** Collects the values of the roles that have one. */
 function perRole<T>(of: (role: Role) => T | undefined): Partial<Record<Role, T>> {
   const set: Partial<Record<Role, T>> = {};
   for (const role of ROLES) {

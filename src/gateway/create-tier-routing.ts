@@ -8,23 +8,26 @@ import { createRulesSource, type RulesSource } from '../routing/tiers/load-rules
 import type { TierSelector } from '../routing/tiers/tier-selector.ts';
 
 export interface TierRouting {
-  /** The Broker services that get anything. */
+  /** The Broker services that get requests. */
   readonly services: ReadonlySet<string>;
-  /** Null where there is one service only: then nothing is ever chosen, read or polled. */
+  /** Null if there is only one service: then nothing is chosen, read or polled. */
   readonly tierSelector: TierSelector | null;
-  /** Null where load rules are not asked for. */
+  /** Null if load rules are not used. */
   readonly rules: RulesSource | null;
 }
 
 export interface TierRoutingServices {
   readonly cluster: Cluster;
   readonly tls?: NodeTls;
-  /** Where errors of our own are told. */
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
   readonly random: () => number;
 }
 
-/** What the section `brokers` comes to. Throws with one sentence where the password cannot be read. */
+/**
+ * Creates what the section `brokers` configures. Throws an Error of one sentence if the password file is
+ * unreadable.
+ */
 export function createTierRouting(
   { brokers, upstream }: Config,
   { cluster, tls, errors, random }: TierRoutingServices,

@@ -20,12 +20,17 @@ import type { ServeOptions } from './serve-here.ts';
 import type { Servers } from './servers.ts';
 import { listenTls } from './tls-files.ts';
 
-/** A worker that does not answer for so long is left out of a scrape, or counts as it did before. */
+/** Timeout of a worker's answer, in ms. After it a scrape uses the worker's last counts, if there are any. */
 const PATIENCE_MS = 1_000;
-/** What a worker may take beyond the configured delay and drain; it gives up a little earlier itself. */
+/**
+ * Time beyond the configured delay and drain before workers are killed, in ms; a worker gives up a little earlier.
+ */
 const END_SLACK_MS = 6_000;
 
-/** Worker processes serve; this one tells them what the cluster is like, and adds up what they count. */
+/**
+ * Serves through worker processes. This process sends them the cluster's view and adds up their metrics. Throws if
+ * a TLS file is unreadable.
+ */
 export function serveByWorkers({
   config,
   cluster,
@@ -34,18 +39,27 @@ export function serveByWorkers({
   errors,
   liveness,
   version,
+  dangers,
 }: ServeOptions): Servers {
-  // Each worker reads these files, and what is wrong with them is to be known before there is any.
+  // Each worker reads these files. Report problems with them before any worker starts.
   if (config.listen.tls !== undefined) listenTls(config.listen.tls);
   const registry = new Registry();
-  const metrics = createMetrics({ cluster, discovery, errors, version, registry, worker: 'primary' });
+  const metrics = createMetrics({
+    cluster,
+    discovery,
+    errors,
+    version,
+    dangers,
+    registry,
+    worker: 'primary',
+  });
   const gatherer = createAnswerGatherer(PATIENCE_MS);
-  /** What each worker last said that it had counted. */
+  /** The last metrics of each worker. */
   const counts = new Map<PoolWorker, MetricsJson>();
   const inFlight = new Map<PoolWorker, number>();
-  /** Who answered the last question. */
+  /** Workers that answered the last question. */
   const answering = new Set<PoolWorker>();
-  /** Who has said what it had counted in the end; an answer that is handed out later is older. */
+  /** Workers that sent their final metrics; an answer handled later is older. */
   const finished = new WeakSet<PoolWorker>();
   let retired: MetricsJson = [];
   let port = config.listen.port;
@@ -104,7 +118,7 @@ export function serveByWorkers({
     }
   }
 
-  /** What cannot be added up throws here, or each scrape would fail by it. */
+  /** Throws here if the metrics cannot be merged; otherwise each scrape would fail. */
   function keep(worker: PoolWorker, metrics: MetricsJson): void {
     mergeMetrics([metrics]);
     counts.set(worker, metrics);
@@ -117,7 +131,7 @@ export function serveByWorkers({
     answering.add(worker);
   }
 
-  /** False when somebody did not answer. */
+  /** Returns false if a worker did not answer. */
   async function ask(withMetrics: boolean): Promise<boolean> {
     publisher.push();
     const asked = pool.living.filter(({ state }) => state === 'serving' || state === 'draining');
@@ -164,8 +178,8 @@ export function serveByWorkers({
 }
 
 /**
- * The port to listen on, chosen by the system for 0. That it can be had is found out here, so that it is one error
- * of this process and not one of each worker; and a worker that comes later gets the same.
+ * Returns the port to listen on; for 0 the system chooses one. Rejects if the address is unavailable: one error
+ * here instead of one from each worker. A replacement worker gets the same port.
  */
 async function freePort({ host, port }: Config['listen']): Promise<number> {
   const server = createServer((socket) => socket.destroy());

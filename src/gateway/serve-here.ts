@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Liveness } from '../admin/liveness.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import type { DangerousSetting } from '../config/dangerous-settings.ts';
 import type { Config } from '../config/schema.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
@@ -15,15 +16,25 @@ export interface ServeOptions {
   readonly cluster: Cluster;
   readonly discovery: Discovery;
   readonly logger: Logger;
-  /** Where errors of our own are told. */
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
-  /** Where processes beside this one are told of. */
+  /** Where the state of worker processes is reported. */
   readonly liveness: Liveness;
   readonly version: string;
+  /** The dangerous settings in use, for a metric. */
+  readonly dangers: readonly DangerousSetting[];
 }
 
-/** This process serves by itself. */
-export function serveHere({ config, cluster, discovery, logger, errors, version }: ServeOptions): Servers {
+/** Serves from this process. Throws an Error of one sentence if a configured file is unusable. */
+export function serveHere({
+  config,
+  cluster,
+  discovery,
+  logger,
+  errors,
+  version,
+  dangers,
+}: ServeOptions): Servers {
   const accessLog = createAccessLog(logger, config.log.access);
   const serving = createServing({
     config,
@@ -41,6 +52,7 @@ export function serveHere({ config, cluster, discovery, logger, errors, version 
     discovery,
     errors,
     version,
+    dangers,
     inFlight: () => serving.inFlight,
     exchange: serving.state,
     rules: serving.rules,
@@ -52,7 +64,7 @@ export function serveHere({ config, cluster, discovery, logger, errors, version 
       metrics.close();
     },
     metrics,
-    // Its own counts are never out of date.
+    // Counts of this process are always current.
     refresh: async () => true,
     workers: () => null,
   };

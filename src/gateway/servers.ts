@@ -2,15 +2,15 @@ import type { AddressInfo } from 'node:net';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { WorkerStatus } from '../workers/worker-status.ts';
 
-/** Who serves clients: this process itself, or its workers. */
+/** Serves clients: from this process, or through its workers. */
 export interface Servers {
-  /** Rejects, with nothing left open, when the address cannot be had. */
+  /** If the address is unavailable, closes everything and rejects. */
   listen(): Promise<AddressInfo>;
   /** Drains as configured. */
   stop(): Promise<void>;
   readonly metrics: Pick<Metrics, 'render' | 'contentType'>;
-  /** Brings the nodes' `outstanding` up to date; false when somebody did not say in time what they have. */
+  /** Updates the nodes' `outstanding`; false if a worker did not answer in time. */
   refresh(): Promise<boolean>;
-  /** Null where this process serves by itself. */
+  /** Null if this process serves by itself. */
   workers(): readonly WorkerStatus[] | null;
 }

@@ -4,7 +4,7 @@ import type { NodeTls } from '../cluster/node.ts';
 import type { ListenTls, UpstreamTls, ZooKeeperTlsFiles } from '../config/schema.ts';
 import type { ZooKeeperTls } from '../discovery/zookeeper/tls.ts';
 
-/** Certificate and key of the listener. Throws with the path of a file that cannot be read. */
+/** Reads certificate and key of the listener. Throws an Error with the path of a file that cannot be read. */
 export function listenTls(files: ListenTls): SecureContextOptions & { readonly requestCert: boolean } {
   const { certFile, keyFile, caFile, keyPassphraseFile, requireClientCertificate } = files;
   return {
@@ -16,11 +16,25 @@ export function listenTls(files: ListenTls): SecureContextOptions & { readonly r
   };
 }
 
-/** What the gateway trusts and shows when Druid's nodes speak TLS. */
+/**
+ * Reads the token that actions require. Throws if the file is unreadable, or if the token is short enough to guess.
+ */
+export function tokenOf(file: string): string {
+  const token = pem(file).trim();
+  if (!/^[\x21-\x7e]{16,}$/.test(token)) {
+    throw new Error(`admin.tokenFile: ${file} must hold a token of 16 characters or more, without blanks`);
+  }
+  return token;
+}
+
+/**
+ * Reads what the gateway trusts and presents to Druid's nodes. Throws an Error with the path of an unreadable file.
+ */
 export function upstreamTls({ caFile, certFile, keyFile, verify }: UpstreamTls): NodeTls {
   return { ...clientFiles(caFile, certFile, keyFile), rejectUnauthorized: verify };
 }
 
+/** Reads what the gateway trusts and presents to ZooKeeper. Throws an Error with the path of an unreadable file. */
 export function zookeeperTls({ serverName, verify, ...files }: ZooKeeperTlsFiles): ZooKeeperTls {
   const { caFile, certFile, keyFile } = files;
   return {

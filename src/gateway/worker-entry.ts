@@ -9,23 +9,23 @@ import { forTimer } from '../time/timer.ts';
 import type { FromWorker, ToWorker } from '../workers/protocol/messages.ts';
 import { createWorker, type Worker } from './worker.ts';
 
-/** A worker's process, as `worker-pool.ts` starts it. */
+/** The main module of a worker process, which `worker-pool.ts` starts. */
 
-/** What closing may take beyond the configured delay and drain. */
+/** Time beyond the configured delay and drain for closing, in ms. */
 const CLOSE_SLACK_MS = 5_000;
-/** What is under way has so long to end when the process is at fault. */
+/** Time that running requests have to end when the process is at fault, in ms. */
 const FAULT_DRAIN_MS = 1_000;
 const CUT_MS = 200;
-/** Whatever else that takes, the process ends after so long. */
+/** The process ends after this time, in ms, even if the steps above take longer. */
 const FAULT_END_MS = 2_500;
 
-/** `sent` is called when it has been written, or cannot be any more since the primary has ended. */
+/** Calls `sent` when the message is written, or cannot be because the primary has ended. */
 function tell(message: FromWorker, sent: () => void): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => sent());
   else sent();
 }
 
-/** Resolves when that has been said, and also where it throws, which is reported. */
+/** Resolves when the message is sent. An error is reported and resolves it too. */
 function send(message: FromWorker): Promise<void> {
   return new Promise((resolve) => {
     contain(
@@ -43,16 +43,16 @@ interface Running {
   readonly worker: Worker;
   readonly logger: Logger;
   readonly errors: InternalErrors;
-  /** Where it drains already: resolves when it has. */
+  /** Resolves when the drain that has begun ends; null before it begins. */
   drained: Promise<void> | null;
-  /** Drains and ends the process; again, does nothing. */
+  /** Drains and ends the process; a second call does nothing. */
   end(): void;
 }
 
 let running: Running | null = null;
 let faulty = false;
 
-/** A worker that has not begun ends: there is nothing else in it that could go on. */
+/** Reports an error. A worker that has not begun ends: it has nothing else to do. */
 function report(error: unknown): void {
   if (running === null) endOfFault(error);
   else running.errors.report('worker', error);
@@ -71,7 +71,7 @@ function begin(message: Extract<ToWorker, { kind: 'begin' }>): Running {
       skip: ['uncaughtException', 'unhandledRejection'],
     },
     async () => {
-      // It ends sooner, and with a code of its own.
+      // The end of a faulty process is already scheduled, and has its own exit code.
       if (faulty) return new Promise(() => {});
       void send({ kind: 'draining' });
       began.drained = worker.stop();
@@ -108,7 +108,7 @@ function receive(message: ToWorker): void {
   else running?.worker.receive(message);
 }
 
-/** Nothing of this process can be trusted any more; another one takes its place meanwhile. */
+/** This process can no longer be trusted; the primary starts another one meanwhile. */
 function endOfFault(error: unknown): void {
   if (faulty) return;
   faulty = true;
@@ -125,7 +125,7 @@ async function bow(logger: Logger): Promise<void> {
     const { worker, drained } = running;
     const time = { delay: 0, drain: FAULT_DRAIN_MS };
     const stopped = (drained ?? worker.stop(time)).catch(() => {});
-    // Connections are cut at the end of the drain, by the door and not with the process: clients are to see a reset.
+    // At the end of the drain the door cuts the connections, not the end of the process: clients must see a reset.
     await Promise.race([stopped, sleep(FAULT_DRAIN_MS + CUT_MS)]);
     await send({ kind: 'last', metrics: await worker.metrics() });
   }
@@ -135,6 +135,6 @@ async function bow(logger: Logger): Promise<void> {
 onFault(endOfFault);
 process.on('message', (message: ToWorker) => contain(() => receive(message), report));
 process.once('disconnect', () => contain(end, report));
-// Otherwise Node ends a worker the moment that its primary is gone, with the requests that it has.
+// Otherwise Node would end a worker, and its requests, the moment its primary is gone.
 if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
 void send({ kind: 'ready' });

@@ -23,27 +23,28 @@ import { createServing } from './create-serving.ts';
 
 type Begin = Extract<ToWorker, { kind: 'begin' }>;
 
-/** What a worker does in its process: doors and exchange, with the primary's views. */
+/** The work of a worker process: doors and exchange, using the primary's views. */
 export interface Worker {
-  /** Takes what the primary says, `begin` and `stop` aside. */
+  /** Handles a message from the primary other than `begin` and `stop`. */
   receive(message: Exclude<ToWorker, { kind: 'begin' | 'stop' }>): void;
-  /** Listens; what to tell the primary of it. */
+  /** Listens and returns the message for the primary; never rejects. */
   listen(): Promise<Extract<FromWorker, { kind: 'listening' | 'failed' }>>;
-  /** Drains as configured, or in less time. */
+  /** Drains as configured, or within the given times. */
   stop(time?: Config['shutdown']): Promise<void>;
-  /** What has been counted so far. */
+  /** Returns the metrics so far. */
   metrics(): Promise<MetricsJson>;
 }
 
 export interface WorkerOptions {
   readonly begin: Begin;
   readonly logger: Logger;
-  /** Where errors of our own are told. */
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
-  /** What it throws is told, and ends what was to be sent. */
+  /** If it throws, the error is reported and the message is lost. */
   readonly send: (message: FromWorker) => void;
 }
 
+/** Creates a worker, not yet listening. Throws if a configured file is unusable. */
 export function createWorker({ begin, logger, errors, send }: WorkerOptions): Worker {
   const { config, worker, view, watched } = begin;
   const registry = new Registry();
@@ -88,7 +89,7 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
     stallMs = 0;
   }
 
-  // Until the process ends: one that drains lives, too.
+  // Runs until the process ends: a draining worker must send pulses too.
   setInterval(() => contain(pulse, report), PULSE_MS).unref();
 
   async function answer(question: number, metrics: boolean): Promise<void> {

@@ -1,25 +1,25 @@
 /** A request's body as its door reads it. */
 export interface BodySource {
-  /** All of it, where it came along with the head; then nothing else of this is used. */
+  /** The whole body, if it arrived with the head; the rest of this interface is then not used. */
   readonly whole: Buffer | null;
-  /** Where its pieces go; nothing comes before `resume`. Once. */
+  /** Sets the receivers of the chunks. Call it once; nothing arrives before `resume`. */
   deliver(onData: (chunk: Buffer) => void, onEnd: () => void): void;
   pause(): void;
   resume(): void;
 }
 
-/** Takes the pieces of a body that is sent to a node. */
+/** Receives the chunks of a body that is sent to a node. */
 export interface BodySink {
-  /** False: no more until `BodyStream.resume`. */
+  /** Returns false if nothing more may be written until `BodyStream.resume`. */
   write(chunk: Buffer): boolean;
   end(): void;
 }
 
-/** A body that is sent while it comes, for one attempt. */
+/** A body that is sent while it arrives, for one attempt. */
 export interface BodyStream {
-  /** From its beginning, once. */
+  /** Sends the body from its beginning. Call it once. */
   start(sink: BodySink): void;
   resume(): void;
-  /** The sink hears nothing more, and the client's connection is left alone. */
+  /** Sends nothing more to the sink, and leaves the client's connection alone. */
   stop(): void;
 }

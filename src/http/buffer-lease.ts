@@ -1,8 +1,8 @@
-/** Bytes on lease: their memory is used again as soon as it is given back. */
+/** Borrowed bytes, whose memory is reused as soon as they are returned. */
 export interface BufferLease {
-  /** Gives the bytes back; once. Until then whoever lent them may hold back more. */
+  /** Returns the bytes. Call it once; until then the lender may hold back further ones. */
   release(): void;
 }
 
-/** For bytes that are nobody else's. */
+/** For bytes that are not borrowed. */
 export const NO_LEASE: BufferLease = { release() {} };

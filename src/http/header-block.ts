@@ -1,17 +1,17 @@
 /**
- * Header fields as they stand on the wire: lines of `Name: value` that each end in CRLF, one character an octet.
- * Heads are passed on as such a text, so that what nobody looks at is copied whole and never taken apart.
+ * Header fields as on the wire: lines of `Name: value`, each ending in CRLF, one character per octet. Heads are
+ * forwarded as such text, so lines that are not inspected are copied without being parsed.
  */
 export type HeaderBlock = string;
 
-/** One line for each name and value of a flat list; the values must not have line breaks. */
+/** Writes one line per name and value of a flat list. Values must not contain line breaks. */
 export function blockOf(flat: readonly string[]): HeaderBlock {
   let block = '';
   for (let i = 0; i + 1 < flat.length; i += 2) block += `${flat[i] ?? ''}: ${flat[i + 1] ?? ''}\r\n`;
   return block;
 }
 
-/** Names and values, without white space around the latter. */
+/** Returns names and values in turn; values are trimmed. */
 export function flatOf(block: HeaderBlock): string[] {
   const flat: string[] = [];
   for (let at = 0; at < block.length; ) {
@@ -23,13 +23,24 @@ export function flatOf(block: HeaderBlock): string[] {
   return flat;
 }
 
-/** Where the line at `at` ends: at its CRLF, or at the end of a text that does not have it. */
+/** The shortest line there is. */
+const SHORTEST_LINE = 'a:\r\n'.length;
+
+/** Whether there are more lines than `most`; those of ordinary heads are not counted, since so many would not fit. */
+export function hasMoreLines(block: HeaderBlock, most: number): boolean {
+  if (block.length <= most * SHORTEST_LINE) return false;
+  let lines = 0;
+  for (let at = 0; at < block.length && lines <= most; lines++) at = lineEnd(block, at) + 2;
+  return lines > most;
+}
+
+/** Returns the end of the line at `at`: its CRLF, or the end of the text if there is none. */
 export function lineEnd(block: HeaderBlock, at: number): number {
   const end = block.indexOf('\r\n', at);
   return end === -1 ? block.length : end;
 }
 
-/** What stands between the colon at `colon` and the line's end, without white space around it. */
+/** Returns the trimmed value between the colon at `colon` and the end of the line. */
 export function valueAt(block: HeaderBlock, colon: number, end: number): string {
   let from = colon + 1;
   let to = end;
@@ -38,7 +49,7 @@ export function valueAt(block: HeaderBlock, colon: number, end: number): string 
   return block.slice(from, to);
 }
 
-/** The value of a header, or null; of several, the first. */
+/** Returns the value of a header, the first of several, or null. */
 export function headerValue(block: HeaderBlock, lowerName: string): string | null {
   for (let at = 0; at < block.length; ) {
     const end = lineEnd(block, at);
@@ -51,7 +62,7 @@ export function headerValue(block: HeaderBlock, lowerName: string): string | nul
   return null;
 }
 
-/** A copy without the headers in `names` (lower case). */
+/** Returns a copy without the headers in `names` (lower case). */
 export function without(block: HeaderBlock, names: ReadonlySet<string>): HeaderBlock {
   let kept = '';
   for (let at = 0; at < block.length; ) {

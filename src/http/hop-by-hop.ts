@@ -1,4 +1,4 @@
-/** RFC 9110 7.6.1, with the names that older clients and proxies still send. */
+/** Hop-by-hop headers of RFC 9110 7.6.1, and those that older clients and proxies still send. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
@@ -12,7 +12,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'http2-settings',
 ]);
 
-/** End-to-end fields that a `Connection` header cannot have removed: without them the message means another. */
+/** End-to-end headers that `Connection` cannot remove: without them the message would mean something else. */
 const NOT_FOR_CONNECTION =
   /^(?:host|authorization|cookie|set-cookie|www-authenticate|cache-control|expect|date|location|etag|accept.*|content-.*|x-druid-.*)$/;
 
@@ -21,7 +21,7 @@ export function isHopByHop(lowerName: string): boolean {
   return HOP_BY_HOP.has(lowerName);
 }
 
-/** The headers that a `Connection` header has removed, besides those of earlier ones; null for none. */
+/** Adds the headers that a `Connection` header removes to `names`; returns null if there are none at all. */
 export function namedInConnection(value: string, names: Set<string> | null): Set<string> | null {
   let found = names;
   for (const token of value.split(',')) {

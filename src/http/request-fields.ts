@@ -1,39 +1,63 @@
 import { type HeaderBlock, lineEnd, valueAt } from './header-block.ts';
 import { isHopByHop, namedInConnection } from './hop-by-hop.ts';
+import { isHostField } from './host-field.ts';
 
-/** What one pass over a request's headers finds, the same for every door. */
+/** The result of one pass over a request's headers, the same for every door. */
 export interface RequestFields {
-  /** End-to-end headers in the client's order, case and number. */
+  /** End-to-end headers; the client's order, case and duplicates are kept. */
   readonly kept: HeaderBlock;
-  /** `Forwarded` and `X-Forwarded-*` other than those below: for a trusted peer only. */
+  /** `X-Forwarded-*` other than those below; forwarded only for a trusted peer. */
   readonly forwarding: HeaderBlock;
+  /** All lines of the header, joined into one list. The same holds for the next three. */
   readonly forwardedFor: string;
   readonly forwardedProto: string;
   readonly forwardedHost: string;
+  readonly forwarded: string;
   readonly hosts: number;
   readonly host: string;
-  /** Declared length of the body, 0 without one, -1 when it is chunked. */
+  /** What a browser says about the requesting page: `Origin` and `Sec-Fetch-Site`; null if absent. */
+  readonly origin: string | null;
+  readonly fetchSite: string | null;
+  /** Declared length of the body in bytes, 0 without a body, -1 if chunked. */
   readonly bodyLength: number;
-  /** Headers that `Connection` has removed, in lower case. */
+  /** Headers that `Connection` removes, in lower case. */
   readonly named: ReadonlySet<string> | null;
-  /** The client wants its connection closed after the answer. */
+  /** True if the client wants its connection closed after the answer. */
   readonly close: boolean;
   readonly requestId: string | null;
-  /** The client reads trailers. */
+  /** True if the client reads trailers. */
   readonly trailers: boolean;
-  /** The client wants to know what its answer is decided on (`VIEW_HEADER`). */
+  /** True if the client asks for the view that its answer is decided on (`VIEW_HEADER`). */
   readonly asksView: boolean;
-  /** Nothing of it concerns this hop but `Host`, `Content-Length` and a plain `Connection`. */
+  /** True if only `Host`, `Content-Length` and a plain `Connection` concern this hop. */
   readonly ordinary: boolean;
-  /** One sentence when the request is not to be forwarded at all. */
+  /** One sentence if the request must not be forwarded, otherwise null. */
   readonly fault: string | null;
 }
 
-/** First letters of the names that are looked at. */
-const LOOKED_AT = new Set([...'cefhkptuxCEFHKPTUX'].map((letter) => letter.charCodeAt(0)));
+/** First letters of the names that are inspected. */
+const LOOKED_AT = new Set([...'cefhkopstuxCEFHKOPSTUX'].map((letter) => letter.charCodeAt(0)));
 const WHOLE_NUMBER = /^\d{1,15}$/;
 
-/** Reads the headers of a request; every line must be `Name: value`. */
+const HOST_FAULT = 'The Host header is no host with an optional port.';
+
+/**
+ * Names that mean something to this gateway. With `_` in place of `-` a name differs here, but not for a server
+ * that passes headers on as environment variables (RFC 3875 4.1.18).
+ */
+const OURS = /^(?:host|content-length|expect|forwarded|x-forwarded-.*|x-request-id|x-druid-gateway-.*)$/;
+
+function shadowsOurs(lowerName: string): boolean {
+  const meant = lowerName.replaceAll('_', '-');
+  return OURS.test(meant) || isHopByHop(meant);
+}
+
+/** Joins two lines of the same name into one list (RFC 9110 5.3). */
+function listed(before: string, value: string): string {
+  return before === '' ? value : `${before}, ${value}`;
+}
+
+/** Reads the headers of a request. Precondition: every line is `Name: value`. */
 export function readRequestFields(block: HeaderBlock): RequestFields {
   const found = {
     kept: '',
@@ -41,8 +65,11 @@ export function readRequestFields(block: HeaderBlock): RequestFields {
     forwardedFor: '',
     forwardedProto: '',
     forwardedHost: '',
+    forwarded: '',
     hosts: 0,
     host: '',
+    origin: null as string | null,
+    fetchSite: null as string | null,
     bodyLength: 0,
     named: null as Set<string> | null,
     close: false,
@@ -68,6 +95,7 @@ export function readRequestFields(block: HeaderBlock): RequestFields {
       case 'host':
         found.hosts++;
         found.host = valueAt(block, colon, end);
+        if (found.host !== '' && !isHostField(found.host)) found.fault = HOST_FAULT;
         break;
       case 'content-length': {
         const value = valueAt(block, colon, end);
@@ -108,22 +136,30 @@ export function readRequestFields(block: HeaderBlock): RequestFields {
         found.ordinary = false;
         found.asksView = true;
         break;
-      case 'x-forwarded-for': {
-        const value = valueAt(block, colon, end);
-        found.forwardedFor = found.forwardedFor === '' ? value : `${found.forwardedFor}, ${value}`;
+      case 'x-forwarded-for':
+        found.forwardedFor = listed(found.forwardedFor, valueAt(block, colon, end));
         break;
-      }
       case 'x-forwarded-proto':
-        found.forwardedProto = valueAt(block, colon, end);
+        found.forwardedProto = listed(found.forwardedProto, valueAt(block, colon, end));
         break;
       case 'x-forwarded-host':
-        found.forwardedHost = valueAt(block, colon, end);
+        found.forwardedHost = listed(found.forwardedHost, valueAt(block, colon, end));
+        break;
+      case 'forwarded':
+        found.forwarded = listed(found.forwarded, valueAt(block, colon, end));
+        break;
+      case 'origin':
+        found.origin = listed(found.origin ?? '', valueAt(block, colon, end));
+        drop = false;
+        break;
+      case 'sec-fetch-site':
+        found.fetchSite = listed(found.fetchSite ?? '', valueAt(block, colon, end));
+        drop = false;
         break;
       default:
         if (isHopByHop(name)) found.ordinary = false;
-        else if (name === 'forwarded' || name.startsWith('x-forwarded-')) {
-          found.forwarding += block.slice(at, next);
-        } else drop = false;
+        else if (name.startsWith('x-forwarded-')) found.forwarding += block.slice(at, next);
+        else drop = name.includes('_') && shadowsOurs(name);
     }
     if (drop) {
       if (from < at) found.kept += block.slice(from, at);

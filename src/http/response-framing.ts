@@ -2,28 +2,33 @@ import { blockOf, flatOf, type HeaderBlock, without } from './header-block.ts';
 import { isHopByHop } from './hop-by-hop.ts';
 import type { AnswerHead } from './response-head.ts';
 
-/** Of what an answer is forwarded to, as far as its framing depends on it. */
+/** The parts of a request that decide how its answer is framed. */
 export interface AnswerContext {
-  /** The client asked with HEAD: no body follows. */
+  /** True for HEAD: no body follows. */
   readonly bodiless: boolean;
   readonly httpMinor: number;
-  /** Path and query of a `Location` that names a Druid node, or the value as it is. */
+  /** Returns path and query of a `Location` that names a Druid node; returns any other value unchanged. */
   readonly rewriteLocation: (location: string) => string;
+  /** True if the client may learn which node answered (`NODE_HEADERS`). */
+  readonly showsNode?: boolean;
 }
 
 export interface RelayedHead {
   readonly headers: HeaderBlock;
-  /** The answer goes to the client chunked, so that it can have trailers. */
+  /** True if the answer is sent chunked, so it can have trailers. */
   readonly chunked: boolean;
 }
 
 const LOCATIONS: ReadonlySet<string> = new Set(['location', 'content-location']);
+/** Druid 39 (`#20268`): a node's `host:port`, service and version, if its operator enables them. */
+const NODE_HEADERS: ReadonlySet<string> = new Set(['x-druid-server', 'x-druid-service', 'x-druid-version']);
 const LENGTH: ReadonlySet<string> = new Set(['content-length']);
 
-/** The headers of a relayed answer: the upstream's, less what concerns one hop, framed for this client. */
+/** Returns the headers of a relayed answer: the upstream's end-to-end headers, framed for this client. */
 export function relayedHead(head: AnswerHead, context: AnswerContext): RelayedHead {
   let headers = head.kept;
   if (head.named !== null) headers = without(headers, head.named);
+  if (head.namesNode && !context.showsNode) headers = without(headers, NODE_HEADERS);
   if (head.hasLocation) {
     headers = withLocations(headers, context.rewriteLocation);
   }
@@ -49,18 +54,23 @@ function withLocations(block: HeaderBlock, rewrite: (location: string) => string
 export interface AnswerTrailers {
   readonly trailers: HeaderBlock;
   /**
-   * Druid says that its answer is not whole (QueryResultPusher: a query that failed after its first row), or does not
-   * say that it is, although it was to.
+   * True if Druid says that its answer is not whole (QueryResultPusher: a query that failed after its first row),
+   * or does not say that it is whole although it announced to say so.
    */
   readonly incomplete: boolean;
 }
 
-/** What Druid sends with nearly every answer to a query. */
+/** Returns the headers of an interim answer (1xx), which has no body, for the client. */
+export function interimHeaders(head: AnswerHead, context: Omit<AnswerContext, 'bodiless'>): HeaderBlock {
+  return without(relayedHead(head, { ...context, bodiless: true }).headers, LENGTH);
+}
+
+/** The trailer of nearly every answer to a query. */
 const COMPLETE: HeaderBlock = 'X-Druid-Response-Complete: true\r\n';
 
 /**
- * Trailers as they go on to the client; a control character in an error message becomes a blank. `announced`: one of
- * them was to say whether the answer is whole.
+ * Returns trailers for the client. Control characters in an error message become blanks. `announced` is true if a
+ * trailer should say whether the answer is whole.
  */
 export function answerTrailers(block: HeaderBlock, announced = false): AnswerTrailers {
   if (block === COMPLETE) return { trailers: block, incomplete: false };

@@ -1,40 +1,47 @@
 import { type HeaderBlock, lineEnd, valueAt } from './header-block.ts';
 import { isHopByHop, namedInConnection } from './hop-by-hop.ts';
 
-/** The head of an answer as it came from a node, read once for everybody who wants to know something of it. */
+/** The head of a node's answer, parsed once for all its users. */
 export interface AnswerHead {
   readonly status: number;
   readonly reason: string;
-  /** End-to-end headers with `Content-Length`, in the node's order, case and number; one `Date` at most. */
+  /**
+   * End-to-end headers with `Content-Length`; the node's order, case and duplicates are kept, but only one `Date`.
+   */
   readonly kept: HeaderBlock;
   readonly contentType: string | null;
   readonly contentEncoding: string | null;
   readonly location: string | null;
-  /** There is a `Location` or `Content-Location`. */
+  /** True if there is a `Location` or `Content-Location`. */
   readonly hasLocation: boolean;
   readonly hasDate: boolean;
   readonly trailer: string | null;
-  /** `X-Druid-Query-Id` and `X-Druid-SQL-Query-Id`. */
+  /** True if there is a header in which the node names itself. */
+  readonly namesNode: boolean;
+  /**
+   * `X-Druid-Query-Id` and `X-Druid-SQL-Query-Id`. Null if absent, or if blanks around the value show that it lost
+   * characters.
+   */
   readonly queryId: string | null;
   readonly sqlQueryId: string | null;
-  /** Headers that `Connection` has removed, in lower case. */
+  /** Headers that `Connection` removes, in lower case. */
   readonly named: ReadonlySet<string> | null;
-  /** Declared length of the body; -1 where it is chunked or ends with the connection. */
+  /** Declared length of the body in bytes; -1 if it is chunked or ends with the connection. */
   readonly length: number;
   readonly chunked: boolean;
-  /** The node closes the connection after the answer. */
+  /** True if the node closes the connection after the answer. */
   readonly close: boolean;
-  /** Seconds that the node keeps the connection while it is idle, where it says so. */
+  /** How long the node keeps an idle connection, in seconds; null if it does not say. */
   readonly keepAlive: number | null;
 }
 
-/** First letters of the names that are looked at. */
+/** First letters of the names that are inspected. */
 const LOOKED_AT = new Set([...'cdhklptuxCDHKLPTUX'].map((letter) => letter.charCodeAt(0)));
 const WHOLE_NUMBER = /^\d{1,15}$/;
 
 /**
- * Reads the headers of an answer with HTTP/1.`minor`; every line must be `Name: value`. Null when it is framed in a
- * way that two readers could read differently.
+ * Reads the headers of an HTTP/1.`minor` answer. Precondition: every line is `Name: value`. Returns null if two
+ * readers could understand the framing differently.
  */
 export function readAnswerHead(
   status: number,
@@ -51,6 +58,7 @@ export function readAnswerHead(
   let trailer: string | null = null;
   let queryId: string | null = null;
   let sqlQueryId: string | null = null;
+  let namesNode = false;
   let named: Set<string> | null = null;
   let length = -1;
   let chunked = false;
@@ -116,10 +124,15 @@ export function readAnswerHead(
         hasLocation = true;
         break;
       case 'x-druid-query-id':
-        queryId ??= valueAt(block, colon, end);
+        queryId ??= unharmedAt(block, colon, end);
         break;
       case 'x-druid-sql-query-id':
-        sqlQueryId ??= valueAt(block, colon, end);
+        sqlQueryId ??= unharmedAt(block, colon, end);
+        break;
+      case 'x-druid-server':
+      case 'x-druid-service':
+      case 'x-druid-version':
+        namesNode = true;
         break;
       default:
         drop = isHopByHop(name) || name === 'x-druid-gateway-view';
@@ -142,6 +155,7 @@ export function readAnswerHead(
     hasLocation,
     hasDate,
     trailer,
+    namesNode,
     queryId,
     sqlQueryId,
     named,
@@ -150,4 +164,13 @@ export function readAnswerHead(
     close,
     keepAlive,
   };
+}
+
+/**
+ * Returns a value with at most one blank before it and none after it, otherwise null: Jetty 9.4 writes blanks for
+ * characters that a header cannot hold.
+ */
+function unharmedAt(block: HeaderBlock, colon: number, end: number): string | null {
+  const value = valueAt(block, colon, end);
+  return end - colon - 1 - value.length > 1 || block.endsWith(' ', end) ? null : value;
 }

@@ -1,22 +1,22 @@
 import { type DestinationStream, type Logger, symbols } from 'pino';
 import type { ExchangeRecord, RecordSink } from '../exchange/ports/record.ts';
 import { isQueryId } from '../routing/query-context.ts';
+import { bounded, escapeUnseen } from './field-text.ts';
 
-/** Load balancers ask these every second; they say nothing about traffic. */
-const PROBED_PATHS: ReadonlySet<string> = new Set(['/status/health', '/status/ready']);
+/** Load balancers probe these every second, so they say nothing about traffic. */
+const PROBED_PATHS: ReadonlySet<string> = new Set([
+  '/status/health',
+  '/status/ready',
+  '/druid/broker/v1/readiness',
+]);
 
-/** A path can be as long as a request head may be; the log keeps its beginning. */
-const MAX_PATH = 1024;
-
-/** What JSON text holds as it is. */
+/** Text that needs no escapes in JSON. */
 const PLAIN = /^[ !#-[\]-~]*$/;
-/** What JSON text may hold as it is, and a terminal would act upon. */
-const ACTS = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /**
- * One line for each exchange when it is over: `info`, and `warn` where someone got less than they asked for. Where not
- * everything is wanted, still one for each answer that was not whole: no status tells of those. The lines are pino's,
- * put together here: nothing in them is unknown, and this is a third of what pino takes for one.
+ * Logs one line per finished exchange: `warn` for a 5xx status or an answer that was not whole, otherwise `info`.
+ * If `everything` is false, it logs only the answers that were not whole, because no status shows these. The lines
+ * look like pino's but are built here: their fields are all known, and this takes a third of pino's time.
  */
 export function createAccessLog(logger: Logger, everything = true): RecordSink {
   const { [symbols.streamSym]: stream } = logger as unknown as Record<symbol, DestinationStream>;
@@ -37,11 +37,9 @@ function wasNotWhole({ end }: ExchangeRecord): boolean {
 }
 
 function line(level: string, record: ExchangeRecord): string {
-  const { path } = record;
-  const shown = path.length > MAX_PATH ? `${path.slice(0, MAX_PATH)}…` : path;
   return (
     `{"level":"${level}","time":"${isoTime()}","id":${text(record.id)},"method":${text(record.method)}` +
-    `,"path":${text(shown)},"role":"${record.role}","class":"${record.class}","status":${record.status}` +
+    `,"path":${text(record.path)},"role":"${record.role}","class":"${record.class}","status":${record.status}` +
     `,"reason":${text(record.reason)},"upstream":${text(record.upstream)},"attempts":${record.attempts}` +
     `,"redirected":${record.redirected},"ms":${tenths(record.durationMs)},"parkedMs":${tenths(record.parkedMs)}` +
     `,"bytesIn":${record.bytesIn},"bytesOut":${record.bytesOut},"end":"${record.end}"` +
@@ -49,21 +47,19 @@ function line(level: string, record: ExchangeRecord): string {
   );
 }
 
+/** A path can be as long as a request head. As with all text from outside, the log keeps its beginning. */
 function text(value: string | null): string {
   if (value === null) return 'null';
-  return PLAIN.test(value) ? `"${value}"` : JSON.stringify(value).replace(ACTS, escaped);
+  const shown = bounded(value);
+  return PLAIN.test(shown) ? `"${shown}"` : escapeUnseen(JSON.stringify(shown));
 }
 
-function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-}
-
-/** A node may say that anything is the query's id. */
+/** A node can send any text as the query's id; only a valid id is logged. */
 function queryId({ queryId }: ExchangeRecord): string | null {
   return queryId !== null && isQueryId(queryId) ? queryId : null;
 }
 
-/** Nothing where there was one Broker service only. */
+/** Returns nothing if there is only one Broker service. */
 function placed({ placement }: ExchangeRecord): string {
   if (placement === null) return '';
   const { service, by, rule, fellBack } = placement;
@@ -78,7 +74,7 @@ function tenths(milliseconds: number): number {
 let second = 0;
 let secondText = '';
 
-/** The time as pino has it; what is above the millisecond is made once a second. */
+/** The time as pino writes it. The part above the millisecond is rebuilt once a second. */
 function isoTime(): string {
   const now = Date.now();
   const whole = Math.floor(now / 1000);

@@ -4,10 +4,10 @@ import type { LeaderView } from '../cluster/view.ts';
 import type { Discovery, SourceStatus } from '../discovery/discovery.ts';
 import type { RulesSource } from '../routing/tiers/load-rules-source.ts';
 
-/** A broken announcement is found again with every read: so many fault lines a minute are enough. */
+/** A broken announcement is reported on every read; this many fault lines a minute are enough. */
 const FAULTS_PER_MINUTE = 10;
 
-/** Logs what changes in the cluster and in discovery. Returns a function that stops it. */
+/** Logs changes in the cluster and in discovery. Returns a function that removes its listeners. */
 export function logClusterEvents(
   logger: Logger,
   cluster: Cluster,
@@ -36,12 +36,19 @@ export function logClusterEvents(
     const suppressed = admit();
     if (suppressed !== null) logger.warn({ discovery: discovery.kind, fault, suppressed }, 'discovery fault');
   };
+  const admitTlsFault = perMinute(FAULTS_PER_MINUTE, now);
+  const onTlsFault = ({ origin, why }: ClusterEvents['tlsFault'][0]): void => {
+    const suppressed = admitTlsFault();
+    if (suppressed !== null) logger.warn({ node: origin, why, suppressed }, 'a node cannot be asked');
+  };
+  cluster.on('tlsFault', onTlsFault);
   cluster.on('leader', onLeader);
   cluster.on('conflict', onConflict);
   cluster.on('ejection', onEjection);
   discovery.on('status', onStatus);
   discovery.on('fault', onFault);
   return () => {
+    cluster.off('tlsFault', onTlsFault);
     cluster.off('leader', onLeader);
     cluster.off('conflict', onConflict);
     cluster.off('ejection', onEjection);
@@ -54,7 +61,7 @@ function leader({ state, node, term, knownBy, waitReason }: LeaderView): object 
   return { state, node: node?.hostAndPort ?? null, term, knownBy, waitReason };
 }
 
-/** Logs when reading the Coordinator's load rules begins to fail, and when it works again. */
+/** Logs when reading the Coordinator's load rules starts to fail, and when it works again. */
 export function logRulesEvents(logger: Logger, rules: RulesSource): void {
   rules.on('state', (fault) => {
     if (fault === null) logger.info({ rules: rules.book?.size }, 'load rules are read');
@@ -62,7 +69,7 @@ export function logRulesEvents(logger: Logger, rules: RulesSource): void {
   });
 }
 
-/** Null when a line is too many, otherwise how many were suppressed before this one. */
+/** Returns null if the line is over the limit, otherwise how many were suppressed before it. */
 function perMinute(limit: number, now: () => number): () => number | null {
   let windowStart = Number.NEGATIVE_INFINITY;
   let admitted = 0;

@@ -1,31 +1,31 @@
 import type { DestinationStream } from 'pino';
 
-/** Where batches go; neither throws. */
+/** Where batches are written; neither method throws. */
 export interface BatchSink {
   write(text: string): unknown;
   flushSync(): void;
 }
 
 export interface LineBatch extends DestinationStream {
-  /** Hands on what there is. */
+  /** Hands on the buffered lines. */
   flush(): void;
-  /** The same, and returns when it has been written; pino asks for it before it lets the process end. */
+  /** Hands on the buffered lines and returns when they are written. */
   flushSync(): void;
 }
 
 export interface LineBatchOptions {
-  /** So many bytes are handed on at once, at most; a longer line goes by itself. */
+  /** Largest batch in bytes; a line that may be longer is handed on by itself. */
   readonly bytes: number;
-  /** The first line of a batch waits at most so long, in milliseconds. */
+  /** Longest wait of the first line in a batch, in ms. */
   readonly delayMs: number;
 }
 
-/** A character takes three bytes of UTF-8 at most. */
+/** Most UTF-8 bytes per UTF-16 code unit. */
 const WIDEST = 3;
 
 /**
- * Collects whole lines. Each is written into memory that is used again as soon as it is made: a text of many parts
- * that waits to be put together costs many times that, most of it in the garbage collector.
+ * Collects whole lines. Each is copied at once into memory that is reused: keeping the lines as one string of many
+ * parts costs many times more, mostly in the garbage collector.
  */
 export function createLineBatch(sink: BatchSink, { bytes, delayMs }: LineBatchOptions): LineBatch {
   const memory = Buffer.allocUnsafeSlow(bytes);

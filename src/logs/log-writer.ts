@@ -2,26 +2,26 @@ import { write, writeSync } from 'node:fs';
 import type { BatchSink } from './line-batch.ts';
 
 export interface LogWriter extends BatchSink {
-  /** Never throws; what cannot be written is lost, which is told. */
+  /** Never throws. Text that cannot be written is lost, and the loss is reported. */
   write(text: string): void;
-  /** Writes what waits, unless nobody takes it, before it returns. */
+  /** Writes the waiting text before it returns, unless nobody reads it. */
   flushSync(): void;
-  /** Resolves when everything has been written, or will not be. */
+  /** Resolves when everything is written, or will not be (after 2 s). */
   end(): Promise<void>;
 }
 
-/** What may wait for a reader that does not read; beyond it lines are lost, not requests. */
+/** Bytes that may wait for a reader that does not read. Beyond this, lines are lost rather than requests. */
 const MOST_WAITING = 16 * 1024 * 1024;
 const RETRY_MS = 50;
-/** A write that takes longer is one that nobody takes. */
+/** A write that takes longer than this, in ms, has no reader. */
 const STUCK_MS = 1_000;
 const END_MS = 2_000;
-/** Not now, but soon: the pipe is full, and does not block. */
+/** Errors that pass soon, such as a full pipe that does not block. */
 const SOON: ReadonlySet<string | undefined> = new Set(['EAGAIN', 'EBUSY', 'EINTR']);
 
 /**
- * Writes texts to a file descriptor, each in one go, in the background. Unlike with streams, a full disk, a closed
- * pipe or one that nobody reads ends nothing but the lines that are lost by it: `onError` is told when that begins.
+ * Writes each text to a file descriptor as a whole, in the background. Unlike with streams, a full disk, a closed
+ * pipe or a pipe without a reader costs only the lines lost by it. `onError` is called when the loss begins.
  */
 export function createLogWriter(fd: number, onError: (error: unknown) => void): LogWriter {
   const waiting: Buffer[] = [];
@@ -33,13 +33,13 @@ export function createLogWriter(fd: number, onError: (error: unknown) => void): 
   let ended: (() => void) | null = null;
 
   function lose(error: unknown): void {
-    // What is told is logged, too: once, or each loss would make a line that is lost.
+    // The report is logged too. Report once, or each loss would add a line that is also lost.
     if (failing) return;
     failing = true;
     onError(error);
   }
 
-  /** Not in this turn: where the process ends in it, all is written in order by `flushSync`. */
+  /** Waits for the next turn: if the process exits in this one, `flushSync` writes everything in order. */
   function schedule(): void {
     if (scheduled || current !== null) return;
     scheduled = true;
@@ -70,7 +70,7 @@ export function createLogWriter(fd: number, onError: (error: unknown) => void): 
       }
       bytes -= current?.length ?? 0;
       if (error !== null) lose(error);
-      // Not with each write that makes a little room: a slow reader would be an error each time.
+      // Not after each write that frees a little room, or a slow reader would cause an error each time.
       else if (bytes < MOST_WAITING / 2) failing = false;
       next();
     });

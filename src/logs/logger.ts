@@ -1,14 +1,15 @@
 import { type DestinationStream, type Level, type Logger, pino, stdTimeFunctions } from 'pino';
 import { contain } from '../faults/internal-errors.ts';
+import { boundedFields, escapeUnseen } from './field-text.ts';
 import { createLineBatch, type LineBatch } from './line-batch.ts';
 import { createLogWriter, type LogWriter } from './log-writer.ts';
 
-/** A log that nobody reads holds the end of a process up for so long, and no longer. */
+/** A log that nobody reads delays the end of the process by at most this long, in ms. */
 const FLUSH_MS = 1_000;
 
 /**
- * A second line of defence: nothing that the gateway logs has these fields. Paths without wildcards, because
- * each wildcard doubles the cost of every line.
+ * A second line of defence: the gateway never logs these fields. The paths have no wildcards, because each wildcard
+ * doubles the cost of every line.
  */
 const SECRET_FIELDS = [
   'password',
@@ -23,14 +24,14 @@ const SECRET_FIELDS = [
   'zookeeper.password',
 ];
 
-/** Lines are written together, so many bytes of them, or after so many milliseconds. */
+/** A batch of lines is written when it reaches this many bytes or this age in ms. */
 const BATCH_BYTES = 64 * 1024;
 const BATCH_MS = 100;
-/** What one write may have so that no other process's comes in between (POSIX, on Linux). */
+/** Largest write, in bytes, that no other process's write can split (POSIX; this is Linux's value). */
 const PIPE_BUF = 4096;
 
 interface Own {
-  /** Null where lines go to a stream of the caller's. */
+  /** Null if lines go to a stream of the caller's. */
   readonly standardError: { readonly batch: LineBatch; readonly writer: LogWriter } | null;
   onError: (error: unknown) => void;
 }
@@ -39,16 +40,16 @@ const owns = new WeakMap<Logger, Own>();
 
 export interface LoggerOptions {
   readonly level: Level | 'silent';
-  /** Standard error by default, so that standard output carries only what a command was asked to say. */
+  /** Standard error by default: standard output is for what a command was asked to print. */
   readonly stream?: DestinationStream;
-  /** Other processes write to the same place. */
+  /** True if other processes write to the same place. */
   readonly shared?: boolean;
 }
 
 /**
- * A logger of JSON lines with ISO time and the level's name. Lines are written asynchronously; what is still
- * buffered when the process exits (also by `process.exit`) is written before it does; only what is just being written
- * then needs `endLogger`. A destination that fails costs lines and nothing else, see `onLogError`.
+ * Creates a logger of JSON lines with ISO time and the level's name. Lines are written asynchronously. Lines still
+ * buffered when the process exits, also by `process.exit`, are written first; only a write already under way needs
+ * `endLogger`. A destination that fails costs lines and nothing else, see `onLogError`.
  */
 export function createLogger({ level, stream, shared = false }: LoggerOptions): Logger {
   let own: Own | null = null;
@@ -60,10 +61,11 @@ export function createLogger({ level, stream, shared = false }: LoggerOptions): 
       level,
       base: null,
       timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
+      formatters: { level: (label) => ({ level: label }), log: boundedFields },
+      hooks: { streamWrite: escapeUnseen },
       redact: { paths: SECRET_FIELDS, censor: '[redacted]' },
     },
-    // Without `flushSync`, which pino would call for `fatal`: it would wait for a reader that does not read.
+    // Leave out `flushSync`: pino would call it for `fatal`, and it would wait for a reader that does not read.
     standardError !== null
       ? { write: (line) => standardError.batch.write(line) }
       : { write: (line) => contain(() => stream?.write(line), onError) },
@@ -73,13 +75,13 @@ export function createLogger({ level, stream, shared = false }: LoggerOptions): 
   return logger;
 }
 
-/** `tell` is called when lines begin to be lost; what it logs may be lost, too. */
+/** `tell` is called when lines start to be lost; the lines it logs may be lost too. */
 export function onLogError(logger: Logger, tell: (error: unknown) => void): void {
   const own = owns.get(logger);
   if (own !== undefined) own.onError = tell;
 }
 
-/** Resolves when everything has been written to standard error, as far as it can be. */
+/** Resolves when everything is written to standard error, or cannot be. */
 export async function endLogger(logger: Logger): Promise<void> {
   const standardError = owns.get(logger)?.standardError ?? null;
   if (standardError === null) return;
@@ -88,8 +90,8 @@ export async function endLogger(logger: Logger): Promise<void> {
 }
 
 /**
- * Resolves when the log has been written. While nobody reads it a write is stuck in a thread that `process.exit`
- * would wait for, so that only SIGKILL ends the process: after a second.
+ * Resolves when the log has been written. Without a reader, a write is stuck in a thread that `process.exit` would
+ * wait for, and only SIGKILL ends the process. It is sent after a second.
  */
 export async function lastLog(logger: Logger): Promise<void> {
   const stuck = setTimeout(() => process.kill(process.pid, 'SIGKILL'), FLUSH_MS);

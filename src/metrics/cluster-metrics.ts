@@ -13,8 +13,8 @@ interface Options {
 }
 
 /**
- * Registers the metrics of leaders and nodes. Gauges are read from the view when scraped, so the labels of a node
- * that left are gone with it. Returns a function that lets go of the cluster.
+ * Registers the metrics of leaders and nodes. Gauges read the view at each scrape, so the labels of a departed node
+ * disappear with it. Returns a function that removes the listeners.
  */
 export function clusterMetrics({ registry, cluster, now }: Options): () => void {
   const registers = [registry];
@@ -66,7 +66,7 @@ export function clusterMetrics({ registry, cluster, now }: Options): () => void 
   };
 }
 
-/** A term that becomes known or unknown (the latch was read, or lost) does not make another leader. */
+/** A term that becomes known or unknown (the latch was read, or lost) is no change of leader. */
 function succeeds(leader: LeaderView, before: LeaderView): boolean {
   if (leader.node?.origin !== before.node?.origin) return true;
   return leader.term !== null && before.term !== null && leader.term !== before.term;

@@ -1,11 +1,11 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Discovery, SourceState } from '../discovery/discovery.ts';
 
-/** What a ZooKeeper discovery can tell about its session, beyond the contract of every discovery. */
+/** Session figures of a ZooKeeper discovery, beyond the contract of every discovery. */
 export interface SessionStats {
-  /** Sessions and connections begun again since the start; the first one not counted. */
+  /** Sessions and connections started since the first one. */
   readonly reconnects: number;
-  /** Paths under watch. */
+  /** Number of watched paths. */
   readonly watches: number;
 }
 
@@ -22,7 +22,7 @@ interface Options {
   readonly now: () => number;
 }
 
-/** Registers the metrics of discovery. Returns a function that lets go of it. */
+/** Registers the metrics of discovery. Returns a function that removes the listeners. */
 export function discoveryMetrics({ registry, discovery, now }: Options): () => void {
   const registers = [registry];
   const started = now();

@@ -6,7 +6,7 @@ import type { Pressure } from '../exchange/limits/overload.ts';
 import type { RetryBudget } from '../exchange/limits/retry-budget.ts';
 import type { WaitQueue } from '../exchange/limits/wait-queue.ts';
 
-/** What the exchange shares between requests. */
+/** State that the exchange shares between requests. */
 export interface ExchangeState {
   readonly waitQueue: Pick<WaitQueue, 'waiting' | 'queued'>;
   readonly concurrency: Pick<Concurrency, 'under'>;
@@ -15,7 +15,7 @@ export interface ExchangeState {
   readonly pressure: Pick<Pressure, 'high'>;
 }
 
-/** Registers the metrics of what requests wait for and are limited by; all are read when scraped. */
+/** Registers the metrics of waiting requests and of limits; all are read when scraped. */
 export function exchangeMetrics(registry: Registry, state: ExchangeState): void {
   const registers = [registry];
   const { waitQueue, concurrency, bodies, retryBudget, pressure } = state;
@@ -69,7 +69,7 @@ export function exchangeMetrics(registry: Registry, state: ExchangeState): void 
   });
 }
 
-/** Registers how many requests are being answered right now. */
+/** Registers the number of requests being answered now. */
 export function inFlightMetric(registry: Registry, inFlight: () => number): void {
   new Gauge({
     name: 'druid_gateway_requests_in_flight',

@@ -1,7 +1,7 @@
 import { Counter, type Registry } from 'prom-client';
 import { ERROR_PLACES, type InternalErrors } from '../faults/internal-errors.ts';
 
-/** Registers how often something of the gateway itself threw, by where; read when scraped. */
+/** Registers the number of internal errors, by place; read when scraped. */
 export function internalErrorMetrics(registry: Registry, { counts }: Pick<InternalErrors, 'counts'>): void {
   new Counter({
     name: 'druid_gateway_internal_errors_total',

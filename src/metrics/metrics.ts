@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Cluster } from '../cluster/cluster.ts';
+import type { DangerousSetting } from '../config/dangerous-settings.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { RecordSink } from '../exchange/ports/record.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
@@ -14,18 +15,20 @@ import { trafficMetrics } from './traffic-metrics.ts';
 export interface MetricsOptions {
   readonly cluster: Cluster;
   readonly discovery: Discovery | (Discovery & SessionObserved);
-  /** Where errors of our own are told. */
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
   readonly version: string;
-  /** A registry of its own by default, so that two gateways in one process do not meet. */
+  /** A new registry by default, so two gateways in one process do not collide. */
   readonly registry?: Registry;
   /** Requests being answered right now, parked ones included. */
   readonly inFlight?: () => number;
   readonly exchange?: ExchangeState;
-  /** What the metrics of the process are labelled with, where others have the same. */
+  /** Value of the label `worker` on the process metrics, if several processes export them. */
   readonly worker?: string;
-  /** The Coordinator's load rules, where they are read. */
+  /** The Coordinator's load rules, if they are read. */
   readonly rules?: Pick<RulesSource, 'ageMs'> | null;
+  /** Dangerous settings in use; none by default. */
+  readonly dangers?: readonly DangerousSetting[];
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -33,15 +36,15 @@ export interface MetricsOptions {
 export interface Metrics {
   readonly record: RecordSink;
   readonly contentType: string;
-  /** Everything in Prometheus' text format. */
+  /** Renders all metrics in Prometheus' text format. */
   render(): Promise<string>;
-  /** Lets go of cluster and discovery. */
+  /** Removes the listeners on cluster and discovery. */
   close(): void;
 }
 
 /**
- * The metrics of one gateway, as documented in docs/operations.md. No label is made of anything a client can
- * choose: no path, user, address or method.
+ * The metrics of one gateway, as documented in docs/operations.md. No label has a value that a client can choose:
+ * no path, user, address or method.
  */
 export function createMetrics(options: MetricsOptions): Metrics {
   const {
@@ -53,6 +56,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     exchange,
     worker,
     rules = null,
+    dangers = [],
     now = Date.now,
   } = options;
   const { registry = new Registry() } = options;
@@ -68,6 +72,13 @@ export function createMetrics(options: MetricsOptions): Metrics {
     labelNames: ['version', 'node_version'],
     registers,
   }).set({ version, node_version: process.versions.node }, 1);
+  const dangerous = new Gauge({
+    name: 'druid_gateway_dangerous_settings',
+    help: '1 for each setting of the configuration that opens something; the log says what.',
+    labelNames: ['setting'],
+    registers,
+  });
+  for (const { id } of dangers) dangerous.set({ setting: id }, 1);
   internalErrorMetrics(registry, errors);
   processMetrics(registry, worker);
   return {
@@ -81,7 +92,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   };
 }
 
-/** Registers the metrics made of records and returns the sink that feeds them. */
+/** Registers the metrics computed from records and returns the sink that feeds them. */
 export function recordMetrics(registry: Registry, rules: Pick<RulesSource, 'ageMs'> | null): RecordSink {
   const traffic = trafficMetrics(registry);
   const placement = placementMetrics(registry, rules);

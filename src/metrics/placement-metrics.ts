@@ -2,7 +2,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import type { ExchangeRecord } from '../exchange/ports/record.ts';
 import type { RulesSource } from '../routing/tiers/load-rules-source.ts';
 
-/** Registers the metrics of how Broker services are chosen and returns what feeds them with each record. */
+/** Registers the metrics; returns the function to call with each request record. */
 export function placementMetrics(
   registry: Registry,
   rules: Pick<RulesSource, 'ageMs'> | null,
@@ -18,7 +18,7 @@ export function placementMetrics(
     name: 'druid_gateway_load_rules_age_seconds',
     help: 'Since the load rules of the Coordinator were last read; -1 where they have not been.',
     registers,
-    // Where several processes read the rules, the oldest ones tell.
+    // If several processes read the rules, report the oldest.
     aggregator: 'max',
     collect() {
       const age = rules?.ageMs ?? null;

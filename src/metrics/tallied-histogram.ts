@@ -3,12 +3,12 @@ import type { Metric, Registry } from 'prom-client';
 /** Observations of one label set. */
 export interface HistogramTally {
   readonly labels: Readonly<Record<string, string>>;
-  /** How many fell into each bucket and in none below it; the last is for all above the largest bound. */
+  /** Observations per bucket, not cumulative; the last bucket is for values above the largest bound. */
   readonly counts: number[];
   sum: number;
 }
 
-/** A histogram of these bounds: a tally to observe into costs an addition, and is folded when it is scraped. */
+/** A histogram whose tallies are cheap to observe into (one addition); they are summed up when scraped. */
 export interface TalliedHistogram {
   tally(labels: Readonly<Record<string, string>>): HistogramTally;
   observe(tally: HistogramTally, value: number): void;
@@ -22,7 +22,7 @@ export interface TalliedHistogramOptions {
   readonly buckets: readonly number[];
 }
 
-/** Registers it. prom-client's own histogram makes a key of the labels for every single observation. */
+/** Registers the histogram. prom-client's own builds a key from the labels for every observation. */
 export function createTalliedHistogram(
   registry: Registry,
   { name, help, labelNames, buckets }: TalliedHistogramOptions,

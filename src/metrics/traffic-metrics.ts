@@ -2,11 +2,11 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 import type { ExchangeRecord, RecordSink } from '../exchange/ports/record.ts';
 import { createTalliedHistogram, type HistogramTally, type TalliedHistogram } from './tallied-histogram.ts';
 
-/** Ten buckets, in seconds: from a leader's answer out of memory to Druid's own query timeout of 300 s. */
+/** Ten buckets, in seconds: from an answer out of the leader's memory to Druid's own query timeout of 300 s. */
 const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.1, 0.25, 1, 2.5, 10, 60, 300];
 const PARKED_BUCKETS = [0.05, 0.25, 1, 2.5, 5, 10, 30, 60];
 
-/** Sums over all exchanges of one role, class and status; folded into prom-client's counters when scraped. */
+/** Sums over all exchanges of one role, class and status; copied to prom-client's counters when scraped. */
 interface Tally {
   readonly role: string;
   readonly class: string;
@@ -84,7 +84,7 @@ const COUNTERS: readonly { name: string; help: string; labels: readonly Label[];
   },
 ];
 
-/** Registers the metrics made of exchanges and returns the sink that feeds them, about a microsecond a record. */
+/** Registers the metrics of exchanges and returns the sink that feeds them, which takes about 1 µs per record. */
 export function trafficMetrics(registry: Registry): RecordSink {
   const registers = [registry];
   const tallies: Tally[] = [];
@@ -129,7 +129,7 @@ export function trafficMetrics(registry: Registry): RecordSink {
   };
 }
 
-/** Finds the tally of a record without making a key of it: role and class first, then status. */
+/** Finds the tally of a record without building a key: by role and class first, then by status. */
 function createTallies(all: Tally[], duration: TalliedHistogram): (record: ExchangeRecord) => Tally {
   const kinds = new Map<string, Map<string, { duration: HistogramTally; byStatus: Tally[] }>>();
   return (record) => {

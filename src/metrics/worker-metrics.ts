@@ -2,15 +2,15 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import { EXIT_REASONS, type ExitReason } from '../workers/worker-status.ts';
 
 export interface WorkersObserved {
-  /** Those that answered the last question. */
+  /** Workers that answered the last question. */
   readonly answering: number;
-  /** How often one took another's place. */
+  /** Number of replaced workers. */
   readonly restarts: number;
-  /** How often one ended, by why. */
+  /** Number of ended workers, by reason. */
   readonly exits: Readonly<Record<ExitReason, number>>;
 }
 
-/** Registers the metrics of worker processes, which only a gateway with more than one has. */
+/** Registers the metrics of worker processes; only a gateway with several workers has them. */
 export function workerMetrics(registry: Registry, observe: () => WorkersObserved): void {
   const registers = [registry];
   new Gauge({

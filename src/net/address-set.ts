@@ -1,9 +1,12 @@
 import { BlockList, isIPv6 } from 'node:net';
 
-/** Whether an address (IPv4, or IPv6 without brackets) is in one of these networks. */
+/** Whether an address (IPv4, or IPv6 without brackets) belongs to one of the networks. */
 export type AddressSet = (address: string) => boolean;
 
-/** From addresses and networks such as `10.0.0.0/8` or `fd00::/8`, which the configuration has checked. */
+/**
+ * Creates a set from addresses and networks such as `10.0.0.0/8` or `fd00::/8`. The configuration has checked them;
+ * throws on an invalid one.
+ */
 export function createAddressSet(networks: readonly string[]): AddressSet {
   if (networks.length === 0) return () => false;
   const list = new BlockList();

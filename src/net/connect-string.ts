@@ -1,15 +1,15 @@
 import { isIPv6 } from 'node:net';
 
-/** One ZooKeeper server; an IPv6 host stands without brackets. */
+/** One ZooKeeper server; an IPv6 host has no brackets. */
 export interface ServerAddress {
   readonly host: string;
   readonly port: number;
 }
 
 export interface ConnectString {
-  /** In the order in which they were written; at least one. */
+  /** In the order written; at least one. */
   readonly servers: readonly ServerAddress[];
-  /** `/some/path` that every path is relative to, or null. */
+  /** A path such as `/some/path` that every path is relative to, or null. */
   readonly chroot: string | null;
 }
 
@@ -17,10 +17,10 @@ const DEFAULT_PORT = 2181;
 const HOST_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?$/;
 
 /**
- * Parses ZooKeeper's connect string, `host[:port],host[:port].../chroot`, as `druid.zk.service.host` holds it. IPv6
- * addresses are written in brackets; the port is 2181 where none is given.
+ * Parses ZooKeeper's connect string, `host[:port],host[:port].../chroot`, as in `druid.zk.service.host`. IPv6
+ * addresses need brackets; the default port is 2181.
  *
- * Throws an Error whose message is one sentence that says what is wrong with which part.
+ * Throws an Error whose message is one sentence that names the wrong part and what is wrong with it.
  */
 export function parseConnectString(text: string): ConnectString {
   const trimmed = text.trim();
@@ -39,14 +39,14 @@ export function parseConnectString(text: string): ConnectString {
   return { servers, chroot: slash === -1 ? null : parseChroot(trimmed.slice(slash)) };
 }
 
-/** `host:port` for messages, IPv6 in brackets. */
+/** Formats a server as `host:port` for messages, IPv6 in brackets. */
 export function formatServer(server: ServerAddress): string {
   return server.host.includes(':') ? `[${server.host}]:${server.port}` : `${server.host}:${server.port}`;
 }
 
 function parseServer(part: string): ServerAddress {
   if (part.includes('@')) {
-    // The part may hold a password: it is not repeated.
+    // The part may contain a password, so the message does not repeat it.
     throw new Error('the ZooKeeper connect string must not hold credentials; give them as user and password');
   }
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(part);
@@ -83,7 +83,7 @@ function parseChroot(text: string): string | null {
   return text;
 }
 
-/** Why ZooKeeper would refuse this absolute path, as the end of a sentence, or null. */
+/** Returns why ZooKeeper would refuse this absolute path, as the end of a sentence, or null. */
 export function pathProblem(path: string): string | null {
   if (!path.startsWith('/')) return 'does not start with a slash';
   if (path === '/') return null;

@@ -3,7 +3,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 export interface HostPort {
   /** A name or an address, IPv6 without brackets. */
   readonly host: string;
-  /** 0 lets the system choose. */
+  /** Port number; 0 lets the system choose. */
   readonly port: number;
 }
 
@@ -18,14 +18,25 @@ export function parseHostPort(text: string): HostPort | null {
   return bare !== undefined && isHost(bare) ? { host: bare, port } : null;
 }
 
-/** `HOST:PORT`, IPv6 in brackets. */
+/** Formats as `HOST:PORT`, IPv6 in brackets. */
 export function formatHostPort({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Whether this is an IP address (without brackets) or could be a host name. */
+/** Whether the text is an IP address (without brackets) or a possible host name. */
 export function isHost(text: string): boolean {
   if (/^[\d.]+$/.test(text)) return isIPv4(text);
   if (text.includes(':')) return isIPv6(text);
-  return text.length <= 253 && /^(?!-)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$/.test(text);
+  return text.length <= 253 && isHostName(text);
+}
+
+/**
+ * Whether the text is a possible host name, of any length. A name that ends in a number is parsed as an address by
+ * URLs, perhaps not the one it looks like: `0x7f.1` and `2130706433` are 127.0.0.1 (WHATWG URL, "ends in a
+ * number").
+ */
+export function isHostName(text: string): boolean {
+  if (!/^(?!-)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?$/.test(text)) return false;
+  const labels = text.replace(/\.$/, '').split('.');
+  return !/^(?:\d+|0x[\da-f]*)$/i.test(labels.at(-1) ?? '');
 }

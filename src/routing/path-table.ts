@@ -6,7 +6,10 @@ export function isUnder(path: string, prefix: string): boolean {
   return path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/');
 }
 
-/** Answered as the Router does (StatusResource, SelfDiscoveryResource, RouterResource), for GET. */
+/**
+ * GET paths answered as the Router (StatusResource, SelfDiscoveryResource, RouterResource) or a Broker
+ * (BrokerResource) would.
+ */
 export const LOCAL_PATHS: ReadonlyMap<string, LocalName> = new Map([
   ['/proxy/enabled', 'proxy-enabled'],
   ['/druid/router/v1/brokers', 'router-brokers'],
@@ -15,6 +18,7 @@ export const LOCAL_PATHS: ReadonlyMap<string, LocalName> = new Map([
   ['/status/properties', 'status-properties'],
   ['/status/health', 'status-health'],
   ['/status/ready', 'status-ready'],
+  ['/druid/broker/v1/readiness', 'broker-readiness'],
   ['/status/selfDiscovered', 'self-discovered'],
   ['/status/selfDiscovered/status', 'self-discovered-status'],
 ]);
@@ -30,14 +34,14 @@ const CONSOLE_FILES: ReadonlySet<string> = new Set([
 ]);
 const CONSOLE_FOLDERS = ['/public', '/assets'] as const;
 
-/** Static files of the web console (WebConsoleJettyServerInitializer). */
+/** Whether the path is a static file of the web console (WebConsoleJettyServerInitializer). */
 export function isConsole(path: string): boolean {
   return CONSOLE_FILES.has(path) || CONSOLE_FOLDERS.some((folder) => path.startsWith(`${folder}/`));
 }
 
 /**
- * Paths of Druid's own internal traffic, and such as change a single node behind the leader's back. The Router
- * does not serve them either, but its `/proxy/coordinator` and `/proxy/overlord` let them through.
+ * Paths of Druid's internal traffic, and paths that change one node without the leader's knowledge. The Router does
+ * not serve them either, but its `/proxy/coordinator` and `/proxy/overlord` let them through.
  */
 const DENIED = [
   '/druid-internal',
@@ -51,21 +55,48 @@ const DENIED = [
   '/coordinator',
   '/overlord',
 ] as const;
-/** Asking for a role that does not exist leaves an empty znode behind for each name asked for. */
+/**
+ * Tested on Druid 33: the answer is an empty list for every role, even for existing ones. Each name asked for
+ * leaves an empty znode in `internal-discovery` (`ClusterResource` makes a `NodeRole` of any text).
+ */
 const CLUSTER_ROLE = '/druid/coordinator/v1/cluster/';
 const SECURITY = '/druid-ext/basic-security';
-/** What nodes of a cluster tell each other (CoordinatorBasicAuthenticatorResource). */
-const SECURITY_INTERNAL = /\/(?:listen(?:\/|$)|cachedSerialized)/;
+/** Paths that nodes of a cluster call on each other (CoordinatorBasicAuthenticatorResource). */
+const SECURITY_INTERNAL = /\/(?:listen(?:\/|$)|cachedSerialized)/i;
 
-/** Whether a path, with its escapes decoded, is one that only a configuration can open. */
-export function isDenied(decoded: string): boolean {
-  if (decoded.startsWith('/druid-ext')) {
-    return !isUnder(decoded, SECURITY) || SECURITY_INTERNAL.test(decoded);
-  }
-  return decoded.startsWith(CLUSTER_ROLE) || DENIED.some((prefix) => isUnder(decoded, prefix));
+/**
+ * Whether a path is one that only a configuration can open. Takes the path as a reader could understand it
+ * (`canonicalPath`). Compares without case, unlike Druid.
+ */
+export function isDenied(canonical: string): boolean {
+  const lower = canonical.toLowerCase();
+  if (lower.startsWith('/druid-ext')) return !isUnder(lower, SECURITY) || SECURITY_INTERNAL.test(lower);
+  return lower.startsWith(CLUSTER_ROLE) || DENIED.some((prefix) => isUnder(lower, prefix));
 }
 
-/** Who serves a path that the table opens, or null. */
+/**
+ * Returns where the names in a path start that Druid decodes itself (ids of queries, tasks and supervisors,
+ * datasources, lookups, users). In names a slash, a backslash or a semicolon may be encoded. The part before them
+ * decides the role, the class of the request, and whether it is denied. Returns the path's length if it has no
+ * names.
+ */
+export function namesBegin(method: string, path: string): number {
+  const before = segmentsBeforeNames(method, path);
+  let at = before === 0 ? -1 : 0;
+  for (let i = 0; i < before && at !== -1; i++) at = path.indexOf('/', at + 1);
+  return at === -1 ? path.length : at;
+}
+
+function segmentsBeforeNames(method: string, path: string): number {
+  // `DELETE /druid/v2/ID` and `/druid/v2/sql/ID` have no segment before the name that gives its kind; all others
+  // do.
+  const kinds = method === 'DELETE' ? 0 : 1;
+  if (isUnder(path, '/druid/v2/sql')) return 3 + kinds;
+  if (isUnder(path, '/druid/v2')) return 2 + kinds;
+  return roleOf(path) === null ? 0 : 4;
+}
+
+/** Returns the role that serves a path open by default, or null. */
 export function roleOf(path: string): Role | null {
   if (isUnder(path, '/druid/v2') || isUnder(path, '/druid/v1/lookups')) return 'broker';
   if (isUnder(path, '/druid/coordinator') || isUnder(path, SECURITY)) return 'coordinator';
@@ -73,7 +104,7 @@ export function roleOf(path: string): Role | null {
   return null;
 }
 
-/** Who serves a path that a configuration opened, or null where no single role does. */
+/** Returns the role that serves a path opened by configuration, or null if no single role does. */
 export function roleOfOpened(path: string): Role | null {
   const role = roleOf(path);
   if (role !== null) return role;
@@ -84,7 +115,7 @@ export function roleOfOpened(path: string): Role | null {
   return isUnder(path, '/overlord') ? 'overlord' : null;
 }
 
-/** What a master serves below `/proxy/<role>`, besides what the table opens anyway. */
+/** Whether a master serves this path below `/proxy/<role>`. Includes the paths open by default. */
 export function isProxied(path: string): boolean {
   return (
     path === '/status' || path.startsWith('/status/') || isUnder(path, '/druid-ext') || roleOf(path) !== null
@@ -94,9 +125,19 @@ export function isProxied(path: string): boolean {
 const TASK_LOG = /^\/druid\/indexer\/v1\/task\/[^/]+\/log$/;
 const STATEMENT_RESULTS = /^\/druid\/v2\/sql\/statements\/[^/]+\/results$/;
 
+/**
+ * POST requests that change nothing (OverlordResource, SamplerResource, MetadataResource, compaction resources).
+ */
+const READING_POST =
+  /^\/druid\/(?:indexer\/v1\/(?:sampler|taskStatus|activeLocks|lockedIntervals(?:\/v2)?|compaction\/simulate)|coordinator\/v1\/(?:compaction\/simulate|metadata\/(?:dataSourceInformation|bootstrapSegments|datasources\/[^/]+\/segments)))\/?$/;
+
+/** Returns the class of a request to this role. */
 export function classOf(role: Role, method: string, path: string): RouteClass {
   const reads = method === 'GET' || method === 'HEAD';
-  if (role !== 'broker') return !reads ? 'write' : TASK_LOG.test(path) ? 'stream' : 'read';
+  if (role !== 'broker') {
+    if (!reads) return method === 'POST' && READING_POST.test(path) ? 'read' : 'write';
+    return TASK_LOG.test(path) ? 'stream' : 'read';
+  }
   if (isUnder(path, '/druid/v2/sql/avatica') || isUnder(path, '/druid/v2/sql/avatica-protobuf'))
     return 'jdbc';
   if (reads) return STATEMENT_RESULTS.test(path) ? 'stream' : 'read';

@@ -1,35 +1,41 @@
 import { plainBody } from './body-text.ts';
 
-/** What the gateway needs to know of a query; its body goes on as it came. */
-export interface QueryContext {
-  /** `context.queryId` and `context.sqlQueryId`, mostly none. */
+/** The ids of one query. Each is null if absent, or if it cannot be written as it was meant. */
+export interface QueryIds {
+  readonly queryId: string | null;
+  readonly sqlQueryId: string | null;
+}
+
+/** The parts of a query that the gateway uses; its body is forwarded unchanged. */
+export interface QueryContext extends QueryIds {
+  /** Those of the two ids that are present. */
   readonly ids: readonly string[];
-  /** `context.timeout` in milliseconds; null without one, and for 0, which is none. */
+  /** `context.timeout` in milliseconds; null if absent or 0, which means no timeout. */
   readonly timeoutMs: number | null;
 }
 
-export const NO_CONTEXT: QueryContext = { ids: [], timeoutMs: null };
+export const NO_CONTEXT: QueryContext = { queryId: null, sqlQueryId: null, ids: [], timeoutMs: null };
 
 const ID = Buffer.from('ueryId"');
 const TIMEOUT = Buffer.from('"timeout"');
-/** Larger bodies hold long lists of values; what follows those is not worth reading them. */
+/** Largest body that is read, in bytes; larger ones hold long lists of values and are not worth the time. */
 const LONGEST = 256 * 1024;
 
-/** Druid's own ids have 36 characters. */
+/** Longest id in characters; Druid's own ids have 36. */
 const LONGEST_ID = 256;
-/** Control characters, and what a server may take for steps through its paths. */
+/** Control characters, and `.` or `..` that a server may take for path segments. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what no id has.
 const NO_ID = /[\x00-\x1f\x7f-\x9f]|(?:^|[/\\])\.\.?(?:[/\\]|$)/;
 
 /**
- * Whether a query can be known, cancelled and logged by this text. Half a surrogate pair is none: it cannot be written
- * into a target; nor are `.` and `..`, which in a target mean another one.
+ * Whether this text is safe to identify, cancel and log a query by. A lone surrogate is not: it cannot be written
+ * into a target. Nor are `.` and `..`, which would change the target's path.
  */
 export function isQueryId(text: string): boolean {
   return text !== '' && text.length <= LONGEST_ID && text.isWellFormed() && !NO_ID.test(text);
 }
 
-/** Reads a query's body, which is parsed only where it holds one of these words. Never throws. */
+/** Reads a query's body; parses it only if it contains one of these words. Never throws. */
 export function queryContextOf(body: Buffer): QueryContext {
   const plain = plainBody(body, LONGEST);
   if (plain === null || !(plain.includes(ID) || plain.includes(TIMEOUT))) return NO_CONTEXT;
@@ -37,22 +43,44 @@ export function queryContextOf(body: Buffer): QueryContext {
     const parsed = JSON.parse(plain.toString('utf8')) as {
       context?: { queryId?: unknown; sqlQueryId?: unknown; timeout?: unknown };
     } | null;
-    const { queryId, sqlQueryId, timeout } = parsed?.context ?? {};
-    const ids = [queryId, sqlQueryId].filter((id): id is string => typeof id === 'string' && isQueryId(id));
-    // Druid takes numbers in quotes, too (QueryContexts).
+    const { timeout, ...given } = parsed?.context ?? {};
+    const queryId = givenId(given.queryId);
+    const sqlQueryId = givenId(given.sqlQueryId);
+    const ids = [queryId, sqlQueryId].filter((id) => id !== null);
+    // Druid also accepts numbers in quotes (QueryContexts).
     const milliseconds = typeof timeout === 'string' ? Number(timeout) : timeout;
     const valid =
       typeof milliseconds === 'number' && milliseconds > 0 && milliseconds < Number.MAX_SAFE_INTEGER;
-    return { ids, timeoutMs: valid ? milliseconds : null };
+    return { queryId, sqlQueryId, ids, timeoutMs: valid ? milliseconds : null };
   } catch {
-    // Smile, or wrong: Druid says so if it is.
+    // Smile, or malformed JSON; Druid will report the latter.
     return NO_CONTEXT;
   }
 }
 
-const CANCEL = /^\/druid\/v2\/(?:sql\/)?([^/?]+)\/?(?:\?|$)/;
+/** The character that decoders put in place of unreadable octets; the original is unknown. */
+const UNREADABLE = '\ufffd';
 
-/** The id in a cancel's target; null where it is none. */
+function givenId(id: unknown): string | null {
+  return typeof id === 'string' && isQueryId(id) && !id.includes(UNREADABLE) ? id : null;
+}
+
+/** Characters that survive in a header: visible ASCII except `?`, which can replace other characters. */
+const UNHARMED = /^[!->@-~]+$/;
+
+/**
+ * Returns the id from a response header, or null if it may have been altered. For each character outside Latin-1,
+ * Jetty 9.4 writes a blank (blanks at the ends are lost) and Jetty 12 a question mark. The rest may be the id of
+ * someone else's query.
+ */
+export function toldId(value: string | null): string | null {
+  return value !== null && UNHARMED.test(value) && isQueryId(value) ? value : null;
+}
+
+/** Native, SQL, and Dart (`DartSqlResource`). */
+const CANCEL = /^\/druid\/v2\/(?:sql\/(?:dart\/)?)?([^/?]+)\/?(?:\?|$)/;
+
+/** Returns the id in the target of a cancel request, or null if there is no valid one. */
 export function cancelledId(target: string): string | null {
   const [, raw] = CANCEL.exec(target) ?? [];
   if (raw === undefined) return null;
@@ -64,9 +92,13 @@ export function cancelledId(target: string): string | null {
   }
 }
 
-/** Where a query that was sent to `target` is cancelled; null for what is no id. */
+/**
+ * Returns the target that cancels a query sent to `target`, or null if `id` is not valid. Dart in Druid 31 to 33
+ * has its own path (`DartSqlResource`): on the path for other SQL, its Broker answers 202 and keeps running the
+ * query.
+ */
 export function cancelTarget(target: string, id: string): string | null {
   if (!isQueryId(id)) return null;
-  const sql = /^\/druid\/v2\/sql(?:[/?]|$)/.test(target);
-  return `/druid/v2/${sql ? 'sql/' : ''}${encodeURIComponent(id)}`;
+  const [, kind = ''] = /^\/druid\/v2(\/sql(?:\/dart)?)(?:[/?]|$)/.exec(target) ?? [];
+  return `/druid/v2${kind}/${encodeURIComponent(id)}`;
 }

@@ -2,15 +2,15 @@ import type { Role } from '../discovery/discovery.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
 
 /**
- * What kind of request this is; retries, deadlines and metrics go by it.
+ * The kind of a request; retries, deadlines and metrics depend on it.
  *
- * - `read`: GET or HEAD without effect. `write`: anything else to a master; never sent twice.
+ * - `read`: GET or HEAD, or a POST that changes nothing. `write`: anything else to a master; never sent twice.
  * - `query`: a native or SQL query (read-only). `statement`: MSQ task or statement, may write; never sent twice.
  * - `cancel`: DELETE of a query. `jdbc`: Avatica. `stream`: long downloads (task logs, statement results).
  */
 export type RouteClass = 'read' | 'write' | 'query' | 'statement' | 'cancel' | 'jdbc' | 'stream';
 
-/** Paths that the gateway answers as the Router would. */
+/** Requests that the gateway answers as the Router would. */
 export type LocalName =
   | 'proxy-enabled'
   | 'router-brokers'
@@ -18,6 +18,7 @@ export type LocalName =
   | 'status-properties'
   | 'status-health'
   | 'status-ready'
+  | 'broker-readiness'
   | 'self-discovered'
   | 'self-discovered-status'
   | 'options';
@@ -27,7 +28,7 @@ export type Route =
       readonly kind: 'forward';
       readonly role: Role;
       readonly class: RouteClass;
-      /** Raw path and query for the upstream: the client's own bytes, less a `/proxy/<role>` prefix. */
+      /** Raw path and query for the upstream: the client's own bytes, without a `/proxy/<role>` prefix. */
       readonly target: string;
     }
   | { readonly kind: 'console'; readonly target: string }

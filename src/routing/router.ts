@@ -1,5 +1,6 @@
 import type { MasterRole, Role } from '../discovery/discovery.ts';
 import { type GatewayError, gatewayError } from '../errors/gateway-error.ts';
+import { canonicalPath, hidesSeparators } from './canonical-path.ts';
 import {
   classOf,
   isConsole,
@@ -7,65 +8,80 @@ import {
   isProxied,
   isUnder,
   LOCAL_PATHS,
+  namesBegin,
   roleOf,
   roleOfOpened,
 } from './path-table.ts';
 import type { Route } from './route.ts';
-import { checkTarget, decodePath, splitTarget } from './target-check.ts';
+import { checkTarget, splitTarget } from './target-check.ts';
 
 export interface RouterOptions {
-  /** Prefixes of paths that are denied by default and are to be served. */
+  /** Prefixes of paths that are denied by default but should be served. */
   readonly allow: readonly string[];
 }
 
-/** Decides what a request is by its method and raw target alone: no clock, no cluster, no network. */
-export type Router = (method: string, target: string) => Route;
+/**
+ * Routes a request by its method and raw target alone, without clock, cluster or network. `preflight` marks an
+ * OPTIONS by which a browser asks what a page may do (Fetch 3.3.5); the node that serves the path answers it.
+ */
+export type Router = (method: string, target: string, preflight?: boolean) => Route;
 
 const FORWARDED = 'GET, HEAD, POST, PUT, DELETE, OPTIONS';
 const READ_ONLY = 'GET, HEAD, OPTIONS';
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE']);
-/** The Router compares the destination without regard to case. */
+/** The Router compares the destination without case. */
 const PROXY = /^\/proxy\/([A-Za-z]+)(\/.*)?$/;
 
-/** The path table, see docs/routing.md. */
+/** Creates the path table, see docs/routing.md and docs/decisions/0017-names-in-paths.md. */
 export function createRouter({ allow }: RouterOptions): Router {
-  function opened(path: string): boolean {
-    return allow.some((prefix) => isUnder(path, prefix));
+  function opened(path: string): string | undefined {
+    return allow.find((prefix) => isUnder(path, prefix));
   }
 
   function byPath(method: string, target: string, path: string, query: string): Route {
     const role = roleOf(path);
-    // Without an escape nothing can hide in the path, and queries have no denied part at all.
+    // No escapes, so the path is literally what Druid sees; no Broker path is denied, so skip that check.
     if (role === 'broker' && !path.includes('%')) return forward(role, method, path, target);
     const local = LOCAL_PATHS.get(path);
     if (local !== undefined) return readOnly(method, { kind: 'local', name: local, target });
+    const [, name = '', rest = ''] = isUnder(path, '/proxy') ? (PROXY.exec(path) ?? []) : [];
+    const inner = rest === '' ? path : rest;
+    if (path.includes('%') && hidesSeparators(beforeNames(method, path, inner))) return separators();
     if (isConsole(path)) return readOnly(method, { kind: 'console', target });
     if (isUnder(path, '/proxy')) {
-      const [, name = '', rest = ''] = PROXY.exec(path) ?? [];
       const destination = name.toLowerCase();
       if (destination === 'coordinator' || destination === 'overlord') {
         return byProxy(method, destination, rest, query);
       }
       return refused(gatewayError('proxy_destination_unknown'));
     }
-    if (isDenied(decodePath(path))) {
-      const by = opened(path) ? roleOfOpened(path) : null;
+    const canonical = canonicalPath(path);
+    if (canonical === null || isDenied(canonical)) {
+      const by = opened(path) === undefined ? null : roleOfOpened(path);
       return by === null ? denied() : forward(by, method, path, target);
     }
     return role === null ? unknown() : forward(role, method, path, target);
   }
 
+  /** Returns the part of the path that decides the route: everything before the names, or all of it. */
+  function beforeNames(method: string, path: string, inner: string): string {
+    const prefix = opened(inner);
+    const names = prefix === undefined ? namesBegin(method, inner) : prefix.length;
+    return path.slice(0, path.length - inner.length + names);
+  }
+
   function byProxy(method: string, role: MasterRole, path: string, query: string): Route {
     if (path === '' || path === '/') return unknown();
-    if (!opened(path)) {
-      // Below /proxy it is the master itself that is asked, and its own extensions are its own.
-      if (isDenied(decodePath(path))) return denied();
+    if (opened(path) === undefined) {
+      // Below `/proxy` the client addresses the master itself, whose extensions are not denied.
+      const canonical = canonicalPath(path);
+      if (canonical === null || isDenied(canonical)) return denied();
       if (!isProxied(path)) return unknown();
     }
     return forward(role, method, path, path + query);
   }
 
-  return (method, target) => {
+  return (method, target, preflight = false) => {
     if (method === 'OPTIONS' && target === '*') return options(target, FORWARDED);
     if (!METHODS.has(method) && method !== 'OPTIONS') return notAllowed(FORWARDED);
     const fault = checkTarget(target);
@@ -74,12 +90,29 @@ export function createRouter({ allow }: RouterOptions): Router {
     if (method !== 'OPTIONS') return byPath(method, target, path, query);
     const route = byPath('GET', target, path, query);
     if (route.kind === 'refused') return route;
+    const asked = preflight ? roleOfPreflight(route) : null;
+    if (asked !== null) return { kind: 'forward', role: asked, class: 'read', target: route.target };
     return options(target, route.kind === 'forward' ? FORWARDED : READ_ONLY);
   };
 }
 
+function separators(): Route {
+  return refused(
+    gatewayError('target_malformed', {
+      message: 'Encoded slashes, backslashes and semicolons can stand in the names of a path only.',
+    }),
+  );
+}
+
 function forward(role: Role, method: string, path: string, target: string): Route {
   return { kind: 'forward', role, class: classOf(role, method, path), target };
+}
+
+/** Returns the role whose node answers a preflight, or null if the gateway does. */
+function roleOfPreflight(route: Exclude<Route, { kind: 'refused' }>): Role | null {
+  if (route.kind === 'forward') return route.role;
+  if (route.kind === 'console') return 'coordinator';
+  return route.name === 'status' ? 'broker' : null;
 }
 
 function readOnly(method: string, route: Route): Route {

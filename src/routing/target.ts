@@ -4,19 +4,19 @@ import type { ClusterView, WaitReason } from '../cluster/view.ts';
 import type { ReasonsOf } from '../errors/catalogue.ts';
 import type { ForwardRoute } from './route.ts';
 
-/** Why a request waits: for a leader, for a Broker, or (`overloaded`) for room. */
+/** What a request waits for: a leader, a Broker, or (`overloaded`) free capacity. */
 export type UnavailableReason = WaitReason | ReasonsOf<'overloaded'>;
 
-/** Who gets a request now, or why nobody does. */
+/** The node that gets a request now, or why there is none. */
 export type Target =
   | { readonly kind: 'node'; readonly node: UpstreamNode }
   | { readonly kind: 'wait'; readonly reason: UnavailableReason };
 
-/** From whom to choose, if the request is for a Broker. */
+/** Limits on the choice of a node; the service applies to Brokers only. */
 export interface ChoiceLimits {
-  /** The service whose Brokers get it. */
+  /** The service whose Brokers are candidates. */
   readonly defaultService: string;
-  /** Requests that a node may have under way. */
+  /** Most requests that a node may have in flight. */
   readonly maxPerNode: number;
 }
 
@@ -24,12 +24,12 @@ export type ChooseTarget = (
   route: ForwardRoute,
   view: ClusterView,
   random: () => number,
-  /** Nodes that this request has found wanting. */
+  /** Nodes that already failed this request. */
   exclude: ReadonlySet<UpstreamNode>,
   limits: ChoiceLimits,
 ) => Target;
 
-/** The node that gets a request by the present view, or why it must wait. Reads the view, changes nothing. */
+/** Chooses the node for a request by the current view, or returns why it must wait. Changes nothing. */
 export const chooseTarget: ChooseTarget = (route, view, random, exclude, { defaultService, maxPerNode }) => {
   if (route.role === 'broker') {
     const pool = view.pools.get(defaultService) ?? [];

@@ -1,11 +1,11 @@
-/** A stretch of time in epoch milliseconds; its ends may be infinite. */
+/** A time interval in epoch milliseconds; its ends may be infinite. */
 export interface Interval {
   readonly start: number;
   /** Exclusive. */
   readonly end: number;
 }
 
-/** What a query without intervals is about (`Intervals.ETERNITY`). */
+/** The interval of a query without intervals (`Intervals.ETERNITY`). */
 export const ETERNITY: Interval = { start: Number.NEGATIVE_INFINITY, end: Number.POSITIVE_INFINITY };
 
 const TIME =
@@ -13,17 +13,21 @@ const TIME =
 const PERIOD =
   /^P(?:(\d{1,6})Y)?(?:(\d{1,6})M)?(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.(\d{1,9}))?S)?)?$/i;
 
-/** A length of time by the calendar, as in `P1M`. */
+/** Most intervals that are read. */
+const MOST_INTERVALS = 1_000;
+
+/** A calendar period such as `P1M`. */
 export interface Period {
   readonly years: number;
   readonly months: number;
-  /** All that has the same length everywhere. */
+  /** Weeks, days and smaller units, whose length is fixed. */
   readonly milliseconds: number;
 }
 
 /**
- * The `intervals` of a native query: text, a list of texts, or a segment spec that has them (`LegacySegmentSpec`,
- * `MultipleIntervalSegmentSpec`, `MultipleSpecificSegmentSpec`). Null where they cannot be read.
+ * Parses the `intervals` of a native query: a text, a list of texts, or a segment spec that contains them
+ * (`LegacySegmentSpec`, `MultipleIntervalSegmentSpec`, `MultipleSpecificSegmentSpec`). Returns null if they cannot
+ * be parsed, or if there are more than a thousand.
  */
 export function intervalsOf(value: unknown): readonly Interval[] | null {
   if (value === undefined || value === null) return [ETERNITY];
@@ -38,11 +42,15 @@ export function intervalsOf(value: unknown): readonly Interval[] | null {
 }
 
 function all(texts: readonly unknown[]): readonly Interval[] | null {
+  if (texts.length > MOST_INTERVALS) return null;
   const intervals = texts.map((text) => (typeof text === 'string' ? parseInterval(text) : null));
   return intervals.every((interval) => interval !== null) ? intervals : null;
 }
 
-/** `2024-01-01/2024-02-01`, or a period on one of the sides; times without a zone are UTC, as in Druid. */
+/**
+ * Parses `2024-01-01/2024-02-01`, or a time and a period; null for other text. Times without a zone are UTC, as in
+ * Druid.
+ */
 export function parseInterval(text: string): Interval | null {
   const [left = '', right, ...more] = text.trim().split('/');
   if (right === undefined || more.length > 0) return null;
@@ -55,7 +63,7 @@ export function parseInterval(text: string): Interval | null {
   return null;
 }
 
-/** Years beyond what a `Date` can hold are infinity: Druid's eternity is written with such. */
+/** Years that a `Date` cannot hold become infinity: Druid writes its eternity with such years. */
 function parseTime(text: string): number | null {
   const match = TIME.exec(text);
   if (match === null) return null;
@@ -89,6 +97,7 @@ function offset(zone: string): number {
   return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * 60_000;
 }
 
+/** Parses an ISO 8601 period such as `P1M` or `PT30M`; null for other text. */
 export function parsePeriod(text: string): Period | null {
   const match = PERIOD.exec(text.trim());
   if (match === null) return null;
@@ -101,7 +110,10 @@ export function parsePeriod(text: string): Period | null {
   return { years: years ?? 0, months: months ?? 0, milliseconds: allSeconds * 1_000 + fraction };
 }
 
-/** `time` and so many periods, by the calendar in UTC: what the day of a month does not reach ends at its last. */
+/**
+ * Adds (1) or subtracts (-1) a period by the UTC calendar, in ms. A day beyond the end of a month becomes its last
+ * day.
+ */
 export function shifted(time: number, { years, months, milliseconds }: Period, times: 1 | -1): number {
   if (!Number.isFinite(time)) return time;
   const moved = plusMonths(plusMonths(time, times * years * 12), times * months);
@@ -119,7 +131,7 @@ function plusMonths(time: number, months: number): number {
   return date.getTime();
 }
 
-/** As `Interval.overlaps` of Joda: intervals that only touch do not overlap. */
+/** As Joda's `Interval.overlaps`: intervals that only touch do not overlap. */
 export function overlaps(a: Interval, b: Interval): boolean {
   return a.start < b.end && b.start < a.end;
 }

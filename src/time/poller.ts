@@ -1,27 +1,27 @@
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { forTimer } from './timer.ts';
 
-/** Asks again and again, one question at a time. */
+/** Polls again and again, one call at a time. */
 export interface Poller {
-  /** Asks now, or right after the question under way: what that one answers may be older than what prompted this. */
+  /** Polls now, or once more after the current call, whose answer may be older than the reason for this one. */
   pollNow(): void;
   stop(): void;
 }
 
 export interface PollerOptions {
-  /** What it throws is told, and counts as an answer. */
+  /** Called for each poll. An error is reported and counts as an answer. */
   readonly ask: () => Promise<void>;
-  /** Milliseconds until the next question; read after each answer. */
+  /** Milliseconds until the next poll; read after each answer. */
   readonly interval: () => number;
   readonly random: () => number;
-  /** Where errors of our own are told. */
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
 }
 
-/** After an interval that cannot be had. */
+/** Interval in ms used when `interval` throws or returns an invalid value. */
 const FALLBACK_MS = 1_000;
 
-/** Starts at once. Intervals vary by a tenth either way, so that gateways and nodes do not fall into step. */
+/** Starts at once. Intervals vary by ten percent either way, so gateways and nodes do not fall into step. */
 export function createPoller({ ask, interval, random, errors }: PollerOptions): Poller {
   let timer: NodeJS.Timeout | null = null;
   let asking = false;

@@ -1,14 +1,16 @@
 import type { HeaderBlock } from '../http/header-block.ts';
 import { type AnswerHead, readAnswerHead } from '../http/response-head.ts';
 
-/** What the parser reads out of the bytes, in order. */
+/** Receives what the parser reads, in order. */
 export interface AnswerSink {
+  /** An interim answer (1xx) other than 100, which the gateway never waits for. */
+  onInterim?(head: AnswerHead): void;
   onHead(head: AnswerHead): void;
   /** `buffer[from, to)` is a piece of the body. */
   onBody(buffer: Buffer, from: number, to: number): void;
-  /** The answer is whole. `reusable`: the connection may carry another request. */
+  /** The answer is complete. `reusable`: the connection may carry another request. */
   onWhole(trailers: HeaderBlock, reusable: boolean): void;
-  /** What came is no answer, or one that others might read differently. Nothing follows. */
+  /** The bytes are not an answer, or other parsers might read them differently. Nothing follows. */
   onMalformed(): void;
 }
 
@@ -17,16 +19,17 @@ type State = 'idle' | 'head' | 'counted' | 'until-end' | 'size' | 'data' | 'data
 const STATUS_LINE =
   /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t -~\x80-\xff]*))?\r\n((?:[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t -~\x80-\xff]*\r\n)*)\r\n$/;
 const TRAILERS = /^(?:[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t -~\x80-\xff]*\r\n)*\r\n$/;
-/** At most eight digits; an extension is passed over, as far as it is harmless. */
-const CHUNK_SIZE = /^([\da-f]{1,8})(?:;[\t -~\x80-\xff]*)?$/i;
+/** At most eight digits; valid extensions are skipped (RFC 9112 7.1.1). */
+const CHUNK_SIZE =
+  /^([\da-f]{1,8})(?:[\t ]*;[\t ]*[!#$%&'*+\-.^_`|~\w]+(?:[\t ]*=[\t ]*(?:[!#$%&'*+\-.^_`|~\w]+|"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"))?)*$/i;
 const LONGEST_SIZE_LINE = 256;
 const HEAD_END = Buffer.from('\r\n\r\n');
 const CR = 13;
 const LF = 10;
 
 /**
- * Reads the answers on one connection to a node, strictly: what is not certain is malformed. A fed buffer is not
- * kept. The body's pieces are shown as they come, without chunk framing.
+ * Parses the answers on one connection to a node. It is strict: anything ambiguous is malformed. It keeps no fed
+ * buffer. Body pieces are passed on as they come, without chunk framing.
  */
 export class AnswerParser {
   readonly #sink: AnswerSink;
@@ -36,22 +39,22 @@ export class AnswerParser {
   #left = 0;
   #reusable = false;
   #consumed = 0;
-  /** Trailers of the answer that has just come to its end. */
+  /** Trailers of the answer that has just ended. */
   #ended: HeaderBlock | null = null;
 
-  /** `maxHeadBytes` bounds a head, and likewise a trailer section. */
+  /** `maxHeadBytes` limits a head, and a trailer section. */
   constructor(sink: AnswerSink, maxHeadBytes: number) {
     this.#sink = sink;
     this.#maxHeadBytes = maxHeadBytes;
   }
 
-  /** A request goes out: an answer may come. */
+  /** Call when a request goes out, before its answer can come. */
   expect(): void {
     this.#state = 'head';
     this.#pending = '';
   }
 
-  /** The connection has ended. True when that was the end of the answer's body. */
+  /** Call when the connection has ended; true if that ended the answer's body. */
   end(): boolean {
     if (this.#state !== 'until-end') return false;
     this.#state = 'idle';
@@ -95,7 +98,7 @@ export class AnswerParser {
           at = this.#trailers(buffer, at, length);
           break;
         case 'idle':
-          // Nobody asked for this.
+          // No request is waiting for an answer.
           this.#malformed();
           return;
         case 'dead':
@@ -104,14 +107,14 @@ export class AnswerParser {
       const trailers = this.#ended;
       if (trailers !== null) {
         this.#ended = null;
-        // More than was asked for: who knows which request it would be taken for.
+        // Bytes after the answer could be taken for the answer to the next request, so the connection is not reused.
         this.#sink.onWhole(trailers, this.#reusable && at === length);
         return;
       }
     }
   }
 
-  /** The connection is given up: what else comes is not read. */
+  /** Call when the connection is given up; later bytes are not read. */
   kill(): void {
     this.#state = 'dead';
   }
@@ -133,12 +136,15 @@ export class AnswerParser {
       this.#malformed();
       return length;
     }
-    if (head.status < 200) return consumed;
+    if (head.status < 200) {
+      if (head.status > 100) this.#sink.onInterim?.(head);
+      return consumed;
+    }
     this.#begin(head);
     return consumed;
   }
 
-  /** The text up to and with the empty line, or null while that is not there. */
+  /** Returns the text up to and including the empty line, or null until that has come. */
   #upTo(buffer: Buffer, at: number, length: number): string | null {
     const found = this.#pending === '' ? buffer.indexOf(HEAD_END, at) : -1;
     if (found !== -1 && found + 4 <= length) {
@@ -165,7 +171,7 @@ export class AnswerParser {
 
   #begin(head: AnswerHead): void {
     const bodiless = head.status === 204 || head.status === 304;
-    // Where there can be no body, one that is announced may follow nevertheless.
+    // A body announced where none is allowed may still follow.
     const doubtful = bodiless && (head.chunked || (head.status === 204 && head.length > 0));
     this.#reusable = !head.close && !doubtful;
     this.#left = head.length;
@@ -217,7 +223,7 @@ export class AnswerParser {
   }
 
   #trailers(buffer: Buffer, at: number, length: number): number {
-    // Without any, there is only the empty line.
+    // Without trailers, there is only the empty line.
     if (this.#pending === '' && buffer[at] === CR && at + 1 < length && buffer[at + 1] === LF) {
       this.#whole('');
       return at + 2;

@@ -12,35 +12,35 @@ import type { BufferLease } from '../http/buffer-lease.ts';
 import type { HeaderBlock } from '../http/header-block.ts';
 import type { AnswerHead } from '../http/response-head.ts';
 
-/** A body up to this many bytes goes out in one write with its head. */
+/** A body up to this many bytes is written together with its head. */
 const ONE_WRITE = 16 * 1024;
 
 /**
- * How far a request has got. `open`: more of it may be written, if there is more. `blocked`: the node takes nothing
- * more at the moment. `sent`: its last byte has been written.
+ * Progress of the request. `open`: more of it may be written. `blocked`: the node takes nothing more at the moment.
+ * `sent`: its last byte has been written.
  */
 type RequestState = 'open' | 'blocked' | 'sent';
 
-/** How far its answer has got. `begun`: bytes have come. `headed`: its head is there. */
+/** Progress of the answer. `begun`: bytes have come. `headed`: its head is complete. */
 type AnswerState = 'awaited' | 'begun' | 'headed';
 
 /** The connection that a call goes out on. */
 export interface Wire {
-  /** Carries the call, at once or as soon as there is a connection. */
+  /** Carries the call, at once or when the connection is established. */
   assign(call: Call): void;
-  /** False while the node takes nothing more. */
+  /** Writes; false while the node takes nothing more. */
   write(data: string | Buffer): boolean;
-  /** What is written until `uncork` goes out together. */
+  /** Collects writes until `uncork`, then sends them together. */
   cork(): void;
   uncork(): void;
-  /** Either side has got on. */
+  /** Restarts the quiet time, because either side has made progress. */
   touch(): void;
   destroy(): void;
 }
 
 /**
- * One attempt: a connection on one side, the exchange on the other, and `outstanding` counted exactly once. What the
- * exchange throws when it is told something ends the attempt, and is told to the exchange.
+ * One attempt of a request, between a connection and the exchange. It counts as `outstanding` exactly once. An error
+ * thrown by the exchange's handler ends the attempt and is reported to the exchange.
  */
 export class Call implements UpstreamCall, BodySink {
   readonly #node: UpstreamNode;
@@ -49,9 +49,9 @@ export class Call implements UpstreamCall, BodySink {
   readonly #errors: InternalErrors;
   #connection: Wire | null = null;
   #over = false;
-  /** `ride` has returned: from now on the handler hears what happens. */
+  /** `sendOn` has returned; from now on the handler hears of errors. */
   #assigned = false;
-  /** What was thrown first. */
+  /** The first error thrown. */
   #thrown: { readonly error: unknown } | null = null;
   #requestState: RequestState = 'open';
   #answerState: AnswerState = 'awaited';
@@ -66,15 +66,15 @@ export class Call implements UpstreamCall, BodySink {
     this.#request = request;
     this.#handler = handler;
     this.#errors = errors;
-    node.begin();
+    if (!request.uncounted) node.begin();
   }
 
-  /** Its connection is for it alone: those of many writes would pile up otherwise. */
+  /** The connection serves this call only. Otherwise the connections of many writes would pile up. */
   get closesAfter(): boolean {
     return this.#request.fresh;
   }
 
-  /** How long it may be quiet now, in milliseconds; 0 is for ever. */
+  /** How long the call may be quiet now, in milliseconds; 0 is no limit. */
   quietLimitMs(usual: UpstreamTimeouts): number {
     return quietLimit(this.#request, usual, this.headed);
   }
@@ -84,7 +84,7 @@ export class Call implements UpstreamCall, BodySink {
     return this.#answerState !== 'awaited';
   }
 
-  /** The answer's head is there. */
+  /** The answer's head has come. */
   get headed(): boolean {
     return this.#answerState === 'headed';
   }
@@ -94,12 +94,15 @@ export class Call implements UpstreamCall, BodySink {
     return this.#requestState === 'sent';
   }
 
-  /** The request is not whole, and its client's next piece is what is missing. */
+  /** The request is not complete, and waits for the client's next piece. */
   get awaitsClient(): boolean {
     return this.#requestState === 'open';
   }
 
-  /** Goes out on this connection. Throws what is thrown meanwhile; then it is over, and the handler hears nothing. */
+  /**
+   * Sends the call on this connection. Throws the first error thrown meanwhile; the call is then over, and the
+   * handler hears nothing.
+   */
   sendOn(connection: Wire): this {
     this.#connection = connection;
     try {
@@ -118,7 +121,7 @@ export class Call implements UpstreamCall, BodySink {
     this.#connection?.destroy();
   }
 
-  /** The connection is there. */
+  /** Writes the request to an established connection. */
   begin(connection: Wire): void {
     const { method, target, headers, body, bodyLength } = this.#request;
     const { hostAndPort } = this.#node;
@@ -194,6 +197,15 @@ export class Call implements UpstreamCall, BodySink {
     }
   }
 
+  onInterim(head: AnswerHead): void {
+    if (this.#over) return;
+    try {
+      this.#handler.onInterim?.(head);
+    } catch (error) {
+      this.crash(error);
+    }
+  }
+
   /** Bytes of the answer have come. */
   onBytes(): void {
     if (this.#answerState === 'awaited') this.#answerState = 'begun';
@@ -230,7 +242,7 @@ export class Call implements UpstreamCall, BodySink {
     }
   }
 
-  /** The connection is another's from now on. */
+  /** The answer is complete; the call lets go of the connection. */
   onWhole(trailers: HeaderBlock): void {
     if (this.#over) return;
     this.#connection = null;
@@ -253,8 +265,8 @@ export class Call implements UpstreamCall, BodySink {
   }
 
   /**
-   * Something of ours threw. Ends the attempt unless it was over, and tells the handler, once, whose last word this
-   * is. What is thrown besides is told where errors are told that belong to no request.
+   * The gateway's own code threw. Ends the attempt unless it was over, and tells the handler once, as its last event.
+   * Further errors are reported as faults that belong to no request.
    */
   crash(error: unknown): void {
     if (this.#thrown !== null) {
@@ -281,11 +293,11 @@ export class Call implements UpstreamCall, BodySink {
 
   #finish(): void {
     this.#over = true;
-    this.#node.end();
+    if (!this.#request.uncounted) this.#node.end();
     this.#stream?.stop();
   }
 
-  /** Where the handler is not to hear of what the body throws. */
+  /** Finishes, but reports an error thrown by the body as a fault instead of to the handler. */
   #finishQuietly(): void {
     try {
       this.#finish();

@@ -17,21 +17,21 @@ export interface Endpoint {
   readonly tls: tls.ConnectionOptions | null;
 }
 
-/** What a connection tells whoever keeps it. */
+/** Receives the events of a connection that it keeps. */
 export interface ConnectionKeeper {
-  /** It may carry another request. */
+  /** The connection may carry another request. */
   onIdle(connection: UpstreamConnection): void;
   onGone(connection: UpstreamConnection): void;
 }
 
-/** How long a connection may be quiet. */
+/** How long a connection may be quiet, in milliseconds. */
 export interface QuietLimits extends UpstreamTimeouts {
   readonly connectTimeoutMs: number;
-  /** How long an idle connection is kept: below Jetty's idle time (`druid.server.http.maxIdleTime`, 5 min). */
+  /** How long an idle connection is kept; less than Jetty's idle time (`druid.server.http.maxIdleTime`, 5 min). */
   readonly keepAliveTimeoutMs: number;
 }
 
-/** What takes longer than it may. `unused`: nobody waits for the connection. */
+/** What has taken longer than its limit. `unused`: no call waits for the connection. */
 export type Overdue = 'connect' | 'no_answer' | 'stalled' | 'unused';
 
 export interface ConnectionOptions {
@@ -40,34 +40,36 @@ export interface ConnectionOptions {
   readonly buffers: ReadBuffers;
   readonly keeper: ConnectionKeeper;
   readonly limits: QuietLimits;
-  /** Milliseconds, as coarse as the keeper's timer. */
+  /** The time in milliseconds, as coarse as the keeper's timer. */
   readonly clock: () => number;
-  /** Where errors of our own are told that belong to no call. */
+  /** Reports the gateway's own faults that belong to no call. */
   readonly errors: InternalErrors;
 }
 
 /**
- * `connecting`: a call waits for the connection. `busy`: it carries a call. `finishing`: the answer is whole, but
- * pieces of it are still out, or bytes of the request have not been taken; it is read, so that its end is noticed.
- * `idle`: it may carry another call. `gone`: it has ended.
+ * `connecting`: a call waits for the connection. `busy`: it carries a call. `finishing`: the answer is complete, but
+ * pieces of it are still lent, or the system has not taken all of the request; we keep reading in order to notice the
+ * end. `idle`: it may carry another call. `gone`: it has ended.
  */
 export type ConnectionState = 'connecting' | 'busy' | 'finishing' | 'idle' | 'gone';
 
-/** An answer that is longer, or has gone on for longer, is read into large buffers. */
+/** Answers longer than this many bytes, announced or received, are read into large buffers. */
 const LONG_ANSWER = 256 * 1024;
-/** So many buffers may be out before the node is read on. */
+/** Reading from the node pauses while this many buffers have pieces lent. */
 const MOST_BORROWED = 2;
 /**
- * A client may take so long, in milliseconds, to take the last pieces of an answer until its connection is given up.
- * It counts no more for `maxRequestsPerNode`, so that readers who are slow could hold any number of them.
+ * How long a client may take for the last pieces of an answer before the connection is given up, in milliseconds. A
+ * finishing connection no longer counts for `maxRequestsPerNode`, so slow readers could otherwise hold any number of
+ * them.
  */
 const FINISHING_MS = 1_000;
-/** Happy Eyeballs gives each address so long, in milliseconds; Node's 250 give up on slow links. */
+/** Time that Happy Eyeballs gives each address, in milliseconds; Node's default of 250 gives up on slow links. */
 const ADDRESS_ATTEMPT_MS = 1_000;
 
 /**
- * One connection to a node: carries one request at a time, and is used again as long as nothing is in doubt. What of
- * ours throws while the socket, or a lease that comes back, is at work here ends this connection and nothing else.
+ * One connection to a node. It carries one request at a time, and is reused as long as nothing is in doubt. An error
+ * thrown by the gateway's own code, in a socket event or when a lease is returned, ends this connection and nothing
+ * else.
  */
 export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   readonly #socket: net.Socket;
@@ -78,22 +80,22 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   readonly #errors: InternalErrors;
   readonly #parser: AnswerParser;
   #state: ConnectionState = 'connecting';
-  /** While it is `connecting` or `busy`. */
+  /** Set in the states `connecting` and `busy`. */
   #call: Call | null = null;
-  /** How many requests it has carried, the present one included. */
+  /** Requests carried so far, including the current one. */
   #served = 0;
   #buffer: ReadBuffer;
-  /** Pieces of that buffer are out. */
+  /** Pieces of that buffer are lent. */
   #spent = false;
-  /** Buffers that were read and of which pieces are out. */
+  /** Number of read buffers with pieces still lent. */
   #borrowed = 0;
-  /** Only while it is `busy`: the node is not read. */
+  /** Reading from the node is paused; only in state `busy`. */
   #paused = false;
   #read = 0;
   #long = false;
-  /** Since when neither side has got on: with the request, with the answer's body, or at all. */
+  /** When either side last made progress. */
   #since: number;
-  /** How long it may be idle, in milliseconds, by the node's own word. */
+  /** Idle limit announced by the node, in milliseconds. */
   #idleLimitMs = Number.POSITIVE_INFINITY;
 
   constructor({ place, maxHeadBytes, buffers, keeper, limits, clock, errors }: ConnectionOptions) {
@@ -120,7 +122,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     return this.#call;
   }
 
-  /** What it has been quiet for longer than it may, if anything; `now` is of the same clock as its own. */
+  /** Returns what is overdue, or null; `now` is on the connection's clock, in milliseconds. */
   overdue(now: number): Overdue | null {
     const { connectTimeoutMs, keepAliveTimeoutMs } = this.#limits;
     const quiet = now - this.#since;
@@ -131,20 +133,20 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
       const limit = this.#state === 'finishing' ? Math.min(kept, FINISHING_MS) : kept;
       return quiet > limit ? 'unused' : null;
     }
-    // The client has the next word, and the node nothing to answer for: before the answer's head while the client
-    // has not sent the request, from then on while it does not take what is out.
+    // The client has to act next, so the node is not late: before the answer's head while the client has not sent the
+    // request, after it while the client does not take the lent pieces.
     if (call.headed ? this.#paused : call.awaitsClient) return null;
     const limit = call.quietLimitMs(this.#limits);
     if (limit > 0 && quiet > limit) return call.headed ? 'stalled' : 'no_answer';
     return null;
   }
 
-  /** It gets on. */
+  /** Restarts the quiet time. */
   touch(): void {
     this.#since = this.#clock();
   }
 
-  /** Carries this request, at once or as soon as there is a connection. */
+  /** Carries this call, at once or when the connection is established. */
   assign(call: Call): void {
     this.#call = call;
     this.#served++;
@@ -159,7 +161,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     return typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data);
   }
 
-  /** What is written until `uncork` goes out together. */
+  /** Collects writes until `uncork`, then sends them together. */
   cork(): void {
     this.#socket.cork();
   }
@@ -168,14 +170,17 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     this.#socket.uncork();
   }
 
-  /** Ends it; whoever waits for an answer hears of `kind`. */
+  /** Ends the connection; a call waiting for an answer fails with `kind`. */
   fail(kind: UpstreamFailureKind): void {
     const call = this.#call;
     this.destroy();
     call?.fail(kind);
   }
 
-  /** Ends it because something of ours threw; whoever waits for an answer hears of it, otherwise the log does. */
+  /**
+   * Ends the connection because the gateway's own code threw. The error goes to the waiting call, or to the fault
+   * report if there is none.
+   */
   crash(error: unknown): void {
     const call = this.#call;
     this.destroy();
@@ -183,7 +188,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     else call.crash(error);
   }
 
-  /** Ends it, and does not throw: it is how every fault ends. */
+  /** Ends the connection. Never throws, because every fault ends here. */
   destroy(): void {
     if (this.#state === 'gone') return;
     this.#state = 'gone';
@@ -198,11 +203,15 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     }
   }
 
-  /** Makes it idle once it is finished: nothing of what it carried is out any more. */
+  /** Makes a finishing connection idle once nothing is lent or unsent. */
   settle(): void {
     if (this.#state !== 'finishing' || this.#borrowed > 0 || this.#socket.writableLength > 0) return;
     this.#state = 'idle';
     this.#keeper.onIdle(this);
+  }
+
+  onInterim(head: AnswerHead): void {
+    this.#call?.onInterim(head);
   }
 
   onHead(head: AnswerHead): void {
@@ -224,13 +233,13 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     const call = this.#call;
     this.#long = false;
     this.touch();
-    // A node that answers before it has the whole request will not make sense of what follows. Nobody has asked for
-    // what has come already.
+    // A node that answers before it has the whole request will misread what follows. Bytes already received after the
+    // answer belong to no request.
     if (!reusable || call?.sent !== true || call.closesAfter || this.#socket.readableLength > 0)
       this.destroy();
     else {
       this.#state = 'finishing';
-      // Whoever is told of the end may send its next request on this connection, and in this turn.
+      // The call's `onWhole` may send the next request on this connection at once.
       if (!this.#buffer.isOut) this.settle();
       this.#call = null;
     }
@@ -270,7 +279,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
       .on('connect', () => this.#onConnect());
   }
 
-  /** TLS has buffers of its own. */
+  /** Dials with TLS, which allocates its own buffers. */
   #dialTls({ host, port }: Endpoint, options: tls.ConnectionOptions): tls.TLSSocket {
     return tls
       .connect({ ...options, host, port })
@@ -293,11 +302,11 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     }
   }
 
-  /** False stops reading until `resume`. */
+  /** Handles bytes read; false stops reading until `resume`. */
   #onRead(buffer: ReadBuffer, length: number): boolean {
     const call = this.#call;
     if (call === null) {
-      // Nobody has asked for this.
+      // No call is waiting for these bytes.
       this.destroy();
       return true;
     }
@@ -325,6 +334,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
         this.#spent = false;
         this.#buffer = this.#long ? this.#buffers.large() : this.#buffers.small();
       } else if (this.#long && small) {
+        this.#buffer.dispose();
         this.#buffer = this.#buffers.large();
       } else if (!this.#long && !small) {
         this.#buffer.dispose();
@@ -361,7 +371,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     }
   }
 
-  /** The node, or the network, has ended the connection. */
+  /** Handles a connection ended by the node or the network. */
   #lose(): void {
     const call = this.#call;
     if (call === null) this.destroy();

@@ -1,19 +1,26 @@
 import type { BufferLease } from '../http/buffer-lease.ts';
 
-/** What ordinary answers are read into; each connection has one of its own. */
+/** Buffer for ordinary answers, in bytes; each connection has its own. */
 const SMALL_BYTES = 16 * 1024;
-/** What long answers are read into: fewer turns for the same bytes. */
+/** Buffer for long answers, in bytes; the same answer takes fewer event-loop turns. */
 const LARGE_BYTES = 512 * 1024;
-/** So many are kept for whoever needs one next. */
+/**
+ * Buffer for long answers while many large ones are lent, in bytes. A client that does not read holds at most two.
+ */
+const MEDIUM_BYTES = 64 * 1024;
+/** Once this many large buffers are lent, long answers get medium ones. */
+const MOST_LARGE_LENT = 8;
+/** Spare buffers kept of each size. */
 const SMALL_KEPT = 256;
+const MEDIUM_KEPT = 32;
 const LARGE_KEPT = 8;
 
-/** Who reads into a buffer, and learns when all its pieces have come back. */
+/** The connection that fills the buffer. It is told when the last lent piece has been returned. */
 export interface BufferOwner {
   onReturned(): void;
 }
 
-/** Memory that is read into and whose pieces are lent to whoever takes them. */
+/** A buffer that a connection reads into, and lends in pieces. */
 export class ReadBuffer implements BufferLease {
   readonly bytes: Buffer;
   readonly #pool: Pool | null;
@@ -21,61 +28,71 @@ export class ReadBuffer implements BufferLease {
   #borrowed = 0;
   #reading = false;
 
-  /** Goes to `pool` when all its pieces have come back. */
+  /** The buffer returns to `pool` once all its pieces have come back. */
   constructor(bytes: Buffer, pool: Pool | null = null) {
     this.bytes = bytes;
     this.#pool = pool;
   }
 
-  /** What was read into it is looked at now; what comes back meanwhile is not told. */
+  /** Begins processing the bytes read; pieces returned meanwhile are not reported to the owner. */
   open(owner: BufferOwner): void {
     this.#owner = owner;
     this.#reading = true;
   }
 
-  /** False when pieces of it are still out. */
+  /** Ends processing; false if pieces are still lent. */
   close(): boolean {
     this.#reading = false;
     return this.#borrowed === 0;
   }
 
-  /** Pieces of it are out. */
+  /** Pieces of the buffer are lent. */
   get isOut(): boolean {
     return this.#borrowed > 0;
   }
 
-  /** Another piece of it is lent. */
+  /** Lends another piece. */
   borrow(): this {
-    this.#borrowed++;
+    if (this.#borrowed++ === 0 && this.#pool !== null) this.#pool.lent++;
     return this;
   }
 
   release(): void {
     this.#borrowed--;
-    if (this.#borrowed > 0 || this.#reading) return;
+    if (this.#borrowed > 0) return;
+    if (this.#pool !== null) this.#pool.lent--;
+    if (this.#reading) return;
     this.dispose();
     this.#owner?.onReturned();
   }
 
-  /** Nobody needs it any more. */
+  /** Puts the buffer back into its pool. */
   dispose(): void {
     this.#pool?.put(this);
   }
 }
 
-/** Where connections have their buffers from. */
+/** The source of connections' read buffers. */
 export interface ReadBuffers {
   small(): ReadBuffer;
+  /** Returns a medium buffer while many large ones are lent. */
   large(): ReadBuffer;
 }
 
+/** Creates pools of small, medium and large read buffers. */
 export function createReadBuffers(): ReadBuffers {
   const small = createPool(SMALL_BYTES, SMALL_KEPT);
+  const medium = createPool(MEDIUM_BYTES, MEDIUM_KEPT);
   const large = createPool(LARGE_BYTES, LARGE_KEPT);
-  return { small: small.take, large: large.take };
+  return {
+    small: small.take,
+    large: () => (large.lent < MOST_LARGE_LENT ? large.take() : medium.take()),
+  };
 }
 
 interface Pool {
+  /** Number of buffers with pieces lent. */
+  lent: number;
   take(): ReadBuffer;
   put(buffer: ReadBuffer): void;
 }
@@ -83,6 +100,7 @@ interface Pool {
 function createPool(bytes: number, kept: number): Pool {
   const spare: ReadBuffer[] = [];
   const pool: Pool = {
+    lent: 0,
     take: () => spare.pop() ?? new ReadBuffer(Buffer.allocUnsafeSlow(bytes), pool),
     put(buffer) {
       if (spare.length < kept) spare.push(buffer);

@@ -8,20 +8,23 @@ import { type ConnectionKeeper, type Endpoint, type QuietLimits, UpstreamConnect
 import { createReadBuffers } from './read-buffers.ts';
 
 export interface UpstreamOptions extends QuietLimits {
-  /** Largest head of an answer, in bytes: `X-Druid-Response-Context` alone may take 7 KiB. */
+  /** Largest answer head, in bytes; `X-Druid-Response-Context` alone may take 7 KiB. */
   readonly maxHeaderBytes: number;
-  /** CA, client certificate and the like for https origins. Certificates are verified unless this says not to. */
+  /**
+   * CA, client certificate and the like for https origins. Certificates are verified unless these options turn that
+   * off.
+   */
   readonly tls?: NodeTls;
-  /** Where errors of our own are told. */
+  /** Reports the gateway's own faults. */
   readonly errors: InternalErrors;
 }
 
-/** All times are looked at this often, in milliseconds, by one timer for all connections. */
+/** How often one timer checks the limits of all connections, in milliseconds. */
 const TICK_MS = 50;
 
 /**
- * Upstreams over plain sockets, with one set of connections for each origin. A request takes the connection that was
- * used last, or a new one: whoever sends keeps to `maxRequestsPerNode`, so nothing queues here.
+ * Creates upstreams over plain sockets, with one set of connections per origin. A request takes the connection used
+ * last, or a new one. Nothing queues here, because callers keep to `maxRequestsPerNode`.
  */
 export function createUpstreams(options: UpstreamOptions): Upstreams {
   const { maxHeaderBytes, errors } = options;
@@ -43,10 +46,10 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
     }
   }
 
-  /** Ends a connection that has been quiet for longer than it may. */
+  /** Ends a connection that has been quiet for longer than its limit. */
   function look(connection: UpstreamConnection): void {
     const overdue = connection.overdue(time);
-    // A small write that is taken whole emits no `drain`.
+    // A small write that the system takes at once emits no `drain`.
     if (overdue === null) connection.settle();
     else if (overdue === 'unused') connection.destroy();
     else connection.fail(overdue);
@@ -64,7 +67,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
     connection(fresh: boolean): UpstreamConnection {
       const idle = fresh ? undefined : this.#idle.pop();
       if (idle !== undefined) return idle;
-      // Without a timer the clock has stood still.
+      // The clock stands still without a timer.
       if (timer === null) time = performance.now();
       const connection = new UpstreamConnection({
         place: this.#place,
@@ -94,7 +97,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
       timer = null;
     }
 
-    /** Ends what is idle now, and the rest as it becomes idle. */
+    /** Ends idle connections now, and the others as they become idle. */
     retire(): void {
       this.#retired = true;
       for (const connection of this.#idle.splice(0)) connection.destroy();

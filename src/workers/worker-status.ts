@@ -1,6 +1,6 @@
 /**
- * Why a worker ended: by a `fault` of its own that nobody caught, `killed` by a signal of somebody else's, killed by the
- * primary because it was `stuck`, `stopped` in peace because it was asked to, or with an `error` code of its own.
+ * Why a worker ended: an uncaught `fault` of its own, `killed` by a signal from outside, killed by the primary
+ * because it was `stuck`, `stopped` on request, or an `error` exit code of its own.
  */
 export const EXIT_REASONS = ['fault', 'killed', 'stuck', 'stopped', 'error'] as const;
 export type ExitReason = (typeof EXIT_REASONS)[number];
@@ -13,17 +13,17 @@ export interface WorkerExit {
   readonly when: string;
 }
 
-/** A process that serves clients. */
+/** The status of a process that serves clients. */
 export interface WorkerStatus {
-  /** From 1; the one that replaces it has the same. */
+  /** Number of its slot, from 1; a replacement keeps it. */
   readonly worker: number;
   readonly pid: number | null;
   readonly state: 'starting' | 'serving' | 'draining' | 'gone';
-  /** Seconds. */
+  /** Age of the process in seconds. */
   readonly uptime: number;
   readonly inFlight: number;
-  /** How often it was replaced. */
+  /** How often the worker of this slot was replaced. */
   readonly restarts: number;
-  /** How the one before ended; absent where there was none. */
+  /** How the previous worker of this slot ended; absent if there was none. */
   readonly lastExit?: WorkerExit;
 }

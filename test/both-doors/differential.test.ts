@@ -89,6 +89,24 @@ test.each([
   expect(await same([...pipeline].map((byte) => Buffer.of(byte)))).toEqual(whole);
 });
 
+test.each([
+  ['a protocol that is not HTTP', 'GET /druid/v2/y RTSP/1.1\r\nHost: a\r\n\r\n'],
+  ['a bare CR', '\rGET /druid/v2/y HTTP/1.1\r\nHost: a\r\n\r\n'],
+])('%s behind bodies that look like it is refused, wherever the bytes are split', async (_, last) => {
+  const text = 'GET /druid/v2/y RTSP/1.1\r\n\r\n\rGET';
+  const size = text.length;
+  const bytes = Buffer.from(
+    `POST /druid/v2/x HTTP/1.1\r\nHost: a\r\nTE: x\r\nContent-Length: ${size}\r\n\r\n${text}\r\n` +
+      `POST /druid/v2/z HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${size.toString(16)}\r\n${text}\r\n0\r\n\r\n` +
+      `${last}GET /druid/v2/next HTTP/1.1\r\nHost: a\r\n\r\n`,
+  );
+  const whole = await same([bytes]);
+  expect([targets(whole), statuses(whole)]).toEqual(['POST x, POST z', '200 200 400 closed']);
+  for (let at = 1; at < bytes.length; at++) {
+    expect(await same([bytes.subarray(0, at), bytes.subarray(at)])).toEqual(whole);
+  }
+});
+
 test('a client that ends before its request is whole hears the same through both doors', async () => {
   const whole = 'GET /druid/v2/x HTTP/1.1\r\nHost: a\r\n\r\n';
   const upload = 'POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nabc';

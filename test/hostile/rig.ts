@@ -135,6 +135,8 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       DOORS__EXPRESS: String(door !== 'front'),
       DOORS__SHARED_READ_BUFFER: String(door === 'shared'),
       WORKERS: String(workers),
+      // The name that the generated requests call it by.
+      ADMIN__ALLOWED_HOSTS: 'a',
       ...(tls ? { LISTEN__TLS__CERT_FILE: server, LISTEN__TLS__KEY_FILE: server } : {}),
       ...keys,
     },

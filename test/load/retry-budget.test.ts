@@ -6,7 +6,7 @@ let scene: Scene;
 beforeAll(async () => {
   scene = await stage({
     roles: ['broker', 'broker', 'broker'],
-    keys: { RETRIES__SHARE: '0.1', RETRIES__MIN_PER_SECOND: '1' },
+    keys: { RETRIES__SHARE: '0.1', RETRIES__MIN_PER_SECOND: '1', LIMITS__CONCURRENCY__PER_CLIENT: '0' },
   });
   await scene.gateway.until(({ brokers }) => brokers.filter(({ ready }) => ready).length === 3);
 });

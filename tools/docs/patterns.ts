@@ -25,14 +25,17 @@ const PLACEHOLDER = String.raw`\{(?:host|port|hostname-first-label)\}`;
 /** What `formats.ts` checks, as far as a regular expression can say it: in doubt it lets pass what the loader refuses. */
 export const PATTERNS: Readonly<Record<FormatName, string>> = {
   host: `^(?:${IPV4}|${IPV6}|(?=.{1,253}$)${NAME})$`,
+  'name-suffix': String.raw`^(?!\.?[\d.]+$)(?=\.?.{1,253}$)\.?${NAME}$`,
+  origin: String.raw`^(?:\*|[A-Za-z][A-Za-z\d+.-]*://[^\s/?#@*,\\]+)$`,
+  'header-name': "^[\\w!#$%&'*+.^`|~-]+$",
   cidr: `^(?:${IPV4}(?:/${numberRange(0, 32, 3)})?|${IPV6}(?:/${numberRange(0, 128, 3)})?)$`,
   znode: `^(?:/|/?${ZNODE}(?:/${ZNODE})*/*)$`,
   'zookeeper-connect': String.raw`^[\s,]*${SERVER}(?:\s*,[\s,]*${SERVER})*[\s,]*(?:/|(?:/${ZNODE})+)?\s*$`,
-  'node-url': `^${HTTP}${URL_HOST}(?::(?:${USED_PORT})?)?/?$`,
+  'node-url': `^${HTTP}(?:\\[${IPV6}\\]|${IPV4}\\.?|${NAME})(?::${USED_PORT})?/?$`,
   'path-prefix': String.raw`^/[^\s?#%]*$`,
   'header-match': String.raw`^(?!(?:${anyCase('authorization')}|${anyCase('cookie')}|${anyCase('proxy')}-.*)(?::|$))[\w!#$%&'*+.^${'`'}|~-]+(?::[ \t]*[^\r\n]+)?$`,
   'address-pattern': String.raw`^(?:\*|(?:\[[0-9A-Fa-f:.*]+\]|[^\s:\[\]/@]+):(?:\d{1,5}|\*))$`,
-  'address-template': String.raw`^${HTTP}${URL_HOST}(?::(?:${USED_PORT}|\d*(?:${PLACEHOLDER}\d*)+)?)?/?$`,
+  'address-template': String.raw`^${HTTP}${URL_HOST}(?::(?:${USED_PORT}|\d*(?:${PLACEHOLDER}\d*)+))?/?$`,
 };
 
 /** `HOST:PORT`, as `parseHostPort` reads it. */

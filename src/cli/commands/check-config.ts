@@ -22,6 +22,10 @@ export const checkConfig: CliCommand = {
     const { loadConfig } = await import('../../config/load.ts');
     const config = loadConfig({ ...sources, environment: process.env });
     process.stdout.write(options.print === true ? await printed(config) : 'The configuration is valid.\n');
+    const { dangerousSettings } = await import('../../config/dangerous-settings.ts');
+    for (const { sentence } of dangerousSettings(config)) {
+      process.stderr.write(`druid-gateway: warning: ${sentence}\n`);
+    }
     return OK;
   },
 };

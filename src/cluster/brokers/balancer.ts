@@ -3,12 +3,12 @@ import type { UpstreamNode } from '../node.ts';
 const NOBODY: ReadonlySet<UpstreamNode> = new Set();
 
 /**
- * The less busy of two Brokers drawn at random: nearly as even as the least busy of all, without looking at all,
- * and without sending everybody to the one that has just come back. One in slow start leaves the rest of its share
- * to the other one drawn.
+ * Draws two Brokers at random and takes the one with fewer requests. The load is nearly as even as with the least
+ * busy of all, without visiting all, and a Broker that has just returned is not flooded. A Broker in slow start
+ * leaves the rest of its share to the other Broker drawn.
  *
- * Nodes in `exclude` are taken only when no other is in the pool; those with `limit` requests under way never.
- * `random` gives 0 <= x < 1. Null when there is nobody to take.
+ * Nodes in `exclude` are taken only if the pool has no other. Nodes with `limit` requests under way are never taken.
+ * `random` returns 0 <= x < 1. Returns null if no Broker can be taken.
  */
 export function pickBroker(
   pool: readonly UpstreamNode[],
@@ -26,7 +26,7 @@ export function pickBroker(
   if (oneCan && anotherCan) return one === another ? one : preferred(one, another, random);
   if (oneCan) return one;
   if (anotherCan) return another;
-  // Both draws were ruled out, which only a second attempt or a pool near its limit can meet.
+  // Both draws were ruled out. That happens only on a second attempt, or in a pool near its limit.
   return leastBusy(pool, exclude, limit) ?? leastBusy(pool, NOBODY, limit);
 }
 

@@ -17,20 +17,23 @@ import { composePools, floorOf } from './pools.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import { createSlowStart } from './slow-start.ts';
 
-/** What probes change of more Brokers than these is shown together, so often: showing looks at every Broker. */
+/**
+ * With more Brokers than this, probe results are published together every `GATHER_MS`: each publish visits every
+ * Broker.
+ */
 const FEW = 100;
 const GATHER_MS = 100;
-/** While it is not ready it is asked more often than while it is. */
+/** The probe interval of a Broker that is not ready, unless `probeIntervalMs` is shorter. */
 const NOT_READY_INTERVAL_MS = 500;
 
 export interface BrokerHealth {
   readonly probeIntervalMs: number;
   readonly outlier: OutlierLimits;
-  /** The largest part of the ready Brokers of a service that may be out at once. */
+  /** Largest share of a service's ready Brokers that may be ejected at once. */
   readonly maxEjectedShare: number;
-  /** How long a Broker that has just come, or come back, gets less than its share, in milliseconds. */
+  /** Milliseconds of slow start, in which a new or returning Broker gets less than its full share. */
   readonly slowStartMs: number;
-  /** How long the last known Brokers stay after discovery has none at all, in milliseconds. */
+  /** Milliseconds for which the known Brokers are kept after discovery reports none. */
   readonly emptyGraceMs: number;
 }
 
@@ -49,7 +52,7 @@ export interface BrokersOptions {
   readonly nodeAt: (origin: string) => UpstreamNode;
   readonly onChange: () => void;
   readonly onEjection: (ejection: Ejection) => void;
-  /** Where errors of our own are told. */
+  /** Receives errors of the gateway's own code. */
   readonly errors: InternalErrors;
 }
 
@@ -60,27 +63,31 @@ interface Broker {
   ready: boolean;
   why: string;
   poller: Poller | null;
-  /** Counts reports: a probe that was under way when a request failed proves nothing. */
+  /** Counts reported failures other than resets. A probe that began before the latest one proves nothing. */
   reportCount: number;
   outlierState: OutlierState;
-  /** Ends its ejection. */
+  /** Ends the ejection; null while the Broker is not ejected. */
   ejectionTimer: NodeJS.Timeout | null;
-  /** It was there when the gateway came and has long been warm. */
+  /** The Broker was among the first that discovery announced after the start, so it counts as warm. */
   presentAtStart: boolean;
 }
 
-/** Which announced Brokers get queries: those that say they are ready and treat their requests well. */
+/** Decides which announced Brokers get queries: those that report ready and whose requests succeed. */
 export interface Brokers {
   readonly views: readonly BrokerView[];
   readonly pools: ReadonlyMap<string, readonly UpstreamNode[]>;
   announce(announcements: readonly Announcement[]): void;
   report(node: UpstreamNode, outcome: NodeOutcome): void;
   readonly cordoned: ReadonlySet<string>;
-  /** Takes the Broker at this `host:port` out, or back in; holds while it leaves discovery and comes back. */
+  /**
+   * Takes the Broker at `hostAndPort` out of its pool, or puts it back. The cordon outlasts an absence from
+   * discovery.
+   */
   cordon(hostAndPort: string, cordoned: boolean): void;
   stop(): void;
 }
 
+/** Creates the set without Brokers; `announce` adds them. Call `stop` to end their probes and timers. */
 export function createBrokers(options: BrokersOptions): Brokers {
   const { probe, health, random, now, nodeAt, onChange, onEjection, errors } = options;
   const { outlier, maxEjectedShare } = health;
@@ -130,7 +137,7 @@ export function createBrokers(options: BrokersOptions): Brokers {
     else gathering ??= setTimeout(() => contain(publish, onError), GATHER_MS);
   }
 
-  /** Those who are new among the chosen start slowly, unless there is nobody to take the rest of their share. */
+  /** Starts slow start for new members of the pools. A Broker without active peers takes its full share at once. */
   function startSlow(chosen: Set<UpstreamNode>): void {
     const alone = active.size === 0;
     for (const node of active) if (!chosen.has(node)) slowStart.end(node);
@@ -151,7 +158,7 @@ export function createBrokers(options: BrokersOptions): Brokers {
       : 'ejected: its requests failed';
   }
 
-  /** Whether that is news. */
+  /** Stores the readiness and its reason. Returns whether either changed. */
   function settle(broker: Broker, ready: boolean, reason: string): boolean {
     if (broker.ready === ready && broker.why === reason) return false;
     broker.ready = ready;
@@ -245,8 +252,8 @@ export function createBrokers(options: BrokersOptions): Brokers {
     announce(announcements) {
       if (emptyGraceTimer !== null) clearTimeout(emptyGraceTimer);
       emptyGraceTimer = null;
-      // None at all is more often a fault of ZooKeeper's or of whoever writes to it than the truth; those that
-      // have really gone do not pass their probes.
+      // An empty list is usually a fault of ZooKeeper or of a client that writes to it. Keep the known Brokers for
+      // `emptyGraceMs`; Brokers that are gone fail their probes anyway.
       if (announcements.length === 0 && brokers.size > 0) {
         emptyGraceTimer = setTimeout(() => contain(() => replace(new Map()), onError), health.emptyGraceMs);
         return;

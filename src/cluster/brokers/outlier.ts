@@ -1,35 +1,40 @@
-/** When a Broker whose probes pass is still left out, because the requests that it gets fail. */
+/** When to eject a Broker that passes its probes but fails its requests. */
 export interface OutlierLimits {
-  /** Failures in a row that are too many; 0 ejects nobody. */
+  /** Failures in a row that eject a Broker; 0 ejects none. */
   readonly failures: number;
-  /** The first time out, in milliseconds; every further one is twice as long. */
+  /**
+   * Duration of the first ejection in milliseconds. Each further ejection lasts twice as long, up to `maxEjectionMs`.
+   */
   readonly ejectionMs: number;
   readonly maxEjectionMs: number;
 }
 
-/** How a Broker has lately treated the requests it got. */
+/** The recent outcomes of a Broker's requests. */
 export interface OutlierState {
-  /** Failures in a row, none of them while it was out. */
+  /** Failures in a row; failures during an ejection do not count. */
   readonly failures: number;
-  /** How often it was ejected without behaving for long enough since. */
+  /** Ejections in a row; `afterSuccess` clears them. */
   readonly ejections: number;
-  /** Until when it is out, on the caller's clock; in the past for one that is not. */
+  /** When the ejection ends, in milliseconds on the caller's clock; in the past if the Broker is not ejected. */
   readonly until: number;
 }
 
 export const HEALTHY: OutlierState = { failures: 0, ejections: 0, until: Number.NEGATIVE_INFINITY };
 
-/** How long the n-th ejection in a row lasts, in milliseconds. */
+/** Duration of the n-th ejection in a row, in milliseconds. */
 export function ejectionMs(ejections: number, { ejectionMs: first, maxEjectionMs }: OutlierLimits): number {
   return Math.min(first * 2 ** Math.min(ejections - 1, 30), maxEjectionMs);
 }
 
-/** One more failure. What was under way when it was ejected and fails now says nothing new. */
+/** The state after one more failure. Requests that were under way at the ejection and fail now prove nothing new. */
 export function afterFailure(state: OutlierState, now: number): OutlierState {
   return now < state.until ? state : { ...state, failures: state.failures + 1 };
 }
 
-/** A success ends the row; one that comes as long after an ejection as that lasted has it forgotten. */
+/**
+ * The state after a success, which resets the failures. It also clears the ejections if as much time has passed since
+ * the end of the last ejection as that one lasted.
+ */
 export function afterSuccess(state: OutlierState, now: number, limits: OutlierLimits): OutlierState {
   if (state.failures === 0 && state.ejections === 0) return state;
   if (now < state.until) return state;
@@ -38,11 +43,12 @@ export function afterSuccess(state: OutlierState, now: number, limits: OutlierLi
   return state.failures === 0 ? state : { ...state, failures: 0 };
 }
 
+/** Whether the Broker has failed often enough in a row to be ejected. */
 export function shouldEject(state: OutlierState, limits: OutlierLimits): boolean {
   return limits.failures > 0 && state.failures >= limits.failures;
 }
 
-/** Out from now on, longer than the last time. */
+/** The state of a Broker ejected at `now`, for longer than the last time. */
 export function ejected(state: OutlierState, now: number, limits: OutlierLimits): OutlierState {
   const ejections = state.ejections + 1;
   return { failures: 0, ejections, until: now + ejectionMs(ejections, limits) };

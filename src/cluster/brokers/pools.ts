@@ -1,20 +1,20 @@
 import type { UpstreamNode } from '../node.ts';
 
-/** Of an announced Broker, what decides whether it gets new queries. */
+/** The facts that decide whether an announced Broker gets new queries. */
 export interface Candidate {
   readonly node: UpstreamNode;
   readonly service: string;
-  /** It says that it is ready, and did not just fail a request. */
+  /** The Broker reports ready, and it has not failed a request since. */
   readonly ready: boolean;
-  /** It is left out for a time because its requests failed. */
+  /** It is out of the pool for a time because its requests failed. */
   readonly ejected: boolean;
-  /** An operator has taken it out. */
+  /** An operator took it out of the pool. */
   readonly cordoned: boolean;
 }
 
 /**
- * Who gets new queries, by service. Ejections never leave fewer than `1 - maxEjectedShare` of the ready Brokers:
- * where they would, the trouble is not one Broker's, and all ready ones are tried.
+ * The Brokers that get new queries, by service. Ejections never leave fewer than `1 - maxEjectedShare` of the ready
+ * Brokers. If they would, the trouble is not limited to single Brokers, and all ready Brokers are used.
  */
 export function composePools(
   candidates: Iterable<Candidate>,
@@ -38,8 +38,8 @@ export function composePools(
   return pools;
 }
 
-/** The least number of Brokers, of so many ready ones, that ejections leave in the pool. */
+/** Fewest Brokers that ejections may leave in the pool, of `ready`; at least 1. */
 export function floorOf(ready: number, maxEjectedShare: number): number {
-  // Rounded before, so that 10 * (1 - 0.9) is 1 and not a little more.
+  // Round first: in floating point 10 * (1 - 0.7) is slightly more than 3.
   return Math.max(1, Math.ceil(Math.round(ready * (1 - maxEjectedShare) * 1e6) / 1e6));
 }

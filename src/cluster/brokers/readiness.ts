@@ -1,18 +1,18 @@
 import type { Probe, ProbeAnswer } from '../probe.ts';
 
 const READINESS = '/druid/broker/v1/readiness';
-/** Since Druid 37; it turns 503 before a Broker stops, where `readiness` stays 200. */
+/** Exists since Druid 37. It turns 503 before a Broker stops; `readiness` stays 200. */
 const STATUS_READY = '/status/ready';
-/** A Broker that does not have `/status/ready` is asked for it again this often, since it may be upgraded. */
+/** Pause before asking a Broker without `/status/ready` for it again; the Broker may have been upgraded. */
 const ASK_AGAIN_MS = 60_000;
 
-/** Whether a Broker says that it is ready, and what it said. */
+/** Asks a Broker whether it is ready. */
 export interface Readiness {
-  /** Never rejects. */
+  /** Never rejects. `why` reports the Broker's answer for people. */
   ask(): Promise<{ readonly ready: boolean; readonly why: string }>;
 }
 
-/** `now` is in milliseconds. */
+/** Creates the readiness check of the Broker at `origin`. `now` is in milliseconds. */
 export function createReadiness(probe: Probe, origin: string, now: () => number): Readiness {
   let askStatusAt = 0;
   return {
@@ -36,5 +36,5 @@ export function createReadiness(probe: Probe, origin: string, now: () => number)
 
 function said(answer: ProbeAnswer): string {
   if (answer.kind === 'answer') return `answered ${answer.status}`;
-  return answer.kind === 'refused' ? 'connection refused' : 'no answer in time';
+  return answer.kind === 'refused' ? (answer.why ?? 'connection refused') : 'no answer in time';
 }

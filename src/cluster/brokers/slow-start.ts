@@ -1,21 +1,21 @@
 import { contain } from '../../faults/internal-errors.ts';
 import type { UpstreamNode } from '../node.ts';
 
-/** A Broker that has just come gets at least this part of its share, or it would never warm up. */
+/** The initial share of a new Broker. With less it would never warm up. */
 const FIRST_SHARE = 0.1;
 const STEPS = 20;
 
-/** Slow start: brings nodes from a small share of new queries to their whole one. */
+/** Slow start: raises nodes from a small share of new queries to their full share. */
 export interface SlowStart {
   begin(node: UpstreamNode): void;
-  /** It gets no queries any more, or its whole share at once. */
+  /** Ends slow start because the node gets no more queries, or its full share at once. */
   end(node: UpstreamNode): void;
   stop(): void;
 }
 
 /**
- * `durationMs` 0 gives everybody their whole share at once. `now` is in milliseconds. What a step throws goes to
- * `onError`, and the next one is taken all the same.
+ * With `durationMs` 0 every node gets its full share at once. `now` is in milliseconds. Errors of a step go to
+ * `onError`; the next step still runs.
  */
 export function createSlowStart(
   durationMs: number,

@@ -3,56 +3,60 @@ import type { UpstreamNode } from '../node.ts';
 import type { ElectedLeader, LeaderView, NoLeader, ServingLeader, WaitReason } from '../view.ts';
 
 /**
- * What a master last said of itself. `leads`: `isLeader` 200. `follows`: any other answer, the 307 to itself and
- * the 404 and 503 of one that initialises included. `refused`: no connection. `silent`: too slow, or cut off.
+ * A master's last answer about itself. `leads`: `isLeader` 200. `follows`: any other answer, including a 307 to
+ * itself and the 404 or 503 of an initialising master. `refused`: no connection. `silent`: too slow, or cut off.
  */
 export type LeaderClaim = 'leads' | 'follows' | 'refused' | 'silent';
 
 export interface ProbeResult {
   readonly claim: LeaderClaim;
-  /** Its own `leader` answer names itself; `untold` where that wants credentials, null where it was not asked. */
+  /**
+   * Whether the master's `leader` answer names that master. `untold` if `leader` wants credentials; null if it was
+   * not asked.
+   */
   readonly namesItself: boolean | 'untold' | null;
-  /** When it was *asked*, on the stamp clock: an answer to an older question proves nothing new. */
+  /** When the probe was *sent*, on the stamp clock. The answer to an older probe proves nothing new. */
   readonly asked: number;
-  /** How often in a row, this time included, it was silent. */
+  /** Silent probes in a row, this one included. */
   readonly silences: number;
 }
 
 export interface LeadershipInput {
   readonly role: MasterRole;
-  /** The latch as last read; null where the source has none. */
+  /** The latch as last read; null if the source has no latches. */
   readonly latch: Latch | null;
   readonly source: SourceState;
-  /** Discovery has been read whole once. */
+  /** Discovery has been read completely once. */
   readonly complete: boolean;
-  /** What each known master last said, by origin. */
+  /** The last probe result of each known master, by origin. */
   readonly probes: ReadonlyMap<string, ProbeResult>;
   readonly nodeAt: (origin: string) => UpstreamNode;
   /** Epoch milliseconds. */
   readonly now: number;
-  /** The stamp clock: grows with every reading, so that "asked after" is never a tie. */
+  /** The stamp clock. It grows with every reading, so two stamps are never equal. */
   readonly stamp: () => number;
 }
 
 export interface Leadership {
   readonly view: LeaderView;
-  /** Probes asked before this stamp say nothing about the present leader. */
+  /** Probes sent before this stamp say nothing about the present leader. */
   readonly confirmAfter: number;
 }
 
-/** How often a serving leader may be silent before requests wait instead of going to it. */
+/** Silent probes in a row after which requests wait instead of going to a serving leader. */
 const SILENCES = 2;
 
+/** The leadership of a role before discovery has been read. `now` is in epoch milliseconds. */
 export function noLeader(role: MasterRole, now: number): Leadership {
   return { view: nobody(role, now, 'discovery_incomplete'), confirmAfter: 0 };
 }
 
 /**
- * The next state of a role's leadership. While ZooKeeper is there the latch's first child decides who, and that
- * node's own `isLeader` when: what it said before it was elected does not count. Without ZooKeeper a node must say
- * `isLeader` 200 and name itself in `leader`, since a former leader may go on saying the first for minutes after a
- * ZooKeeper outage (CuratorDruidLeaderSelector). On a secured cluster `isLeader` is open to all and `leader` is not:
- * there a node is believed while it is the only one that says that it leads.
+ * The next state of a role's leadership. While ZooKeeper is connected, the latch's first child decides which node
+ * leads, and that node's own `isLeader` decides when. Its answers from before the election do not count. Without
+ * ZooKeeper a node must answer `isLeader` with 200 and name itself in `leader`: after a ZooKeeper outage a former
+ * leader may go on answering `isLeader` with 200 for minutes (CuratorDruidLeaderSelector). A secured cluster answers
+ * `isLeader` to all but not `leader`. There a node is believed while it is the only one that claims to lead.
  */
 export function nextLeadership(previous: Leadership, input: LeadershipInput): Leadership {
   const { latch, source } = input;
@@ -61,7 +65,10 @@ export function nextLeadership(previous: Leadership, input: LeadershipInput): Le
     : byProbe(previous, input);
 }
 
-/** A request found that the leader does not lead or cannot be reached: it must confirm anew. */
+/**
+ * A request found that the leader does not lead, or cannot be reached. The leader must confirm again: only probes
+ * sent from now on count.
+ */
 export function distrust(
   previous: Leadership,
   reason: WaitReason,
@@ -80,12 +87,12 @@ function byLatch(previous: Leadership, latch: Latch, input: LeadershipInput): Le
     return none(previous, input, input.complete ? 'no_leader' : 'discovery_incomplete');
   }
   if (first.origin === null) {
-    // The holder's data names no node. It leads all the same: the next participant does not.
+    // The latch holder's data names no node. It still leads, and the next participant does not.
     return elected(previous, input, null, first.sequence, 'latch', 'no_leader');
   }
   const node = input.nodeAt(first.origin);
   const { view } = previous;
-  // A node that served by probes while ZooKeeper was away, and then turns out to be the elected one, goes on.
+  // A node that served by probes during a ZooKeeper outage, and proves to be the elected one, goes on serving.
   const known =
     view.node === node && (view.term === first.sequence || (view.term === null && view.state === 'serving'));
   const base = known ? previous : { ...previous, confirmAfter: input.stamp() };
@@ -132,7 +139,7 @@ function byProbe(previous: Leadership, input: LeadershipInput): Leadership {
     !(probe.claim === 'leads' && probe.namesItself === null);
   const patient = !denied || (probe.claim === 'silent' && probe.silences < SILENCES);
   if (view.state === 'serving' && patient && input.source !== 'closed') {
-    // Out of touch for a moment: the last confirmed leader serves until it says otherwise.
+    // Out of touch for a moment. The last confirmed leader serves until it denies that it leads.
     return serving(previous, input, view.node, view.term, 'stale');
   }
   if (!complete) return none(previous, input, 'discovery_incomplete');
@@ -176,7 +183,7 @@ function serving(
   return settle(previous, { role, state: 'serving', node, term, knownBy, since: now, waitReason: null });
 }
 
-/** Takes over `next`, a view as of now, as far as it is another one; `since` goes on while nobody moves. */
+/** Adopts `next` if it differs from the previous view. `since` is kept while state, node and term stay the same. */
 function settle(previous: Leadership, next: LeaderView): Leadership {
   const { view } = previous;
   const moved = view.state !== next.state || view.node !== next.node || view.term !== next.term;
@@ -184,7 +191,7 @@ function settle(previous: Leadership, next: LeaderView): Leadership {
   return { ...previous, view: moved ? next : { ...next, since: view.since } };
 }
 
-/** Origins that claim to lead although another node does. `asked` after the stamp `after` counts. */
+/** Origins that claim to lead while another node leads. Only probes sent after the stamp `after` count. */
 export function rivals(view: LeaderView, probes: ReadonlyMap<string, ProbeResult>, after: number): string[] {
   if (view.node === null) return [];
   const found: string[] = [];

@@ -1,11 +1,12 @@
 import type { MasterRole } from '../../discovery/discovery.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
+import { parseOrigin } from '../../net/origin.ts';
 import { createPoller, type Poller } from '../../time/poller.ts';
 import type { UpstreamNode } from '../node.ts';
 import type { Probe, ProbeAnswer } from '../probe.ts';
 import type { LeaderClaim, ProbeResult } from './leadership.ts';
 
-/** Served by every Coordinator, Overlord and combined process without a redirect (RedirectInfo's local paths). */
+/** Every Coordinator, Overlord and combined process serves these without a redirect (RedirectInfo's local paths). */
 const PATHS = {
   coordinator: { isLeader: '/druid/coordinator/v1/isLeader', leader: '/druid/coordinator/v1/leader' },
   overlord: { isLeader: '/druid/indexer/v1/isLeader', leader: '/druid/indexer/v1/leader' },
@@ -16,25 +17,26 @@ export interface MastersOptions {
   readonly probe: Probe;
   readonly stamp: () => number;
   readonly random: () => number;
-  /** Milliseconds until this node is asked again. */
+  /** Milliseconds until the next probe of this node. */
   readonly interval: (node: UpstreamNode) => number;
-  /** Whether `leader` must be asked too, because no latch vouches for the node. */
+  /** Whether `leader` must be asked too because no latch vouches for the node. */
   readonly needsName: () => boolean;
   readonly onResult: () => void;
-  /** Where errors of our own are told. */
+  /** Receives errors of the gateway's own code. */
   readonly errors: InternalErrors;
 }
 
-/** Asks the known masters of one role whether they lead. */
+/** Probes the known masters of one role: do they lead? */
 export interface Masters {
   readonly results: ReadonlyMap<string, ProbeResult>;
-  /** Replaces the set of nodes that are asked. */
+  /** Replaces the set of nodes to probe. */
   watch(nodes: ReadonlySet<UpstreamNode>): void;
-  /** Asks this node now, or all. */
+  /** Probes this node now; without an argument, all nodes. */
   hurry(node?: UpstreamNode): void;
   stop(): void;
 }
 
+/** Creates the prober without nodes; `watch` sets them. Call `stop` to end the probes. */
 export function createMasters(options: MastersOptions): Masters {
   const { role, probe, stamp, random, interval, needsName, onResult, errors } = options;
   const pollers = new Map<UpstreamNode, Poller>();
@@ -65,7 +67,7 @@ export function createMasters(options: MastersOptions): Masters {
       }
       for (const node of nodes) {
         if (pollers.has(node)) continue;
-        // Registered before the first answer can come.
+        // Registered before the first answer can arrive.
         pollers.set(node, { pollNow() {}, stop() {} });
         pollers.set(
           node,
@@ -89,15 +91,14 @@ function claimOf(answer: ProbeAnswer): LeaderClaim {
   return answer.status === 200 ? 'leads' : 'follows';
 }
 
-/** `leader` reads the state of the cluster, which a secured one lets nobody do without credentials. */
+/** Reading `leader` is reading the cluster's state, which a secured cluster refuses without credentials. */
 function namesOf(answer: ProbeAnswer, origin: string): boolean | 'untold' {
   if (answer.kind !== 'answer') return false;
   if (answer.status === 401 || answer.status === 403) return 'untold';
   return answer.status === 200 && names(answer.body, origin);
 }
 
-/** The `leader` answer is a bare URL, with or without quotes. */
+/** The `leader` answer is a bare URL as Java spells it, with or without quotes. */
 function names(body: string, origin: string): boolean {
-  const named = body.trim().replace(/^"|"$/g, '').replace(/\/$/, '');
-  return named.toLowerCase() === origin.toLowerCase();
+  return parseOrigin(body.trim().replace(/^"|"$/g, '')) === origin;
 }

@@ -1,27 +1,28 @@
 import { gunzipSync } from 'node:zlib';
 import { parseOrigin } from '../../net/origin.ts';
-import type { Announcement, Role } from '../discovery.ts';
+import type { Announcement, Label, Role } from '../discovery.ts';
 
-/** `ignored` is what Druid itself passes over in silence, `fault` what nobody should have written. */
+/** `ignored`: an entry that Druid also ignores silently. `fault`: an entry that should not have been written. */
 export type ParsedAnnouncement =
   | { readonly kind: 'announcement'; readonly announcement: Announcement }
   | { readonly kind: 'ignored' }
   | { readonly kind: 'fault'; readonly reason: string };
 
-/** Far above any real announcement (about 1 kB), far below what would hurt, ten thousand times over. */
+/** Largest JSON in bytes: a real announcement has about 1 kB, and ten thousand of this size do no harm. */
 const MAX_JSON_BYTES = 16 * 1024;
-/** Of host and service; DNS has no longer names. */
+/** Longest host or service, in characters; DNS has no longer names. */
 const LONGEST_NAME = 255;
 const LONGEST_VERSION = 64;
-/** What a URL would not take for the whole host. */
-const NO_HOST = /[\s/?#\\@%]/;
+const MOST_LABELS = 32;
+/** Control characters, marks that a terminal would interpret, and code points that are not characters. */
+const UNSEEN = /[\p{C}\p{Zl}\p{Zp}]/u;
 
 /**
- * Reads a child of `internal-discovery/<ROLE>`: the JSON of `DiscoveryDruidNode`, gzip or plain
- * (`PotentiallyGzippedCompressionProvider`: nodes of one cluster may differ).
+ * Parses a child of `internal-discovery/<ROLE>`: the JSON of `DiscoveryDruidNode`, gzip or plain
+ * (`PotentiallyGzippedCompressionProvider`: nodes of one cluster may differ). Never throws.
  *
- * Unknown fields are ignored and optional ones may be missing, so that older and newer Druid versions are read. An
- * entry whose `nodeType` is not the folder's role is ignored, as by `BaseNodeRoleWatcher`.
+ * Unknown fields are ignored and optional ones may be missing, so older and newer Druid versions can be read. An
+ * entry whose `nodeType` is not the folder's role is ignored, as in `BaseNodeRoleWatcher`.
  */
 export function parseAnnouncement(role: Role, data: Buffer): ParsedAnnouncement {
   const json = readJson(data);
@@ -35,8 +36,10 @@ export function parseAnnouncement(role: Role, data: Buffer): ParsedAnnouncement 
   const address = addressOf(node);
   if (address === null) return fault('has no port that is open');
   const hostAndPort = `${bracketed(host)}:${address.port}`;
-  const origin = NO_HOST.test(host) ? null : parseOrigin(`${address.scheme}://${hostAndPort}`);
+  // Neither an address nor a name to Java, which is to resolve it.
+  const origin = /^[\d.]+\.$/.test(host) ? null : parseOrigin(`${address.scheme}://${hostAndPort}`);
   if (origin === null) return fault('has no valid druidNode.host');
+  const labels = labelsOf(node.labels);
   return {
     kind: 'announcement',
     announcement: {
@@ -45,6 +48,7 @@ export function parseAnnouncement(role: Role, data: Buffer): ParsedAnnouncement 
       origin,
       service,
       version: isVersion(version) ? version : null,
+      ...(labels.length === 0 ? {} : { labels }),
     },
   };
 }
@@ -58,11 +62,24 @@ function addressOf(node: Record<string, unknown>): { scheme: 'http' | 'https'; p
 }
 
 function isName(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= LONGEST_NAME;
+  return isText(value, LONGEST_NAME);
 }
 
 function isVersion(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value !== 'unknown' && value.length <= LONGEST_VERSION;
+  return isText(value, LONGEST_VERSION) && value !== 'unknown';
+}
+
+/** Text that metrics, logs and `/status` can show unchanged. */
+function isText(value: unknown, longest: number): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= longest && !UNSEEN.test(value);
+}
+
+/** Keeps only text labels, limited in number and length: they are shown, and nothing depends on them. */
+function labelsOf(labels: unknown): readonly Label[] {
+  if (!isObject(labels)) return [];
+  return Object.entries(labels)
+    .filter((label): label is [string, string] => label.every(isName))
+    .slice(0, MOST_LABELS);
 }
 
 function isPort(value: unknown): value is number {

@@ -12,15 +12,15 @@ export const STATE = {
   AUTHENTICATION_FAILED: -4,
 } as const;
 
-/** The library's queued request. Only those of callers have a callback. */
+/** A request queued in the library. Only a caller's request has a callback. */
 interface Packet {
   readonly callback?: unknown;
   readonly request: { readonly header: { readonly type: number } | null };
 }
 
 /**
- * The inside of node-zookeeper-client 1.1.3 that the guard reaches into; the package is pinned to this version.
- * Nothing but `connection.ts` sees it.
+ * The internals of node-zookeeper-client 1.1.3 that the guard uses; the package is pinned to this version. Only
+ * `connection.ts` uses them.
  */
 export interface ConnectionManager {
   servers: readonly ServerAddress[];
@@ -29,7 +29,7 @@ export interface ConnectionManager {
   readonly state: number;
   readonly sessionTimeout: number;
   readonly sessionId: Buffer;
-  /** Not yet written, and written but not answered. */
+  /** Packets not yet written, and packets written but not answered. */
   readonly packetQueue: { readonly queue: Packet[] };
   readonly pendingQueue: Packet[];
   readonly watcherManager: {
@@ -43,11 +43,12 @@ export interface ConnectionManager {
   onSocketConnected(): void;
   onSocketData(packet: Buffer): void;
   onSocketDrain(): void;
-  /** Pings, where nothing was said for a third of the session timeout. */
+  /** Sends a ping if nothing was sent for a third of the session timeout. */
   onSocketTimeout(): void;
   onSocketClosed(hadError: boolean): void;
 }
 
+/** Returns the internals of a client. */
 export function connectionManagerOf(client: Client): ConnectionManager {
   return (client as unknown as { connectionManager: ConnectionManager }).connectionManager;
 }

@@ -15,59 +15,59 @@ export interface Credentials {
 }
 
 export interface ConnectionOptions {
-  /** In the order in which they are tried, round and round. */
+  /** Tried in this order, again and again. */
   readonly servers: readonly ServerAddress[];
   readonly chroot: string | null;
-  /** Asked for; the server decides. */
+  /** Requested session timeout, in ms; the server decides. */
   readonly sessionTimeoutMs: number;
   readonly credentials: Credentials | null;
   readonly tls: PreparedTls | null;
   /** Outlives the connection. */
   readonly backoff: Backoff;
   readonly onConnected: () => void;
-  /** After `onConnected`, or an attempt that failed. One sentence says why. */
+  /** Called after `onConnected`, or after a failed attempt, with the reason in one sentence. */
   readonly onDisconnected: (detail: string) => void;
-  /** Nothing follows on these two: the connection is of no use any more. */
+  /** No callback follows this one or the next: the connection is unusable. */
   readonly onExpired: () => void;
   readonly onAuthenticationFailed: () => void;
-  /** Something of ours or of the library's threw; nor is the connection of any use then. */
+  /** Our code or the library threw. The connection is unusable, and no callback follows. */
   readonly onBroken: (error: unknown) => void;
 }
 
 /** One ZooKeeper session over changing sockets. */
 export interface ZooKeeperConnection {
   readonly client: Client;
-  /** As granted by the server, in milliseconds. */
+  /** Session timeout in ms, as the server granted it. */
   readonly sessionTimeoutMs: number;
   /** Paths for which the library holds a watcher. */
   readonly watches: number;
-  /** Drops the socket; the library dials again and keeps the session. */
+  /** Closes the socket; the library dials again and keeps the session. */
   drop(why: string): void;
-  /** Ends the session politely if that takes no longer than this, and then at any rate. */
+  /** Ends the session properly, or by force after `deadlineMs`. */
   close(deadlineMs: number): Promise<void>;
-  /** Ends at once: no socket and no timer is left. */
+  /** Ends at once, leaving no socket and no timer. */
   abandon(): void;
 }
 
 /**
- * `down`: there is no socket, or none that is used any more. `dialling`: a socket is opened, or waits for ZooKeeper's
- * handshake. `authenticating`: the handshake is done, and the server has not told yet what it makes of the credentials.
- * `connected`: reads are answered. `over`: nothing follows.
+ * `down`: there is no usable socket. `dialling`: a socket is opening or waits for ZooKeeper's handshake.
+ * `authenticating`: the handshake is done, but the server has not accepted the credentials yet. `connected`: reads
+ * are answered. `over`: nothing follows.
  */
 type ConnectionState = 'down' | 'dialling' | 'authenticating' | 'connected' | 'over';
 
-/** Behind a packet's length. */
+/** Offset of the xid, after the packet's length. */
 const XID_OFFSET = 4;
 const AUTH_XID = -4;
-/** Those of requests begin at 1; below are those of events, pings, authentication. */
+/** Requests have xids from 1; events, pings and authentication have negative ones. */
 const FIRST_XID = 0;
 const MIN_HANDSHAKE_MS = 1_000;
 const MAX_HANDSHAKE_MS = 5_000;
 
 /**
- * node-zookeeper-client behind a guard. The library has no read timeout, no handshake timeout, no backoff, no TLS and
- * no limit to what it reads, throws out of socket handlers, and carries half a packet and queued requests over from
- * one socket to the next. All of it is put right by replacing methods on the instance before it connects.
+ * Opens a guarded node-zookeeper-client. The library has no read timeout, no handshake timeout, no backoff, no TLS
+ * and no packet size limit. It throws out of socket handlers, and carries half a packet and queued requests from
+ * one socket to the next. The guard fixes all this by replacing methods of the instance before it connects.
  */
 export function openConnection(options: ConnectionOptions): ZooKeeperConnection {
   const guarded = new GuardedConnection(options);
@@ -90,12 +90,12 @@ class GuardedConnection implements ZooKeeperConnection {
   #lastHeard = 0;
   #why: string | null = null;
   #state: ConnectionState = 'down';
-  /** Resolves `close`. */
+  /** Resolves the promise of `close`. */
   #closed: (() => void) | null = null;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    // The library cannot parse IPv6 addresses: it gets the servers below, and here only the chroot.
+    // The library cannot parse IPv6 addresses: it gets only the chroot here, and the servers below.
     this.client = createClient(`127.0.0.1:2181${options.chroot ?? ''}`, {
       sessionTimeout: options.sessionTimeoutMs,
     });
@@ -112,7 +112,7 @@ class GuardedConnection implements ZooKeeperConnection {
       onSocketTimeout: manager.onSocketTimeout.bind(manager),
     };
     manager.servers = options.servers;
-    // 0 is what a throttled server takes for a request that is still outstanding.
+    // A throttled server takes xid 0 for a request that is still outstanding.
     manager.xid = 1;
     manager.connect = () => this.#dialLater();
     manager.onSocketConnected = () => this.#onSocketConnected();
@@ -198,7 +198,7 @@ class GuardedConnection implements ZooKeeperConnection {
       MAX_HANDSHAKE_MS,
       Math.max(MIN_HANDSHAKE_MS, sessionTimeoutMs / servers.length),
     );
-    // For TCP, TLS and ZooKeeper's own handshake together: a frozen server still accepts connections.
+    // Covers TCP, TLS and ZooKeeper's handshake together: a frozen server still accepts connections.
     this.#timer = setTimeout(
       () => this.#guarded(() => this.drop(`${name} did not complete the handshake in time`)),
       patience,
@@ -221,7 +221,7 @@ class GuardedConnection implements ZooKeeperConnection {
     });
   }
 
-  /** For all that sockets and timers call, and all that is called of the session: what a throw leaves is not used. */
+  /** Wraps every callback from sockets, timers and the session. After an error the connection is abandoned. */
   #guarded(step: () => void): void {
     contain(step, (error) => {
       if (this.#over) return;
@@ -246,7 +246,7 @@ class GuardedConnection implements ZooKeeperConnection {
 
   #onSocketConnected(): void {
     const { packetQueue } = this.#manager;
-    // What was queued while there was no connection goes behind authentication and watches, not before them.
+    // Requests queued while disconnected must go after authentication and watches.
     const queued = packetQueue.queue.splice(0);
     this.#library.onSocketConnected();
     packetQueue.queue.push(...queued);
@@ -260,7 +260,8 @@ class GuardedConnection implements ZooKeeperConnection {
         if (this.#over) return;
         this.#check(packet);
         this.#library.onSocketData(packet);
-        // A server that refuses them closes at once: requests on their way would have its refusal lost.
+        // Wait for the server's reply before sending: a server that refuses closes at once, and requests on their
+        // way would make us lose its refusal.
         if (this.#state === 'authenticating' && packet.readInt32BE(XID_OFFSET) === AUTH_XID)
           this.#onConnected();
       }
@@ -271,7 +272,7 @@ class GuardedConnection implements ZooKeeperConnection {
     }
   }
 
-  /** The library believes each length that it reads. */
+  /** Checks lengths before the library trusts them. */
   #check(packet: Buffer): void {
     const { state, pendingQueue } = this.#manager;
     if (state === STATE.CONNECTING) checkHandshake(packet);
@@ -284,8 +285,8 @@ class GuardedConnection implements ZooKeeperConnection {
     this.#become('connected');
     this.#clearTimers();
     this.#connectedAt = performance.now();
-    // The library pings after a third of the session timeout without traffic; two thirds without any answer, and
-    // the server would soon give up the session of a client that does not go elsewhere.
+    // The library pings after a third of the session timeout without traffic. After two thirds without an answer,
+    // change servers: the session would soon expire.
     const patience = (this.sessionTimeoutMs * 2) / 3;
     this.#watchdog = setInterval(
       () =>
@@ -301,7 +302,8 @@ class GuardedConnection implements ZooKeeperConnection {
     this.#become('down');
     this.#clearTimers();
     const { packetQueue, pendingQueue } = this.#manager;
-    // The library fails what was sent; what was not would be sent, or forgotten, with the next connection.
+    // The library fails requests it has sent. Unsent ones would be sent or forgotten with the next connection, so
+    // they fail too.
     const unsent = packetQueue.queue.splice(0).filter((packet) => packet.callback !== undefined);
     pendingQueue.push(...unsent);
     const lived = this.#connectedAt === 0 ? 0 : performance.now() - this.#connectedAt;
@@ -326,7 +328,7 @@ class GuardedConnection implements ZooKeeperConnection {
   }
 }
 
-/** Codes of `Exception` that are part of the game. */
+/** Codes of `Exception` that are expected. */
 export const CODE = {
   NO_NODE: Exception.NO_NODE,
   NO_AUTH: Exception.NO_AUTH,

@@ -1,5 +1,6 @@
 import { ContainedEmitter, contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import { parseConnectString } from '../../net/connect-string.ts';
+import type { OriginRefusal } from '../allowed-origins.ts';
 import {
   type Announcement,
   type Discovery,
@@ -15,13 +16,13 @@ import {
 } from '../discovery.ts';
 import { type ParsedAnnouncement, parseAnnouncement } from './announcement.ts';
 import type { Credentials } from './connection.ts';
-import { LONGEST_DATA, parseLatch } from './latch.ts';
+import { LONGEST_DATA, MOST_PARTICIPANTS, parseLatch } from './latch.ts';
 import { Session } from './session.ts';
 import { prepareTls, type ZooKeeperTls } from './tls.ts';
 import { type ChildData, createWatch, type Watch } from './watch.ts';
 
 export interface ZooKeeperDiscoveryOptions {
-  /** `host:port[,host:port...][/chroot]`, as `druid.zk.service.host`. */
+  /** `host:port[,host:port...][/chroot]`, as in `druid.zk.service.host`. */
   readonly connect: string;
   readonly sessionTimeoutMs: number;
   /** `druid.zk.paths.base` with its leading slash. */
@@ -30,42 +31,44 @@ export interface ZooKeeperDiscoveryOptions {
   readonly coordinatorPath: string;
   readonly auth?: Credentials;
   readonly tls?: ZooKeeperTls;
-  /** Where errors of our own are told. */
+  /** Why a node that ZooKeeper names is not used; by default every node may be used. */
+  readonly refusal?: OriginRefusal;
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
-  /** The longest pause between two attempts to connect; 2 s by default, less where the session is short. */
+  /** Longest delay between connection attempts, in ms. Default: 2 s, or a sixth of the session if less. */
   readonly maxReconnectDelayMs?: number;
   /** Epoch milliseconds. */
   readonly now?: () => number;
   readonly random?: () => number;
 }
 
-/** What the session can tell beyond the contract of every discovery. */
+/** Discovery with session figures, beyond the contract of every discovery. */
 export interface ZooKeeperDiscovery extends Discovery {
   readonly sessionStats: { readonly reconnects: number; readonly watches: number };
 }
 
-/** Watches are the rule; everything is also read this often, in case an event was lost. */
+/** Interval, in ms, for reading everything again in case a watch event was lost. */
 const POLL_MS = 45_000;
-/** `NodeRole.toString()`: the folder's name is not the name in the JSON. */
+/** `NodeRole.toString()`: the folder's name differs from the name in the JSON. */
 const FOLDERS: Readonly<Record<Role, string>> = {
   coordinator: 'COORDINATOR',
   overlord: 'OVERLORD',
   broker: 'BROKER',
 };
-/** Of one role, far above any real cluster: each is asked every second. */
+/** Most announcements of one role, far above any real cluster: each node is probed every second. */
 const MOST_ANNOUNCEMENTS = 1_000;
 const NO_LATCH: Latch = { participants: [] };
-const NO_DATA = Buffer.alloc(0);
+const TOO_LONG = Buffer.alloc(LONGEST_DATA + 1);
 
 /**
- * Discovery of Druid's nodes in ZooKeeper: both leader latches (`CuratorDruidLeaderSelector`) and the announcements
- * of three roles (`CuratorDruidNodeAnnouncer`). Throws on a connect string or TLS material that cannot be used.
+ * Discovers Druid's nodes in ZooKeeper: both leader latches (`CuratorDruidLeaderSelector`) and the announcements of
+ * three roles (`CuratorDruidNodeAnnouncer`). Throws if the connect string or the TLS material is unusable.
  */
 export function createZooKeeperDiscovery(options: ZooKeeperDiscoveryOptions): ZooKeeperDiscovery {
   return new CuratorDiscovery(options);
 }
 
-/** One path with what was read below it. */
+/** A watched path and when it was last read. */
 interface Part {
   readonly watch: Watch;
   /** Epoch milliseconds; 0 before the first read. */
@@ -80,13 +83,14 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
   readonly #parts: Part[] = [];
   readonly #latches: Record<MasterRole, Latch> = { coordinator: NO_LATCH, overlord: NO_LATCH };
   readonly #errors: InternalErrors;
+  readonly #refusal: OriginRefusal;
   readonly #announcements: Record<Role, readonly Announcement[]> = {
     coordinator: [],
     overlord: [],
     broker: [],
   };
   #snapshot: DiscoverySnapshot = EMPTY_SNAPSHOT;
-  /** What the last emitted snapshot was made of, to tell whether anything changed. */
+  /** Content of the last emitted snapshot, to detect changes. */
   #content = '';
   #scheduled = false;
   #poll: NodeJS.Timeout | null = null;
@@ -94,6 +98,7 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
   constructor(options: ZooKeeperDiscoveryOptions) {
     super((error) => options.errors.report('discovery', error));
     this.#errors = options.errors;
+    this.#refusal = options.refusal ?? (() => null);
     const { connect, sessionTimeoutMs, basePath, coordinatorPath, auth, tls } = options;
     const { servers, chroot } = parseConnectString(connect);
     this.#now = options.now ?? Date.now;
@@ -104,7 +109,7 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
       sessionTimeoutMs,
       credentials: auth ?? null,
       tls: tls === undefined ? null : prepareTls(tls),
-      // A session that is given up after so long is worth several attempts.
+      // Short enough for several attempts within one session timeout.
       maxReconnectDelayMs: options.maxReconnectDelayMs ?? Math.min(2_000, sessionTimeoutMs / 6),
       errors: options.errors,
       now: this.#now,
@@ -118,8 +123,9 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
       overlord: `${base}/overlord/_OVERLORD`,
     };
     for (const role of MASTER_ROLES) {
-      this.#follow(latchPaths[role], shortened, (children) => {
-        this.#latches[role] = parseLatch(children);
+      const path = latchPaths[role];
+      this.#follow(path, shortened, (children) => {
+        this.#latches[role] = this.#readLatch(path, children);
       });
     }
     for (const role of ROLES) {
@@ -176,15 +182,27 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
     this.#parts.push(part);
   }
 
+  #readLatch(path: string, children: ReadonlyMap<string, ChildData>): Latch {
+    if (children.size > MOST_PARTICIPANTS) {
+      this.emit(
+        'fault',
+        `${path} has ${children.size} children; the first ${MOST_PARTICIPANTS} of them are used`,
+      );
+    }
+    return parseLatch(children, this.#refusal, (name, why) => this.emit('fault', `${path}/${name} ${why}`));
+  }
+
   #admit(role: Role, path: string, children: ReadonlyMap<string, ParsedAnnouncement>): Announcement[] {
     let found: Announcement[] = [];
     for (const [name, parsed] of children) {
-      if (parsed.kind === 'announcement') found.push(parsed.announcement);
+      const why = parsed.kind === 'announcement' ? this.#refusal(parsed.announcement.origin) : null;
+      if (why !== null) this.emit('fault', `${path}/${name} ${why}`);
+      else if (parsed.kind === 'announcement') found.push(parsed.announcement);
       else if (parsed.kind === 'fault') this.emit('fault', `${path}/${name} ${parsed.reason}`);
     }
     if (found.length > MOST_ANNOUNCEMENTS) {
       this.emit('fault', `${path} has ${found.length} nodes; ${MOST_ANNOUNCEMENTS} of them are used`);
-      // Whoever writes there what is no node must not push out those that are.
+      // Entries that are not nodes must not push out real ones.
       const known = new Set(this.#announcements[role].map(({ origin }) => origin));
       const isKnown = ({ origin }: Announcement): boolean => known.has(origin);
       found = [...found.filter(isKnown), ...found.filter((one) => !isKnown(one))].slice(
@@ -209,7 +227,7 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
     );
   }
 
-  /** One snapshot for all that is read in one turn of the event loop. */
+  /** Publishes one snapshot for everything read in one turn of the event loop. */
   #publishSoon(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -243,12 +261,12 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
 
 const REFUSED: ParsedAnnouncement = { kind: 'fault', reason: 'cannot be read: access is refused' };
 
-/** What a latch's child says, without the packet that it came in where it is too long to be anything. */
+/** Drops data too long to be a latch's, so the packet that holds it can be freed. */
 function shortened(data: ChildData): ChildData {
-  return data === 'refused' || data.length <= LONGEST_DATA ? data : NO_DATA;
+  return data === 'refused' || data.length <= LONGEST_DATA ? data : TOO_LONG;
 }
 
-/** Gateways must not all go to the first server. */
+/** Gateways must not all connect to the first server. */
 function shuffled<T>(items: readonly T[], random: () => number): T[] {
   return items
     .map((item) => ({ item, key: random() }))

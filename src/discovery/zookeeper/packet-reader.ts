@@ -1,11 +1,11 @@
-/** ZooKeeper's own limit for a packet is 1 MiB (`jute.maxbuffer`); lists of children may exceed it. */
+/** ZooKeeper's own packet limit is 1 MiB (`jute.maxbuffer`), but lists of children may exceed it. */
 export const MAX_PACKET_BYTES = 4 * 1024 * 1024;
 
 /**
- * Cuts a byte stream into ZooKeeper's packets, each with its four bytes of length.
+ * Cuts a byte stream into ZooKeeper's packets, each with its four length bytes.
  *
- * The library would keep half a packet across connections and wait for whatever length it reads, also for the 1.2 GB
- * that `HTTP` spells. One reader lives as long as one socket.
+ * The library would keep half a packet across connections and wait for any length it reads, even the 1.2 GB that
+ * `HTTP` spells. Create one reader per socket.
  */
 export class PacketReader {
   readonly #limit: number;
@@ -16,7 +16,9 @@ export class PacketReader {
     this.#limit = limit;
   }
 
-  /** Takes what arrived and returns the packets that are now whole. Throws on a length that cannot be meant. */
+  /**
+   * Takes received bytes and returns the packets now complete. Throws if a length is negative or over the limit.
+   */
   push(chunk: Buffer): Buffer[] {
     this.#chunks.push(chunk);
     this.#length += chunk.length;
@@ -53,23 +55,26 @@ export class PacketReader {
   }
 }
 
-/** Requests whose answers have lengths inside (`ZooDefs.OpCode`). */
+/** Requests whose answers contain lengths (`ZooDefs.OpCode`). */
 const GET_DATA = 4;
 const GET_CHILDREN2 = 12;
-/** Behind the packet's length, protocol version, timeout and session id. */
+/** Offset after the packet's length, protocol version, timeout and session id. */
 const PASSWORD_AT = 20;
-/** Behind the packet's length, xid, zxid and error code. */
+/** Offset after the packet's length, xid and zxid. */
 const ERROR_AT = 16;
 const PAYLOAD_AT = 20;
 
-/** Throws where the answer to a handshake has a password that is not in it: the library would make room for it. */
+/**
+ * Checks the answer to a handshake. Throws if its password exceeds the packet: the library would allocate that
+ * much.
+ */
 export function checkHandshake(packet: Buffer): void {
   fitting(packet, PASSWORD_AT);
 }
 
 /**
- * Throws where an answer to a request of this type has lengths that are not those of what is in it: the library would
- * make room for gigabytes, or read the same bytes for ever.
+ * Checks the answer to a request of this type. Throws if a length in it exceeds the packet: the library would
+ * allocate gigabytes, or read the same bytes for ever.
  */
 export function checkAnswer(packet: Buffer, type: number | undefined): void {
   if (packet.length <= PAYLOAD_AT || packet.readInt32BE(ERROR_AT) !== 0) return;
@@ -80,7 +85,10 @@ export function checkAnswer(packet: Buffer, type: number | undefined): void {
   for (let i = 0; i < count; i++) at = fitting(packet, at);
 }
 
-/** Where the bytes end whose length stands at `at`; none have a length of -1. */
+/**
+ * Returns the end of the bytes whose length is at `at`; a length of -1 means none. Throws if they exceed the
+ * packet.
+ */
 function fitting(packet: Buffer, at: number): number {
   const length = packet.readInt32BE(at);
   const end = at + 4 + Math.max(0, length);

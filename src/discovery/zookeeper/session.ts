@@ -12,9 +12,9 @@ export interface SessionOptions {
   readonly sessionTimeoutMs: number;
   readonly credentials: Credentials | null;
   readonly tls: PreparedTls | null;
-  /** The longest pause between two attempts to connect. */
+  /** Longest delay between connection attempts, in ms. */
   readonly maxReconnectDelayMs: number;
-  /** Where errors of our own are told. */
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
   /** Epoch milliseconds. */
   readonly now: () => number;
@@ -23,11 +23,11 @@ export interface SessionOptions {
 
 export interface SessionEvents {
   status: [SourceStatus];
-  /** Connected, for the first time or again: everything that was read before may have changed. */
+  /** Connected, for the first time or again. Everything read before may have changed. */
   connected: [];
 }
 
-/** Why a read failed: a code of ZooKeeper's, or one of the session's own. */
+/** Why a read failed: ZooKeeper's code, or one of the session's own. */
 export class ReadError extends Error {
   readonly code: number | 'not_connected' | 'timeout';
 
@@ -37,19 +37,19 @@ export class ReadError extends Error {
   }
 }
 
-/** Called with every event on a path; always pass the same function for a path, so that there is one of it. */
+/** Called on every event of a path. Always pass the same function for a path, so the library holds only one. */
 export type Watcher = () => void;
 
 const OPERATION_TIMEOUT_MS = 10_000;
 const CLOSE_DEADLINE_MS = 500;
-/** A scheme that the server does not know will not be known soon. */
+/** Delay in ms after refused authentication: a server will not soon know a scheme it did not know. */
 const AFTER_REFUSED_AUTH_MS = 10_000;
-/** What threw once will throw again. */
+/** Delay in ms after an error: what threw once will probably throw again. */
 const AFTER_ERROR_MS = 1_000;
 
 /**
- * A ZooKeeper session that never ends for good: the library's clients are disposable, and a new one is made when the
- * session has expired, or when it must have. Reads fail at once while there is no connection.
+ * A ZooKeeper session that renews itself. The library's clients are disposable: a new one is made when the session
+ * has expired, or must have. Reads fail at once while disconnected.
  */
 export class Session extends ContainedEmitter<SessionEvents> {
   readonly #options: SessionOptions;
@@ -95,7 +95,7 @@ export class Session extends ContainedEmitter<SessionEvents> {
     this.#connection = null;
   }
 
-  /** Names of the children, with a watch on them. Rejects with `ReadError`. */
+  /** Returns the names of the children and watches them. Rejects with `ReadError`. */
   async getChildren(path: string, watcher: Watcher): Promise<string[]> {
     const names = await this.#read<(string | undefined)[] | undefined>((client, done) =>
       client.getChildren(path, watcher, done),
@@ -103,13 +103,13 @@ export class Session extends ContainedEmitter<SessionEvents> {
     return (names ?? []).filter((name) => name !== undefined);
   }
 
-  /** Rejects with `ReadError`. */
+  /** Returns the data of a node, empty if it has none. Rejects with `ReadError`. */
   async getData(path: string): Promise<Buffer> {
     const data = await this.#read<Buffer | undefined>((client, done) => client.getData(path, done));
     return data ?? Buffer.alloc(0);
   }
 
-  /** Whether the node is there, with a watch on its coming or going. Rejects with `ReadError`. */
+  /** Whether the node exists; watches for its creation or deletion. Rejects with `ReadError`. */
   async exists(path: string, watcher: Watcher): Promise<boolean> {
     const stat = await this.#read<object | null>((client, done) => client.exists(path, watcher, done));
     return stat !== null;
@@ -128,7 +128,7 @@ export class Session extends ContainedEmitter<SessionEvents> {
       };
       const timer = setTimeout(() => {
         fail(new ReadError('timeout', 'ZooKeeper did not answer in time'));
-        // Pings are answered and requests are not: another server may do better.
+        // The server answers pings but not requests. Another server may do better.
         contain(
           () => connection.drop('a request was not answered in time'),
           (error) => this.#onBroken(connection, error),
@@ -151,7 +151,7 @@ export class Session extends ContainedEmitter<SessionEvents> {
   #open(): void {
     const { servers, chroot, sessionTimeoutMs, credentials, tls } = this.#options;
     const mine = (act: (connection: ZooKeeperConnection) => void): void => {
-      // What an abandoned connection still says is of no interest.
+      // Ignore an abandoned connection.
       if (this.#connection === connection) act(connection);
     };
     const connection: ZooKeeperConnection = openConnection({
@@ -171,7 +171,7 @@ export class Session extends ContainedEmitter<SessionEvents> {
     this.#connection = connection;
   }
 
-  /** A timer's, since nobody else would open the next connection. */
+  /** For timers: if opening fails here, nothing else would open the next connection. */
   #openGuarded(): void {
     contain(
       () => this.#open(),
@@ -179,7 +179,7 @@ export class Session extends ContainedEmitter<SessionEvents> {
     );
   }
 
-  /** It is replaced, unless another connection has taken its place already. */
+  /** Replaces the connection, unless another one has already taken its place. */
   #onBroken(connection: ZooKeeperConnection | null, error: unknown): void {
     this.#report(error);
     if (this.#connection === connection) this.#renew('an error of the gateway itself', AFTER_ERROR_MS);
@@ -205,8 +205,8 @@ export class Session extends ContainedEmitter<SessionEvents> {
     const { state } = this.#status;
     if (state === 'connected') {
       this.#turn('suspended', detail);
-      // The server has given up the session by then, and may not be there to say so. A client that has seen a
-      // transaction is also turned away for ever by an ensemble that was restored to an earlier state.
+      // By then the server has given up the session, and may be unable to say so. Besides, an ensemble restored to
+      // an earlier state turns away a client that has seen a later transaction, for ever.
       this.#lostTimer = setTimeout(
         () => this.#renew(`out of touch for a whole session timeout; ${this.#status.detail ?? detail}`),
         connection.sessionTimeoutMs,
@@ -216,7 +216,9 @@ export class Session extends ContainedEmitter<SessionEvents> {
     this.#turn(state, detail);
   }
 
-  /** Never throws: errors are told, and the next connection comes in any case: nobody else would open one. */
+  /**
+   * Never throws: errors are reported. The next connection is scheduled first, because nothing else would open one.
+   */
   #renew(detail: string, delayMs = 0): void {
     if (this.#status.state === 'closed') return;
     this.#clearTimers();
@@ -225,7 +227,7 @@ export class Session extends ContainedEmitter<SessionEvents> {
     this.#connection = null;
     this.#guarded(() => this.#failPending(detail));
     this.#guarded(() => connection?.abandon());
-    // Before the first connection there was nothing to lose.
+    // Before the first connection there was no session to lose.
     this.#guarded(() => this.#turn(this.#connections === 0 ? 'connecting' : 'lost', detail));
   }
 
@@ -249,7 +251,7 @@ export class Session extends ContainedEmitter<SessionEvents> {
   }
 }
 
-/** The library's exceptions have a code and a readable form, and are no Errors to the type checker. */
+/** The library's exceptions have a code and a readable form, but are not `Error`s to the type checker. */
 function readError(error: unknown): ReadError {
   const coded = typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
   return new ReadError(typeof coded === 'number' ? coded : 'not_connected', String(error));

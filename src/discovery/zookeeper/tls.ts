@@ -2,12 +2,12 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 
 /** TLS to ZooKeeper (`secureClientPort`). */
 export interface ZooKeeperTls {
-  /** PEM of the authorities to trust; without it, those that Node trusts. */
+  /** PEM of the trusted authorities; by default those that Node trusts. */
   readonly ca?: string | Buffer;
   /** PEM of the client's certificate and its key, for servers with `ssl.clientAuth=need`. */
   readonly cert?: string | Buffer;
   readonly key?: string | Buffer;
-  /** The name that the server's certificate must have; by default the host it is reached at. */
+  /** The name that the server's certificate must have; by default the host being connected to. */
   readonly servername?: string;
   /** False accepts any certificate. Default true. */
   readonly rejectUnauthorized?: boolean;
@@ -19,7 +19,10 @@ export interface PreparedTls {
   readonly rejectUnauthorized: boolean;
 }
 
-/** Reads certificates and key once, so that a wrong one is an error at the start and not a loop of failures. */
+/**
+ * Reads certificates and key once. Throws if one is unusable: an error at the start is better than a loop of
+ * failures.
+ */
 export function prepareTls(tls: ZooKeeperTls): PreparedTls {
   const { ca, cert, key, servername, rejectUnauthorized = true } = tls;
   try {

@@ -3,37 +3,41 @@ import { pathProblem } from '../../net/connect-string.ts';
 import { CODE } from './connection.ts';
 import { ReadError, type Session } from './session.ts';
 
-/** The data of a child, or that ZooKeeper's access control keeps it from us. */
+/** The data of a child, or `refused` if ZooKeeper's access control denies it. */
 export type ChildData = Buffer | 'refused';
 
 export interface WatchOptions<T> {
   readonly session: Pick<Session, 'getChildren' | 'getData' | 'exists'>;
   readonly path: string;
-  /** What is kept of a child; called as they come, so that not all of them are read in one turn of the event loop. */
+  /**
+   * Returns what to keep of a child. Called while children arrive, so not all are parsed in one turn of the event
+   * loop.
+   */
   readonly parse: (data: ChildData) => T;
-  /** All children; empty when the path does not exist. */
+  /** Called with all children; with none if the path does not exist. */
   readonly onRead: (children: ReadonlyMap<string, T>) => void;
-  /** One sentence about what kept us from reading. */
+  /** Called with one sentence about why the path could not be read. */
   readonly onFault: (fault: string) => void;
-  /** Where errors of our own are told; the path is then read again a little later. */
+  /** Where internal errors are reported; the path is then read again after `RETRY_MS`. */
   readonly errors: InternalErrors;
 }
 
 /** Follows the children of one path. */
 export interface Watch {
-  /** Reads now, or once more after the read under way: what that one sees may be older than what prompted this. */
+  /** Reads now, or once more after the current read, whose result may be older than the reason for this call. */
   refresh(): void;
   stop(): void;
 }
 
-/** A read that failed for a reason that is no loss of connection is tried again this much later. */
+/** Delay in ms before a failed read is tried again, unless the connection was lost. */
 const RETRY_MS = 1_000;
-/** Children whose data is asked for at once. */
+/** Number of children whose data is read at once. */
 const BATCH = 64;
 
 /**
- * Every event is a hint to read anew: events can be lost, doubled and out of order over reconnects, a read is the
- * truth of its moment. One function is the watcher of a path for ever, so that the library holds it once.
+ * Follows the children of one path. An event is only a hint to read again: events can be lost, doubled and out of
+ * order across reconnects, while a read shows the true state. The watcher of the path is always the same function,
+ * so the library holds it only once.
  */
 export function createWatch<T>(options: WatchOptions<T>): Watch {
   const { session, path, parse, onRead, onFault, errors } = options;
@@ -48,19 +52,20 @@ export function createWatch<T>(options: WatchOptions<T>): Watch {
         return await session.getChildren(path, refresh);
       } catch (error) {
         if (codeOf(error) !== CODE.NO_NODE) throw error;
-        // Not there: told when it comes. If it came in between, its children are to be had now.
+        // The path does not exist; the watch reports its creation. If it was created in between, read its children
+        // now.
         if (!(await session.exists(path, refresh))) return [];
       }
     }
   }
 
   async function dataOf(name: string): Promise<ChildData | null> {
-    // No server that is one has such a child.
+    // A correct server has no such child.
     if (name === '' || name.includes('/') || pathProblem(`/${name}`) !== null) return null;
     try {
       return await session.getData(`${path}/${name}`);
     } catch (error) {
-      // Gone since the list was read, which is an event of its own.
+      // Deleted since the list was read; the watch reports that too.
       if (codeOf(error) === CODE.NO_NODE) return null;
       if (codeOf(error) === CODE.NO_AUTH) return 'refused';
       throw error;

@@ -8,16 +8,16 @@ import { createPageAgent, type PageAgentOptions } from './page-agent.ts';
 import { createPageSender, type PageSenderOptions } from './page-sender.ts';
 
 export interface ConsoleOptions extends PageAgentOptions, PageSenderOptions {
-  /** Relays a page to its client; `sender` asks nodes for it. */
+  /** Relays a page to its client; `sender` sends the requests for it to nodes. */
   readonly relayPage: (client: ClientSide, sender: NodeSender) => void;
   /** The exchange's clock. */
   readonly now: () => number;
 }
 
 /**
- * The web console: its pages come from the leading Coordinator, since a follower redirects even its assets and
- * their names carry the version. The plugin asks for them, and the exchange decides as it does for every request:
- * whom to ask, when, how often, and what the client gets. What the pages call goes through the exchange alone.
+ * Registers the web console. Its pages come from the leading Coordinator: a follower redirects even the assets, and
+ * asset names carry the version. The plugin sends the requests; the exchange decides on node, time, retries and
+ * answer, as for every request. API calls made by the pages go through the exchange alone.
  */
 export function registerConsole(app: FastifyInstance, options: ConsoleOptions, door: DoorState): void {
   const { errors, now, relayPage } = options;
@@ -27,7 +27,7 @@ export function registerConsole(app: FastifyInstance, options: ConsoleOptions, d
   });
 
   app.register(fastifyHttpProxy, {
-    // Which node is asked is known later, and named by the sender.
+    // The sender names the node later.
     upstream: '',
     replyOptions: { getUpstream: () => '' },
     httpMethods: ['GET', 'HEAD'],

@@ -7,47 +7,52 @@ import type { InternalErrors } from '../../faults/internal-errors.ts';
 import { ignore } from '../last-word.ts';
 
 export interface PageAgentOptions {
-  /** Where errors of our own are told. */
+  /** Reports the gateway's own faults. */
   readonly errors: InternalErrors;
   readonly connectTimeoutMs: number;
-  /** How long an idle connection is kept, whatever the node says. */
+  /** How long an idle connection is kept, in milliseconds, whatever the node says. */
   readonly keepAliveTimeoutMs: number;
-  /** For https origins; certificates are verified unless this says not to. */
+  /** For https origins. Certificates are verified unless these options turn that off. */
   readonly tls?: NodeTls;
 }
 
-/** A page as undici gives it to the plugin, and the plugin to us. */
+/** A page as undici hands it to the plugin, and the plugin to us. */
 export interface PageAnswer {
   readonly statusCode: number;
   readonly headers: IncomingHttpHeaders;
   readonly stream: PageStream;
 }
 
-/** A body as undici gives it. */
+/** A body as undici hands it over. */
 export interface PageStream extends Readable {
-  /** Reads up to so many bytes and ends it there. */
+  /** Reads at most `limit` bytes, then ends the body. */
   dump(options: { readonly limit: number; readonly signal: AbortSignal }): Promise<unknown>;
 }
 
-/** What the agent is to know of one request, besides what the plugin hands on. */
+/** What the agent needs for one request, besides what the plugin passes on. */
 export interface PageTerms {
-  /** Nobody wants the page any more. */
+  /**
+   * Headers to send, as a flat list. The plugin keeps headers in objects with a prototype, which lose any header
+   * named like an inherited property (`__proto__`).
+   */
+  readonly headers: readonly string[];
+  /** Aborted once nobody wants the page any more. */
   readonly gone: AbortSignal;
-  /** How long the head may take, and then each further piece, in milliseconds; 0 is for ever. */
+  /** Limits in milliseconds for the head, and then for each further piece; 0 is no limit. */
   readonly headMs: number;
   readonly idleMs: number;
 }
 
-/** Among the headers of a request for a page: its terms. No header has a symbol for a name. */
+/** Key of a page's terms among the request headers. No header can collide with it, because it is a symbol. */
 export const PAGE_TERMS = Symbol('page terms');
 
 type Answered = (error: Error | null, data: Dispatcher.ResponseData) => void;
 
 /**
- * What a callback throws would be thrown once more, where nobody catches it; and a body that has come whole and is
- * destroyed unread emits an error, which without a listener would end the process. undici's own limit for a head
- * begins anew with every interim answer (1xx), so that a node could keep a connection for ever; and the plugin leaves
- * a request alone whose client has left.
+ * Contains what undici and the plugin leave open. An error thrown by a callback would be thrown again where nothing
+ * catches it. A complete body that is destroyed unread emits an error, which would end the process without a
+ * listener. undici restarts its own head limit at every interim answer (1xx), so a node could hold a connection for
+ * ever. The plugin does not end a request whose client has left.
  */
 class PageAgent extends Agent {
   readonly #errors: InternalErrors;
@@ -61,7 +66,7 @@ class PageAgent extends Agent {
   override request(options: any, callback?: any): any {
     const terms: PageTerms | undefined = options.headers?.[PAGE_TERMS];
     if (callback === undefined || terms === undefined) return super.request(options, callback);
-    const { gone, headMs, idleMs } = terms;
+    const { headers, gone, headMs, idleMs } = terms;
     const ends = new AbortController();
     const end = (reason: Error): void => ends.abort(reason);
     const timer = headMs > 0 ? setTimeout(end, headMs, new undiciErrors.HeadersTimeoutError()) : undefined;
@@ -76,15 +81,18 @@ class PageAgent extends Agent {
         data?.body?.destroy();
       }
     };
-    super.request({ ...options, headersTimeout: 0, bodyTimeout: idleMs, signal: ends.signal }, answered);
+    super.request(
+      { ...options, headers, headersTimeout: 0, bodyTimeout: idleMs, signal: ends.signal },
+      answered,
+    );
   }
 }
 
-/** The connections on which pages come from nodes. Certificates are verified, which the plugin's own agent does not. */
+/** Creates the agent that fetches pages from nodes. Unlike the plugin's own agent, it verifies certificates. */
 export function createPageAgent(options: PageAgentOptions): Agent {
   const { errors, connectTimeoutMs, keepAliveTimeoutMs, tls } = options;
   return new PageAgent(errors, {
-    // No bound on connections: pages would wait behind those of clients that do not read. The exchange has limits.
+    // No limit on connections: pages would wait behind those of clients that do not read. The exchange has limits.
     keepAliveTimeout: keepAliveTimeoutMs,
     keepAliveMaxTimeout: keepAliveTimeoutMs,
     allowH2: false,
@@ -101,10 +109,10 @@ const CONNECT_FAILED: ReadonlySet<string> = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-/** Of undici's parser, and of the plugin where it cannot take the status. */
+/** Codes from undici's parser, and from the plugin for a status it cannot accept. */
 const MALFORMED = /^(?:UND_ERR_HEADERS_OVERFLOW|HTTPParserError|HPE_.*|FST_REPLY_FROM_BAD_GATEWAY)$/;
 
-/** What kind of failure an error of undici, the plugin or the system is: by its code, or its name where it has none. */
+/** Classifies an error of undici, the plugin or the system by its code, or by its name if it has no code. */
 export function failureKind(error: Error): UpstreamFailureKind {
   const { code, name } = (error.cause ?? error) as { code?: string; name: string };
   const by = code ?? name;

@@ -17,21 +17,22 @@ import { readAnswerHead } from '../../http/response-head.ts';
 import { ignore } from '../last-word.ts';
 import { failureKind, PAGE_TERMS, type PageAnswer, type PageStream, type PageTerms } from './page-agent.ts';
 
-/** What of an unwanted page is read for the sake of its connection: so many bytes, for so long. */
+/** Most bytes of an unwanted page that are read to keep its connection, and for how long. */
 const DUMPED_BYTES = 64 * 1024;
 const DUMPED_MS = 1_000;
 
-/** With so many pieces out at its client, a page is not read on until all are back. */
+/** Once the client holds this many pieces, reading pauses until all have been returned. */
 const MOST_BORROWED = 2;
 
 export interface PageSenderOptions extends UpstreamTimeouts {
-  /** Where errors of our own are told. */
+  /** Reports the gateway's own faults. */
   readonly errors: InternalErrors;
 }
 
 /**
- * Has the plugin ask nodes for the page that `reply` is to have, `path` being where the plugin found it. What becomes
- * of the answer is for the exchange to say: nothing is sent by the plugin.
+ * Creates the sender that has the plugin request a page from nodes. `reply` is the client's reply; `path` is where
+ * the plugin found the page. The exchange decides what to do with each answer; the plugin sends nothing to the
+ * client.
  */
 export function createPageSender(reply: FastifyReply, path: string, options: PageSenderOptions): NodeSender {
   return { send: (node, request, handler) => new PageCall(node, request, handler, options).ask(reply, path) };
@@ -45,7 +46,7 @@ class PageCall implements UpstreamCall {
   readonly #options: PageSenderOptions;
   readonly #gone = new AbortController();
   readonly #lease: BufferLease = { release: () => this.#returned() };
-  /** From the head on. */
+  /** Null until the head has come. */
   #stream: PageStream | null = null;
   #reading = false;
   #over = false;
@@ -69,19 +70,16 @@ class PageCall implements UpstreamCall {
       reply.from(path, {
         method: this.#request.method as 'GET',
         getUpstream: () => this.#node.origin,
-        rewriteRequestHeaders: (_, { host }) => ({
-          ...headerObject(flatOf(this.#request.headers)),
-          host,
-          [PAGE_TERMS]: this.#terms,
-        }),
+        rewriteRequestHeaders: (_, { host }) =>
+          ({ [PAGE_TERMS]: this.#terms(String(host)) }) as Record<string, string>,
         rewriteHeaders: () => ({}),
         retryDelay: () => null as unknown as number,
-        // The plugin may say that it failed and then that there is an answer, too.
+        // The plugin may report a failure and then an answer as well.
         onResponse: (_, __, answer) => this.#answered(answer as unknown as PageAnswer),
         onError: (_, { error }) => this.#fail(failureKind(error)),
       });
     } catch (error) {
-      // The plugin refuses paths that it could resolve against another origin.
+      // The plugin refuses paths that would resolve against another origin.
       if ((error as { statusCode?: unknown }).statusCode !== 400) {
         this.#finish();
         throw error;
@@ -91,7 +89,10 @@ class PageCall implements UpstreamCall {
     return this;
   }
 
-  /** Ends it. A page that nobody has begun to read is read to its end, within bounds, and its connection kept. */
+  /**
+   * Ends the attempt. If reading has not begun, the page is read to its end within bounds, which keeps the
+   * connection.
+   */
   abort(): void {
     if (this.#over) return;
     this.#finish();
@@ -101,8 +102,9 @@ class PageCall implements UpstreamCall {
     else stream.dump({ limit: DUMPED_BYTES, signal: AbortSignal.timeout(DUMPED_MS) }).catch(ignore);
   }
 
-  get #terms(): PageTerms {
+  #terms(host: string): PageTerms {
     return {
+      headers: [...flatOf(this.#request.headers), 'Host', host],
       gone: this.#gone.signal,
       headMs: quietLimit(this.#request, this.#options, false),
       idleMs: quietLimit(this.#request, this.#options, true),
@@ -159,7 +161,7 @@ class PageCall implements UpstreamCall {
     this.#guarded(() => this.#handler.onFailure({ kind, answered: this.#stream !== null }));
   }
 
-  /** What the exchange throws ends the attempt, and is told to the exchange. */
+  /** An error thrown by the exchange ends the attempt and is reported to the exchange. */
   #guarded(step: () => void): void {
     contain(step, (error) => {
       if (!this.#over) this.#finish();
@@ -175,17 +177,6 @@ class PageCall implements UpstreamCall {
     this.#over = true;
     this.#node.end();
   }
-}
-
-function headerObject(flat: readonly string[]): Record<string, string | string[]> {
-  const headers: Record<string, string | string[]> = {};
-  for (let i = 0; i + 1 < flat.length; i += 2) {
-    const name = (flat[i] ?? '').toLowerCase();
-    const value = flat[i + 1] ?? '';
-    const before = headers[name];
-    headers[name] = before === undefined ? value : [before, value].flat();
-  }
-  return headers;
 }
 
 function flatHeaders(headers: IncomingHttpHeaders): string[] {

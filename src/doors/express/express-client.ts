@@ -5,38 +5,39 @@ import type { InternalErrors } from '../../faults/internal-errors.ts';
 import type { BodySource } from '../../http/body.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
-import { PLAIN_REASON } from '../door-state.ts';
+import { interimHead, PLAIN_REASON } from '../door-state.ts';
 import { GuardedClient } from '../guarded-client.ts';
+import type { HalfClosedRequest } from '../half-closed.ts';
 
-/** A piece up to this many bytes is written as one text with what stands around it. */
+/** Pieces up to this many bytes are written as one text together with head and framing. */
 const ONE_WRITE = 8 * 1024;
 
 const CLOSES: HeaderBlock = 'Connection: close\r\n';
 
-/** The connection of a request, as far as its answer needs it. */
+/** The part of a request's connection that its answer needs. */
 export interface ResponseWire {
   readonly socket: Socket;
   readonly errors: InternalErrors;
-  /** What an answer says after which the connection stays. */
+  /** Header lines of an answer after which the connection stays open. */
   readonly keepAlive: HeaderBlock;
-  /** The client is to open another connection. */
+  /** The client has to open another connection after this answer. */
   readonly closing: boolean;
   pauseBody(): void;
   resumeBody(): void;
-  /** More was written than the client has taken. */
+  /** The socket holds data that the client has not taken yet. */
   onBlocked(): void;
-  /** The answer has been handed over whole. */
+  /** The whole answer has been handed over. */
   onAnswered(closes: boolean): void;
   destroy(): void;
-  /** Cuts it so that the client cannot take what it got for a whole answer. */
+  /** Resets the connection, so the client cannot take a partial answer for a whole one. */
   reset(): void;
 }
 
-/** One request on a connection of the express door, and its answer. */
-export class ExpressClient extends GuardedClient implements ClientSide, BodySource {
+/** One request on a connection of the express door, with its answer. */
+export class ExpressClient extends GuardedClient implements ClientSide, BodySource, HalfClosedRequest {
   readonly whole: Buffer | null;
   readonly #connection: ResponseWire;
-  /** What came of the body along with the head. */
+  /** Body bytes that came with the head. */
   #first: Buffer | null;
   #onData: ((chunk: Buffer) => void) | null = null;
   #onBodyEnd: (() => void) | null = null;
@@ -44,14 +45,14 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
   #out = '';
   #chunked = false;
   #closes = false;
-  /** Loans that are kept until the client has read on. */
+  /** Leases kept until the client's socket drains. */
   #owed: BufferLease[] | null = null;
   /** An answer has begun. */
   begun = false;
-  /** It has been handed over whole. */
+  /** The whole answer has been handed over. */
   ended = false;
 
-  /** `body`: what of it has come; `whole`: that is all of it. */
+  /** `body`: body bytes received so far. `whole`: they are the complete body. */
   constructor(connection: ResponseWire, head: RequestHead, body: Buffer | null, whole: boolean) {
     super(head, connection.errors);
     this.#connection = connection;
@@ -63,7 +64,27 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
     return this;
   }
 
-  /** A client that waits for `100 Continue` is the front door's. */
+  get socket(): Socket {
+    return this.#connection.socket;
+  }
+
+  get isLast(): boolean {
+    return this.head.fields.close;
+  }
+
+  get mayBeAsked(): boolean {
+    return !this.begun;
+  }
+
+  ask(): void {
+    this.socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+  }
+
+  abandon(): void {
+    this.destroy();
+  }
+
+  /** Nothing to do: requests that wait for `100 Continue` go to the front door. */
   invite(): void {}
 
   deliver(onData: (chunk: Buffer) => void, onEnd: () => void): void {
@@ -79,7 +100,7 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
     const first = this.#first;
     this.#first = null;
     this.#connection.resumeBody();
-    // Whoever has enough with this pauses again.
+    // A receiver that wants no more pauses again.
     if (first !== null) this.onBody(first, false);
   }
 
@@ -112,6 +133,11 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
     this.#out = `HTTP/1.1 ${status} ${phrase}\r\n${headers}${date}${fate}\r\n`;
   }
 
+  writeInterim(status: number, headers: HeaderBlock): void {
+    if (this.over || this.begun) return;
+    this.#connection.socket.write(interimHead(status, headers), 'latin1');
+  }
+
   write(chunk: Buffer, lease: BufferLease): void {
     if (this.over || this.ended) {
       this.giveBack(lease);
@@ -136,7 +162,7 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
     if (this.#chunked) this.#out += `0\r\n${trailers}\r\n`;
     this.flush();
     const { socket } = this.#connection;
-    // Of a connection that is over it is to be told that it is.
+    // `gone` reports a connection that has ended.
     if (socket.destroyed) return;
     if (socket.writableLength === 0) this.#finish();
     else {
@@ -147,7 +173,7 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
     }
   }
 
-  /** An answer that is whole is left alone: the client has it, or is getting it. */
+  /** Leaves a complete answer alone: the client has it, or is still receiving it. */
   reset(): void {
     if (!this.ended) this.#connection.reset();
   }
@@ -175,7 +201,7 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
     if (this.tellClose(true)) this.#connection.onAnswered(this.#closes);
   }
 
-  /** A long piece is not copied; it is given back when the connection has taken it. */
+  /** Writes a long piece without copying it; its lease is released once the socket has taken it. */
   #writeLong(chunk: Buffer, lease: BufferLease): void {
     const { socket } = this.#connection;
     const before = this.#chunked ? `${this.#out}${chunk.length.toString(16)}\r\n` : this.#out;
@@ -198,7 +224,7 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
 let dateSecond = 0;
 let dateText = '';
 
-/** `Date`, made anew once a second. */
+/** The `Date` line, built once a second. */
 function dateLine(): string {
   const second = Math.floor(Date.now() / 1000);
   if (second !== dateSecond) {

@@ -2,62 +2,58 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ClientSide } from '../../exchange/ports/client.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
-import type { HeaderBlock } from '../../http/header-block.ts';
+import { type HeaderBlock, hasMoreLines } from '../../http/header-block.ts';
 import { readRequestFields } from '../../http/request-fields.ts';
-import {
-  AHEAD_BYTES,
-  AHEAD_MS,
-  type DoorState,
-  LINGER_BYTES,
-  LINGER_MS,
-  plainAddress,
-} from '../door-state.ts';
+import { type DoorState, plainAddress } from '../door-state.ts';
+import { watchHalfClosed } from '../half-closed.ts';
 import { cut, endInOrder, ignore } from '../last-word.ts';
 import { answerMalformed, answerTimeout } from '../raw-errors.ts';
+import { AHEAD_BYTES, AHEAD_MS, LINGER_BYTES, LINGER_MS } from '../read-limits.ts';
 import { ExpressClient, type ResponseWire } from './express-client.ts';
 import { mayBecomePlain, plainHead } from './plain-head.ts';
 import { readShared } from './shared-read.ts';
 
-/** What the connections of the express door share. */
+/** Options shared by the connections of the express door. */
 export interface ExpressContext {
   readonly state: DoorState;
-  /** Answers a request; false, with nothing touched, leaves it to the front door. */
+  /** Answers a request, or returns false and leaves it untouched for the front door. */
   readonly handle: (client: ClientSide) => boolean;
-  /** Takes a connection over, with what was read of it put back. */
+  /** Receives the socket; bytes already read have been pushed back onto it. */
   readonly handOver: (socket: Socket) => void;
   readonly nextId: (header: unknown) => string;
   readonly now: () => number;
-  /** Where errors of our own are told. */
+  /** Reports the gateway's own faults. */
   readonly errors: InternalErrors;
   readonly maxHeaderBytes: number;
+  readonly maxHeaders: number;
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
-  /** Plain connections are read into one buffer that all share. */
+  /** Read all unencrypted connections into one shared buffer. */
   readonly sharedReadBuffer: boolean;
-  /** What an answer says after which the connection stays, as `node:http` says it. */
+  /** Header lines of an answer after which the connection stays open, as `node:http` writes them. */
   readonly keepAlive: HeaderBlock;
   readonly onGone: (connection: ExpressConnection) => void;
 }
 
 /**
- * `new`: nothing has come yet. `idle`: all that came has been answered. `head`: part of a request's head has come.
- * `body`: the exchange has a request, more of whose body is to come. `answer`: it has a request that is whole.
- * `linger`: the answer has been given, and what is left of the request's body is read. `over`: the socket is closed, or
- * somebody else's.
+ * `new`: no byte has come yet. `idle`: all requests have been answered. `head`: part of a request's head has come.
+ * `body`: the exchange has the request, and more of its body is to come. `answer`: the exchange has the whole
+ * request. `linger`: the answer has been given, and the rest of the request's body is being read. `over`: the socket
+ * is closed, or has been handed over.
  */
 type ConnectionState = 'new' | 'idle' | 'head' | 'body' | 'answer' | 'linger' | 'over';
 
-/** An ordinary head is found in so many bytes. */
+/** The first look for a head covers this many bytes, enough for an ordinary one. */
 const FIRST_LOOK = 4 * 1024;
-/** A head that comes in more pieces is for `node:http`, which does not look at what it had before once more. */
+/** A head in more pieces than this goes to `node:http`, which does not scan earlier bytes again. */
 const MOST_LOOKS = 8;
-/** What has been read is put back in pieces of so many bytes. */
+/** Bytes already read are pushed back in pieces of this size. */
 const PUT_BACK = 16 * 1024;
 
 /**
- * A client's connection as bytes. Requests that are plain beyond doubt are answered one after the other; at the
- * first that is not, the connection goes to the front door for good, its bytes untouched.
+ * A client's connection, read as bytes. Plain requests are answered one after the other. The first request that is
+ * not plain hands the connection to the front door for good, with its bytes untouched.
  */
 export class ExpressConnection implements ResponseWire {
   readonly #socket: Socket;
@@ -65,26 +61,27 @@ export class ExpressConnection implements ResponseWire {
   readonly remoteAddress: string;
   readonly encrypted: boolean;
   #state: ConnectionState = 'new';
-  /** What has been read and not been used: in state `head` its beginning, later what comes behind the request. */
+  /** Bytes read and not used yet: in state `head` the start of a head, later whatever follows the request. */
   #rest: Buffer | null = null;
-  /** In the states `body` and `answer`. */
+  /** Set in the states `body` and `answer`. */
   #client: ExpressClient | null = null;
   /** More than 0 in the states `body` and `linger`. */
   #bodyLeft = 0;
   #advancing = false;
-  /** How often the head that is coming has been looked for. */
+  /** How often a head has been looked for in the bytes of the next request. */
   #looks = 0;
-  /** Since when it waits for a request, has had part of a head, takes in a request, or lingers. */
+  /** Start of the wait for a request, of a partial head, of receiving a request, or of lingering. */
   #lastActivity: number;
-  #blockedSince = 0;
-  /** In state `linger`, how much is still read. */
+  /** Bytes still to be read in state `linger`. */
   #lingerBytes = 0;
   #closes = false;
-  /** Since when more has come behind the request under way than is kept; 0 otherwise. */
+  /** The client has ended its side. */
+  #ended = false;
+  /** When the bytes behind the request under way exceeded what is kept; 0 if they have not. */
   #fullSince = 0;
-  /** Nothing is kept any more of what comes behind the request under way: so much is still read. */
+  /** Null while bytes behind the request under way are kept; otherwise how many more are read and dropped. */
   #dropBytes: number | null = null;
-  // Everything that sockets and timers call is caught here: it ends this connection, and nothing else.
+  // Errors in callbacks from sockets and timers are caught here. They end this connection and nothing else.
   readonly #onData = (chunk: Buffer): void => {
     try {
       this.#take(chunk);
@@ -108,7 +105,6 @@ export class ExpressConnection implements ResponseWire {
   };
   readonly #onDrain = (): void => {
     try {
-      this.#blockedSince = 0;
       this.#client?.onDrain();
     } catch (error) {
       this.#fail(error);
@@ -143,12 +139,12 @@ export class ExpressConnection implements ResponseWire {
     return this.#context.keepAlive;
   }
 
-  /** Nothing is asked on it at the moment. */
+  /** No request is under way. */
   get idle(): boolean {
     return this.#state === 'new' || this.#state === 'idle';
   }
 
-  /** Its client is to open another one. */
+  /** The client has to open another connection. */
   get closing(): boolean {
     return this.#closes || this.#context.state.draining;
   }
@@ -157,7 +153,7 @@ export class ExpressConnection implements ResponseWire {
     this.#socket.destroy();
   }
 
-  /** Cuts it so that the client cannot take what it got for a whole answer. */
+  /** Resets the connection, so the client cannot take a partial answer for a whole one. */
   reset(): void {
     cut(this.#socket);
   }
@@ -170,12 +166,12 @@ export class ExpressConnection implements ResponseWire {
     if (this.#fullSince === 0) this.#socket.resume();
   }
 
-  /** More was written than the client has taken. */
+  /** The socket holds data that the client has not taken yet. */
   onBlocked(): void {
-    if (this.#blockedSince === 0) this.#blockedSince = this.#context.now();
+    this.#context.state.slowReaders.watch(this.#socket);
   }
 
-  /** The answer has been handed over whole. */
+  /** The whole answer has been handed over. */
   onAnswered(closes: boolean): void {
     try {
       this.#answered(closes);
@@ -198,7 +194,7 @@ export class ExpressConnection implements ResponseWire {
     this.#proceed();
   }
 
-  /** Ends what takes longer than it may. */
+  /** Ends the connection, or its request, if a time limit has passed; `now` is in milliseconds. */
   sweep(now: number): void {
     try {
       this.#sweep(now);
@@ -208,15 +204,15 @@ export class ExpressConnection implements ResponseWire {
   }
 
   #sweep(now: number): void {
-    const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, state } = this.#context;
+    // A client that is slow to read has a limit of its own (`SlowReaders`).
+    if (this.#socket.writableLength > 0) return;
+    const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs } = this.#context;
     const waited = now - this.#lastActivity;
-    if (this.#blockedSince > 0) {
-      if (this.#socket.writableLength === 0) this.#blockedSince = 0;
-      else if (state.sendTimeoutMs > 0 && now - this.#blockedSince > state.sendTimeoutMs) this.reset();
-      return;
-    }
     switch (this.#state) {
       case 'new':
+        // No request came, so no answer: the client would take it for the answer to its next request.
+        if (waited > headersTimeoutMs) this.destroy();
+        break;
       case 'head':
         if (waited > headersTimeoutMs) this.#timeOut(null);
         break;
@@ -236,7 +232,7 @@ export class ExpressConnection implements ResponseWire {
     }
   }
 
-  /** Nothing follows on `over`, whatever was under way when it came to that. */
+  /** `over` is final, even if a step was under way when it was reached. */
   #become(next: ConnectionState): void {
     if (this.#state !== 'over') this.#state = next;
   }
@@ -246,21 +242,29 @@ export class ExpressConnection implements ResponseWire {
     else this.#refuse(client, answerTimeout);
   }
 
-  /** Nothing more will come: what is not a whole request by now will never be one. */
+  /** No more bytes will come, so a partial request will never be complete. */
   #halfClose(): void {
+    this.#ended = true;
     const client = this.#client;
     const partial = this.#state === 'head' || (this.#state === 'body' && client?.begun === false);
     if (partial) this.#refuse(client, answerMalformed);
+    else if (client !== null && this.#state === 'answer') this.#outlive(client);
     else if (client?.ended === true) {
-      // The answer is whole, and still to be read; what has come behind it is not begun.
+      // The answer is complete but not read yet. The request will never be complete.
       this.#closes = true;
       this.#socket.destroySoon();
     } else this.destroy();
   }
 
-  #refuse(client: ExpressClient | null, answer: (socket: Socket, id: string) => void): void {
+  /** The client has ended its side. Its request is still answered. */
+  #outlive(client: ExpressClient): void {
+    watchHalfClosed(client, this.#context.state.halfCloseGraceMs, (error) => this.#fail(error));
+  }
+
+  #refuse(client: ExpressClient | null, answer: typeof answerMalformed): void {
     this.#leave();
-    answer(this.#socket, client?.head.id ?? this.#context.nextId(undefined));
+    const toHead = client?.head.method === 'HEAD';
+    answer(this.#socket, client?.head.id ?? this.#context.nextId(undefined), toHead);
     client?.gone();
   }
 
@@ -293,7 +297,7 @@ export class ExpressConnection implements ResponseWire {
     }
   }
 
-  /** Reads on behind an answer that has been given; true as long as there is more to be read. */
+  /** Counts body bytes read after the answer; false once the next request may begin. */
   #linger(bytes: number): boolean {
     this.#lingerBytes -= bytes;
     if (this.#bodyLeft > 0) {
@@ -306,12 +310,12 @@ export class ExpressConnection implements ResponseWire {
     return true;
   }
 
-  /** Answers what has been read, request by request; an answer given at once does not deepen the stack. */
+  /** Answers the requests in the bytes read, one by one. An answer given at once does not deepen the stack. */
   #proceed(): void {
     if (this.#advancing) return;
     this.#advancing = true;
     while (this.#state === 'idle' || this.#state === 'head') {
-      if (this.#closes) {
+      if (this.#closes || (this.#ended && this.#rest === null)) {
         this.#close();
         return;
       }
@@ -321,7 +325,7 @@ export class ExpressConnection implements ResponseWire {
     if (this.#client === null && this.#state !== 'over') this.#socket.resume();
   }
 
-  /** Reads on while a request is answered, as long as what has come behind it can be kept. */
+  /** Keeps reading while a request is answered, as long as the bytes behind it can be kept. */
   #readAhead(): void {
     if (this.#rest !== null && this.#rest.length > AHEAD_BYTES) {
       this.#fullSince = this.#context.now();
@@ -332,7 +336,7 @@ export class ExpressConnection implements ResponseWire {
     if (this.#socket.isPaused()) this.#socket.resume();
   }
 
-  /** The answer under way is the last one. */
+  /** Makes the answer under way the last one; later bytes are dropped. */
   #dropRest(): void {
     this.#closes = true;
     this.#rest = null;
@@ -341,14 +345,14 @@ export class ExpressConnection implements ResponseWire {
     this.#socket.resume();
   }
 
-  /** Its client may be sending still. */
+  /** Ends the connection in order: the client may still be sending. */
   #close(): void {
     this.#leave();
     endInOrder(this.#socket);
   }
 
   #begin(bytes: Buffer): boolean {
-    const { maxHeaderBytes, nextId, now } = this.#context;
+    const { maxHeaderBytes, maxHeaders, nextId, now } = this.#context;
     let text = bytes.toString('latin1', 0, Math.min(bytes.length, FIRST_LOOK));
     let found = plainHead(text);
     if (found === null && bytes.length > FIRST_LOOK) {
@@ -358,10 +362,15 @@ export class ExpressConnection implements ResponseWire {
     if (found === null) {
       const waits = bytes.length < maxHeaderBytes && ++this.#looks < MOST_LOOKS && mayBecomePlain(text);
       if (!waits) this.#handOver();
+      else if (this.#ended) this.#refuse(null, answerMalformed);
       return false;
     }
     this.#looks = 0;
     const { method, target, block, length } = found;
+    if (hasMoreLines(block, maxHeaders)) {
+      this.#handOver();
+      return false;
+    }
     const fields = readRequestFields(block);
     if (!fields.ordinary || fields.hosts !== 1 || fields.fault !== null || length > maxHeaderBytes) {
       this.#handOver();
@@ -369,6 +378,10 @@ export class ExpressConnection implements ResponseWire {
     }
     const end = length + fields.bodyLength;
     const whole = bytes.length >= end;
+    if (!whole && this.#ended) {
+      this.#refuse(null, answerMalformed);
+      return false;
+    }
     const body = fields.bodyLength === 0 ? null : bytes.subarray(length, Math.min(end, bytes.length));
     const client = new ExpressClient(
       this,
@@ -390,12 +403,15 @@ export class ExpressConnection implements ResponseWire {
     this.#rest = bytes.length > end ? bytes.subarray(end) : null;
     this.#bodyLeft = whole ? 0 : end - bytes.length;
     this.#become(whole ? 'answer' : 'body');
-    // The rest of a body is read when somebody wants it; without one, reading is how a client that leaves is noticed.
+    // The rest of a body is read on demand. Without a body, we read in order to notice a client that leaves.
     if (!whole) {
       this.#fullSince = 0;
       this.#socket.pause();
     } else this.#readAhead();
-    if (this.#handled(client)) return true;
+    if (this.#handled(client)) {
+      if (this.#ended) this.#outlive(client);
+      return true;
+    }
     this.#client = null;
     this.#rest = bytes;
     this.#bodyLeft = 0;
@@ -404,7 +420,7 @@ export class ExpressConnection implements ResponseWire {
     return false;
   }
 
-  /** A request that the exchange failed to take on is not the front door's either. */
+  /** If the exchange throws, the request fails here and does not go to the front door. */
   #handled(client: ExpressClient): boolean {
     try {
       return this.#context.handle(client);
@@ -415,8 +431,13 @@ export class ExpressConnection implements ResponseWire {
   }
 
   #handOver(): void {
-    // That it is over comes as an event, and is not for the front door to hear.
+    // The `close` event of a destroyed socket is handled here, not by the front door.
     if (this.#socket.destroyed) return;
+    if (this.#ended) {
+      // Nothing can be pushed back after the end of the stream. The client may send unanswered requests again.
+      this.#close();
+      return;
+    }
     const rest = this.#rest;
     this.#leave();
     this.#socket.pause();
@@ -425,13 +446,13 @@ export class ExpressConnection implements ResponseWire {
     this.#socket.resume();
   }
 
-  /** The socket is somebody else's from now on. */
+  /** Gives the socket up: whoever calls this goes on with it. */
   #leave(): void {
     this.#become('over');
     this.#socket.off('data', this.#onData);
     this.#socket.off('end', this.#onEnd);
     this.#socket.off('close', this.#onClose);
-    // The listener for errors stays: one without any would end the process.
+    // The error listener stays: a socket without one would end the process on an error.
     this.#socket.off('drain', this.#onDrain);
     this.#context.onGone(this);
   }
@@ -443,7 +464,7 @@ export class ExpressConnection implements ResponseWire {
     this.#client?.gone();
   }
 
-  /** Something of the door's own threw. */
+  /** The door's own code threw. */
   #fail(error: unknown): void {
     this.#context.errors.report('client', error, this.#client?.head.id);
     this.#socket.destroy();
@@ -451,7 +472,7 @@ export class ExpressConnection implements ResponseWire {
   }
 }
 
-/** In pieces, since whoever takes the connection over can stop it between two of them only. */
+/** Pushes bytes back in pieces, because the new owner can pause only between pieces. */
 function putBack(socket: Socket, bytes: Buffer): void {
   for (let end = bytes.length; end > 0; end -= PUT_BACK) {
     socket.unshift(bytes.subarray(Math.max(0, end - PUT_BACK), end));

@@ -2,24 +2,24 @@ import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { ExpressConnection, type ExpressContext } from './express-connection.ts';
 
-/** How often connections are looked at for what takes too long, in milliseconds. */
+/** How often connections are checked against their time limits, in milliseconds. */
 const SWEEP_MS = 200;
 
-/** The express door: requests that are plain beyond doubt, read from the socket itself. */
+/** The express door: answers plain requests, read from the socket itself. */
 export interface ExpressDoor {
-  /** Ends connections on which nothing is asked. */
+  /** Closes connections without a request under way. */
   closeIdle(): void;
   closeAll(): void;
 }
 
 export interface ExpressOptions extends Omit<ExpressContext, 'handOver' | 'keepAlive' | 'onGone'> {
-  /** HTTPS: connections are ready after their handshake. */
+  /** HTTPS: connections arrive after their handshake. */
   readonly encrypted: boolean;
 }
 
 /**
- * Puts the express door in front of a server of `node:http`: it gets every new connection, and the server those that
- * are handed over, by the listeners that it had itself.
+ * Puts the express door in front of a `node:http` server. The door receives every new connection. Connections that it
+ * hands over go to the listeners the server had before, so those must be registered by now.
  */
 export function openExpressDoor(server: HttpServer, options: ExpressOptions): ExpressDoor {
   const event = options.encrypted ? 'secureConnection' : 'connection';

@@ -1,9 +1,9 @@
 import { Socket, type SocketConstructorOpts } from 'node:net';
 
-/** What all connections are read into, one after the other; what is kept of it is copied. */
+/** The buffer that all connections are read into, one after the other. Bytes that are kept are copied. */
 const SHARED = Buffer.allocUnsafeSlow(64 * 1024);
 
-/** As much of Node's inside as this relies on. */
+/** The undocumented parts of Node that this file relies on. */
 interface Inside {
   _handle: { reading: boolean; readStop(): void } | null;
   _server: unknown;
@@ -11,10 +11,10 @@ interface Inside {
 }
 
 /**
- * The same connection as a socket that reads into the shared buffer, where Node would make one of 64 KiB for each
- * read. Node offers that for connections that it makes itself (`onread` of `net.connect`), not for accepted ones, so
- * that this takes the accepted socket apart: undocumented, and opt-in (`doors.sharedReadBuffer`). Once `handedOver`
- * says so, it is read as every other socket.
+ * Returns the same connection as a socket that reads into the shared buffer; Node would allocate 64 KiB for each
+ * read. Node offers this only for connections it opens itself (`onread` of `net.connect`), so the accepted socket is
+ * taken apart. This is undocumented and opt-in (`doors.sharedReadBuffer`). Once `handedOver` returns true, the socket
+ * is read like any other. A socket without a handle is returned as it is.
  */
 export function readShared(
   socket: Socket,
@@ -39,7 +39,7 @@ export function readShared(
       },
     },
   } as unknown as SocketConstructorOpts);
-  // The server counts its connections by what their sockets say when they close.
+  // The server counts its connections through these fields when sockets close.
   const taken = again as unknown as Inside;
   taken.server = inside.server;
   taken._server = inside._server;

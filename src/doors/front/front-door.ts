@@ -9,39 +9,48 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import { errorBody, type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
+import { requestFault } from '../../exchange/forwarded-head.ts';
 import type { ClientSide } from '../../exchange/ports/client.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import { type ConsoleOptions, registerConsole } from '../console/console.ts';
 import type { DoorState } from '../door-state.ts';
 import { openExpressDoor } from '../express/express-door.ts';
-import { ignore, knowResponse } from '../last-word.ts';
-import { answerClientError, answerConnect } from '../raw-errors.ts';
+import { watchHalfClosed } from '../half-closed.ts';
+import { answerOf, ignore, knowResponse } from '../last-word.ts';
+import { answerClientError, answerConnect, malformed } from '../raw-errors.ts';
 import { createRequestIds } from '../request-id.ts';
+import { SlowReaders } from '../slow-readers.ts';
+import { takeAbsoluteForm } from './absolute-form.ts';
+import { HalfClosedMessage } from './half-closed-message.ts';
 import { endHandshakes } from './handshakes.ts';
-import { NodeClient } from './node-client.ts';
+import { NodeClient, requestHead } from './node-client.ts';
 import { waitForTurn } from './pipeline.ts';
 import { readInSlices } from './sliced-read.ts';
 
-/** Limits of the client's side. */
+/** Limits on clients. */
 export interface DoorLimits {
-  /** Largest head of a request, in bytes. */
+  /** Largest request head, in bytes. */
   readonly maxHeaderBytes: number;
+  /** Most header fields in a head. */
+  readonly maxHeaders: number;
   /** Time to receive a head, in milliseconds. */
   readonly headersTimeoutMs: number;
   /** Time to receive a whole request with its body, in milliseconds; 0 for no limit. */
   readonly requestTimeoutMs: number;
-  /** How long an idle connection is kept; above the idle time of a load balancer in front. */
+  /** How long an idle connection is kept, in milliseconds; longer than the idle time of a load balancer in front. */
   readonly keepAliveTimeoutMs: number;
-  /** How long a client may take to read what it has been sent before more is; 0 for no limit. */
+  /** How long a client with unread data may read nothing, in milliseconds; 0 for no limit. */
   readonly sendTimeoutMs: number;
-  /** Connections beyond are closed at once; 0 for no limit. */
+  /** How long a half-closed client that cannot be probed counts as present, in milliseconds. */
+  readonly halfCloseGraceMs: number;
+  /** Most connections; further ones are closed at once. 0 for no limit. */
   readonly maxConnections: number;
 }
 
 export interface FrontDoorOptions {
-  /** Answers a request; false leaves it to the console. */
+  /** Answers a request; false leaves it to the console's routes. */
   readonly handle: (client: ClientSide) => boolean;
-  /** Plain requests are read from the socket itself; nothing but speed depends on it. */
+  /** Read plain requests from the socket itself. This affects speed only. */
   readonly express: boolean;
   /** With `express`: read accepted connections in a way that Node does not document. */
   readonly sharedReadBuffer?: boolean;
@@ -50,7 +59,7 @@ export interface FrontDoorOptions {
   /** Certificate and key; absent means plain HTTP. */
   readonly tls?: SecureContextOptions;
   readonly console: ConsoleOptions;
-  /** Where errors of our own are told. */
+  /** Reports the gateway's own faults. */
   readonly errors: InternalErrors;
   /** The exchange's clock. */
   readonly now: () => number;
@@ -58,11 +67,13 @@ export interface FrontDoorOptions {
 
 export interface FrontDoor {
   readonly app: FastifyInstance;
-  /** Listens; yields `host:port` as bound. Rejects with the system's error. */
+  /** Listens, and resolves to the bound address. Rejects with the system's error. */
   listen(host: string, port: number): Promise<AddressInfo>;
-  /** From now on every answer asks its client to open a new connection, which may find another gateway. */
+  /** From now on every answer asks its client to open a new connection, which may reach another gateway. */
   drain(): void;
-  /** Ends: no new connections, idle ones closed, those with a request after it, all after `deadlineMs`. */
+  /**
+   * Accepts no new connections, closes idle ones, and closes the others after their request, or after `deadlineMs`.
+   */
   close(deadlineMs: number): Promise<void>;
 }
 
@@ -70,27 +81,49 @@ const SWEEP_MS = 100;
 const CHECK_MS = 1_000;
 
 /**
- * The front door: Fastify on `node:http`. One root hook hands every request to the exchange before Fastify looks
- * at its content type; only the console's pages go on to Fastify's routes.
+ * Creates the front door: Fastify on `node:http`. One root hook hands every request to the exchange before Fastify
+ * looks at its content type. Only requests for console pages go on to Fastify's routes.
  */
 export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   const { handle, now, errors } = options;
   const limits = inOrder(options.limits);
-  const state: DoorState = { draining: false, sendTimeoutMs: limits.sendTimeoutMs };
+  const state: DoorState = {
+    draining: false,
+    slowReaders: new SlowReaders(limits.sendTimeoutMs, now, errors),
+    halfCloseGraceMs: limits.halfCloseGraceMs,
+  };
   const nextId = createRequestIds();
   const idOf = (request: IncomingMessage): string => nextId(request.headers['x-request-id']);
 
   function take(request: IncomingMessage, response: ServerResponse, id: string): boolean {
+    if (request.rawHeaders.length > 2 * limits.maxHeaders) {
+      answerAndClose(response, gatewayError('headers_too_large'), id);
+      return true;
+    }
     const client = new NodeClient(request, response, state, id, now(), errors);
     try {
       return handle(client);
     } catch (error) {
       client.failRequest(error);
       return true;
+    } finally {
+      // The client may have ended its side while this request waited for its turn.
+      if (request.socket.readableEnded) outlive(request.socket);
     }
   }
 
-  /** What the door itself does for a connection: if that throws, the connection ends, and nothing else. */
+  /** The client has ended its side. The request under way is still answered. */
+  function outlive(socket: Socket): void {
+    guarded(socket, () => {
+      const response = answerOf(socket);
+      if (response === null) return;
+      watchHalfClosed(new HalfClosedMessage(response), limits.halfCloseGraceMs, (error) =>
+        fail(socket, error),
+      );
+    });
+  }
+
+  /** Runs the door's own work for a connection. If that throws, it ends the connection and nothing else. */
   function guarded(socket: Socket, step: () => void): void {
     contain(step, (error) => fail(socket, error));
   }
@@ -101,8 +134,9 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   }
 
   /**
-   * Node hands over pipelined requests as they come, but a read must not overtake the write before it: each waits
-   * until those before it have been answered. What comes behind an answer that closed the connection is not begun.
+   * Begins a request in its turn. Node hands over pipelined requests as they come, but a read must not overtake the
+   * write before it, so each waits until earlier ones have been answered. A request behind an answer that closed the
+   * connection is dropped.
    */
   function inTurn({ raw, id }: FastifyRequest, response: ServerResponse, begin: () => void): void {
     const { socket } = response;
@@ -118,13 +152,13 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     connectionTimeout: 0,
-    // A request that comes on an open connection while the door closes is still answered.
+    // A request on an open connection is still answered while the door closes.
     return503OnClosing: false,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: limits.maxHeaderBytes },
     clientErrorHandler: (error: Error, socket: Socket) =>
       guarded(socket, () => answerClientError(error, socket, nextId(undefined))),
-    // A target that Fastify's router cannot decode: what it is worth is for the gateway's own table to say.
+    // Fastify's router cannot decode the target. The gateway's own path table decides on it.
     frameworkErrors: (_: Error, request: FastifyRequest, reply: FastifyReply) => {
       reply.hijack();
       inTurn(request, reply.raw, () => {
@@ -144,13 +178,17 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   registerConsole(app, options.console, state);
 
   const { server } = app;
-  // Node drops headers beyond a thousand in silence; the size of the head is bound enough.
+  // By default Node silently drops headers beyond a thousand.
   server.maxHeadersCount = 0;
+  // By default Node ends a connection when its client ends its side. Node's types lack this property.
+  (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
   server.prependListener('request', knowRequest);
-  // Behind Node's own listener, and before the express door takes the listeners for connections that it hands over.
-  server.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) =>
-    readInSlices(socket, (error) => fail(socket, error)),
-  );
+  // After Node's own listener, and before the express door takes over the connection listeners.
+  const accepted = options.tls === undefined ? 'connection' : 'secureConnection';
+  server.on(accepted, (socket: Socket) => {
+    readInSlices(socket, (error) => fail(socket, error));
+    socket.once('end', () => outlive(socket));
+  });
   const express = options.express
     ? openExpressDoor(server, {
         encrypted: options.tls !== undefined,
@@ -163,6 +201,8 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
         ...limits,
       })
     : null;
+  // Runs before all other listeners.
+  server.prependListener(accepted, endNameless);
   if (options.tls !== undefined) endHandshakes(server, limits.headersTimeoutMs, errors);
   if (limits.maxConnections > 0) server.maxConnections = limits.maxConnections;
   const sockets = new Set<Socket>();
@@ -170,19 +210,24 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-  // To Node a connection on which nothing ever came is not idle: it awaits a head.
+  // Node does not count a connection without a first byte as idle, because it awaits a head.
   function closeIdle(): void {
     server.closeIdleConnections();
     express?.closeIdle();
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
   }
 
-  /** An error without a listener would end the process; that a connection is over is heard otherwise. */
+  /** An error without a listener would end the process. The end of the connection is noticed elsewhere. */
   function knowRequest(request: IncomingMessage, response: ServerResponse): void {
+    takeAbsoluteForm(request);
     request.on('error', ignore);
     response.on('error', ignore);
     knowResponse(request, response);
   }
+
+  /** Finds the fault of a request that does not reach the exchange. */
+  const faultOf = (request: IncomingMessage): string | null =>
+    requestFault(requestHead(request, idOf(request), now()));
 
   const internal = (error: unknown): void => errors.report('client', error);
 
@@ -191,16 +236,18 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
     guarded(request.socket, () => {
       knowRequest(request, response);
-      answerAndClose(response, gatewayError('expectation_failed'), idOf(request));
+      const fault = faultOf(request);
+      const error = fault === null ? gatewayError('expectation_failed') : malformed(fault);
+      answerAndClose(response, error, idOf(request));
     });
   });
   server.on('connect', (request: IncomingMessage, duplex) => {
     const socket = duplex as Socket;
     guarded(socket, () => {
-      // To the server it is not one of its connections any more.
+      // The server no longer counts this connection as one of its own.
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
-      answerConnect(socket, idOf(request));
+      answerConnect(socket, idOf(request), faultOf(request));
     });
   });
 
@@ -208,7 +255,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     app,
     async listen(host, port) {
       await app.listen({ host, port });
-      // A connection that could not be accepted.
+      // Reports connections that could not be accepted.
       server.on('error', internal);
       return server.address() as AddressInfo;
     },
@@ -236,13 +283,21 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   };
 }
 
-/** The answer to what never reaches the exchange. */
+/**
+ * Closes connections without a remote address: their clients have reset them already. No answer would arrive, and
+ * limits, nodes and logs could not name the client.
+ */
+function endNameless(socket: Socket): void {
+  if (socket.remoteAddress === undefined) socket.destroy();
+}
+
+/** Answers a request that never reaches the exchange, and closes its connection. */
 function answerAndClose(response: ServerResponse, error: GatewayError, id: string): void {
   response.writeHead(error.status, { 'content-type': 'application/json', connection: 'close' });
   response.end(errorBody(error, id));
 }
 
-/** A head is part of its request: Node takes the limits for each other where that of the request is the shorter one. */
+/** Caps the head's limit at the request's limit. Node would swap the two if the request's were shorter. */
 function inOrder(limits: DoorLimits): DoorLimits {
   const { headersTimeoutMs, requestTimeoutMs } = limits;
   if (requestTimeoutMs === 0 || requestTimeoutMs >= headersTimeoutMs) return limits;
@@ -253,13 +308,22 @@ function serverOptions(limits: DoorLimits, tls: SecureContextOptions | undefined
   const http = {
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutMs,
-    // How often Node looks for connections whose time is up: by default twice a minute.
+    // How often Node looks for connections past their limits, in milliseconds; its default is 30 s.
     connectionsCheckingInterval: CHECK_MS,
-    // A missing Host is refused by the exchange, in the gateway's own words.
+    // The exchange refuses a missing Host, with the gateway's own message.
     requireHostHeader: false,
   };
   return tls === undefined
     ? { http }
-    : // By default two minutes, which may be less than what is configured.
-      { https: { ...http, ...tls, handshakeTimeout: limits.headersTimeoutMs } };
+    : {
+        https: {
+          ...http,
+          ...tls,
+          allowHalfOpen: true,
+          // Node's default is two minutes, which may be less than the configured limit.
+          handshakeTimeout: limits.headersTimeoutMs,
+          // Without the older one, a client that offers only it would be turned away (RFC 7301 3.2).
+          ALPNProtocols: ['http/1.1', 'http/1.0'],
+        },
+      };
 }

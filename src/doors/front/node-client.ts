@@ -2,17 +2,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ClientEvents, ClientSide, RequestHead } from '../../exchange/ports/client.ts';
-import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
+import type { InternalErrors } from '../../faults/internal-errors.ts';
 import type { BodySource } from '../../http/body.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import { blockOf, flatOf, type HeaderBlock } from '../../http/header-block.ts';
 import { readRequestFields } from '../../http/request-fields.ts';
-import { type DoorState, LINGER_BYTES, LINGER_MS, PLAIN_REASON, plainAddress } from '../door-state.ts';
+import { type DoorState, interimHead, PLAIN_REASON, plainAddress } from '../door-state.ts';
 import { GuardedClient } from '../guarded-client.ts';
 import { cut, knowWhole } from '../last-word.ts';
+import { LINGER_BYTES, LINGER_MS } from '../read-limits.ts';
+import { authorityOf } from './absolute-form.ts';
 import { BodyIntake } from './body-intake.ts';
 
-/** Node's parser also takes 0.9 and 2.0, with the lines of HTTP/1.1. */
+/** Node's parser also accepts versions 0.9 and 2.0, in the syntax of HTTP/1.1. */
 const OTHER_VERSION = 'The only versions of HTTP taken are 1.0 and 1.1.';
 
 /** A request of `node:http` as the exchange sees it. */
@@ -23,8 +25,7 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
   readonly #door: DoorState;
   #awaitsContinue: boolean;
   #ended = false;
-  #patience: NodeJS.Timeout | null = null;
-  /** Once somebody wants the body. */
+  /** Set once the body is wanted. */
   #intake: BodyIntake | null = null;
 
   constructor(
@@ -76,11 +77,7 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
   override listen(events: ClientEvents): void {
     super.listen(events);
     const response = this.#response;
-    response.on('close', () => {
-      this.tellClose(response.writableFinished);
-      this.#calm();
-    });
-    response.on('drain', () => this.#calm());
+    response.on('close', () => this.tellClose(response.writableFinished));
   }
 
   pause(): void {
@@ -105,15 +102,25 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
     else response.writeHead(status, flat);
   }
 
+  /**
+   * Writes to the socket directly, because `node:http` can write only some interim answers. Nothing of the final
+   * answer has been written yet.
+   */
+  writeInterim(status: number, headers: HeaderBlock): void {
+    const response = this.#response;
+    if (this.over || response.headersSent) return;
+    response.socket?.write(interimHead(status, headers), 'latin1');
+  }
+
   write(chunk: Buffer, lease: BufferLease): void {
     if (this.over || this.#ended) {
       this.giveBack(lease);
       return;
     }
-    if (!this.#response.write(chunk, () => this.giveBack(lease))) this.#beImpatient();
+    if (!this.#response.write(chunk, () => this.giveBack(lease))) this.#watch();
   }
 
-  /** `node:http` does so by itself. */
+  /** Nothing to do: `node:http` flushes by itself. */
   flush(): void {}
 
   end(chunk?: Buffer, trailers?: HeaderBlock): void {
@@ -123,34 +130,21 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
     if (trailers !== undefined && trailers !== '') response.addTrailers(pairs(flatOf(trailers)));
     if (this.#request.complete || this.#awaitsContinue) {
       response.end(chunk);
-      if (response.writableLength > 0) this.#beImpatient();
+      if (response.writableLength > 0) this.#watch();
       return;
     }
     this.#linger(chunk);
   }
 
-  /** A client that reads nothing keeps memory and a connection to Druid: it has so long. */
-  #beImpatient(): void {
-    const { sendTimeoutMs } = this.#door;
-    if (sendTimeoutMs === 0 || this.over) return;
-    this.#patience ??= setTimeout(
-      () =>
-        contain(
-          () => cut(this.#request.socket),
-          (error) => this.failConnection(error),
-        ),
-      sendTimeoutMs,
-    );
-  }
-
-  #calm(): void {
-    if (this.#patience !== null) clearTimeout(this.#patience);
-    this.#patience = null;
+  /** Watches the socket, which holds data that the client has not taken yet. */
+  #watch(): void {
+    this.#door.slowReaders.watch(this.#request.socket);
   }
 
   /**
-   * Answers, and goes on reading for a while. A connection that is to be closed after the answer must not be
-   * closed before; one that stays open needs the body's end to find the next request.
+   * Answers, and keeps reading the request for up to `LINGER_MS` or `LINGER_BYTES`. A connection that closes after
+   * the answer must stay open until then. One that stays open must reach the end of the body to find the next
+   * request.
    */
   #linger(chunk: Buffer | undefined): void {
     const request = this.#request;
@@ -171,7 +165,7 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
       socket.off('close', calm);
       try {
         if (!stays) response.end();
-        // The front door's own way would go on reading.
+        // The front door's own `destroySoon` would go on reading.
         if (cuts) Socket.prototype.destroySoon.call(socket);
       } catch (error) {
         this.failConnection(error);
@@ -187,7 +181,7 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
     else this.#intake.drop();
   }
 
-  /** An answer that is whole is left alone: the client has it, or is getting it. */
+  /** Leaves a complete answer alone: the client has it, or is still receiving it. */
   reset(): void {
     if (!this.#ended) cut(this.#request.socket);
   }
@@ -197,15 +191,20 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
   }
 }
 
-/** The head of a request of `node:http`. */
+/** Reads the head of a `node:http` request; `receivedAt` is on the exchange's clock, in milliseconds. */
 export function requestHead(request: IncomingMessage, id: string, receivedAt: number): RequestHead {
   const block = blockOf(request.rawHeaders);
   const fields = readRequestFields(block);
+  const authority = authorityOf(request);
   return {
     method: request.method ?? '',
     target: request.url ?? '',
     block,
-    fields: request.httpVersionMajor === 1 ? fields : { ...fields, fault: OTHER_VERSION },
+    fields: {
+      ...fields,
+      ...(authority === undefined ? {} : { host: authority }),
+      ...(request.httpVersionMajor === 1 ? {} : { fault: OTHER_VERSION }),
+    },
     httpMinor: request.httpVersionMinor,
     remoteAddress: plainAddress(request.socket.remoteAddress ?? ''),
     encrypted: (request.socket as Partial<TLSSocket>).encrypted === true,

@@ -1,15 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { contain } from '../../faults/internal-errors.ts';
-import { AHEAD_MS } from '../door-state.ts';
 import { answerOf, cut, discard, endInOrder, isStoppedByNode } from '../last-word.ts';
+import { AHEAD_MS } from '../read-limits.ts';
 
-/** So many requests of one connection may wait for their turn before it is read on. */
+/** Once this many requests of one connection wait for their turn, reading it pauses. */
 const MOST_WAITING = 100;
-/** How often those that wait are looked at, in milliseconds. */
+/** How often waiting requests are checked, in milliseconds. */
 const LOOK_MS = 500;
 
-/** What `begin` or a timer throws is given to `onError`. */
+/** A pipelined request. Errors thrown by `begin` or by a timer go to `onError`. */
 export interface Turn {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -19,7 +19,7 @@ export interface Turn {
 
 const pipelines = new WeakMap<Socket, Pipeline>();
 
-/** Begins a pipelined request once those before it have been answered. */
+/** Begins a pipelined request once all earlier ones have been answered. */
 export function waitForTurn(turn: Turn): void {
   const { socket } = turn.request;
   let pipeline = pipelines.get(socket);
@@ -30,21 +30,21 @@ export function waitForTurn(turn: Turn): void {
   pipeline.add(turn);
 }
 
-/** Whether as many requests of a connection wait as may. */
+/** Whether the most requests allowed already wait on a connection. */
 export function isFull(socket: Socket): boolean {
   return pipelines.get(socket)?.full ?? false;
 }
 
 /**
- * The requests of one connection that have come before their turn. Node makes objects of all that it reads, though
- * nothing of it is begun; so beyond a bound the connection is not read, and then nobody would notice that the client
- * leaves. That ends after `AHEAD_MS`: the answer under way is the last one then, and what comes behind it is dropped.
+ * The requests of one connection that came before their turn. Node creates objects for all requests it reads, even
+ * before they begin. So beyond a bound we stop reading the connection, and then would not notice that the client
+ * leaves. After `AHEAD_MS` we read again: the answer under way becomes the last one, and later bytes are dropped.
  */
 class Pipeline {
   readonly #socket: Socket;
   readonly #waiting = new Set<IncomingMessage>();
   readonly #timer: NodeJS.Timeout;
-  /** Since when more has come than is kept, or those that wait have got on. */
+  /** When the bound was exceeded, or when a waiting request last began. */
   #since = performance.now();
   #over = false;
 
@@ -60,7 +60,7 @@ class Pipeline {
   }
 
   add({ request, response, begin, onError }: Turn): void {
-    // Node has made an object of it before it was known that nothing more is begun.
+    // Node created this request before it was known that no more would begin.
     if (this.#over) return;
     this.#waiting.add(request);
     this.#hold();
@@ -75,14 +75,14 @@ class Pipeline {
     this.#since = performance.now();
     this.#waiting.delete(request);
     if (this.#waiting.size === 0) this.#end();
-    // What Node itself has stopped it reads on by itself.
+    // Node resumes by itself a connection that it has paused itself.
     else if (this.#waiting.size === MOST_WAITING - 1 && !isStoppedByNode(this.#socket)) {
       this.#socket.resume();
     }
     begin();
   }
 
-  /** Node itself reads on after an answer. */
+  /** Node resumes reading after an answer; this pauses it again. */
   readonly #hold = (): void => {
     if (this.full) this.#socket.pause();
   };
@@ -95,7 +95,7 @@ class Pipeline {
     else if (performance.now() - this.#since > AHEAD_MS) this.#stop(answer);
   }
 
-  /** The answer under way is the last one. */
+  /** Makes the answer under way the last one; later bytes are dropped. */
   #stop(answer: ServerResponse | null): void {
     this.#over = true;
     clearInterval(this.#timer);

@@ -1,18 +1,18 @@
-/** JDBC connections that are remembered: some ten megabytes. */
+/** Number of JDBC connections remembered; they take some ten megabytes. */
 export const MAX_JDBC_CONNECTIONS = 100_000;
 
-/** Which Broker has which JDBC connection: by id, the Broker's `host:port`. */
+/** The Broker of each JDBC connection: `host:port` by connection id. */
 export interface JdbcConnections {
   brokerOf(id: string): string | null;
   remember(id: string, hostAndPort: string): void;
-  /** Those used longest ago first. */
+  /** The entries, least recently used first. */
   entries(): Iterable<readonly [id: string, hostAndPort: string]>;
   readonly size: number;
 }
 
-/** Remembers so many connections; beyond, those that have not been used for the longest time are forgotten. */
+/** Creates a table of `capacity` connections; beyond that, the least recently used ones are forgotten. */
 export function createJdbcConnections(capacity: number): JdbcConnections {
-  // A Map keeps the order of insertion: the first is the one used longest ago.
+  // A `Map` keeps the order of insertion, so the first entry is the least recently used.
   const brokers = new Map<string, string>();
   return {
     brokerOf: (id) => brokers.get(id) ?? null,

@@ -1,14 +1,15 @@
 import type { UpstreamNode } from '../../cluster/node.ts';
 
-/** Where queries run, by their ids, for as long as they do: no larger than what is under way. */
+/** The nodes of running queries, by query id. It never holds more than the queries under way. */
 export interface RunningQueries {
   begin(id: string, node: UpstreamNode): void;
   end(id: string, node: UpstreamNode): void;
-  /** Several, if several queries were given the same id. */
+  /** The nodes that run queries with this id; several if several queries have the same id. */
   nodesOf(id: string): readonly UpstreamNode[];
   readonly size: number;
 }
 
+/** Creates an empty table. `end` must follow every `begin`, with the same id and node. */
 export function createRunningQueries(): RunningQueries {
   const running = new Map<string, UpstreamNode[]>();
   return {

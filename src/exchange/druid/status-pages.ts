@@ -12,12 +12,12 @@ import { brokersBody, type StatusPageName } from '../own-answers/local.ts';
 import type { ClientSide } from '../ports/client.ts';
 import type { ExchangeServices } from '../ports/services.ts';
 
-/** `/status/properties` of a large cluster has some tens of kilobytes. */
+/** Longest body collected, in bytes. `/status/properties` of a large cluster has some tens of kilobytes. */
 const LONGEST_TAKEN = 4 * 1024 * 1024;
 const BROKER_STATE_READ = '/druid/broker/v1/loadstatus';
 const MANAGEMENT_PROXY = 'druid.router.managementProxy.enabled';
 
-/** Headers that would make Druid's answer another than the plain, whole one. */
+/** Request headers that could make Druid's answer encoded, partial or conditional. */
 const UNWANTED: ReadonlySet<string> = new Set([
   'accept-encoding',
   'if-none-match',
@@ -28,7 +28,7 @@ const UNWANTED: ReadonlySet<string> = new Set([
 ]);
 
 export interface StatusPage {
-  /** The caller's, as they go upstream. */
+  /** The caller's headers as they go upstream. */
   readonly headers: HeaderBlock;
   readonly onBehalfOf: string;
   readonly name: StatusPageName;
@@ -36,8 +36,8 @@ export interface StatusPage {
 }
 
 /**
- * Answers for which Druid is asked with the caller's own credentials, so that a caller who may not read the state
- * gets Druid's 401 or 403 from the gateway too.
+ * Answers a status page by asking Druid with the caller's own credentials. A caller who may not read the state gets
+ * Druid's 401 or 403 from the gateway too.
  */
 export function answerFromDruid(
   exchange: ExchangeServices,
@@ -81,7 +81,7 @@ export function answerFromDruid(
   request.start();
 }
 
-/** Takes a 200 whole and answers with what the Router would have made of it; leaves all else to the relay. */
+/** Collects a whole 200 and answers as the Router would. Leaves all other answers to the relay. */
 class PageCollector implements ResponseCollector {
   readonly #services: ExchangeServices;
   readonly #client: ClientSide;
@@ -98,6 +98,9 @@ class PageCollector implements ResponseCollector {
   }
 
   accepts({ status, contentEncoding }: AnswerHead): boolean {
+    // Discard the parts of an earlier answer, from a leader that no longer leads.
+    this.#chunks.length = 0;
+    this.#length = 0;
     return status === 200 && contentEncoding === null;
   }
 
@@ -120,7 +123,10 @@ class PageCollector implements ResponseCollector {
     return brokersBody(this.#services.cluster.view, this.#services.options.services);
   }
 
-  /** The console shows the management views only to what says it is a Router with its management proxy on. */
+  /**
+   * The console shows the management views only if the answer claims to be from a Router with its management proxy
+   * on.
+   */
   #properties(): string | null {
     if (this.#length > LONGEST_TAKEN) return null;
     const properties = parseObject(Buffer.concat(this.#chunks).toString('utf8'));

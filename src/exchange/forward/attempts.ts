@@ -5,15 +5,15 @@ import type { RequestBody } from './request-body.ts';
 import { type Again, type AttemptContext, mayResend } from './verdict.ts';
 
 /**
- * Where a request goes whose verdict lets it be sent again: `nowhere`, since the budget is spent, to `another` node or
- * else nowhere, or `anywhere`: to another node, or to the same one after a wait. Without a node to go to, the verdict's
- * error is the answer.
+ * Where to send a request whose verdict allows another attempt. `nowhere`: the retry budget is spent. `another`: to
+ * another node only. `anywhere`: to another node, or to the same one after a wait. If there is no such node, the
+ * verdict's error is the answer.
  */
 export type NextAttempt = 'nowhere' | 'another' | 'anywhere';
 
 /**
- * The attempts of one request: how often it was sent again, and whether it may be once more. `verdict.ts` says what is
- * safe; what all requests together may repeat is the retry budget, which is asked here and nowhere else.
+ * Counts the attempts of one request and decides whether there may be another. `verdict.ts` says what is safe. The
+ * retry budget limits the repeats of all requests together; only this class asks it.
  */
 export class Attempts implements AttemptContext {
   readonly role: Role;
@@ -21,7 +21,7 @@ export class Attempts implements AttemptContext {
   readonly #body: RequestBody;
   readonly #services: Pick<ExchangeServices, 'retryBudget' | 'now'>;
   #repeats = 0;
-  /** It was sent once more because a kept connection was stale. */
+  /** The request was resent because a reused connection was stale. */
   #resent = false;
 
   constructor(
@@ -43,17 +43,21 @@ export class Attempts implements AttemptContext {
     return this.#repeats;
   }
 
-  /** Where the request goes now. Takes a repeat that counts out of the budget. */
+  /** Where to send the request now. A repeat that counts is taken from the budget. */
   next(verdict: Again): NextAttempt {
     if (verdict.counts) {
       const { retryBudget, now } = this.#services;
       if (!retryBudget.withdraw(now())) return 'nowhere';
-      this.#repeats++;
+      // An overloaded leader is asked again, with pauses, until the time runs out.
+      if (verdict.overloaded === null) this.#repeats++;
     }
     return verdict.onlyElsewhere ? 'another' : 'anywhere';
   }
 
-  /** Whether it goes to the same node on a new connection, since a kept one proved stale: once at the most. */
+  /**
+   * Whether to resend to the same node on a new connection because a reused one was stale. True at most once per
+   * request.
+   */
   resend(): boolean {
     if (this.#resent || !mayResend(this)) return false;
     this.#resent = true;

@@ -1,8 +1,8 @@
-/** The limit of a whole exchange: runs from the first time that the request is sent. */
+/** The time limit of a whole exchange. It runs from the first time that the request is sent. */
 export class Deadline {
   #timer: NodeJS.Timeout | null = null;
 
-  /** Calls `onOverdue` once, after `ms` milliseconds; if it is armed already, that holds. */
+  /** Calls `onOverdue` once, after `ms` milliseconds. If the deadline is already armed, the earlier call stands. */
   arm(ms: number, onOverdue: () => void): void {
     this.#timer ??= setTimeout(onOverdue, ms);
   }

@@ -1,17 +1,17 @@
 /**
- * The states of a proxied request. Each is a bit, so that a set of states is a number.
+ * The states of a proxied request. Each is a bit, so a set of states is a number.
  *
  * | state | the request | what it holds |
  * |---|---|---|
- * | `NEW` | has just come | |
- * | `READING` | has a small body that is coming in | |
- * | `WAITING` | is in the queue of those that wait | its place in the queue |
+ * | `NEW` | has just arrived | |
+ * | `READING` | has a small body that is still arriving | |
+ * | `WAITING` | is in the wait queue | its place in the queue |
  * | `SENT` | is at a node, which has not answered | a call, its permit |
- * | `HOLDING` | has an answer of which the client has seen nothing | a call, its permit, the answer |
+ * | `HOLDING` | has an answer that the client has not seen | a call, its permit, the answer |
  * | `COLLECTING` | has an answer that the gateway completes | a call, its permit |
- * | `RELAYING` | has an answer that goes to the client | a call until the answer is whole, its permit |
- * | `ANSWERED` | has an answer of the gateway's own, or is to be reset | |
- * | `CLOSED` | is over: nothing follows | |
+ * | `RELAYING` | has an answer that goes to the client | a call until the answer is complete, its permit |
+ * | `ANSWERED` | has the gateway's own answer, or will be reset | |
+ * | `CLOSED` | is over; no event follows | |
  */
 export const State = {
   NEW: 1,
@@ -29,14 +29,16 @@ export type State = (typeof State)[keyof typeof State];
 
 const { NEW, READING, WAITING, SENT, HOLDING, COLLECTING, RELAYING, ANSWERED, CLOSED } = State;
 
-/** Nothing has been sent, or what was sent is over: the request may be sent. */
+/** Nothing has been sent, or the last attempt is over, so the request may be sent. */
 export const MAY_BEGIN = NEW | READING | WAITING;
-/** A node works on it. */
+/** A node works on the request. */
 export const AT_NODE = SENT | HOLDING | COLLECTING | RELAYING;
-/** Nothing that happens changes it any more. */
+/** A node works on the request, and the client has seen nothing of the answer. */
+export const UNSHOWN = SENT | HOLDING | COLLECTING;
+/** No event changes the outcome any more. */
 export const OVER = ANSWERED | CLOSED;
 
-/** A head goes to the client only on the way to `RELAYING` or `ANSWERED`, and neither leads to the other. */
+/** The head goes to the client only on entering `RELAYING` or `ANSWERED`. Neither state leads to the other. */
 const NEXT: Readonly<Record<State, number>> = {
   [NEW]: READING | WAITING | SENT | ANSWERED | CLOSED,
   [READING]: READING | WAITING | SENT | ANSWERED | CLOSED,
@@ -49,7 +51,7 @@ const NEXT: Readonly<Record<State, number>> = {
   [CLOSED]: 0,
 };
 
-/** Whether `state` is one of the set. */
+/** Whether `state` is in the set. */
 export function isIn(state: State, set: number): boolean {
   return (state & set) !== 0;
 }
@@ -59,7 +61,7 @@ export function mayBecome(from: State, to: State): boolean {
   return isIn(to, NEXT[from]);
 }
 
-/** The name of a state, for messages. */
+/** The name of a state, for error messages. */
 export function nameOf(state: State): string {
   return Object.entries(State).find(([, value]) => value === state)?.[0] ?? String(state);
 }

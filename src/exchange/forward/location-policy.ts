@@ -1,17 +1,32 @@
-import { splitLocation } from '../own-answers/redirect.ts';
+import { isIP } from 'node:net';
+import { cleanedLocation, type IsNode, oneSlash, splitLocation } from '../own-answers/redirect.ts';
 import type { RedirectTarget } from './verdict.ts';
 
-/** Whether an origin, in lower case, is a node of the cluster. */
-export type IsNode = (origin: string) => boolean;
-
-/** Where a `Location` points; null for one that has no origin, and so stays within the gateway. */
+/** Where a `Location` points; null if it has no origin and therefore stays within the gateway. */
 export function redirectTargetOf(location: string, target: string, isNode: IsNode): RedirectTarget | null {
-  const split = splitLocation(location);
-  return split === null ? null : { known: isNode(split.origin), sameTarget: split.target === target };
+  const split = splitLocation(location, isNode);
+  if (split === null) return null;
+  const { origin } = split;
+  return { known: isNode(origin), sameTarget: split.target === target, named: isNamed(origin) };
 }
 
-/** What a client gets to see of a `Location`: nothing of a node's address. */
+/**
+ * The `Location` that the client sees. It never has a node's address, and one without a scheme never leads away from
+ * the gateway. Jetty 12 redirects to a path alone. To a browser, a path that begins with two slashes, or with a slash
+ * and a backslash, names a host.
+ */
 export function publicLocation(location: string, isNode: IsNode): string {
-  const split = splitLocation(location);
-  return split !== null && isNode(split.origin) ? split.target : location;
+  const split = splitLocation(location, isNode);
+  if (split !== null) return isNode(split.origin) ? split.target : location;
+  const plain = cleanedLocation(location);
+  return /^[/\\]{2}|^\\/.test(plain) ? oneSlash(plain) : location;
+}
+
+/** Whether an origin's host is a name and not an address. Login services have names; some nodes have none. */
+function isNamed(origin: string): boolean {
+  const [, host = ''] = /^https?:\/\/(.*?)(?::\d*)?$/.exec(origin) ?? [];
+  // Some readers take plain or hexadecimal numbers for addresses (WHATWG URL, "ends in a number").
+  return (
+    host !== '' && !host.startsWith('[') && isIP(host) === 0 && !/(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/.test(host)
+  );
 }

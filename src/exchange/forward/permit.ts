@@ -1,7 +1,7 @@
 import type { Role } from '../../discovery/discovery.ts';
 import type { CapacityClaim, Concurrency, LimitReached } from '../limits/concurrency.ts';
 
-/** One request's part of the limits on what is under way: held while it is at a node, never while it waits. */
+/** One request's place in the concurrency limits, held while the request is at a node and never while it waits. */
 export class Permit implements CapacityClaim {
   readonly role: Role;
   readonly client: string;
@@ -20,7 +20,7 @@ export class Permit implements CapacityClaim {
     return this.#held;
   }
 
-  /** The limit that leaves no room for it; null if it is held, or there is room. */
+  /** The limit that is reached; null if the place is held or there is room. */
   get limitReached(): LimitReached | null {
     return this.#held ? null : this.#concurrency.limitReached(this);
   }
@@ -31,7 +31,7 @@ export class Permit implements CapacityClaim {
     this.#held = true;
   }
 
-  /** Again, does nothing. */
+  /** Gives the place back. Repeated calls do nothing. */
   giveBack(): void {
     if (!this.#held) return;
     this.#held = false;

@@ -2,9 +2,16 @@ import type { NodeOutcome, UpstreamNode } from '../../cluster/node.ts';
 import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import { contain } from '../../faults/internal-errors.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
-import type { HeaderBlock } from '../../http/header-block.ts';
+import { type HeaderBlock, headerValue } from '../../http/header-block.ts';
 import type { AnswerHead } from '../../http/response-head.ts';
-import { isQueryId, NO_CONTEXT, type QueryContext, queryContextOf } from '../../routing/query-context.ts';
+import { retryAfterMs } from '../../http/retry-after.ts';
+import {
+  NO_CONTEXT,
+  type QueryContext,
+  type QueryIds,
+  queryContextOf,
+  toldId,
+} from '../../routing/query-context.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
 import type { Target, UnavailableReason } from '../../routing/target.ts';
 import { queryKindOf } from '../../routing/tiers/tier-selector.ts';
@@ -22,38 +29,46 @@ import { Relay } from './answer/relay.ts';
 import { Attempts } from './attempts.ts';
 import type { BodyFault, BodyOwner } from './body-reading.ts';
 import { Deadline } from './deadline.ts';
-import { AT_NODE, isIn, MAY_BEGIN, mayBecome, nameOf, OVER, State } from './lifecycle.ts';
+import { AT_NODE, isIn, MAY_BEGIN, mayBecome, nameOf, OVER, State, UNSHOWN } from './lifecycle.ts';
 import { publicLocation, redirectTargetOf } from './location-policy.ts';
 import { Permit } from './permit.ts';
 import { QueryTracker } from './query-tracker.ts';
 import type { RequestBody } from './request-body.ts';
 import { RequestWait, type WaitOwner } from './request-wait.ts';
+import type { Follower, Following } from './succession.ts';
 import { TargetChoice } from './target-choice.ts';
 import { totalLimit, upstreamTimeouts } from './time-limits.ts';
-import { afterFailure, afterHead, type NotRelayed } from './verdict.ts';
+import { afterAbandonment, afterFailure, afterHead, afterSuccession, type NotRelayed } from './verdict.ts';
 
-/** What is sent upstream, apart from whom it is sent to. */
+/** What is sent upstream, whichever node gets it. */
 export interface UpstreamRequestTemplate {
   readonly route: ForwardRoute;
   readonly method: string;
   readonly headers: HeaderBlock;
   readonly body: RequestBody;
-  /** Completes the answer in Druid's stead; null relays it. */
+  /** Completes Druid's answer; null relays it. */
   readonly collector: ResponseCollector | null;
-  /** Whose request it is, for limits and turns: an address. */
+  /** The client's address; for limits, fair turns and redirects. */
   readonly onBehalfOf: string;
-  /** The answer goes to the client as it comes, though it is a master's to a read. */
+  /** Never holds the answer, although it is a master's answer to a read. */
   readonly neverHeld?: true;
 }
 
-/** A body beyond this, or of unknown length, makes a request a large one. */
+/** A request with a longer body, in bytes, or with one of unknown length, counts as large. */
 const LARGE_BODY = 256 * 1024;
+/**
+ * Most interim answers relayed. A node may send any number, and those that a client does not read would be buffered.
+ */
+const MOST_INTERIMS = 8;
 
 /**
- * One request on its way to Druid: choose, wait, send, judge, send again or relay. Its states, and which may follow
- * which, are in `lifecycle.ts`; `#become` alone changes them, and gives back what the next state does not hold.
+ * One request on its way to Druid: choose a node, wait, send, judge the result, then send again or relay.
+ * `lifecycle.ts` defines the states and their transitions. Only `#become` changes the state; it gives back what the
+ * next state does not hold.
  */
-export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner, BodyOwner {
+export class ProxiedRequest
+  implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner, Follower, BodyOwner
+{
   readonly #services: ExchangeServices;
   readonly #client: ClientSide;
   readonly #account: Accounting;
@@ -67,12 +82,16 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   #wait: RequestWait | null = null;
   #node: UpstreamNode | null = null;
   #call: UpstreamCall | null = null;
-  /** Of a query. */
+  /** Set for a request to a master while the client has seen no answer. */
+  #following: Following | null = null;
+  /** Set for a query. */
   #tracker: QueryTracker | null = null;
   #facts: QueryContext | null = null;
-  /** Who has the answer. */
+  /** Receives the rest of the answer. */
   #receiver: AnswerReceiver | null = null;
   #hold: Hold | null = null;
+  /** Interim answers received from nodes. */
+  #interims = 0;
 
   constructor(
     services: ExchangeServices,
@@ -90,17 +109,18 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     const large = body.length < 0 || body.length > LARGE_BODY || route.class === 'stream';
     this.#permit = new Permit(concurrency, route.role, onBehalfOf, large);
     this.#attempts = new Attempts(route, body, services);
-    this.#relay = new Relay(client, account, options.resetIncomplete && !client.head.fields.trailers);
+    const resetIncomplete = options.resetIncomplete && !client.head.fields.trailers;
+    this.#relay = new Relay(client, account, resetIncomplete, options.showNode === true);
     body.tell(this);
     client.listen(this);
   }
 
-  /** Begins; what that throws fails this request alone. */
+  /** Begins the request. An error in it fails this request only. */
   start(): void {
     this.#contain(() => this.go());
   }
 
-  /** Sends the request on if there is a target, otherwise waits for one. */
+  /** Sends the request if there is a target; otherwise waits for one. */
   go(): void {
     if (!isIn(this.#state, MAY_BEGIN)) return;
     const { route, body } = this.#template;
@@ -110,14 +130,14 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     }
     const target = this.choose();
     if (target.kind === 'wait') {
-      // Reading a small body now is how a client that leaves meanwhile is noticed.
+      // Read a small body now, because only a connection that is read shows that its client has left.
       if (!body.ready) this.#collectBody(() => {});
       this.#waitFor(target.reason);
       return;
     }
-    const { method, remoteAddress } = this.#client.head;
+    const { method } = this.#client.head;
     const { redirectPolicy } = this.#services;
-    const external = redirectPolicy?.(route.role, method, remoteAddress, target.node) ?? null;
+    const external = redirectPolicy?.(route.role, method, this.#template.onBehalfOf, target.node) ?? null;
     if (external !== null) {
       this.#become(State.ANSWERED);
       this.#account.upstream = target.node.hostAndPort;
@@ -148,11 +168,15 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   show(head: AnswerHead): AnswerReceiver {
     this.#become(State.RELAYING);
     this.#receiver = this.#relay;
-    const complete = this.#relay.head(head, (value) =>
-      publicLocation(value, (origin) => this.#isNode(origin)),
-    );
+    const complete = this.#relay.head(head, this.#publicLocation);
     if (complete) this.#leaveNode();
     return this.#relay;
+  }
+
+  /** RFC 9110 15.2: a proxy forwards interim answers that it did not request itself. */
+  onInterim(head: AnswerHead): void {
+    if (this.#state !== State.SENT || ++this.#interims > MOST_INTERIMS) return;
+    this.#relay.interim(head, this.#publicLocation);
   }
 
   onBodySent(bytes: number): void {
@@ -178,6 +202,8 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       contentType,
       location:
         location === null ? null : redirectTargetOf(location, route.target, (origin) => this.#isNode(origin)),
+      retryAfterMs: status < 502 ? null : retryAfterMs(headerValue(head.kept, 'retry-after'), Date.now()),
+      fromServingLeader: status >= 502 && this.#isAtServingLeader(),
     };
     const verdict = afterHead(seen, this.#attempts);
     if (verdict.kind !== 'relay') {
@@ -187,7 +213,8 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#report('ok');
     if (this.#node !== null) {
       this.#tracker?.runs(this.#node, idsOf(head));
-      this.#choice.remember(this.#node);
+      this.#account.queryId = this.#tracker?.id ?? null;
+      this.#choice.remember(this.#node, head.status);
     }
     if (collector?.accepts(head)) {
       this.#become(State.COLLECTING);
@@ -227,9 +254,22 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       this.#send(this.#node, true);
       return;
     }
-    // Of an answer that is held the client knows nothing, wherever it broke off.
+    // The client has seen nothing of an answer that may be held, wherever it broke off.
     const answered = !this.#mayHold() && (failure.answered || this.#state === State.COLLECTING);
     this.#apply(afterFailure({ kind: failure.kind, answered }, this.#attempts));
+  }
+
+  onSucceeded(): void {
+    if (this.#call === null || !isIn(this.#state, UNSHOWN)) return;
+    const verdict = afterSuccession(this.#attempts);
+    // With no repeat left, the request stays at the former leader, as a write does.
+    if (verdict === null || this.#attempts.next(verdict) === 'nowhere') return;
+    this.#become(State.WAITING);
+    this.#waiting().goOn(verdict.error);
+  }
+
+  onAbandoned(): void {
+    if (this.#call !== null && isIn(this.#state, UNSHOWN)) this.#apply(afterAbandonment(this.#attempts));
   }
 
   onClose(finished: boolean): void {
@@ -247,7 +287,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#account.onClose(finished);
   }
 
-  /** Fails this request after something of ours threw, wherever it was. Never throws. */
+  /** Fails this request in any state after our own code threw. Never throws. */
   onInternalError(error: unknown): void {
     if (this.#state !== State.CLOSED) this.#state = State.ANSWERED;
     this.#abandon();
@@ -255,8 +295,8 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
   }
 
   /**
-   * Changes the state, and gives back what the next one does not hold. Throws where that is no way to go, before
-   * anything of it has happened: that is a fault of ours, which ends the request.
+   * Changes the state and gives back what the next one does not hold. If the transition is not allowed, throws an
+   * `Error` before it changes anything. That is a bug of ours and ends the request.
    */
   #become(next: State): void {
     const from = this.#state;
@@ -264,6 +304,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#state = next;
     if (from === State.WAITING) this.#wait?.leave();
     else if (from === State.HOLDING) this.#dropHold();
+    if (!isIn(next, UNSHOWN)) this.#unfollow();
     if (isIn(from, AT_NODE) && !isIn(next, AT_NODE & ~State.SENT)) {
       this.#receiver = null;
       this.#leaveNode();
@@ -272,12 +313,13 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     if (isIn(next, OVER)) this.#deadline?.disarm();
   }
 
-  /** Gives back all that can be given back, though some of it may throw. */
+  /** Gives back all resources, even if some of the steps throw. */
   #abandon(): void {
     const steps = [
       () => this.#cancelUnheard(),
       () => this.#deadline?.disarm(),
       () => this.#dropHold(),
+      () => this.#unfollow(),
       () => this.#wait?.leave(),
       () => this.#leaveNode(),
       () => this.#permit.giveBack(),
@@ -291,7 +333,10 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     contain(step, (error) => this.onInternalError(error));
   }
 
-  /** Takes room for this request; without it, waits behind those who wait already, or is refused. */
+  /**
+   * Takes a place within the limits. If there is none, the request waits behind those that wait already, or is
+   * refused.
+   */
   #enters(): boolean {
     if (this.#permit.held) return true;
     const { limitReached: limit } = this.#permit;
@@ -338,15 +383,16 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     const { options, upstreams, runningQueries } = this.#services;
     if (body.length !== 0) this.#client.invite();
     this.#node = node;
+    this.#follow(node);
     if (route.class === 'query') {
       this.#facts ??= queryContextOf(body.content);
-      this.#tracker ??= new QueryTracker(runningQueries);
-      this.#tracker.runs(node, this.#facts.ids);
+      this.#tracker ??= new QueryTracker(runningQueries, queryKindOf(route) ?? 'native');
+      this.#tracker.runs(node, this.#facts);
     }
     this.#account.upstream = node.hostAndPort;
     this.#account.bytesIn = 0;
     this.#account.attempts++;
-    // A query says itself how long it may take.
+    // A query can set its own timeout.
     const { timeoutMs } = this.#facts ?? NO_CONTEXT;
     this.#call = upstreams.send(
       node,
@@ -379,7 +425,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#apply(afterFailure({ kind: 'no_answer', answered: true }, this.#attempts));
   }
 
-  /** Ends an attempt whose answer is not for the client: sends the request again or answers for Druid. */
+  /** Ends an attempt whose answer does not go to the client. Sends the request again, or answers with an error. */
   #apply(verdict: NotRelayed): void {
     const queryId = this.#tracker?.id;
     if (verdict.error.reason === 'upstream_timeout') this.#cancelQuery();
@@ -399,7 +445,9 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     }
     this.#choice.forgetFailedBut(this.#node);
     this.#become(State.WAITING);
-    this.#waiting().waitAfter(view, verdict.error, verdict.outcome === 'not_leader');
+    const { error, outcome, overloaded } = verdict;
+    if (overloaded !== null) this.#waiting().backOff(view, error, overloaded.retryAfterMs);
+    else this.#waiting().waitAfter(view, error, outcome === 'not_leader');
   }
 
   #sendsElsewhere(): boolean {
@@ -410,7 +458,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     return true;
   }
 
-  /** The answer that the client has the beginning of will never be whole. */
+  /** Resets the client, because the answer that it has begun to receive will never be complete. */
   #cut(cancels: boolean): void {
     if (cancels) this.#cancelQuery();
     this.#leaveNode();
@@ -424,25 +472,39 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     call?.abort();
   }
 
+  #follow(node: UpstreamNode): void {
+    this.#unfollow();
+    const { role } = this.#template.route;
+    if (role !== 'broker') this.#following = this.#services.succession.follow(role, node, this);
+  }
+
+  #unfollow(): void {
+    this.#following?.leave();
+    this.#following = null;
+  }
+
   #dropHold(): void {
     this.#hold?.drop();
     this.#hold = null;
   }
 
-  /** Ends a query whose answer nobody waits for any more. */
+  /** Cancels a query whose answer is no longer wanted. */
   #cancelQuery(): void {
     const { route, headers } = this.#template;
     this.#tracker?.cancel(this.#services, route.target, headers);
   }
 
-  /** Cancels the query that is at a node although nobody will hear its answer. */
+  /** Cancels the query at its node because the client will not get the answer, if `cancelOnDisconnect` allows it. */
   #cancelUnheard(): void {
     if (this.#call === null) return;
     const kind = queryKindOf(this.#template.route);
     if (kind !== null && this.#services.options.cancelOnDisconnect[kind]) this.#cancelQuery();
   }
 
-  /** Reads of a master are short and can be had from the next one; a Broker's answers are shown as they come. */
+  /**
+   * Reads of a master have short answers, and the next leader can give them too. A Broker's answers are relayed as
+   * they come.
+   */
   #mayHold(): boolean {
     const { route, collector, neverHeld } = this.#template;
     if (route.role === 'broker' || route.class !== 'read' || neverHeld) return false;
@@ -453,12 +515,22 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     if (this.#node !== null) this.#services.cluster.report(this.#node, outcome);
   }
 
+  readonly #publicLocation = (location: string): string =>
+    publicLocation(location, (origin) => this.#isNode(origin));
+
+  #isAtServingLeader(): boolean {
+    const { role } = this.#template.route;
+    if (role === 'broker') return false;
+    const leader = this.#services.cluster.view.leaders[role];
+    return leader.state === 'serving' && leader.node === this.#node;
+  }
+
   #isNode(origin: string): boolean {
-    return origin === this.#node?.origin.toLowerCase() || this.#services.cluster.view.nodes.has(origin);
+    return origin === this.#node?.origin || this.#services.cluster.view.nodes.has(origin);
   }
 }
 
-/** The ids that Druid gave the query. */
-function idsOf({ queryId, sqlQueryId }: AnswerHead): readonly string[] {
-  return [queryId, sqlQueryId].filter((id): id is string => id !== null && isQueryId(id));
+/** The query's ids in Druid's answer. */
+function idsOf({ queryId, sqlQueryId }: AnswerHead): QueryIds {
+  return { queryId: toldId(queryId), sqlQueryId: toldId(sqlQueryId) };
 }

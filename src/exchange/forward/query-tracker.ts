@@ -2,56 +2,73 @@ import type { UpstreamNode } from '../../cluster/node.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import { type HeaderBlock, without } from '../../http/header-block.ts';
-import { cancelTarget } from '../../routing/query-context.ts';
+import { cancelTarget, type QueryIds } from '../../routing/query-context.ts';
+import type { QueryKind } from '../../routing/tiers/query-traits.ts';
 import type { RunningQueries } from '../druid/running-queries.ts';
 import type { NodeSender, UpstreamCall, UpstreamHandler } from '../ports/upstream.ts';
 
-/** Headers that a cancel does not have. */
+/** Headers of the query that its cancel must not have. */
 const OF_THE_BODY: ReadonlySet<string> = new Set(['content-type', 'content-encoding', 'accept-encoding']);
 
 const CANCEL_PATIENCE_MS = 5_000;
 
 const NO_IDS: readonly string[] = [];
+const BY_SQL = ['sqlQueryId', 'queryId'] as const;
+const BY_NATIVE = ['queryId', 'sqlQueryId'] as const;
 
-/** What a cancel of the gateway's own needs. */
+/** What the gateway needs to cancel a query itself. */
 export interface CancelServices {
   readonly upstreams: NodeSender;
   readonly errors: InternalErrors;
 }
 
-/** The ids under which one query runs at its node, so that cancels find it, and so that it can be cancelled. */
+/** The ids of one query at its node. They let a client's cancel find the query, and the gateway cancel it. */
 export class QueryTracker {
   readonly #running: RunningQueries;
   #node: UpstreamNode | null = null;
   #ids: readonly string[] = NO_IDS;
+  /** The names of the query: first the client's, then Druid's. */
+  readonly #names: QueryIds[] = [];
+  readonly #kind: QueryKind;
 
-  constructor(running: RunningQueries) {
+  constructor(running: RunningQueries, kind: QueryKind) {
     this.#running = running;
+    this.#kind = kind;
   }
 
-  /** The id that names it best: Druid's own, if that is known. */
+  /**
+   * The id to cancel the query by; undefined if it has none. The id of the query's own kind comes first. The client's
+   * spelling is preferred to that in Druid's answer, since a header cannot hold every id.
+   */
   get id(): string | undefined {
-    return this.#ids.at(-1);
+    const [own, other] = this.#kind === 'sql' ? BY_SQL : BY_NATIVE;
+    const named = (key: keyof QueryIds): string | undefined =>
+      this.#names.map((ids) => ids[key]).find((id) => id !== null) ?? undefined;
+    return this.#ids.length === 0 ? undefined : (named(own) ?? named(other));
   }
 
-  /** It runs at `node` under these ids, besides those known before. */
-  runs(node: UpstreamNode, ids: readonly string[]): void {
+  /**
+   * Registers that the query runs at `node` under these ids, in addition to earlier ones. Pass the client's ids
+   * first.
+   */
+  runs(node: UpstreamNode, names: QueryIds): void {
     this.#node = node;
-    for (const id of ids) {
-      if (this.#ids.includes(id)) continue;
+    this.#names.push(names);
+    for (const id of [names.queryId, names.sqlQueryId]) {
+      if (id === null || this.#ids.includes(id)) continue;
       this.#running.begin(id, node);
       this.#ids = [...this.#ids, id];
     }
   }
 
-  /** It runs nowhere any more; again, does nothing. */
+  /** Registers that the query has ended. Repeated calls do nothing. */
   ends(): void {
     const ids = this.#ids;
     this.#ids = NO_IDS;
     for (const id of ids) if (this.#node !== null) this.#running.end(id, this.#node);
   }
 
-  /** Cancels it at its node, with the caller's own credentials; nobody waits for the outcome. */
+  /** Cancels the query at its node with the caller's own credentials. Nothing waits for the outcome. */
   cancel({ upstreams, errors }: CancelServices, target: string, headers: HeaderBlock): void {
     const { id } = this;
     const node = this.#node;
@@ -68,6 +85,7 @@ export class QueryTracker {
         body: null,
         bodyLength: 0,
         fresh: true,
+        uncounted: true,
         responseTimeoutMs: CANCEL_PATIENCE_MS,
       },
       cancel,
@@ -75,7 +93,7 @@ export class QueryTracker {
   }
 }
 
-/** A cancel is over with the head of its answer, whatever that says. */
+/** A cancel that ends with the head of its answer, whatever the status. */
 class UnheardCancel implements UpstreamHandler {
   readonly #errors: InternalErrors;
   call: UpstreamCall | null = null;

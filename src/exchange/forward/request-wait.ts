@@ -6,18 +6,21 @@ import type { Target, UnavailableReason } from '../../routing/target.ts';
 import type { PendingRequest, WaitRefusal } from '../limits/wait-queue.ts';
 import type { ExchangeServices } from '../ports/services.ts';
 
-/** A pause before a node that failed is asked again, unless the cluster's view changes first. */
+/** The pause before a failed node is asked again. A change of the cluster's view ends it early. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 250;
+/** The same before an overloaded leader is asked again. Only a view with another leader ends this pause early. */
+const FIRST_BACKOFF_MS = 100;
+const LONGEST_BACKOFF_MS = 1_000;
 
-/** The answer to a request that may not even wait. */
+/** The error for a request that the wait queue refuses. */
 const REFUSALS: Readonly<Record<Exclude<WaitRefusal, 'closed'>, ReasonsOf<'parking_full' | 'overloaded'>>> = {
   requests: 'parking_full',
   bytes: 'parking_full',
   queue: 'overloaded',
 };
 
-/** What waiting needs of the exchange. */
+/** The services that waiting uses. */
 export type WaitServices = Pick<ExchangeServices, 'cluster' | 'waitQueue' | 'now'> & {
   readonly options: Pick<
     ExchangeServices['options'],
@@ -25,26 +28,28 @@ export type WaitServices = Pick<ExchangeServices, 'cluster' | 'waitQueue' | 'now
   >;
 };
 
-/** What a request does while it waits, for whom it waits, and what it does then. */
+/** The owner of a wait: what it checks during the wait and does afterwards. */
 export interface WaitOwner {
   choose(): Target;
-  /** Whether there is room for it now. */
+  /** Whether there is capacity for the request now. */
   hasRoom(): boolean;
   go(): void;
   giveUp(error: GatewayError): void;
-  /** Something of ours threw while it waited, which is over. */
+  /** Our own code threw during the wait, which is over. */
   onInternalError(error: unknown): void;
 }
 
-/** What a waiting request is to the wait queue, besides its role. */
+/**
+ * How the wait queue sees the request, apart from its role: its fairness lane, and the body bytes that it holds in
+ * memory.
+ */
 export interface WaitTraits {
   readonly lane: string;
   readonly bytes: number;
 }
 
 /**
- * The waiting of one request: all its waits for a leader or Broker together stay within one limit; a wait for room
- * has its own.
+ * The waits of one request. All waits for a leader or Broker share one time limit. A wait for capacity has its own.
  */
 export class RequestWait implements PendingRequest {
   readonly role: Role;
@@ -52,15 +57,17 @@ export class RequestWait implements PendingRequest {
   readonly bytes: number;
   readonly #services: WaitServices;
   readonly #owner: WaitOwner;
-  /** Since when it is in the queue; -1 while it is not. */
+  /** When the request joined the queue, on the exchange's clock; -1 while it is not in it. */
   #since = -1;
   #waitedMs = 0;
   #pauses = 0;
+  #backoffs = 0;
   #notBefore = 0;
   #failedIn: ClusterView | null = null;
-  #redirected = false;
+  /** Only another leader, or a new election of the same one, ends the pause early. */
+  #untilMoved = false;
   #reason: UnavailableReason | null = null;
-  /** Since when it waits for nothing but room. */
+  /** When it began to wait for capacity only; -1 if it never did. */
   #needsCapacitySince = -1;
   #error: GatewayError | null = null;
 
@@ -72,7 +79,7 @@ export class RequestWait implements PendingRequest {
     this.#owner = owner;
   }
 
-  /** All its waits together, in milliseconds. */
+  /** The sum of all completed waits, in milliseconds. */
   get waitedMs(): number {
     return this.#waitedMs;
   }
@@ -81,33 +88,47 @@ export class RequestWait implements PendingRequest {
     return this.#reason === 'overloaded';
   }
 
-  /** Waits for a target, `reason` being why there is none. */
+  /** Waits for a target. `reason` says why there is none. */
   wait(reason: UnavailableReason): void {
     this.#because(reason);
     this.#park();
   }
 
   /**
-   * Waits after a failed attempt, for a view that tells another story than `failedIn` (the view before the failure
-   * was reported), or for a pause that grows with every failure. `redirected`: only another leader is another
-   * story, since one that redirects to itself for a moment says all the while that it leads.
+   * Waits after a failed attempt until the view differs from `failedIn`, the view before the failure was reported, or
+   * until a pause ends that grows with every failure. `redirected`: only another leader counts as a difference,
+   * because a master that briefly redirects to itself claims to lead all the while.
    */
   waitAfter(failedIn: ClusterView, error: GatewayError, redirected: boolean): void {
-    const { now } = this.#services;
-    this.#failedIn = failedIn;
-    this.#redirected = redirected;
-    this.#error = error;
-    this.#because(null);
-    this.#notBefore = now() + Math.min(FIRST_PAUSE_MS * 2 ** this.#pauses, LONGEST_PAUSE_MS);
+    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** this.#pauses, LONGEST_PAUSE_MS);
     this.#pauses++;
-    if (this.canGo(now())) {
-      this.#owner.go();
-      return;
-    }
-    this.#park();
+    this.#pause(failedIn, error, redirected, pauseMs);
   }
 
-  /** The client has left. */
+  /**
+   * Waits after a serving leader refused the request because it is overloaded. The pause is the leader's
+   * `Retry-After`, or else grows with every refusal. Another leader ends it early. If the pause exceeds the time
+   * left, the request ends now.
+   */
+  backOff(failedIn: ClusterView, error: GatewayError, retryAfterMs: number | null): void {
+    const pauseMs = retryAfterMs ?? Math.min(FIRST_BACKOFF_MS * 2 ** this.#backoffs, LONGEST_BACKOFF_MS);
+    this.#backoffs++;
+    if (pauseMs < this.#left()) {
+      this.#pause(failedIn, error, true, pauseMs);
+      return;
+    }
+    const retryAfter = Math.max(1, Math.ceil(pauseMs / 1_000));
+    this.#owner.giveUp({ ...error, retryAfter });
+  }
+
+  /** Goes on as soon as there is a target and capacity, because the leader that had the request no longer leads. */
+  goOn(error: GatewayError): void {
+    this.#failedIn = null;
+    this.#error = error;
+    this.#goOrPark();
+  }
+
+  /** Leaves the queue. Does nothing if the request is not in it. */
   leave(): void {
     if (this.#since < 0) return;
     this.#services.waitQueue.leave(this);
@@ -140,6 +161,24 @@ export class RequestWait implements PendingRequest {
   onInternalError(error: unknown): void {
     this.#count();
     this.#owner.onInternalError(error);
+  }
+
+  #pause(failedIn: ClusterView, error: GatewayError, untilMoved: boolean, pauseMs: number): void {
+    const { now } = this.#services;
+    this.#failedIn = failedIn;
+    this.#untilMoved = untilMoved;
+    this.#error = error;
+    this.#notBefore = now() + pauseMs;
+    this.#goOrPark();
+  }
+
+  #goOrPark(): void {
+    this.#because(null);
+    if (this.canGo(this.#services.now())) {
+      this.#owner.go();
+      return;
+    }
+    this.#park();
   }
 
   #park(): void {
@@ -184,7 +223,7 @@ export class RequestWait implements PendingRequest {
     if (this.role === 'broker') return view.version !== this.#failedIn.version;
     const [before, after] = [this.#failedIn.leaders[this.role], view.leaders[this.role]];
     if (isAnother(after, before)) return true;
-    return !this.#redirected && (after.since !== before.since || after.state !== before.state);
+    return !this.#untilMoved && (after.since !== before.since || after.state !== before.state);
   }
 }
 

@@ -10,13 +10,13 @@ import type { RequestBody } from './request-body.ts';
 
 const NO_EXCLUSIONS: ReadonlySet<UpstreamNode> = new Set();
 
-/** Which node one request goes to: by its route, its JDBC connection, its tier, and where it has failed already. */
+/** Chooses the node for one request by its route, JDBC connection, tier and earlier failures. */
 export class TargetChoice {
   readonly #services: ExchangeServices;
   readonly #route: ForwardRoute;
   readonly #headers: HeaderBlock;
   readonly #body: RequestBody;
-  /** Of an Avatica request; undefined as long as its body has not been read. */
+  /** The connection of an Avatica request; undefined until its body has been read. */
   #connectionId: string | null | undefined;
   /** Nodes that are not asked again while there is another one. */
   #failed: Set<UpstreamNode> | null = null;
@@ -29,12 +29,12 @@ export class TargetChoice {
     this.#body = body;
   }
 
-  /** The Broker service that was chosen; null where there was nothing to choose. */
+  /** The Broker service that was chosen; null if there was no choice. */
   get placed(): TierSelection | null {
     return this.#placed;
   }
 
-  /** Which Broker has a JDBC connection, and which service a query is for, is known when its body is here. */
+  /** Whether the choice needs the body, which names the JDBC connection or decides the query's service. */
   get needsBody(): boolean {
     return this.#route.class === 'jdbc' || this.#services.tierSelector?.needsBody(this.#route) === true;
   }
@@ -43,7 +43,7 @@ export class TargetChoice {
     return this.#chooseExcept(this.#failed ?? NO_EXCLUSIONS);
   }
 
-  /** Another node than those that failed; null where there is none. */
+  /** Chooses a node that has not failed yet; null if there is none. `failed` is added to the failed nodes. */
   chooseElsewhere(failed: UpstreamNode): UpstreamNode | null {
     this.#failed ??= new Set();
     this.#failed.add(failed);
@@ -51,13 +51,17 @@ export class TargetChoice {
     return target.kind === 'wait' || this.#failed.has(target.node) ? null : target.node;
   }
 
-  /** After a wait all nodes may be asked again but the one that failed last, while there is another. */
+  /** Call after a wait. All nodes may be asked again, except the last that failed while there is another. */
   forgetFailedBut(node: UpstreamNode | null): void {
     this.#failed = node === null ? null : new Set([node]);
   }
 
-  /** The JDBC connection, if there is one, is at `node`. */
-  remember(node: UpstreamNode): void {
+  /**
+   * Remembers that the request's JDBC connection, if any, is at `node`. Only a 2xx proves it: otherwise `node` may
+   * have refused the caller.
+   */
+  remember(node: UpstreamNode, status: number): void {
+    if (status < 200 || status > 299) return;
     const connection = this.#connection();
     if (connection !== null) this.#services.jdbcConnections.remember(connection, node.hostAndPort);
   }
@@ -90,7 +94,7 @@ export class TargetChoice {
     return this.#placed;
   }
 
-  /** The id of the JDBC connection that the request is about, if it is. */
+  /** The id of the request's JDBC connection; null if it has none. */
   #connection(): string | null {
     if (this.#route.class !== 'jdbc') return null;
     if (this.#connectionId === undefined) {

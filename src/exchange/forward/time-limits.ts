@@ -2,7 +2,7 @@ import type { RouteClass } from '../../routing/route.ts';
 import { forTimer } from '../../time/timer.ts';
 import type { UpstreamRequest } from '../ports/upstream.ts';
 
-/** What a class of requests has of its own, in milliseconds; 0 is no limit. */
+/** The time limits of one class of requests, in milliseconds; 0 is no limit. */
 export interface ClassTimeouts {
   readonly responseTimeout?: number;
   readonly idleTimeout?: number;
@@ -10,17 +10,19 @@ export interface ClassTimeouts {
 }
 
 export interface TimeLimitOptions {
-  /** Added to a query's own timeout before the gateway calls it overdue. */
+  /** Milliseconds added to a query's own timeout before the gateway considers it overdue. */
   readonly timeoutSlackMs: number;
-  /** For a whole exchange with a node, from the request sent to the answer's end; 0 is no limit. */
+  /**
+   * Milliseconds for a whole exchange with a node, from sending the request to the end of the answer; 0 is no limit.
+   */
   readonly totalTimeoutMs: number;
-  /** What differs for a class; the usual limits hold for what is not there. */
+  /** The limits of single classes. A limit that is absent there is the usual one. */
   readonly timeoutsByClass: Readonly<Partial<Record<RouteClass, ClassTimeouts>>>;
 }
 
 /**
- * How long the first byte, and every further one, may take, where that is not as usual: what the query says itself,
- * else what its class has. Druid ends a query when it says, and the gateway a little later.
+ * The limits of one request where they are not the usual ones, in milliseconds. The query's own timeout (`ownMs`)
+ * comes first, then the limits of its class. Druid ends the query at its own timeout, and the gateway a little later.
  */
 export function upstreamTimeouts(
   routeClass: RouteClass,
@@ -42,15 +44,18 @@ export function upstreamTimeouts(
   };
 }
 
-/** What is usual, in milliseconds; 0 is for ever. */
+/** The usual limits in milliseconds; 0 is no limit. */
 export interface UpstreamTimeouts {
-  /** Time from the request to the answer's whole head, whatever comes before that. */
+  /** From the request to the complete final head, whatever comes before it. */
   readonly responseTimeoutMs: number;
-  /** Time between two bytes of the answer's body. */
+  /** Between two bytes of the answer's body. */
   readonly idleTimeoutMs: number;
 }
 
-/** How long a node may be quiet, in milliseconds: until its answer's head, or (`headed`) behind it; 0 is for ever. */
+/**
+ * How long a node may be silent, in milliseconds: before the answer's head or, with `headed`, after it. 0 is no
+ * limit.
+ */
 export function quietLimit(
   own: UpstreamRequest,
   { responseTimeoutMs, idleTimeoutMs }: UpstreamTimeouts,
@@ -61,7 +66,10 @@ export function quietLimit(
   return idleTimeoutMs === 0 ? 0 : Math.max(idleTimeoutMs, own.responseTimeoutMs ?? 0);
 }
 
-/** The limit of the whole exchange, never below what the query says itself, but what a timer can hold; 0 is none. */
+/**
+ * The limit of the whole exchange in milliseconds; 0 is no limit. It is never below the query's own timeout, up to
+ * what a timer can hold.
+ */
 export function totalLimit(
   routeClass: RouteClass,
   ownMs: number | null,

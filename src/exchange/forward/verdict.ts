@@ -1,39 +1,44 @@
 import type { NodeOutcome } from '../../cluster/node.ts';
 import type { Role } from '../../discovery/discovery.ts';
-import type { PlainReason } from '../../errors/catalogue.ts';
 import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import type { RouteClass } from '../../routing/route.ts';
 import type { UpstreamFailure } from '../ports/upstream.ts';
 
-/** Classes that may reach Druid twice: they change nothing, or a second time changes nothing more. */
+/** Classes that may reach Druid twice. They change nothing, or a repeat changes nothing more. */
 const REPEATABLE: ReadonlySet<RouteClass> = new Set(['read', 'query', 'stream']);
 
-/** A request whose bytes went out is sent to a master again at most this often, to another Broker once. */
+/** Most repeats of a request whose bytes were sent: to a master, and to another Broker. */
 const MASTER_REPEATS = 3;
 const BROKER_REPEATS = 1;
 
-/** What decides whether a request may be sent again. */
+/** The facts that decide whether a request may be sent again. */
 export interface AttemptContext {
   readonly role: Role;
   readonly class: RouteClass;
-  /** The body, if there is one, can be sent from its beginning. */
+  /** Whether the body can be sent from its beginning; true without a body. */
   readonly replayable: boolean;
-  /** How often it was sent again so far after bytes had gone out. */
+  /** Repeats so far that followed an attempt whose bytes were sent. */
   readonly repeats: number;
 }
 
+/** An overloaded leader. `retryAfterMs` is the pause that it asks for; null if it names none. */
+export interface Overloaded {
+  readonly retryAfterMs: number | null;
+}
+
 /**
- * What to do after an attempt. `again`: elsewhere, or at the leader once there is one; `counts` says that bytes
- * had gone out, `onlyElsewhere` that asking the same node again is of no use. `error` is the answer when there is
- * nowhere to go in time.
+ * What to do after an attempt. `again`: send to another node, or to the leader once there is one. `counts`: bytes had
+ * been sent. `onlyElsewhere`: asking the same node again is useless. `overloaded`: the leader is overloaded and gets
+ * a pause. `error` is the answer if no node is found in time.
  */
 export type Verdict =
   | { readonly kind: 'relay'; readonly outcome: NodeOutcome }
   | {
       readonly kind: 'again';
-      readonly outcome: NodeOutcome;
+      readonly outcome: NodeOutcome | null;
       readonly counts: boolean;
       readonly onlyElsewhere: boolean;
+      readonly overloaded: Overloaded | null;
       readonly error: GatewayError;
     }
   | { readonly kind: 'fail'; readonly outcome: NodeOutcome | null; readonly error: GatewayError };
@@ -46,13 +51,23 @@ const LEADER_MOVED = gatewayError('leader_moved');
 const LEADER_INITIALISING = gatewayError('leader_initialising', {
   message: 'The leader of this role is not ready yet; try again.',
 });
+const LEADER_OVERLOADED = gatewayError('leader_overloaded');
 const BROKER_UNAVAILABLE = gatewayError('broker_unavailable');
+const ABANDONED = 'The node that the request was sent to leads no more, and has not answered.';
 const REDIRECT_UNKNOWN = gatewayError('redirect_unknown');
 
 export type NotRelayed = Exclude<Verdict, { kind: 'relay' }>;
 export type Again = Extract<Verdict, { kind: 'again' }>;
 
-/** A failed attempt. Without a connection no request can have been sent, so any method may go elsewhere. */
+/** Statuses that clients follow to another place. */
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+/** Statuses that Druid's own clients follow to a leader (`ServiceClientImpl`). */
+const LEADERS_MOVE: ReadonlySet<number> = new Set([301, 302, 307]);
+
+/**
+ * The verdict on a failed attempt. Without a connection nothing was sent, so a request of any method may go
+ * elsewhere.
+ */
 export function afterFailure(failure: UpstreamFailure, attempt: AttemptContext): NotRelayed {
   const master = attempt.role !== 'broker';
   switch (failure.kind) {
@@ -62,72 +77,139 @@ export function afterFailure(failure: UpstreamFailure, attempt: AttemptContext):
         outcome: 'connect_failed',
         counts: false,
         onlyElsewhere: false,
+        overloaded: null,
         error: master ? LEADER_UNREACHABLE : NO_BROKER,
       };
     case 'reset': {
-      const error = withFate('upstream_reset', attempt.class);
+      const error = withFate(gatewayError('upstream_reset'), attempt.class);
       if (failure.answered || !mayRepeat(attempt)) return { kind: 'fail', outcome: 'reset', error };
-      return { kind: 'again', outcome: 'reset', counts: true, onlyElsewhere: false, error };
+      return { kind: 'again', outcome: 'reset', counts: true, onlyElsewhere: false, overloaded: null, error };
     }
     case 'stale':
-      return { kind: 'fail', outcome: null, error: withFate('upstream_reset', attempt.class) };
+      return { kind: 'fail', outcome: null, error: withFate(gatewayError('upstream_reset'), attempt.class) };
     case 'no_answer':
     case 'stalled':
-      return { kind: 'fail', outcome: null, error: withFate('upstream_timeout', attempt.class) };
+      return {
+        kind: 'fail',
+        outcome: null,
+        error: withFate(gatewayError('upstream_timeout'), attempt.class),
+      };
     case 'malformed':
-      return { kind: 'fail', outcome: 'reset', error: withFate('upstream_malformed', attempt.class) };
+      return {
+        kind: 'fail',
+        outcome: 'reset',
+        error: withFate(gatewayError('upstream_malformed'), attempt.class),
+      };
     case 'unsendable':
       return { kind: 'fail', outcome: null, error: gatewayError('target_malformed') };
   }
 }
 
-/** Whether a request may be sent once more where a kept connection proved stale: that says nothing of the node. */
+/**
+ * The verdict once another leader serves and the client has seen no answer of the former one. Requests that change
+ * nothing go to the new leader. Null leaves the request where it is.
+ */
+export function afterSuccession(attempt: AttemptContext): Again | null {
+  if (!mayRepeat(attempt)) return null;
+  const error = LEADER_MOVED;
+  return { kind: 'again', outcome: null, counts: true, onlyElsewhere: false, overloaded: null, error };
+}
+
+/**
+ * The verdict when the request has waited long enough for a former leader. That node is not reported, because it no
+ * longer leads.
+ */
+export function afterAbandonment(attempt: AttemptContext): Extract<NotRelayed, { kind: 'fail' }> {
+  const error = gatewayError('upstream_timeout', { message: ABANDONED });
+  return { kind: 'fail', outcome: null, error: withFate(error, attempt.class) };
+}
+
+/** Whether a request may be resent after a reused connection was stale, which says nothing about the node. */
 export function mayResend(attempt: AttemptContext): boolean {
   return attempt.replayable && REPEATABLE.has(attempt.class);
 }
 
 /** Where an absolute `Location` points. */
 export interface RedirectTarget {
-  /** A node of the cluster, or the one that answered. */
+  /** Whether it points to a node of the cluster, or to the one that answered. */
   readonly known: boolean;
-  /** Its path and query are those of the request. */
+  /** Whether its path and query are those of the request. */
   readonly sameTarget: boolean;
+  /** Whether its host is a name and not an address. */
+  readonly named: boolean;
 }
 
-/** Of an answer's head, what decides. */
+/** The parts of an answer's head that decide the verdict. */
 export interface ResponseSummary {
   readonly status: number;
   readonly contentType: string | null;
-  /** Null without a `Location`, or with one that has no origin and so stays within the gateway. */
+  /** Null without a `Location`, or if it has no scheme and therefore stays within the gateway. */
   readonly location: RedirectTarget | null;
+  /** The `Retry-After` in milliseconds; null if there is none or it does not matter. */
+  readonly retryAfterMs: number | null;
+  /** The answer came from the leader of its role, which was serving as far as known. */
+  readonly fromServingLeader: boolean;
 }
 
 /**
- * An answer's head, before anything of it has been sent on. A master that does not lead redirects with the
- * target as it came (`RedirectFilter`) before it does anything, so that the request was not processed; one that
- * initialises answers 503 in HTML or without a body.
+ * The verdict on an answer's head, before anything has been sent to the client. A master that does not lead redirects
+ * by 307 with the target unchanged before it does any work (`RedirectFilter`), so even a write is safe to resend. A
+ * master that initialises answers 503, in HTML or without a body. So does a serving master that is overloaded: Druid
+ * 39's Coordinator limits the requests under way on all paths but `leader` and `isLeader` (Jetty's `QoSFilter`). A
+ * login in front of a master (a proxy, or a filter such as pac4j's) redirects by other codes to its own page, which
+ * is for the client. A redirect to an address instead of a name is no such page, and the client must not see it.
  */
 export function afterHead(seen: ResponseSummary, attempt: AttemptContext): Verdict {
   const { status, location } = seen;
   const master = attempt.role !== 'broker';
-  if (master && location !== null && (status === 301 || status === 302 || status === 307)) {
-    if (location.sameTarget || (location.known && status === 307)) {
+  if (master && location !== null && REDIRECTS.has(status)) {
+    if ((location.sameTarget && LEADERS_MOVE.has(status)) || (location.known && status === 307)) {
       const error = location.known ? LEADER_MOVED : REDIRECT_UNKNOWN;
       if (!attempt.replayable || attempt.repeats >= MASTER_REPEATS) {
         return { kind: 'fail', outcome: 'not_leader', error };
       }
-      return { kind: 'again', outcome: 'not_leader', counts: true, onlyElsewhere: false, error };
+      return {
+        kind: 'again',
+        outcome: 'not_leader',
+        counts: true,
+        onlyElsewhere: false,
+        overloaded: null,
+        error,
+      };
     }
-    if (!location.known) return { kind: 'fail', outcome: 'ok', error: REDIRECT_UNKNOWN };
+    if (!location.known && (status === 307 || !location.named)) {
+      return { kind: 'fail', outcome: 'ok', error: REDIRECT_UNKNOWN };
+    }
   }
   if ((status !== 502 && status !== 503 && status !== 504) || isDruidBody(seen.contentType)) {
     return { kind: 'relay', outcome: 'ok' };
   }
-  const error = master ? LEADER_INITIALISING : BROKER_UNAVAILABLE;
-  // A master that is not ready is asked again for as long as the request may wait, so this is not counted.
-  const again = master ? attempt.replayable && REPEATABLE.has(attempt.class) : mayRepeat(attempt);
-  if (again) return { kind: 'again', outcome: 'unavailable', counts: !master, onlyElsewhere: !master, error };
-  return { kind: 'fail', outcome: 'unavailable', error };
+  return master ? afterUnavailableMaster(seen, attempt) : afterUnavailableBroker(attempt);
+}
+
+/**
+ * The master is asked again for as long as the request may wait. For a serving leader each repeat counts towards the
+ * retry budget. During an election it does not.
+ */
+function afterUnavailableMaster(seen: ResponseSummary, attempt: AttemptContext): Verdict {
+  const { fromServingLeader: counts, retryAfterMs } = seen;
+  const error = counts ? LEADER_OVERLOADED : LEADER_INITIALISING;
+  if (!mayResend(attempt)) return { kind: 'fail', outcome: 'unavailable', error };
+  const overloaded = counts ? { retryAfterMs } : null;
+  return { kind: 'again', outcome: 'unavailable', counts, onlyElsewhere: false, overloaded, error };
+}
+
+function afterUnavailableBroker(attempt: AttemptContext): Verdict {
+  const error = BROKER_UNAVAILABLE;
+  if (!mayRepeat(attempt)) return { kind: 'fail', outcome: 'unavailable', error };
+  return {
+    kind: 'again',
+    outcome: 'unavailable',
+    counts: true,
+    onlyElsewhere: true,
+    overloaded: null,
+    error,
+  };
 }
 
 function mayRepeat(attempt: AttemptContext): boolean {
@@ -135,14 +217,13 @@ function mayRepeat(attempt: AttemptContext): boolean {
   return mayResend(attempt) && attempt.repeats < limit;
 }
 
-/** Druid's own errors are JSON, or Smile to a client that asked for it; Jetty's are HTML or empty. */
+/** Druid's own errors are JSON, or Smile if the client asked for it. Jetty's are HTML or empty. */
 function isDruidBody(contentType: string | null): boolean {
   return contentType !== null && /json|smile/i.test(contentType);
 }
 
-/** Says so where Druid may have executed a request that is not to be executed twice. */
-function withFate(reason: PlainReason, routeClass: RouteClass): GatewayError {
-  const error = gatewayError(reason);
+/** Adds a warning if Druid may have executed a request that must not be executed twice. */
+function withFate(error: GatewayError, routeClass: RouteClass): GatewayError {
   if (REPEATABLE.has(routeClass)) return error;
   return { ...error, message: `${error.message} The request may or may not have been executed.` };
 }

@@ -1,38 +1,38 @@
 import type { Role } from '../../discovery/discovery.ts';
 
 export interface ConcurrencyLimits {
-  /** Requests under way at once, all roles together; 0 is no limit, here and below. */
+  /** Most requests at nodes at once, all roles together. Here and below, 0 is no limit. */
   readonly total: number;
   readonly roles: Readonly<Record<Role, number>>;
   readonly perClient: number;
-  /** The largest part of a role's limit that large requests may take, so that small ones always find room. */
+  /** Largest share of a role's limit that large requests may take. Small requests always find room in the rest. */
   readonly largeShare: number;
 }
 
-/** What a request takes room for. */
+/** What a request's place counts against. */
 export interface CapacityClaim {
   readonly role: Role;
-  /** Who asks: an address. */
+  /** The client's address. */
   readonly client: string;
   /** Its body is large or of unknown length, or its answer is a download. */
   readonly large: boolean;
 }
 
-/** Which limit has no room: the gateway's, or the client's own. */
+/** The limit that is reached: the gateway's, or the client's own. */
 export type LimitReached = 'overloaded' | 'client';
 
-/** Counts requests under way against the limits. A request counts while it is at a node, not while it waits. */
+/** Counts requests against the limits. A request counts while it is at a node, not while it waits. */
 export interface Concurrency {
-  /** Null when there is room now. */
+  /** The limit that leaves no room for the claim; null if there is room. */
   limitReached(claim: CapacityClaim): LimitReached | null;
-  /** Takes room, also where there is none. */
+  /** Takes a place for the claim, even if a limit is reached. */
   enter(claim: CapacityClaim): void;
-  /** Gives it back: once for every `enter`. */
+  /** Gives the place back. Call it exactly once for every `enter`. */
   leave(claim: CapacityClaim): void;
   under(role: Role): number;
 }
 
-/** `onRoom` is called after every `leave`. */
+/** Creates the counters. `onRoom` is called after every `leave`. */
 export function createConcurrency(limits: ConcurrencyLimits, onRoom: (role: Role) => void): Concurrency {
   const running: Record<Role, number> = { coordinator: 0, overlord: 0, broker: 0 };
   const large: Record<Role, number> = { coordinator: 0, overlord: 0, broker: 0 };

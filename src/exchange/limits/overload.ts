@@ -1,9 +1,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 
-/** Whether this process has more to do than it can. */
+/** Whether this process is overloaded. */
 export interface Pressure {
-  /** The event loop was late by more than the limit most of the time, in this second and the one before. */
+  /** In both of the last two seconds, the event loop's median delay exceeded the limit. */
   readonly high: boolean;
   stop(): void;
 }
@@ -11,7 +11,7 @@ export interface Pressure {
 const RESOLUTION_MS = 20;
 const WINDOW_MS = 1_000;
 
-/** `maxDelayMs` 0 never calls it high; nor is it high where it cannot be measured. */
+/** Starts to measure the event loop. Pressure is never high if `maxDelayMs` is 0, or if the measurement fails. */
 export function watchPressure(maxDelayMs: number, errors: InternalErrors): Pressure {
   if (maxDelayMs === 0) return { high: false, stop() {} };
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
@@ -20,8 +20,8 @@ export function watchPressure(maxDelayMs: number, errors: InternalErrors): Press
   let before = false;
 
   function look(): void {
-    // The histogram measures from one tick of its own timer to the next, so that an idle loop shows its resolution.
-    // A process that was frozen once is late once: that is no pressure.
+    // The histogram measures the time between ticks of its own timer, so an idle loop shows the resolution. A process
+    // that was frozen once is late once, which is no pressure.
     const late = histogram.percentile(50) / 1e6 - RESOLUTION_MS > maxDelayMs;
     high = late && before;
     before = late;

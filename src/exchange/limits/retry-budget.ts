@@ -1,27 +1,27 @@
 export interface RetryBudgetOptions {
-  /** Repeated requests per request, over the window. */
+  /** Repeats allowed per request, over the window. */
   readonly share: number;
-  /** Repeats that are always allowed, per second of the window: a quiet gateway may repeat too. */
+  /** Repeats that are always allowed per second of the window, because a quiet gateway must be able to repeat too. */
   readonly minPerSecond: number;
 }
 
 /**
- * Bounds how much repeating adds to the load: when a whole cluster fails, a gateway that repeats everything makes
- * it worse. Times are in milliseconds on the exchange's clock.
+ * Limits the load that repeats add. When a whole cluster fails, a gateway that repeats everything makes it worse.
+ * Times are in milliseconds on the exchange's clock.
  */
 export interface RetryBudget {
-  /** A request has come. */
+  /** Counts one incoming request. */
   deposit(now: number): void;
-  /** Takes one repeat out of the budget; false when there is none left. */
+  /** Takes one repeat from the budget. Returns false if none is left. */
   withdraw(now: number): boolean;
-  /** How often `withdraw` said no. */
+  /** Number of times that `withdraw` returned false. */
   readonly refusals: number;
 }
 
 const SLOTS = 10;
 const SLOT_MS = 1_000;
 
-/** A budget over the last ten seconds. */
+/** Creates a budget over the last ten seconds. */
 export function createRetryBudget({ share, minPerSecond }: RetryBudgetOptions): RetryBudget {
   const requests = new Float64Array(SLOTS);
   const repeats = new Float64Array(SLOTS);

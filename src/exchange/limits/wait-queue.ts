@@ -1,42 +1,42 @@
 import { ROLES, type Role } from '../../discovery/discovery.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 
-/** A request that waits: for a leader, for a Broker, or for room. */
+/** A request that waits for a leader, for a Broker, or for capacity. */
 export interface PendingRequest {
   readonly role: Role;
-  /** Requests of one flow go in order of arrival; flows take turns. */
+  /** Requests of one flow go in order of arrival. Flows take turns. */
   readonly flow: string;
-  /** What it keeps in memory meanwhile. */
+  /** Bytes of body that it keeps in memory while it waits. */
   readonly bytes: number;
-  /** It waits for room and for nothing else: such requests have a queue of their own, shorter than the rest. */
+  /** It waits for capacity only. Such requests have a separate, shorter queue. */
   readonly needsCapacity: boolean;
-  /** Whether it can go on now; also looks up why not, which may change `deadline`. */
+  /** Whether it can go on now. The check also updates why it cannot, which may change `deadline`. */
   canGo(now: number): boolean;
-  /** Milliseconds on the wait queue's clock at which it has waited long enough. */
+  /** When its wait ends, in milliseconds on the wait queue's clock. */
   deadline(): number;
   go(): void;
   expire(): void;
-  /** Something of its own threw; it waits no more. */
+  /** One of its own calls threw. It no longer waits. */
   onInternalError(error: unknown): void;
 }
 
-/** Which bound keeps a request from waiting. */
+/** The bound that keeps a request from waiting. */
 export type WaitRefusal = 'closed' | 'requests' | 'bytes' | 'queue';
 
 export interface WaitQueue {
-  /** Null when the request has been taken. */
+  /** Adds the request to the queue. Returns null on success, else the bound that refused it. */
   park(request: PendingRequest): WaitRefusal | null;
   leave(request: PendingRequest): void;
-  /** There is room for a request of this role that there was not before. */
+  /** Capacity for a request of this role has been freed. */
   capacityFreed(role: Role): void;
   waiting(role: Role): number;
-  /** How many of these wait for room. */
+  /** Requests of this role that wait for capacity only; `waiting` includes them. */
   queued(role: Role): number;
-  /** Lets all who wait expire, now and from now on. */
+  /** Expires all waiting requests. From now on `park` refuses with `closed`. */
   close(): void;
 }
 
-/** What tells the wait queue that looking again may be worth it. */
+/** The events after which the wait queue checks its requests again. */
 export interface ViewSource {
   on(event: 'view', listener: () => void): unknown;
   off(event: 'view', listener: () => void): unknown;
@@ -44,37 +44,37 @@ export interface ViewSource {
 
 export interface WaitQueueOptions {
   readonly cluster: ViewSource;
-  /** Requests of one role that may wait at once. */
+  /** Most requests of one role that may wait at once. */
   readonly maxRequests: number;
-  /** Bytes of bodies that requests of one role may keep while they wait. */
+  /** Most bytes of bodies that waiting requests of one role may keep. */
   readonly maxBytes: number;
-  /** Bounds of their own for some roles. */
+  /** Bounds for single roles; they replace the ones above. */
   readonly byRole?: Readonly<
     Partial<Record<Role, { readonly maxRequests?: number; readonly maxBytes?: number }>>
   >;
-  /** Requests of one role that may wait for room; one client's at most half of it. */
+  /** Most requests of one role that may wait for capacity. One flow gets at most half of it. */
   readonly maxQueued: number;
-  /** Where errors of our own are told. */
+  /** Receives errors of the gateway's own code. */
   readonly errors: InternalErrors;
   readonly now: () => number;
 }
 
-/** How many requests go on in one turn of the event loop: a new leader is not met by all who waited at once. */
+/** Requests released per turn of the event loop. A new leader does not get all waiting requests at once. */
 const RELEASED_PER_TURN = 16;
-/** Deadlines and pauses between attempts are looked at this often, by one timer for all. */
+/** Interval at which one timer checks all deadlines and the pauses between attempts. */
 const TICK_MS = 20;
 
 interface Queue {
-  /** In the order of their turns. Sets keep the order of arrival and let one who leaves go in constant time. */
+  /** In the order of their turns. A `Set` keeps the order of arrival and removes a request in constant time. */
   readonly flows: Map<string, Set<PendingRequest>>;
-  /** How many of a flow came for room: those who came for a leader take no part of the queue from it. */
+  /** Requests of each flow that came for capacity. Requests that came for a leader do not count against the flow. */
   readonly needingCapacity: Map<string, number>;
   waiting: number;
   queued: number;
   bytes: number;
 }
 
-/** The place where requests wait, first come first served within a flow. */
+/** Creates the queue in which requests wait, first come first served within a flow. */
 export function createWaitQueue(options: WaitQueueOptions): WaitQueue {
   const { cluster, maxQueued, byRole = {}, errors, now } = options;
   const queues = new Map<Role, Queue>(
@@ -83,7 +83,7 @@ export function createWaitQueue(options: WaitQueueOptions): WaitQueue {
       { flows: new Map(), needingCapacity: new Map(), waiting: 0, queued: 0, bytes: 0 },
     ]),
   );
-  /** As they were when they came: what a request waits for may change. */
+  /** The values at the request's arrival, because what it waits for may change. */
   const parked = new Map<PendingRequest, { readonly needsCapacity: boolean; readonly bytes: number }>();
   const withCapacity = new Set<Role>();
   let closed = false;
@@ -118,7 +118,7 @@ export function createWaitQueue(options: WaitQueueOptions): WaitQueue {
 
   const onError = (error: unknown): void => errors.report('request', error);
 
-  /** What a request throws ends its own waiting and nobody else's. */
+  /** An error of one request ends the wait of that request only. */
   function failed(request: PendingRequest, error: unknown): void {
     remove(request);
     contain(() => request.onInternalError(error), onError);
@@ -142,7 +142,9 @@ export function createWaitQueue(options: WaitQueueOptions): WaitQueue {
     }
   }
 
-  /** Its time is up; asked before and after `canGo`, which may find that it waits for something else by now. */
+  /**
+   * Whether its time is up. Checks again after `canGo`, which may find that the request waits for something else now.
+   */
   function isOver(request: PendingRequest, time: number): boolean {
     try {
       return time >= request.deadline() && !request.canGo(time) && time >= request.deadline();
@@ -153,13 +155,13 @@ export function createWaitQueue(options: WaitQueueOptions): WaitQueue {
   }
 
   /**
-   * Lets go who can, a flow at a time. `briefly` gives up on a flow with the first who cannot: room that one
-   * request has left is not looked for by a thousand.
+   * Releases requests that can go, one per flow and turn. `briefly` skips a flow after its first request that cannot
+   * go, so one freed place does not cost a thousand checks.
    */
   function release(queue: Queue, briefly: boolean, budget: number): number {
     let left = budget;
     const time = now();
-    // A flow that has had its turn goes to the end, where this loop meets it again.
+    // A flow that had its turn moves to the end, where this loop reaches it again.
     for (const [key, flow] of queue.flows) {
       for (const request of flow) {
         if (!canGo(request, time)) {

@@ -4,17 +4,17 @@ import { blockOf, type HeaderBlock } from '../../http/header-block.ts';
 import type { Accounting } from '../accounting.ts';
 import type { ClientSide } from '../ports/client.ts';
 
-/** An answer of the gateway's own. */
+/** The gateway's own answer. */
 export interface OwnAnswer {
   readonly status: number;
   /** JSON text; empty for an answer without a body. */
   readonly body: string;
-  /** Flat, besides Cache-Control, Content-Type and Content-Length. */
+  /** Alternating names and values, in addition to Cache-Control, Content-Type and Content-Length. */
   readonly headers?: readonly string[];
   readonly reason?: ReasonCode;
 }
 
-/** Sends an answer of our own, which nobody is to keep. A HEAD request gets the same head and no body. */
+/** Sends our own answer, marked `no-store`. A HEAD request gets the same head and no body. */
 export function answer(client: ClientSide, account: Accounting, own: OwnAnswer): void {
   const body = Buffer.from(own.body);
   let headers: HeaderBlock = `Cache-Control: no-store\r\n${blockOf(own.headers ?? [])}`;
@@ -33,7 +33,7 @@ export function answer(client: ClientSide, account: Accounting, own: OwnAnswer):
   client.end(body);
 }
 
-/** Sends an error in Druid's shape, with `Retry-After` and `Allow` where it has them. */
+/** Sends an error in Druid's format, with `Retry-After` and `Allow` if the error has them. */
 export function answerError(client: ClientSide, account: Accounting, error: GatewayError): void {
   const headers = ['X-Request-Id', client.head.id];
   if (error.retryAfter !== undefined) headers.push('Retry-After', String(error.retryAfter));

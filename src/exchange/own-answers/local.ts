@@ -2,19 +2,21 @@ import type { ClusterView } from '../../cluster/view.ts';
 import type { LocalName } from '../../routing/route.ts';
 import type { OwnAnswer } from './answer.ts';
 
-/** Local answers that need Druid's own word, with the caller's credentials. */
+/** Local paths that need Druid's answer, asked with the caller's credentials. */
 export type StatusPageName = Extract<LocalName, 'status' | 'status-properties' | 'router-brokers'>;
 
+/** Whether the answer to this path needs Druid. */
 export function isStatusPage(name: LocalName): name is StatusPageName {
   return name === 'status' || name === 'status-properties' || name === 'router-brokers';
 }
 
 const DEFAULT_ALLOW = 'GET, HEAD, POST, PUT, DELETE, OPTIONS';
 
-/** What the gateway answers from its view alone, as the Router does (StatusResource, SelfDiscoveryResource). */
+/** Answers from the view alone, as the Router does (StatusResource, SelfDiscoveryResource). */
 export function localAnswer(
   name: Exclude<LocalName, StatusPageName>,
   view: ClusterView,
+  services: ReadonlySet<string>,
   allow: string | undefined,
 ): OwnAnswer {
   switch (name) {
@@ -24,6 +26,9 @@ export function localAnswer(
       return { status: 200, body: 'true' };
     case 'status-ready':
       return { status: view.complete ? 200 : 503, body: String(view.complete) };
+    case 'broker-readiness':
+      // As in `BrokerResource`, the status is the whole answer. A service that gets queries must have a ready Broker.
+      return { status: hasReady(view, services) ? 200 : 503, body: '' };
     case 'self-discovered':
       return { status: view.complete ? 200 : 503, body: '', headers: ['Content-Type', 'application/json'] };
     case 'self-discovered-status':
@@ -33,7 +38,11 @@ export function localAnswer(
   }
 }
 
-/** The Router's `/druid/router/v1/brokers`: `host:port` of the Brokers of each service that gets queries. */
+function hasReady({ pools }: ClusterView, services: ReadonlySet<string>): boolean {
+  return [...services].some((service) => (pools.get(service)?.length ?? 0) > 0);
+}
+
+/** The body of the Router's `/druid/router/v1/brokers`: the `host:port` list of each service that gets queries. */
 export function brokersBody({ brokers }: ClusterView, services: ReadonlySet<string>): string {
   const named = [...services].map((service) => {
     const own = brokers.filter((broker) => broker.service === service);

@@ -1,10 +1,36 @@
+import { parseOrigin } from '../../net/origin.ts';
 import type { Accounting } from '../accounting.ts';
 import type { ClientSide } from '../ports/client.ts';
 import { answer } from './answer.ts';
 
+/** Whether an origin, in lower case, belongs to a node of the cluster. */
+export type IsNode = (origin: string) => boolean;
+
 /**
- * Sends the client to the node itself: 307, so that method and body are repeated, with the client's own bytes as
- * path and query. The request's body is not read.
+ * A URL as browsers parse it (WHATWG URL): a backslash counts as a slash, and any number of them begins the
+ * authority.
+ */
+const WITH_ORIGIN = /^(https?):[/\\]*([^/\\?#]*)(.*)$/is;
+/** Characters that browsers remove from anywhere in a URL. */
+const LEFT_OUT = /[\t\r\n]+/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: browsers cut these off a URL's ends.
+const AT_ENDS = /^[\x00-\x20]+|[\x00-\x20]+$/g;
+/**
+ * The same without a scheme. RFC 3986 calls this an authority; the nodes that send it have joined a path carelessly.
+ */
+const NETWORK_PATH = /^[/\\]{2,}([^/\\?#]*)(.*)$/s;
+const SLASHES = /^[/\\]+/;
+
+/** A `Location`, taken apart. */
+export interface SplitLocation {
+  readonly origin: string;
+  /** Path, query and fragment. */
+  readonly target: string;
+}
+
+/**
+ * Redirects the client to the node itself. 307 makes it repeat method and body. Path and query are the client's own
+ * bytes. The request's body is not read.
  */
 export function redirect(client: ClientSide, account: Accounting, origin: string, target: string): void {
   account.redirected = true;
@@ -15,12 +41,28 @@ export function redirect(client: ClientSide, account: Accounting, origin: string
   });
 }
 
-/** A `Location` of Druid's, split into origin and the rest; null when it has no http(s) origin. */
-export function splitLocation(location: string): { readonly origin: string; readonly target: string } | null {
-  const match = /^(https?:)?\/\/([^/?#\\]*)(.*)$/is.exec(location.trim());
-  if (match === null) return null;
-  const authority = (match[2] ?? '').replace(/^.*@/, '').toLowerCase();
-  const scheme = (match[1] ?? '').toLowerCase();
-  const rest = match[3] ?? '';
-  return { origin: `${scheme}//${authority}`, target: rest.startsWith('/') ? rest : `/${rest}` };
+/** Splits a `Location`. Returns null if it has no http(s) scheme, unless its host names a node. */
+export function splitLocation(location: string, isNode: IsNode = () => false): SplitLocation | null {
+  const plain = cleanedLocation(location);
+  const [, scheme = '', authority = '', rest = ''] = WITH_ORIGIN.exec(plain) ?? [];
+  if (scheme !== '') return { origin: originOf(scheme, authority), target: oneSlash(rest) };
+  const [, host = '', path = ''] = NETWORK_PATH.exec(plain) ?? [];
+  const origin = ['http', 'https'].map((each) => originOf(each, host)).find(isNode);
+  return origin === undefined ? null : { origin, target: oneSlash(path) };
+}
+
+/** The origin in the spelling of node origins, if it can be parsed; otherwise in lower case. */
+function originOf(scheme: string, authority: string): string {
+  const origin = `${scheme}://${authority.slice(authority.lastIndexOf('@') + 1)}`.toLowerCase();
+  return parseOrigin(origin) ?? origin;
+}
+
+/** The location without the characters that browsers remove. */
+export function cleanedLocation(location: string): string {
+  return location.replace(LEFT_OUT, '').replace(AT_ENDS, '');
+}
+
+/** The rest of a URL after its origin, as a path that no reader takes for a host. */
+export function oneSlash(rest: string): string {
+  return `/${rest.replace(SLASHES, '')}`;
 }

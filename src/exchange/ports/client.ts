@@ -3,7 +3,7 @@ import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import type { RequestFields } from '../../http/request-fields.ts';
 
-/** What a door knows once a request's head has been read. */
+/** What a door knows once it has read a request's head. */
 export interface RequestHead {
   readonly method: string;
   /** The request target exactly as it stood on the request line. */
@@ -13,49 +13,53 @@ export interface RequestHead {
   readonly fields: RequestFields;
   /** 0 for HTTP/1.0, 1 for HTTP/1.1. */
   readonly httpMinor: number;
-  /** The peer's address; IPv4-mapped IPv6 addresses as plain IPv4. */
+  /** The peer's address; an IPv4-mapped IPv6 address as plain IPv4. */
   readonly remoteAddress: string;
-  /** The client's connection is TLS. */
+  /** Whether the client's connection uses TLS. */
   readonly encrypted: boolean;
   readonly id: string;
   /** Milliseconds on the clock that the exchange uses. */
   readonly receivedAt: number;
 }
 
-/** What the client's side tells the exchange. */
+/** Events of the client's side. */
 export interface ClientEvents {
-  /** Nothing follows: `finished` when the answer was handed over whole, otherwise the client left. */
+  /** The last event. `finished`: the answer was handed over completely; otherwise the client left. */
   onClose(finished: boolean): void;
-  /** Something of ours threw while it worked on this request; told nowhere else. `onClose` is still to come. */
+  /**
+   * Our own code threw while it worked on this request; the error is reported nowhere else. `onClose` still follows.
+   */
   onInternalError(error: unknown): void;
 }
 
 /**
- * One request as its door offers it to the exchange. The exchange writes one answer and never sees sockets, so
- * that doors are interchangeable.
+ * One request as its door presents it to the exchange. The exchange writes one answer and never sees sockets, so
+ * doors are interchangeable.
  */
 export interface ClientSide {
   readonly head: RequestHead;
-  /** The request's body. Nothing is read, and no `100 Continue` is sent, before `invite`. */
+  /** The request's body. Before `invite` nothing is read and no `100 Continue` is sent. */
   readonly body: BodySource;
-  /** The body is about to be read: sends `100 Continue` to a client that waits for it. */
+  /** Call before reading the body: sends `100 Continue` to a client that waits for it. */
   invite(): void;
   listen(events: ClientEvents): void;
   /**
-   * `hasDate`: the headers carry a `Date`, none is to be added. `chunked`: they say so, and what is written is to be
-   * framed like that. An empty reason is the usual one.
+   * `hasDate`: the headers have a `Date`, so none is added. `chunked`: the headers say so, and what is written must
+   * be framed accordingly. An empty reason stands for the usual one.
    */
   writeHead(status: number, reason: string, headers: HeaderBlock, hasDate: boolean, chunked?: boolean): void;
-  /** Gives the lease back when the client's connection has taken the bytes, or is over. */
+  /** Sends an interim answer (1xx). Does nothing once the head has been handed over. */
+  writeInterim(status: number, headers: HeaderBlock): void;
+  /** Writes body bytes. Releases the lease when the connection has taken them, or is over. */
   write(chunk: Buffer, lease: BufferLease): void;
-  /** Nothing more is written in this turn: what has been goes out now. */
+  /** Sends what has been written; nothing more is written in this turn. */
   flush(): void;
-  /** Ends the answer; what is left of the request's body is drained within bounds. */
+  /** Ends the answer. The rest of the request's body is drained within bounds. */
   end(chunk?: Buffer, trailers?: HeaderBlock): void;
-  /** A head has been handed over. */
+  /** Whether a head has been handed over. */
   readonly begun: boolean;
-  /** Nothing follows: `onClose` has been called, or is just being called. */
+  /** Whether `onClose` has been called, or is being called now. */
   readonly over: boolean;
-  /** Cuts the connection so that the client cannot take what it got for a whole answer. */
+  /** Cuts the connection in a way that the client cannot mistake for the end of a complete answer. */
   reset(): void;
 }

@@ -3,17 +3,21 @@ import type { ReasonCode } from '../../errors/catalogue.ts';
 import type { RouteClass } from '../../routing/route.ts';
 import type { SelectedService } from '../../routing/tiers/tier-selector.ts';
 
-/** Who answered or should have. */
+/** Which side answered, or should have. */
 export type RecordRole = MasterRole | 'broker' | 'console' | 'local' | 'refused';
 
 /**
- * How an exchange ended: `complete`, the client left (`client_gone`), the upstream died in mid-answer and the
- * client was reset (`upstream_cut`), Druid said in a trailer that its answer is not whole (`incomplete`), or the gateway
- * itself failed in mid-answer and the client was reset (`internal_error`).
+ * How an exchange ended.
+ *
+ * - `complete`: the answer was sent completely.
+ * - `client_gone`: the client left.
+ * - `upstream_cut`: the upstream failed in mid-answer, and the client was reset.
+ * - `incomplete`: Druid said in a trailer that its answer is incomplete.
+ * - `internal_error`: the gateway itself failed in mid-answer, and the client was reset.
  */
 export type RecordEnd = 'complete' | 'client_gone' | 'upstream_cut' | 'incomplete' | 'internal_error';
 
-/** What is known of one exchange when it is over: the access line and the metrics are made from it. */
+/** The facts of one exchange at its end. The access log line and the metrics are made from it. */
 export interface ExchangeRecord {
   readonly id: string;
   readonly method: string;
@@ -27,25 +31,26 @@ export interface ExchangeRecord {
   readonly reason: ReasonCode | null;
   /** `host:port` of the node that answered last, else null. */
   readonly upstream: string | null;
-  /** Requests that were sent or tried upstream. */
+  /** Requests sent upstream, including failed attempts to send. */
   readonly attempts: number;
   readonly redirected: boolean;
   readonly end: RecordEnd;
-  /** Milliseconds from head received to the last byte sent. */
+  /** Milliseconds from the receipt of the head to the last byte sent. */
   readonly durationMs: number;
-  /** Milliseconds spent waiting for a leader or Broker. */
+  /** Milliseconds spent waiting for a leader, a Broker or capacity. */
   readonly parkedMs: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** The client's address, as reported by trusted proxies. */
   readonly remoteAddress: string;
-  /** Druid's query id from the answer's headers, where it gave one. */
+  /** Druid's query id from the answer's headers, if there is one. */
   readonly queryId: string | null;
-  /** The Broker service that was chosen, and by what; null where there was nothing to choose. */
+  /** The Broker service that was chosen, and what chose it; null if there was no choice. */
   readonly placement: RecordPlacement | null;
 }
 
 export interface RecordPlacement extends SelectedService {
-  /** Nobody of the service was there; the default service had it. */
+  /** The service had no Broker, so the default service got the request. */
   readonly fellBack: boolean;
 }
 

@@ -2,14 +2,18 @@ import type { Cluster } from '../../cluster/cluster.ts';
 import type { Role } from '../../discovery/discovery.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import type { RedirectPolicy } from '../../routing/redirect/redirect-policy.ts';
-import type { Route } from '../../routing/route.ts';
+import type { Router } from '../../routing/router.ts';
 import type { ChooseTarget } from '../../routing/target.ts';
 import type { QueryKind } from '../../routing/tiers/query-traits.ts';
 import type { TierSelector } from '../../routing/tiers/tier-selector.ts';
+import type { ForwardingPolicy } from '../client-origin.ts';
+import type { CorsPolicy } from '../cors.ts';
 import type { JdbcConnections } from '../druid/jdbc-connections.ts';
 import type { RunningQueries } from '../druid/running-queries.ts';
+import type { Succession } from '../forward/succession.ts';
 import type { TimeLimitOptions } from '../forward/time-limits.ts';
 import type { BodyLimits } from '../limits/body-limits.ts';
+import type { CancelLimits } from '../limits/cancel-limits.ts';
 import type { Concurrency } from '../limits/concurrency.ts';
 import type { Pressure } from '../limits/overload.ts';
 import type { RetryBudget } from '../limits/retry-budget.ts';
@@ -17,36 +21,40 @@ import type { WaitQueue } from '../limits/wait-queue.ts';
 import type { RecordSink } from './record.ts';
 import type { NodeSender } from './upstream.ts';
 
-export interface ExchangeOptions extends TimeLimitOptions {
-  /** `druid.service` of the Brokers that get what no other service is chosen for. */
+export interface ExchangeOptions extends TimeLimitOptions, ForwardingPolicy {
+  /** Broker service (`druid.service`) used when no tier rule picks another. */
   readonly defaultService: string;
-  /** Those that get anything at all, the default one among them. */
+  /** All Broker services that get requests, the default one included. */
   readonly services: ReadonlySet<string>;
-  /** Requests that a node may have under way; others take the next one, or wait. */
+  /** Most requests under way at one node. Further requests go to another node, or wait. */
   readonly maxPerNode: number;
-  /** Bodies up to this many bytes are kept so that they can be sent again. */
+  /** Bodies of at most this many bytes are kept for sending again. */
   readonly bufferBodyBytes: number;
-  /** How long a request may wait for a leader or Broker, in milliseconds, all waits together. */
+  /** Milliseconds that a request may wait for a leader or Broker, all waits together. */
   readonly maxWaitMs: number;
-  /** The same for roles that have a limit of their own. */
+  /** The same for roles with their own limit. */
   readonly maxWaitByRole: Readonly<Partial<Record<Role, number>>>;
-  /** The same while ZooKeeper is out of reach, when a leader will not come soon. */
+  /** The same while ZooKeeper is unreachable: no leader can be elected then. */
   readonly maxWaitStaleMs: number;
-  /** How long a request may wait for room. */
+  /** Milliseconds that a request may wait for capacity. */
   readonly maxQueueMs: number;
-  /** Cancel a query at its Broker when its client leaves. */
+  /** Whether to cancel a query at its Broker when its client leaves. */
   readonly cancelOnDisconnect: Readonly<Record<QueryKind, boolean>>;
-  /** Reset the client's connection where Druid says in a trailer that its answer is not whole. */
+  /** Rules for pages of other origins; null leaves them to the nodes. */
+  readonly cors: CorsPolicy | null;
+  /** Whether to reset the client's connection when Druid says in a trailer that its answer is incomplete. */
   readonly resetIncomplete: boolean;
-  /** Whether a peer may set `X-Forwarded-*`. */
-  readonly trusts: (remoteAddress: string) => boolean;
+  /** Whether to relay the headers that identify a node. */
+  readonly showNode?: boolean;
+  /** Whether the client at this address may see the view that its answer was decided on. */
+  readonly showsView: (client: string) => boolean;
 }
 
 export interface ExchangeServices {
   readonly cluster: Cluster;
-  readonly route: (method: string, target: string) => Route;
+  readonly route: Router;
   readonly chooseTarget: ChooseTarget;
-  /** Null where there is nothing to choose: one Broker service. */
+  /** Null if there is only one Broker service. */
   readonly tierSelector: TierSelector | null;
   /** Null relays everything. */
   readonly redirectPolicy: RedirectPolicy | null;
@@ -54,15 +62,17 @@ export interface ExchangeServices {
   readonly waitQueue: WaitQueue;
   readonly concurrency: Concurrency;
   readonly bodies: BodyLimits;
+  readonly cancelLimits: CancelLimits;
   readonly retryBudget: RetryBudget;
+  readonly succession: Succession;
   readonly pressure: Pressure;
   readonly runningQueries: RunningQueries;
   readonly jdbcConnections: JdbcConnections;
   readonly sink: RecordSink;
-  /** Where errors of our own are told. */
+  /** Receives errors of the gateway's own code. */
   readonly errors: InternalErrors;
   readonly options: ExchangeOptions;
-  /** Milliseconds; only differences count. */
+  /** A clock in milliseconds; only differences count. */
   readonly now: () => number;
   readonly random: () => number;
 }

@@ -7,30 +7,37 @@ import type { AnswerHead } from '../../http/response-head.ts';
 export interface UpstreamRequest {
   readonly method: string;
   readonly target: string;
-  /** Without Host, Connection and framing, which the upstream client writes itself. */
+  /** The headers without Host, Connection and framing, which the upstream client writes. */
   readonly headers: HeaderBlock;
   readonly body: Buffer | BodyStream | null;
-  /** Declared length of a streamed body; null sends it chunked. */
+  /** Declared length of a streamed body in bytes; null sends it chunked. */
   readonly bodyLength: number | null;
   /**
-   * Use a connection that nothing was sent on before, so that an idle connection which the server is just closing
-   * cannot leave the fate of the request unknown.
+   * Send on a connection that has carried no request yet. If the server closed an idle connection just now, it would
+   * be unknown whether it processed the request.
    */
   readonly fresh: boolean;
-  /** How long the answer's head may take, where that is not as usual; 0 is for ever. */
+  /** The request does not count towards the node's `outstanding`, so it takes no capacity from others. */
+  readonly uncounted?: true;
+  /** Milliseconds until the answer's head, in place of the usual limit; 0 is no limit. */
   readonly responseTimeoutMs?: number;
   /**
-   * How long every further part of it may take, where that is not as usual; 0 is for ever. Without it, as long as
-   * usual, or as `responseTimeoutMs` if that is longer.
+   * Milliseconds between parts of the answer's body, in place of the usual limit; 0 is no limit. If absent, the
+   * longer of the usual limit and `responseTimeoutMs` holds.
    */
   readonly idleTimeoutMs?: number;
 }
 
 /**
- * Why an attempt failed. `connect`: no connection, nothing was sent. `stale`: a connection that had served before
- * ended without a byte of an answer, most likely because the node was just closing it. `reset`: the connection ended
- * early. `no_answer`: no whole head within the response timeout. `stalled`: no body byte within the idle timeout.
- * `malformed`: not HTTP, or a head beyond the limit. `unsendable`: nothing was sent, since the target is not valid.
+ * Why an attempt failed.
+ *
+ * - `connect`: there was no connection; nothing was sent.
+ * - `stale`: a reused connection ended without a byte of an answer, most likely because the node was just closing it.
+ * - `reset`: the connection ended early.
+ * - `no_answer`: no complete head came within the response timeout.
+ * - `stalled`: no body byte came within the idle timeout.
+ * - `malformed`: the answer was not HTTP, or its head exceeded the limit.
+ * - `unsendable`: nothing was sent because the target is not valid.
  */
 export type UpstreamFailureKind =
   | 'connect'
@@ -48,40 +55,49 @@ export interface UpstreamFailure {
 }
 
 /**
- * Callbacks of one attempt, in this order; after `onEnd`, `onFailure` or `abort` nothing follows. What one of them
- * throws, or the request's body, ends the attempt and comes back as `onInternalError`.
+ * Callbacks of one attempt, in this order. After `onEnd`, `onFailure` or `abort` none follows. An error in one of
+ * them, or in the request's body, ends the attempt and is passed to `onInternalError`.
  */
 export interface UpstreamHandler {
-  /** The final head; interim ones (1xx) are not shown. */
+  /** The head of an interim answer (1xx) other than 100. Any number of these may precede the final head. */
+  onInterim?(head: AnswerHead): void;
+  /** The final head. */
   onHead(head: AnswerHead): void;
-  /** The bytes are the handler's until it gives the lease back, which it must; the node is read on as leases come back. */
+  /**
+   * The handler owns the bytes until it releases the lease, which it must do. Reading from the node continues as
+   * leases are released.
+   */
   onData(chunk: Buffer, lease: BufferLease): void;
-  /** That was all that has come for now. */
+  /** No more data has arrived for now. */
   onRest(): void;
   onEnd(trailers: HeaderBlock): void;
   onFailure(failure: UpstreamFailure): void;
-  /** Bytes of the request's body were handed to the connection. */
+  /** This many bytes of the request's body were handed to the connection. */
   onBodySent(bytes: number): void;
-  /** Something of ours threw while it worked on this attempt, which is over. Comes last; told nowhere else. */
+  /**
+   * Our own code threw while it worked on this attempt, which is over. This is the last call; the error is reported
+   * nowhere else.
+   */
   onInternalError(error: unknown): void;
 }
 
 export interface UpstreamCall {
-  /** Closes the connection; the handler hears nothing more. */
+  /** Closes the connection. The handler gets no further call. */
   abort(): void;
 }
 
-/** Sends requests to nodes, on connections that are its own concern. */
+/** Sends requests to nodes and manages the connections to them. */
 export interface NodeSender {
   /**
-   * Sends the request; counts `node.outstanding` up, and down once when the attempt is over. Before this returns the
-   * handler hears nothing but what was sent of a body; if it throws, nothing is counted and the handler hears no more.
+   * Sends the request. Increments `node.outstanding`, and decrements it once when the attempt is over, unless the
+   * request is `uncounted`. Until this returns, `onBodySent` is the only call to the handler. If this throws, nothing
+   * is counted and the handler gets no further call.
    */
   send(node: UpstreamNode, request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall;
 }
 
 export interface Upstreams extends NodeSender {
-  /** Closes connections to origins that are not in `known`, each after its running requests. */
+  /** Closes connections to origins that are not in `known`, each once its running requests have ended. */
   retain(known: ReadonlyMap<string, UpstreamNode>): void;
   close(): Promise<void>;
 }

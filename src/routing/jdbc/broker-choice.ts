@@ -4,9 +4,9 @@ import type { Target } from '../target.ts';
 import { rendezvous } from './rendezvous.ts';
 
 /**
- * The Broker of a JDBC connection: the one that has it, also when it is cordoned, as long as it is announced;
- * otherwise by the Router's hash over all announced Brokers of the services, passing over those that get no new
- * queries. A Broker that does not know the connection says so, and the driver opens it anew.
+ * Chooses the Broker of a JDBC connection. The Broker that has the connection keeps it while it is announced, even
+ * if cordoned. Otherwise the Router's hash decides over the announced Brokers of the services that get new queries.
+ * A Broker that does not know the connection says so, and the driver opens a new one.
  */
 export function chooseConnection(
   id: string,

@@ -1,39 +1,45 @@
 import { Reader } from 'protobufjs/minimal.js';
+import { type JsonFields, jsonFields, parsedField } from '../json-fields.ts';
 
-/** Ids are random and short; what is longer is not taken for one. */
+/** Ids are random and short; longer text is not accepted as one. */
 const LONGEST = 256;
+/** Longest JSON text of an id: each character may be written as six. */
+const LONGEST_TEXT = 6 * LONGEST + 2;
+const NOTHING = Buffer.alloc(0);
 
 /**
- * The JDBC connection that an Avatica request belongs to, or null where it names none. JSON has it at the top or in
- * its `statementHandle`, in the body or in the header `request` (`AvaticaJsonHandler`); protobuf as below.
+ * Returns the JDBC connection id of an Avatica request, or null if it has none. In JSON the id is at the top level
+ * or in `statementHandle`, in the body or in the header `request` (`AvaticaJsonHandler`); for protobuf see below.
+ * Other content, such as the parameters of a batch, is skipped without parsing.
  */
 export function connectionIdOf(path: string, body: Buffer, header: string | null): string | null {
   try {
     const id = path.startsWith('/druid/v2/sql/avatica-protobuf')
       ? fromProtobuf(body)
-      : fromJson(body.length > 0 ? body.toString('utf8') : (header ?? ''));
+      : fromJson(body.length > 0 ? body : Buffer.from(header ?? ''));
     return id !== null && id.length > 0 && id.length <= LONGEST ? id : null;
   } catch {
-    // Druid says what is wrong with it.
+    // Druid will say what is wrong with the request.
     return null;
   }
 }
 
-function fromJson(text: string): string | null {
-  const parsed = JSON.parse(text) as {
-    connectionId?: unknown;
-    statementHandle?: { connectionId?: unknown };
-  } | null;
-  const id = parsed?.connectionId ?? parsed?.statementHandle?.connectionId;
+function fromJson(text: Buffer): string | null {
+  const fields = jsonFields(text, ['connectionId', 'statementHandle']);
+  return ownId(fields) ?? ownId(jsonFields(fields?.statementHandle ?? NOTHING, ['connectionId']));
+}
+
+function ownId(fields: JsonFields<'connectionId'> | null): string | null {
+  const id = parsedField(fields?.connectionId, LONGEST_TEXT);
   return typeof id === 'string' ? id : null;
 }
 
-/** `connection_id` is field 1 of most requests (avatica `requests.proto`); these have it elsewhere. */
-const ID_FIELDS: Readonly<Record<string, number>> = {
-  SchemasRequest: 3,
-  TablesRequest: 7,
-  ColumnsRequest: 5,
-};
+/** `connection_id` is field 1 of most requests (avatica `requests.proto`); these use another field. */
+const ID_FIELDS: ReadonlyMap<string, number> = new Map([
+  ['SchemasRequest', 3],
+  ['TablesRequest', 7],
+  ['ColumnsRequest', 5],
+]);
 
 /** `WireMessage { string name = 1; bytes wrapped_message = 2; }` (avatica `common.proto`). */
 function fromProtobuf(body: Buffer): string | null {
@@ -45,10 +51,10 @@ function fromProtobuf(body: Buffer): string | null {
     const handle = fieldOf(message, 1);
     return handle === null ? null : (fieldOf(handle, 1)?.toString('utf8') ?? null);
   }
-  return fieldOf(message, ID_FIELDS[request] ?? 1)?.toString('utf8') ?? null;
+  return fieldOf(message, ID_FIELDS.get(request) ?? 1)?.toString('utf8') ?? null;
 }
 
-/** A length-delimited field of a message, or null. Throws on what is no protobuf. */
+/** Returns a length-delimited field of a message, or null. Throws if the message is not protobuf. */
 function fieldOf(message: Buffer, wanted: number): Buffer | null {
   const reader = Reader.create(message);
   while (reader.pos < reader.len) {

@@ -1,6 +1,6 @@
 /**
- * The hash by which the Router places JDBC connections (`RendezvousHasher`): of all Brokers the one with the largest
- * `murmur3_128(seed 0)(utf8(host:port) ++ utf8(key))`, its first eight bytes as a signed number.
+ * The Router's hash for JDBC connections (`RendezvousHasher`). It picks the Broker with the largest
+ * `murmur3_128(seed 0)(utf8(host:port) ++ utf8(key))`, comparing the first eight bytes as a signed number.
  */
 
 const C1 = 0x87c37b91114253d5n;
@@ -18,7 +18,7 @@ function finish(value: bigint): bigint {
   return mixed ^ (mixed >> 33n);
 }
 
-/** The first half of MurmurHash3 x64 128 with seed 0, signed. */
+/** Returns the first half of MurmurHash3 x64 128 with seed 0, as a signed number. */
 export function murmur3(data: Buffer): bigint {
   const blocks = data.length >> 4;
   let h1 = 0n;
@@ -43,7 +43,7 @@ export function murmur3(data: Buffer): bigint {
   return BigInt.asIntN(64, plus(h1, h2));
 }
 
-/** The nodes (`host:port`) in the order in which `key` would have them: where one is gone, the next takes over. */
+/** Sorts the nodes (`host:port`) by preference for `key`; if one is gone, the next takes over. */
 export function rendezvous(key: string, nodes: readonly string[]): string[] {
   return nodes
     .map((node) => ({ node, hash: murmur3(Buffer.from(node + key)) }))

@@ -14,15 +14,15 @@ export interface TierSelectorOptions {
   readonly tiers: Tiers;
   readonly rules: readonly PlacementRule[];
   readonly strategies: readonly StrategyConfig[];
-  /** The Coordinator's load rules, as far as they are known; null where they are not to be used. */
+  /** The Coordinator's load rules, as far as known; null if they are not used. */
   readonly loadRules: { readonly book: () => RuleBook | null; readonly defaultRule: string } | null;
-  /** Queries that are longer, also when they are inflated, are not read. */
+  /** Longest query that is read, in bytes after inflating. */
   readonly longest: number;
   /** Epoch milliseconds. */
   readonly now: () => number;
 }
 
-/** Rules of the gateway's own first, then strategies, then load rules; see `TierSelector`. */
+/** Tries the gateway's own rules first, then strategies, then load rules; see `TierSelector`. */
 export function createTierSelector({ tiers, longest, now, ...options }: TierSelectorOptions): TierSelector {
   const rules = options.rules.map(compileRule);
   const strategies = options.strategies.map(createStrategy);
@@ -54,7 +54,7 @@ export function createTierSelector({ tiers, longest, now, ...options }: TierSele
     return null;
   }
 
-  /** The first tier in order that has the data. */
+  /** Chooses the first tier, in order, that has the data. */
   function byLoadRules({ kind, datasources, intervals }: QueryTraits): SelectedService | null {
     const book = options.loadRules?.book() ?? null;
     if (book === null || kind !== 'native' || intervals === null) return null;

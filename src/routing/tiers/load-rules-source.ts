@@ -10,38 +10,43 @@ import { parseRulesInSteps, type RuleBook } from './load-rules.ts';
 export interface RulesSourceOptions {
   readonly cluster: Pick<Cluster, 'view'>;
   readonly pollIntervalMs: number;
-  /** For one question, connection and answer included. */
+  /** Timeout of one request in ms, connection and answer included. */
   readonly timeoutMs: number;
-  /** The gateway's own: `RULES` needs a user who may read the state. */
+  /** The gateway's own credentials: `RULES` needs a user who may read the state. */
   readonly auth: { readonly user: string; readonly password: string } | null;
   readonly tls?: NodeTls;
-  /** Where errors of our own are told. */
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
   readonly now: () => number;
   readonly random: () => number;
 }
 
 export interface RulesSourceEvents {
-  /** Reading the rules begins to fail, in one sentence, or works again (null). */
+  /** The reason, in one sentence, when reading the rules starts to fail; null when it works again. */
   state: [string | null];
 }
 
-/** The Coordinator's load rules as they were last read; requests never wait for them. */
+/** The Coordinator's load rules as last read; requests never wait for them. */
 export interface RulesSource extends EventEmitter<RulesSourceEvents> {
   readonly book: RuleBook | null;
-  /** Milliseconds since they were read, on the clock that was passed in; null before the first time. */
+  /** Milliseconds since the last read, by `now`; null before the first read. */
   readonly ageMs: number | null;
   start(): void;
   stop(): Promise<void>;
 }
 
 const RULES = '/druid/coordinator/v1/rules';
-/** Rules of ten thousand datasources have some megabytes; what is read of them at once stops everything else. */
+/**
+ * Most bytes that are read. Ten thousand datasources have some megabytes of rules, and parsing JSON blocks the
+ * process.
+ */
 const LONGEST = 8 * 1024 * 1024;
-/** As long as none have been read. */
+/** Longest interval in ms until the rules have been read once. */
 const FIRST_INTERVAL_MS = 1_000;
 
-/** Asks the serving leader, over a connection of its own; what was read last is kept while that fails. */
+/**
+ * Reads the rules from the serving leader, over its own connection. The last rules are kept while reading fails.
+ */
 export function createRulesSource(options: RulesSourceOptions): RulesSource {
   return new PolledRules(options);
 }
@@ -61,7 +66,7 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
     this.#agent = new Agent({
       connections: 1,
       keepAliveTimeout: 1_000,
-      // Whatever the node says.
+      // Overrides the node's own keep-alive hint.
       keepAliveMaxTimeout: 1_000,
       allowH2: false,
       connect: { ...tls, timeout: timeoutMs },
@@ -89,7 +94,7 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
 
   async #ask(): Promise<void> {
     const leader = this.#options.cluster.view.leaders.coordinator;
-    // Who leads is no concern of this one; there is nothing to ask as long as nobody does.
+    // Without a serving leader there is no node to ask.
     if (leader.state !== 'serving') return;
     const fault = await this.#read(leader.node.origin);
     if (fault === this.#fault) return;
@@ -124,7 +129,7 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
   }
 }
 
-/** Requests come in between. */
+/** Runs the steps in separate turns of the event loop, so requests are served in between. */
 async function inTurns<T>(steps: Generator<undefined, T>): Promise<T> {
   for (;;) {
     const { done, value } = steps.next();
@@ -141,7 +146,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Null for more than is read. */
+/** Returns the body as text, or null if it exceeds `LONGEST`. */
 async function whole(body: AsyncIterable<Buffer>): Promise<string | null> {
   const chunks: Buffer[] = [];
   let size = 0;

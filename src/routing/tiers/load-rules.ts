@@ -7,23 +7,23 @@ import {
   shifted,
 } from '../../time/intervals.ts';
 
-/** One of the Coordinator's rules that load data (`LoadRule`); those that drop or broadcast say nothing of tiers. */
+/** A Coordinator rule that loads data (`LoadRule`). Drop and broadcast rules are left out: they name no tiers. */
 export interface LoadRule {
-  /** The tiers of Historicals that have the data. */
+  /** The tiers of Historicals that hold the data. */
   readonly tiers: ReadonlySet<string>;
   readonly appliesTo: (interval: Interval, now: number) => boolean;
 }
 
-/** The load rules by datasource, in their order; the default rules are there under a name of their own. */
+/** Load rules by datasource, in order. The default rules are listed under their own name. */
 export type RuleBook = ReadonlyMap<string, readonly LoadRule[]>;
 
 /** `DruidServer.DEFAULT_TIER`. */
 const DEFAULT_TIER = '_default_tier';
 
-/** Rules that are read in one go. */
+/** Rules parsed in one step. */
 const RULES_A_STEP = 500;
 
-/** The answer of `/druid/coordinator/v1/rules`, or null where it is no such answer. */
+/** Parses the answer of `/druid/coordinator/v1/rules`; null if it is something else. */
 export function parseRules(answer: unknown): RuleBook | null {
   const steps = parseRulesInSteps(answer);
   for (;;) {
@@ -32,7 +32,7 @@ export function parseRules(answer: unknown): RuleBook | null {
   }
 }
 
-/** The same, so that a large answer need not be read in one turn of the event loop. */
+/** Parses like `parseRules`, in steps, so a large answer need not block the event loop. */
 export function* parseRulesInSteps(answer: unknown): Generator<undefined, RuleBook | null> {
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return null;
   const book = new Map<string, readonly LoadRule[]>();
@@ -58,19 +58,20 @@ function parseRule(rule: unknown): LoadRule | null {
   const replicants = tieredReplicants ?? { [DEFAULT_TIER]: 2 };
   if (typeof replicants !== 'object') return null;
   const tiers = new Set(Object.keys(replicants));
-  if (type === 'loadForever') return { tiers, appliesTo: () => true };
-  if (type === 'loadByInterval' && typeof interval === 'string') {
+  // A partial rule (`PartialLoadRule`, Druid 38) loads part of a segment, which does not change its tiers.
+  if (type === 'loadForever' || type === 'loadPartialForever') return { tiers, appliesTo: () => true };
+  if ((type === 'loadByInterval' || type === 'loadPartialByInterval') && typeof interval === 'string') {
     const parsed = parseInterval(interval);
     return parsed === null ? null : { tiers, appliesTo: (asked) => overlaps(parsed, asked) };
   }
-  if (type === 'loadByPeriod' && typeof period === 'string') {
+  if ((type === 'loadByPeriod' || type === 'loadPartialByPeriod') && typeof period === 'string') {
     const parsed = parsePeriod(period);
     return parsed === null ? null : { tiers, appliesTo: byPeriod(parsed, includeFuture !== false) };
   }
   return null;
 }
 
-/** `Rules.eligibleForLoad`: the period until now, and all that comes after it if that is included. */
+/** `Rules.eligibleForLoad`: the period before now, and also the future if that is included. */
 function byPeriod(period: Period, includeFuture: boolean): LoadRule['appliesTo'] {
   return (asked, now) => {
     const start = shifted(now, period, -1);
@@ -79,8 +80,8 @@ function byPeriod(period: Period, includeFuture: boolean): LoadRule['appliesTo']
 }
 
 /**
- * The tiers that have all of what is asked for: those of the first rule, the datasource's own before the default
- * ones, that applies to every interval. Null where no rule does.
+ * Returns the tiers that hold all requested data: those of the first rule that applies to every interval. The
+ * datasource's own rules come before the default ones. Null if no rule applies.
  */
 export function tiersFor(
   book: RuleBook,

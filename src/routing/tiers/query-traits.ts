@@ -1,25 +1,32 @@
 import { ETERNITY, type Interval, intervalsOf } from '../../time/intervals.ts';
 import { plainBody } from '../body-text.ts';
+import { jsonFields, parsedField } from '../json-fields.ts';
 
-/** How a query is written. */
+/** The language of a query. */
 export type QueryKind = 'native' | 'sql';
 
-/** What the choice of a Broker service goes by. */
+/** The parts of a query that decide its Broker service. */
 export interface QueryTraits {
   readonly kind: QueryKind;
   /** `queryType` of a native query, `sql` of SQL. */
   readonly queryType: string | null;
-  /** The tables that a native query reads, in its order; none of SQL. */
+  /** The tables that a native query reads, in its order; empty for SQL. */
   readonly datasources: readonly string[];
-  /** Null where they cannot be read. */
+  /** Null if they cannot be read. */
   readonly intervals: readonly Interval[] | null;
   readonly context: Readonly<Record<string, unknown>>;
 }
 
-/** Nesting beyond this is not looked into. */
+/**
+ * Longest member of a query that is parsed, in bytes. A few kilobytes of gzip can hold a list of 90,000 intervals,
+ * and parsing such a body would block all other requests.
+ */
+const LONGEST_FIELD = 128 * 1024;
+const FIELDS = ['queryType', 'dataSource', 'queries', 'intervals', 'context'] as const;
+/** Deepest nesting that is searched. */
 const DEEPEST = 100;
 const ANY_TIME: readonly Interval[] = [ETERNITY];
-/** SQL alone, which has no context (`SqlQuery.from`). */
+/** Traits of bare SQL text, which has no context (`SqlQuery.from`). */
 const BARE_SQL: QueryTraits = {
   kind: 'sql',
   queryType: 'sql',
@@ -29,8 +36,8 @@ const BARE_SQL: QueryTraits = {
 };
 
 /**
- * Reads a query without changing it. Null for what is not read: Smile, what is longer than `limit` bytes when it is
- * inflated, and what is no JSON object, of which Druid says what is wrong. Never throws.
+ * Reads a query without changing it. Returns null for Smile, for a query longer than `limit` bytes after inflating,
+ * and for text that is not a JSON object; Druid will report the latter. Never throws.
  */
 export function traitsOf(
   kind: QueryKind,
@@ -42,40 +49,37 @@ export function traitsOf(
   if (type.includes('smile')) return null;
   if (kind === 'sql' && /^\s*(?:text\/plain|application\/x-www-form-urlencoded)\s*$/.test(type))
     return BARE_SQL;
-  const query = parsed(body, limit);
-  if (query === null) return null;
-  const context = isObject(query.context) ? query.context : {};
+  const plain = plainBody(body, limit);
+  const fields = plain === null ? null : jsonFields(plain, FIELDS);
+  if (fields === null) return null;
+  const read = (name: keyof typeof fields): unknown => parsedField(fields[name], LONGEST_FIELD);
+  const given = read('context');
+  const context = isObject(given) ? given : {};
   if (kind === 'sql') return { ...BARE_SQL, context };
   const datasources = new Set<string>();
-  fromQuery(query, datasources, DEEPEST);
+  fromQuery({ dataSource: read('dataSource'), queries: read('queries') }, datasources, DEEPEST);
+  const queryType = read('queryType');
+  const intervals = read('intervals');
   return {
     kind,
-    queryType: typeof query.queryType === 'string' ? query.queryType : null,
+    queryType: typeof queryType === 'string' ? queryType : null,
     datasources: [...datasources],
-    intervals: intervalsOf(query.intervals),
+    intervals: fields.intervals !== undefined && intervals === undefined ? null : intervalsOf(intervals),
     context,
   };
 }
 
-function parsed(body: Buffer, limit: number): Readonly<Record<string, unknown>> | null {
-  const plain = plainBody(body, limit);
-  if (plain === null || plain.length === 0) return null;
-  try {
-    const query: unknown = JSON.parse(plain.toString('utf8'));
-    return isObject(query) ? query : null;
-  } catch {
-    return null;
-  }
-}
-
-/** The tables that a query reads; those of a union query (`queries`), too. */
+/** Adds the tables that a query reads, those of a union query (`queries`) included. */
 function fromQuery(query: unknown, tables: Set<string>, depth: number): void {
   if (depth === 0 || !isObject(query)) return;
   fromSource(query.dataSource, tables, depth - 1);
   if (Array.isArray(query.queries)) for (const each of query.queries) fromQuery(each, tables, depth - 1);
 }
 
-/** A name, a `table`, or what has others inside: `query`, `union`, `join`, `unnest`, `filter`, `restrict`. */
+/**
+ * Handles a name, a `table`, or a source with others inside: `query`, `union`, `join`, `unnest`, `filter`,
+ * `restrict`.
+ */
 function fromSource(source: unknown, tables: Set<string>, depth: number): void {
   if (typeof source === 'string') tables.add(source);
   if (depth === 0 || !isObject(source)) return;

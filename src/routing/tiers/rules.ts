@@ -3,7 +3,7 @@ import type { ForwardRoute } from '../route.ts';
 import type { QueryTraits } from './query-traits.ts';
 import type { SelectionInput } from './tier-selector.ts';
 
-/** One entry of `brokers.rules`: all that is given must match. */
+/** One entry of `brokers.rules`; all given conditions must match. */
 export interface PlacementRule {
   readonly match: {
     readonly path?: string;
@@ -20,11 +20,12 @@ export interface PlacementRule {
 
 export interface CompiledRule {
   readonly service: string;
-  /** Null where the rule asks nothing of the query. */
+  /** Null if the rule has no condition on the query. */
   readonly query: ((query: QueryTraits) => boolean) | null;
   readonly head: (request: SelectionInput) => boolean;
 }
 
+/** Compiles a rule; the result never throws. */
 export function compileRule({ match, service }: PlacementRule): CompiledRule {
   const { path, header, user, datasource, contextKey, contextValue, queryType } = match;
   const wanted = header === undefined ? null : splitHeader(header);
@@ -60,7 +61,7 @@ function hasHeader({ header }: SelectionInput, { name, value }: WantedHeader): b
   return given !== null && (value === null || given === value);
 }
 
-/** The user of a Basic `Authorization`; null for any other. */
+/** Returns the user of a Basic `Authorization`; null for other schemes. */
 function userOf(authorization: string | null): string | null {
   const [, encoded] = /^basic +([\w+/=-]+) *$/i.exec(authorization ?? '') ?? [];
   if (encoded === undefined) return null;
@@ -69,7 +70,7 @@ function userOf(authorization: string | null): string | null {
   return colon === -1 ? null : credentials.slice(0, colon);
 }
 
-/** Numbers and truth values are compared as they are written. */
+/** Compares numbers and booleans by their text. */
 function hasContext({ context }: QueryTraits, key: string, wanted: string | undefined): boolean {
   if (!Object.hasOwn(context, key)) return false;
   const value = context[key];

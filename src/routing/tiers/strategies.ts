@@ -1,6 +1,6 @@
 import type { SelectedBy, SelectedService, Strategy, Tiers } from './tier-selector.ts';
 
-/** One entry of `brokers.strategies`; the keys of other types are not there. */
+/** One entry of `brokers.strategies`. Keys of other strategy types are absent. */
 export interface StrategyConfig {
   readonly type: 'timeBoundary' | 'priority' | 'manual';
   readonly minPriority?: number;
@@ -10,12 +10,13 @@ export interface StrategyConfig {
   readonly sql?: boolean;
 }
 
-/** A strategy, and whether it has a word on SQL. */
+/** A strategy, and whether it applies to SQL. */
 export interface CreatedStrategy {
   readonly choose: Strategy;
   readonly forSql: boolean;
 }
 
+/** Creates the strategy that the configuration describes. */
 export function createStrategy(config: StrategyConfig): CreatedStrategy {
   switch (config.type) {
     case 'timeBoundary':
@@ -34,8 +35,8 @@ const timeBoundary: Strategy = ({ queryType }, { ordered }) =>
   queryType === 'timeBoundary' ? placed(ordered[0]?.service, 'timeBoundary') : null;
 
 /**
- * As Druid's documentation has it: below the least priority to the last tier, above the greatest to the first one.
- * The Router's code sends both to the default service; so does this one if it is to be `compatible`.
+ * Follows Druid's documentation: priorities below the minimum go to the last tier, those above the maximum to the
+ * first. The Router's code sends both to the default service; `compatible` does the same.
  */
 function byPriority({ minPriority = 0, maxPriority = 1, compatible = false }: StrategyConfig): Strategy {
   return ({ context }, tiers) => {
@@ -46,7 +47,7 @@ function byPriority({ minPriority = 0, maxPriority = 1, compatible = false }: St
   };
 }
 
-/** Druid takes numbers in quotes, too (QueryContexts); 0 is the priority of a query that has none. */
+/** Druid also accepts numbers in quotes (QueryContexts). A query without a priority has priority 0. */
 function numberOf(priority: unknown): number {
   const number = typeof priority === 'string' ? Number(priority) : priority;
   return typeof number === 'number' && Number.isFinite(number) ? number : 0;

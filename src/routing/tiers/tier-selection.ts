@@ -2,17 +2,20 @@ import type { ClusterView } from '../../cluster/view.ts';
 import type { ChoiceLimits } from '../target.ts';
 import type { SelectedService } from './tier-selector.ts';
 
-/** The service of one request, and what becomes of it while nobody of that service is there. */
+/** The service chosen for one request, and its fallback while that service has no Broker. */
 export class TierSelection {
   readonly selected: SelectedService;
-  /** Nobody of the service was there when last looked, so that the default service has it, as with the Router. */
+  /**
+   * True if the service had no ready Broker when last checked. The default service then gets the request, as with
+   * the Router.
+   */
   fellBack = false;
 
   constructor(placement: SelectedService) {
     this.selected = placement;
   }
 
-  /** Whom to choose from by this view. */
+  /** Returns the service to choose a Broker from, by this view. */
   among(view: ClusterView, { defaultService, maxPerNode }: ChoiceLimits): ChoiceLimits {
     const { service } = this.selected;
     const pool = view.pools.get(service);
@@ -20,7 +23,9 @@ export class TierSelection {
     return { defaultService: this.fellBack ? defaultService : service, maxPerNode };
   }
 
-  /** The services that may have a JDBC connection: the one that a rule chose, or all while nobody of it is there. */
+  /**
+   * Returns the services that may get a JDBC connection: the one a rule chose, or all while it has no ready Broker.
+   */
   connectionsAmong(view: ClusterView, services: ReadonlySet<string>): ReadonlySet<string> {
     const { service } = this.selected;
     this.fellBack = !view.brokers.some((broker) => broker.service === service && broker.ready);

@@ -1,26 +1,29 @@
 import type { ForwardRoute } from '../route.ts';
 import type { QueryKind, QueryTraits } from './query-traits.ts';
 
-/** What chose a Broker service: a rule of the gateway's own, a strategy, the Coordinator's load rules, or nothing. */
+/**
+ * What chose a Broker service: one of the gateway's own rules, a strategy, the Coordinator's load rules, or the
+ * default.
+ */
 export type SelectedBy = 'rule' | 'timeBoundary' | 'priority' | 'manual' | 'loadRules' | 'default';
 
-/** The Broker service that a request is for. */
+/** The Broker service chosen for a request. */
 export interface SelectedService {
   readonly service: string;
   readonly by: SelectedBy;
-  /** Number of the rule, from 1. */
+  /** Number of the rule, from 1; null if no rule chose. */
   readonly rule: number | null;
 }
 
-/** What is known of a request when its service is chosen. */
+/** The parts of a request that its service is chosen by. */
 export interface SelectionInput {
   readonly route: ForwardRoute;
   readonly header: (lowerName: string) => string | null;
-  /** Empty where it is not read: larger than `upstream.bufferBody`. */
+  /** Empty if the body is not read because it is larger than `upstream.bufferBody`. */
   readonly body: Buffer;
 }
 
-/** A Broker service for each tier, the first tier first. */
+/** One tier and its Broker service. */
 export interface Tier {
   readonly tier: string;
   readonly service: string;
@@ -31,19 +34,22 @@ export interface Tiers {
   readonly defaultService: string;
 }
 
-/** The service that a strategy chooses for a query; null leaves that to the next one. */
+/** The service that a strategy chooses for a query; null leaves the choice to the next strategy. */
 export type Strategy = (query: QueryTraits, tiers: Tiers) => SelectedService | null;
 
-/** Chooses the Broker service of each request. There is none where there is one service only. */
+/** Chooses the Broker service of each request. Not used if there is only one service. */
 export interface TierSelector {
-  /** Whether the choice waits for the request's body. */
+  /** Whether the choice needs the request's body. */
   needsBody(route: ForwardRoute): boolean;
   select(request: SelectionInput): SelectedService;
-  /** By the gateway's own rules alone, and null where none matches: JDBC connections go by a hash. */
+  /**
+   * Chooses by the gateway's own rules alone; null if none matches. For JDBC connections, whose Broker a hash
+   * picks.
+   */
   selectByRule(request: SelectionInput): SelectedService | null;
 }
 
-/** How the query is written that a request carries, or null where it carries none. */
+/** Whether the request carries a native or an SQL query; null if neither. */
 export function queryKindOf({ class: routeClass, target }: ForwardRoute): QueryKind | null {
   if (routeClass !== 'query' && routeClass !== 'statement') return null;
   return /^\/druid\/v2\/sql(?:[/?]|$)/.test(target) ? 'sql' : 'native';

@@ -1,12 +1,12 @@
 import type { WorkerAnswer } from '../protocol/messages.ts';
 import type { PoolWorker } from './worker-pool.ts';
 
-/** What all workers answer to one question, asked of those who serve or drain. */
+/** Asks the serving and draining workers one question and gathers their answers. */
 export interface AnswerGatherer {
-  /** Yields the answers by worker, of those who answered in time. */
+  /** Resolves to the answers that arrived before the timeout, by worker. */
   ask(workers: readonly PoolWorker[], metrics: boolean): Promise<ReadonlyMap<PoolWorker, WorkerAnswer>>;
   answered(worker: PoolWorker, question: number, answer: WorkerAnswer): void;
-  /** Nothing more comes from this one. */
+  /** No more answers will come from this worker. */
   gone(worker: PoolWorker): void;
 }
 
@@ -16,7 +16,7 @@ interface Question {
   readonly done: () => void;
 }
 
-/** Nobody is waited for longer than `timeoutMs`: a worker that hangs must not keep a scrape. */
+/** Waits at most `timeoutMs` per question: a hung worker must not hold up a scrape. */
 export function createAnswerGatherer(timeoutMs: number): AnswerGatherer {
   const questions = new Map<number, Question>();
   let last = 0;

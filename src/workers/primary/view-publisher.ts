@@ -8,41 +8,45 @@ import { createRecentlyFailedNodes } from '../protocol/recently-failed-nodes.ts'
 import { changedParts, encodeShares, encodeView, type ViewParts } from '../protocol/view-codec.ts';
 import type { PoolWorker } from './worker-pool.ts';
 
-/** Changes of Brokers are gathered for so long; leaders are told at once. */
+/** Changes of Brokers are gathered for this long, in ms; changes of leaders are sent at once. */
 const GATHER_MS = 5;
-/** How often the shares of Brokers that start slowly are told. */
+/** Interval, in ms, for sending the shares of Brokers that start slowly. */
 const SHARES_MS = 250;
-/** A view that could not be told is tried again after so long: what threw once will throw again. */
+/** Delay, in ms, before a view that could not be sent is tried again: what threw once will probably throw again. */
 const AFTER_ERROR_MS = 1_000;
-/** Connections told to a new worker in one message. */
+/** JDBC connections sent to a new worker in one message. */
 const ENTRIES = 5_000;
 
 type Reports = Extract<FromWorker, { kind: 'reports' }>;
 
-/** What the primary and its workers tell each other of the cluster. */
+/** Keeps the workers' picture of the cluster equal to the primary's, and takes in what they find out. */
 export interface ViewPublisher {
-  /** The view as of now, for a worker that begins, and the rest of what the others know. */
+  /** The current view and the watched origins, for a worker that starts. */
   readonly beginning: { readonly view: ViewParts; readonly watched: readonly string[] };
   sendJdbcConnections(worker: PoolWorker): void;
-  /** Tells what has changed, if anything has. */
+  /** Sends the view if it has changed. */
   push(): void;
   reports(worker: PoolWorker, reports: Reports): void;
   connections(entries: readonly ConnectionEntry[]): void;
-  /** What this worker has under way at the nodes; nothing for one that has ended. */
+  /**
+   * Takes the requests this worker has in flight at the nodes. Call it with an empty list when the worker has
+   * ended.
+   */
   loads(worker: PoolWorker, loads: readonly Load[]): void;
   close(): void;
 }
 
 export interface ViewPublisherOptions {
   readonly cluster: Cluster;
-  /** Who is told. */
+  /** The workers to send to. */
   readonly workers: () => readonly PoolWorker[];
   /** See `RecentlyFailedNodes`. */
   readonly watchMs: number;
-  /** Where errors of our own are told. */
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
 }
 
+/** Publishes the views of `cluster` until `close` is called. */
 export function createViewPublisher({
   cluster,
   workers,
@@ -59,7 +63,7 @@ export function createViewPublisher({
 
   const onError = (error: unknown): void => errors.report('worker', error);
 
-  /** A worker that cannot be told keeps nothing from the others. */
+  /** A worker that cannot be reached must not keep the message from the others. */
   function broadcast(message: ToWorker): void {
     for (const worker of workers()) contain(() => worker.send(message), onError);
   }
@@ -76,7 +80,7 @@ export function createViewPublisher({
     tell(encodeView(cluster.view));
   }
 
-  /** Otherwise the workers would keep an old view until the next change. */
+  /** Retries on error; otherwise the workers would keep an old view until the next change. */
   function pushUntilTold(): void {
     contain(push, (error) => {
       onError(error);
@@ -97,7 +101,7 @@ export function createViewPublisher({
   );
   cluster.on('view', onView);
 
-  /** The nodes of this process count what all workers have under way. */
+  /** Sets the load of the primary's nodes to the sum over all workers. */
   function count(): void {
     const sums = new Map([...counted].map((node) => [node, 0]));
     counted = new Set();
@@ -130,8 +134,8 @@ export function createViewPublisher({
         if (node !== undefined) contain(() => cluster.report(node, outcome), onError);
       }
       if (failed.size === 0) return;
-      // In this order: by the time the worker hears that it was heard, it has the view that came of it. It must hear
-      // so in any case, or these failures would stay unconfirmed for ever.
+      // The order matters: when the worker receives `heard`, it must already have the view that includes its
+      // report. It must receive `heard` in any case, or these failures would stay unconfirmed for ever.
       pushUntilTold();
       worker.send({ kind: 'heard', report });
       for (const origin of failed) recentlyFailed.add(origin);
@@ -139,11 +143,11 @@ export function createViewPublisher({
     },
     connections(entries) {
       for (const [id, hostAndPort] of entries) connections.remember(id, hostAndPort);
-      // Also back to where it came from, so that two who disagree end with the same.
+      // The sender gets them too: two workers that disagree then end with the same entry.
       broadcast({ kind: 'connections', entries });
     },
     loads(worker, loads) {
-      // A copy, since what cannot be read must throw here, and not with each count of the others.
+      // Copy now: entries that cannot be read must throw here, not each time the other workers are counted.
       const own = loads.map(([origin, count]): Load => [origin, count]);
       if (own.length > 0) loadsOf.set(worker, own);
       else loadsOf.delete(worker);

@@ -1,11 +1,12 @@
 import type { Config } from '../../config/schema.ts';
 
 /**
- * The configuration of one worker out of `config.workers`: each has its part of what is limited for the gateway as
- * a whole, rounded up, and listens where the gateway does. What only the primary needs to know is left out.
+ * The configuration of one of `config.workers` workers. Each limit that applies to the whole gateway is divided by
+ * the number of workers and rounded up. The worker listens on `port`. ZooKeeper credentials are left out: only the
+ * primary needs them.
  */
 export function workerConfig(config: Config, port: number): Config {
-  const { workers, listen, limits, parking, retries, upstream, zookeeper } = config;
+  const { workers, listen, limits, parking, queries, retries, upstream, zookeeper } = config;
   const part = (whole: number): number => Math.ceil(whole / workers);
   const { auth: _, ...withoutSecret } = zookeeper;
   const waits = (of: typeof parking.broker): typeof parking.broker =>
@@ -28,6 +29,7 @@ export function workerConfig(config: Config, port: number): Config {
       ...(overlord === undefined ? {} : { overlord: waits(overlord) }),
       ...(broker === undefined ? {} : { broker: waits(broker) }),
     } as Config['parking'],
+    queries: { ...queries, maxCancels: part(queries.maxCancels) },
     retries: { ...retries, minPerSecond: part(retries.minPerSecond) },
     limits: {
       ...limits,

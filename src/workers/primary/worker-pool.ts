@@ -7,19 +7,19 @@ import { type Backoff, createBackoff } from '../../time/backoff.ts';
 import { type FromWorker, type ListenFailure, PULSE_MS, type ToWorker } from '../protocol/messages.ts';
 import type { ExitReason, WorkerExit, WorkerStatus } from '../worker-status.ts';
 
-/** A worker's process, from when it is started until it has ended; another one takes its place. */
+/** One worker process, from its start to its end. Another process then takes its slot. */
 export interface PoolWorker {
-  /** That of its place, from 1; the one that replaces it has the same. */
+  /** Number of its slot, from 1; a replacement keeps it. */
   readonly number: number;
   readonly pid: number | null;
   readonly state: WorkerStatus['state'];
-  /** On the monotonic clock, in milliseconds. */
+  /** Start time on the monotonic clock, in ms. */
   readonly since: number;
-  /** How often those of this place were replaced. */
+  /** How often the workers of this slot have been replaced. */
   readonly restarts: number;
-  /** How the last of this place that has ended did. */
+  /** How the last process of this slot that ended did so; null if none has. */
   readonly lastExit: WorkerExit | null;
-  /** Does nothing where the process has closed its channel. */
+  /** Does nothing if the process has closed its channel. */
   send(message: ToWorker): void;
 }
 
@@ -28,26 +28,26 @@ export interface WorkerPoolOptions {
   /** The file that a worker's process runs. */
   readonly entry: string;
   readonly logger: Logger;
-  /** Where errors of our own are told. */
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
-  /** The process takes messages: what it is told first. Where this throws the process is replaced. */
+  /** The process is ready to receive its first messages. If this throws, the process is replaced. */
   readonly onReady: (worker: PoolWorker) => void;
   readonly onMessage: (worker: PoolWorker, message: FromWorker) => void;
-  /** The process has ended, and all that it said has been heard. */
+  /** The process has ended and its last message has been handled. */
   readonly onEnd: (worker: PoolWorker) => void;
 }
 
-/** The worker processes: started, replaced when they die, and ended. */
+/** Starts the worker processes, replaces those that die, and stops them. */
 export interface WorkerPool {
-  /** The newest process of each place, also when it has ended and the next one has not been started. */
+  /** The newest process of each slot, even if it has ended and no replacement has started. */
   readonly newest: readonly PoolWorker[];
-  /** All processes that have not ended, also those that have been replaced. */
+  /** All processes that have not ended, replaced ones included. */
   readonly living: readonly PoolWorker[];
-  /** How many have ended, by reason. */
+  /** Number of ended processes, by reason. */
   readonly exits: Readonly<Record<ExitReason, number>>;
-  /** Resolves when all of them listen; rejects, with all of them ended, when one cannot. */
+  /** Resolves when all workers listen. If one cannot, rejects after all have ended. */
   start(): Promise<AddressInfo>;
-  /** Has them drain; those that are still there after so many milliseconds are killed. */
+  /** Asks the workers to drain; kills those still running after `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>;
 }
 
@@ -59,37 +59,40 @@ interface WorkerSlot {
   worker: WorkerProcess | null;
 }
 
-/** A worker as the pool itself knows it: with its process, and what is to become of it. */
+/** A worker as the pool itself knows it. */
 interface WorkerProcess extends Writable<PoolWorker> {
   readonly slot: WorkerSlot;
   readonly process: Process;
-  /** Why it is about to end, where that is known. */
+  /** Why it is about to end, if known. */
   reason: ExitReason | null;
-  /** Pulses that were due since it was last heard. */
+  /** Pulses missed since its last message. */
   silence: number;
   deadline: NodeJS.Timeout | null;
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** A worker that lived for so long is replaced without delay. */
+/** A worker that lived this long, in ms, is replaced without delay. */
 const STABLE_MS = 10_000;
-/** So many that did not live for so long in a row are replaced without delay, too. */
+/** This many short-lived workers in a row are also replaced without delay. */
 const FREE_STARTS = 2;
 const LONGEST_DELAY_MS = 10_000;
-/** The longest delay where nobody else serves. */
+/** Longest delay, in ms, when no other worker is serving or starting. */
 const LONGEST_ALONE_MS = 500;
-/** A worker that misses so many pulses is stuck: ten seconds, or a minute while it starts. */
+/** A worker that misses this many pulses is stuck: ten seconds, or a minute while it starts. */
 const SILENT_PULSES = 10_000 / PULSE_MS;
 const SILENT_PULSES_AT_START = 60_000 / PULSE_MS;
-/** A worker at fault ends by itself before this. */
+/** A worker at fault ends by itself within this time, in ms. */
 const FAULT_END_MS = 3_000;
-/** Signals by which a process ends itself: out of memory, an assertion, a fault of native code. */
+/** Keeps SIGUSR1 from opening the debugger. */
+const WORKER_FLAGS = ['--disable-sigusr1'];
+/** Signals that a process raises itself: out of memory, a failed assertion, a fault in native code. */
 const OWN_SIGNALS = new Set(['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGSYS', 'SIGTRAP']);
 
 /**
- * What is thrown at a message, a timer or the end of one worker is told, and harms neither what comes next nor the
- * others: each step that others depend on is taken by itself, or before those that may fail.
+ * Creates a pool; `start` forks the processes. An error thrown by a message, a timer or the end of one worker is
+ * reported. It stops neither the steps that follow nor the other workers: steps that others depend on run guarded,
+ * or before the steps that may fail.
  */
 export function createWorkerPool({
   size,
@@ -112,7 +115,7 @@ export function createWorkerPool({
   const report = (error: unknown): void => errors.report('worker', error);
   const guarded = (step: () => void): void => contain(step, report);
 
-  // Whatever ends this process ends the workers: at once where it is not a shutdown that waits for them.
+  // Whatever ends this process must end the workers too, at once unless a shutdown is waiting for them.
   const killAll = (): void => {
     for (const worker of living) guarded(() => kill(worker));
   };
@@ -126,11 +129,11 @@ export function createWorkerPool({
       guarded(() => ended(worker, code, signal));
     child.on('message', (message: FromWorker) => guarded(() => take(worker, message)));
     child.on('error', () => {
-      // A channel that breaks is followed by the end of the process, unless there never was one.
+      // A broken channel is followed by the end of the process, unless the process never started.
       if (child.process.pid === undefined) end(null, null);
     });
     child.once('exit', (code, signal) => {
-      // What it said last may still be on its way.
+      // Its last messages may still be on their way.
       if (child.isConnected()) child.once('disconnect', () => end(code, signal));
       else end(code, signal);
     });
@@ -157,14 +160,17 @@ export function createWorkerPool({
     onMessage(worker, message);
   }
 
-  /** It was not told what it needs to serve, and would wait for it: another one is tried. */
+  /** The worker lacks what it needs to serve and would wait for ever. Kill it, so it is replaced. */
   function cannotBegin(worker: WorkerProcess, error: unknown): void {
     report(error);
     kill(worker);
     worker.reason = 'error';
   }
 
-  /** It is replaced at once, and killed soon: whoever found the fault cannot keep it alive by an open request. */
+  /**
+   * Replaces it at once and kills it soon: the client that found the fault must not keep it alive with an open
+   * request.
+   */
   function atFault(worker: WorkerProcess): void {
     const { slot: place, number, pid } = worker;
     if (worker.reason !== null) return;
@@ -180,7 +186,7 @@ export function createWorkerPool({
   function ended(worker: WorkerProcess, code: number | null, signal: string | null): void {
     if (!living.delete(worker)) return;
     const { slot: place, number, pid } = worker;
-    // One that said that it is at fault was replaced then.
+    // A worker that reported a fault was replaced at that time.
     const replaced = worker.reason === 'fault';
     const reason = worker.reason ?? reasonOf(code, signal, stopping);
     if (worker.deadline !== null) clearTimeout(worker.deadline);
@@ -200,7 +206,7 @@ export function createWorkerPool({
     );
   }
 
-  /** Milliseconds until there is one, or null where there is to be none. */
+  /** Returns the delay in ms until the replacement starts, or null if there will be none. */
   function replace(place: WorkerSlot, worker: WorkerProcess): number | null {
     if (!running || stopping) return null;
     let delay = LONGEST_ALONE_MS;
@@ -231,15 +237,15 @@ export function createWorkerPool({
       fork(place);
       place.restarts++;
     } catch (error) {
-      // The system gives no more processes, or memory for one.
+      // The system cannot provide another process, or memory for one.
       takePlaceIn(LONGEST_ALONE_MS, place);
       logger.error({ worker: place.number, err: error }, 'a worker cannot be started');
     }
   }
 
   /**
-   * Counts turns of this process, and not time: what a worker has said while this one was busy or frozen is heard
-   * before the next.
+   * Counts timer turns of this process, not time: messages that workers sent while the primary was busy or frozen
+   * are handled before the next turn.
    */
   function missPulses(): void {
     for (const worker of living) guarded(() => missPulse(worker));
@@ -275,9 +281,14 @@ export function createWorkerPool({
     exits,
     async start() {
       running = true;
-      // The workers share one socket: no process hands connections on, and one that hangs takes none.
+      // The workers share one socket: no process hands connections on, and a hung worker accepts none.
       cluster.schedulingPolicy = cluster.SCHED_NONE;
-      cluster.setupPrimary({ exec: entry, args: [], serialization: 'advanced' });
+      cluster.setupPrimary({
+        exec: entry,
+        args: [],
+        execArgv: [...process.execArgv, ...WORKER_FLAGS],
+        serialization: 'advanced',
+      });
       process.once('exit', killAll);
       for (const place of places) fork(place);
       watching = setInterval(missPulses, PULSE_MS).unref();
@@ -333,7 +344,7 @@ function createWorkerProcess(place: WorkerSlot, child: Process): WorkerProcess {
   };
 }
 
-/** Resolves when the process has ended; unlike `once`, also where its channel breaks before. */
+/** Resolves when the process has ended. Unlike `once`, it does so even if the channel breaks first. */
 function gone({ process: child }: WorkerProcess): Promise<void> {
   if (child.process.pid === undefined) return Promise.resolve();
   return new Promise((resolve) => {
@@ -345,7 +356,7 @@ function kill({ process: child }: WorkerProcess): void {
   child.process.kill('SIGKILL');
 }
 
-/** Where it is not known from before. */
+/** The reason for an end that was not known beforehand. */
 function reasonOf(code: number | null, signal: string | null, stopping: boolean): ExitReason {
   if (code === FAULT_CODE) return 'fault';
   if (stopping || code === 0) return 'stopped';

@@ -4,16 +4,16 @@ import type { NodeOutcome } from '../../cluster/node.ts';
 import type { Config } from '../../config/schema.ts';
 import type { ViewParts } from './view-codec.ts';
 
-/** Metrics as a registry tells them to another process. */
+/** Metrics as a registry exports them for another process. */
 export type MetricsJson = readonly MetricObjectWithValues<MetricValue<string>>[];
 
 /** A JDBC connection's id and the `host:port` of its Broker. */
 export type ConnectionEntry = readonly [id: string, hostAndPort: string];
 
-/** How often a worker says that it lives, in milliseconds. */
+/** Interval of a worker's pulses, in ms. */
 export const PULSE_MS = 1_000;
 
-/** What the primary process says to a worker. */
+/** Messages from the primary process to a worker. */
 export type ToWorker =
   | {
       readonly kind: 'begin';
@@ -24,25 +24,25 @@ export type ToWorker =
     }
   /** The parts of the view that have changed. */
   | { readonly kind: 'view'; readonly parts: Partial<ViewParts> }
-  /** Views from now on know of the reports up to this one. */
+  /** Views sent from now on include the reports up to this one. */
   | { readonly kind: 'heard'; readonly report: number }
-  /** These nodes (origins) have just failed somebody: whether they treat others well counts now. */
+  /** Nodes (by origin) that just failed a request in some worker. From now on their successes are reported too. */
   | { readonly kind: 'watch'; readonly origins: readonly string[] }
   | { readonly kind: 'connections'; readonly entries: readonly ConnectionEntry[] }
   | { readonly kind: 'ask'; readonly question: number; readonly metrics: boolean }
   | { readonly kind: 'stop' };
 
-/** Requests under way at a node, by its origin. */
+/** Requests in flight at a node, by its origin. */
 export type Load = readonly [origin: string, outstanding: number];
 
 export interface WorkerAnswer {
   readonly loads: readonly Load[];
   readonly inFlight: number;
-  /** Null where they were not asked for. */
+  /** Null if metrics were not asked for. */
   readonly metrics: MetricsJson | null;
 }
 
-/** Why a worker cannot listen: what the system said. */
+/** Why a worker cannot listen, as the system reported it. */
 export interface ListenFailure {
   readonly message: string;
   readonly code?: string;
@@ -50,30 +50,30 @@ export interface ListenFailure {
   readonly port?: number;
 }
 
-/** What a worker says to the primary process. */
+/** Messages from a worker to the primary process. */
 export type FromWorker =
-  /** It takes messages. */
+  /** The worker can receive messages. */
   | { readonly kind: 'ready' }
   | { readonly kind: 'listening'; readonly address: AddressInfo }
   | { readonly kind: 'failed'; readonly failure: ListenFailure }
   | { readonly kind: 'draining' }
-  /** It is at fault itself: it stops listening, and has ended in a moment. */
+  /** The worker hit a fault of its own. It has stopped listening and will end in a moment. */
   | { readonly kind: 'fault' }
-  /** It lives; said every `PULSE_MS`. */
+  /** Sent every `PULSE_MS` as a sign of life. */
   | {
       readonly kind: 'pulse';
-      /** Since it began. */
+      /** Internal errors since the worker started. */
       readonly internalErrors: number;
-      /** The longest that its event loop has been stuck since the last pulse. */
+      /** Longest time the event loop was blocked since the last pulse, in ms. */
       readonly stallMs: number;
     }
   | {
       readonly kind: 'reports';
-      /** Grows with every message of reports. */
+      /** Grows with each message of reports. */
       readonly report: number;
       readonly outcomes: readonly (readonly [origin: string, outcome: NodeOutcome])[];
     }
   | { readonly kind: 'connections'; readonly entries: readonly ConnectionEntry[] }
   | { readonly kind: 'answer'; readonly question: number; readonly answer: WorkerAnswer }
-  /** What it has counted when it ends, unless it is killed. */
+  /** The worker's metrics at its end; not sent if it is killed. */
   | { readonly kind: 'last'; readonly metrics: MetricsJson };

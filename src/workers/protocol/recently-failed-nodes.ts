@@ -1,24 +1,26 @@
-/** A success that follows another one this closely says nothing new. */
+/** A success within this time, in ms, of one already reported adds nothing. */
 const QUIET_MS = 100;
 
 /**
- * Which successes are worth telling: those of nodes that have lately failed somebody, since failures in a row are
- * what counts against a node. Of all others nothing would come of them.
+ * Decides which successes are worth reporting. Only failures in a row count against a node, so only a node that
+ * recently failed a request has a count for a success to reset.
  */
 export interface RecentlyFailedNodes {
-  /** This node (by origin) has just failed: the next success ends the row. */
+  /** Records a failure of this node (by origin); its next success will be reported. */
   add(origin: string): void;
-  /** Whether a success of this node is to be told now; asked once for each. */
+  /** Whether to report this success of the node now. Call it once per success. */
   shouldReport(origin: string): boolean;
   readonly origins: readonly string[];
 }
 
-/** How long a node is watched: longer than its ejections are remembered, which is twice the longest of them. */
+/**
+ * How long a node is watched, in ms: longer than its ejections are remembered, which is twice the longest ejection.
+ */
 export function failureMemoryMs(maxEjectionMs: number): number {
   return Math.max(15 * 60_000, 3 * maxEjectionMs);
 }
 
-/** `now` is in milliseconds; a node is watched for `watchMs` after its last failure. */
+/** `now` returns milliseconds; a node is watched for `watchMs` after its last failure. */
 export function createRecentlyFailedNodes(now: () => number, watchMs: number): RecentlyFailedNodes {
   const watched = new Map<string, { failedAt: number; toldAt: number }>();
   return {
@@ -26,7 +28,7 @@ export function createRecentlyFailedNodes(now: () => number, watchMs: number): R
       watched.set(origin, { failedAt: now(), toldAt: Number.NEGATIVE_INFINITY });
     },
     shouldReport(origin) {
-      // By far the most successes end here.
+      // Most successes return here.
       if (watched.size === 0) return false;
       const entry = watched.get(origin);
       if (entry === undefined) return false;

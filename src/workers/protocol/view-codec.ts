@@ -11,14 +11,14 @@ import type {
 import type { MasterRole, Role } from '../../discovery/discovery.ts';
 
 /**
- * A view for another process, as texts that are made once and compared: what has not changed is not sent again, so
- * that a new leader does not carry a thousand Brokers along. Nodes are named by their origins.
+ * A view for another process, as four JSON texts. Parts whose text has not changed are not sent again, so a change
+ * of leader does not resend a thousand Brokers. Nodes are named by their origins.
  */
 export interface ViewParts {
   readonly head: string;
   readonly nodes: string;
   readonly brokers: string;
-  /** Of the Brokers that start slowly. */
+  /** Traffic shares of the Brokers that start slowly. */
   readonly shares: string;
 }
 
@@ -36,12 +36,13 @@ type Nodes = readonly (readonly [origin: string, roles: readonly Role[]])[];
 
 interface Brokers {
   readonly views: readonly (Omit<BrokerView, 'node'> & { readonly node: string })[];
-  /** By service, the places of its Brokers in `views`. */
+  /** For each service, the indexes of its Brokers in `views`. */
   readonly pools: readonly (readonly [service: string, members: readonly number[]])[];
 }
 
 type Shares = readonly (readonly [origin: string, share: number])[];
 
+/** Encodes a view; it contains no node objects. */
 export function encodeView(view: ClusterView): ViewParts {
   const { version, complete, discovery, readAt, rivals, leaders, cordoned, nodes, roles } = view;
   const places = new Map(view.brokers.map(({ node }, place) => [node, place]));
@@ -76,23 +77,25 @@ function wireOf(leader: LeaderView): LeaderWire {
   return leader;
 }
 
+/** Encodes the shares of the Brokers whose share is below 1. */
 export function encodeShares({ brokers }: ClusterView): string {
   const warming = brokers.filter(({ node }) => node.share < 1);
   return JSON.stringify(warming.map(({ node }) => [node.origin, node.share]) satisfies Shares);
 }
 
-/** What is in `next` and not in `before`; null when nothing is. */
+/** Returns the parts of `next` that differ from `before`, or null if none do. */
 export function changedParts(before: ViewParts | null, next: ViewParts): Partial<ViewParts> | null {
   const changed = Object.entries(next).filter(([part, text]) => before?.[part as keyof ViewParts] !== text);
   return changed.length === 0 ? null : Object.fromEntries(changed);
 }
 
-/** Puts views together again, on node objects of this process that outlive them. */
+/** Rebuilds views from their parts, using node objects of this process that outlive each view. */
 export interface ViewReader {
-  /** The view after these parts have changed; the first time all of them are needed. */
+  /** Returns the view with these parts replaced. The first call needs all parts. */
   read(parts: Partial<ViewParts>): ClusterView;
 }
 
+/** Creates a reader that holds no view yet. */
 export function createViewReader(): ViewReader {
   const objects = createNodes();
   let head: Head;

@@ -13,28 +13,29 @@ import {
 } from './unconfirmed-failures.ts';
 
 export interface ClusterReplicaOptions {
-  /** All parts of the view to begin with. */
+  /** The initial view, with all its parts. */
   readonly view: ViewParts;
   readonly watched: readonly string[];
   /** See `RecentlyFailedNodes`. */
   readonly watchMs: number;
   readonly send: (message: FromWorker) => void;
-  /** Where errors of our own are told. */
+  /** Where internal errors are reported. */
   readonly errors: InternalErrors;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
 
-/** A worker's cluster: the primary's views, with what this worker has found out since. */
+/** A worker's copy of the cluster: the primary's view, corrected by failures that the worker has seen since. */
 export interface ClusterReplica extends Cluster {
-  /** Takes over what the primary has sent. */
+  /** Applies the parts of the view that the primary sent. */
   applyView(parts: Partial<ViewParts>): void;
-  /** The primary has heard the reports up to this one, and the views shown since are made with them. */
+  /** The primary has handled reports up to this one; its views now include them. */
   acknowledged(report: number): void;
   watch(origins: readonly string[]): void;
   readonly loads: readonly Load[];
 }
 
+/** Creates a copy that publishes its first view at once. */
 export function createClusterReplica(options: ClusterReplicaOptions): ClusterReplica {
   return new WorkerCluster(options);
 }
@@ -46,13 +47,13 @@ class WorkerCluster extends ContainedEmitter<ClusterEvents> implements ClusterRe
   readonly #reader = createViewReader();
   readonly #recentlyFailed: RecentlyFailedNodes;
   readonly #unconfirmed = new Map<UpstreamNode, UnconfirmedFailure>();
-  /** What the next message of reports will hold. */
+  /** Outcomes for the next message of reports. */
   #outcomes: [origin: string, outcome: NodeOutcome][] = [];
   #report = 1;
-  /** As the primary has it. */
+  /** The view as the primary sent it. */
   #shown: ClusterView;
   #view: ClusterView;
-  /** The view is not as the primary has it. */
+  /** True while `#view` differs from the primary's view. */
   #hasUnconfirmed = false;
   #version = 0;
 
@@ -105,14 +106,14 @@ class WorkerCluster extends ContainedEmitter<ClusterEvents> implements ClusterRe
     if (concerned) this.#publish();
   }
 
-  /** Operators talk to the primary. */
+  /** Does nothing: operators cordon Brokers at the primary. */
   cordon(): void {}
 
   start(): void {}
 
   async close(): Promise<void> {}
 
-  /** One message for all that one turn of the event loop finds out, however many requests fail in it. */
+  /** Sends one message per turn of the event loop, however many requests fail in that turn. */
   #tell(node: UpstreamNode, outcome: NodeOutcome): void {
     this.#outcomes.push([node.origin, outcome]);
     if (this.#outcomes.length > 1) return;
@@ -124,14 +125,14 @@ class WorkerCluster extends ContainedEmitter<ClusterEvents> implements ClusterRe
         () => this.#send({ kind: 'reports', report, outcomes }),
         (error) => {
           this.#errors.report('worker', error);
-          // The primary will never say so: what it was not told must not stay unconfirmed for ever.
+          // The primary will never acknowledge it; these failures must not stay unconfirmed for ever.
           this.acknowledged(report);
         },
       );
     });
   }
 
-  /** Versions are counted here: those who wait look again when what they see changes, also by a failure. */
+  /** Counts versions itself: waiting requests check again when their view changes, by a local failure too. */
   #publish(): void {
     const view = withUnconfirmedFailures(this.#shown, this.#unconfirmed);
     this.#hasUnconfirmed = view !== this.#shown;

@@ -2,15 +2,15 @@ import { createJdbcConnections, type JdbcConnections } from '../../exchange/drui
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import type { ConnectionEntry } from '../protocol/messages.ts';
 
-/** JDBC connections that all workers know, whichever of them saw the first request. */
+/** JDBC connections known to all workers, whichever worker saw the first request. */
 export interface SharedJdbcConnections extends JdbcConnections {
-  /** What the primary has passed on. */
+  /** Adds the connections that the primary passed on. */
   learn(entries: readonly ConnectionEntry[]): void;
 }
 
 /**
- * `share` gets what is new here, once for each turn of the event loop in which something is. Where it throws the
- * others do not learn of these, and of the next ones they do.
+ * Calls `share` with the new connections, at most once per turn of the event loop. If it throws, the error is
+ * reported and the other workers do not learn of these connections; later ones are still shared.
  */
 export function createSharedJdbcConnections(
   capacity: number,

@@ -2,36 +2,43 @@ import type { NodeOutcome, UpstreamNode } from '../../cluster/node.ts';
 import type { BrokerView, ClusterView, LeaderView, WaitReason } from '../../cluster/view.ts';
 import { MASTER_ROLES } from '../../discovery/discovery.ts';
 
-/** What a request of this worker found out about a node that the primary's views do not know of yet. */
+/** A failure that a request of this worker found and the primary's views do not include yet. */
 export interface UnconfirmedFailure {
-  /** The report that tells the primary. */
+  /** The report that carries it to the primary. */
   readonly report: number;
-  /** Epoch milliseconds of the first one. */
+  /** Epoch milliseconds of the first failure. */
   readonly since: number;
-  readonly reason: WaitReason;
-  /** It also takes a Broker out of the pool: a reset alone does not. */
+  /** Why the leader must confirm again; null if it need not, because it may only be overloaded. */
+  readonly reason: WaitReason | null;
+  /** Whether it takes a Broker out of the pool; a reset alone does not. */
   readonly refused: boolean;
 }
 
-/** One more failure of a node; what was said first stays. */
+const WAIT_REASONS: Readonly<Record<Exclude<NodeOutcome, 'ok'>, WaitReason | null>> = {
+  connect_failed: 'leader_unreachable',
+  reset: 'leader_unreachable',
+  not_leader: 'leader_initialising',
+  unavailable: null,
+};
+
+/** Adds another failure of a node; the time and reason of the first one are kept. */
 export function addFailure(
   before: UnconfirmedFailure | undefined,
   outcome: Exclude<NodeOutcome, 'ok'>,
   report: number,
   now: number,
 ): UnconfirmedFailure {
-  const unreachable = outcome === 'connect_failed' || outcome === 'reset';
   return {
     report,
     since: before?.since ?? now,
-    reason: before?.reason ?? (unreachable ? 'leader_unreachable' : 'leader_initialising'),
+    reason: before?.reason ?? WAIT_REASONS[outcome],
     refused: before?.refused === true || outcome !== 'reset',
   };
 }
 
 /**
- * The view as the primary will have it once it has heard: a leader that just failed must confirm again, and a Broker that
- * refused is out of the pool. The view itself where no failure matters to it.
+ * Returns the view as the primary will have it after the reports: a leader that just failed must confirm again, and
+ * a Broker that refused is out of the pool. Returns `view` itself if no failure affects it.
  */
 export function withUnconfirmedFailures(
   view: ClusterView,
@@ -74,7 +81,8 @@ export function concerns(
     return leader.state === 'serving' && leader.node === node;
   });
   return (
-    leads || (outcome !== 'reset' && view.brokers.some((broker) => broker.node === node && broker.ready))
+    (leads && WAIT_REASONS[outcome] !== null) ||
+    (outcome !== 'reset' && view.brokers.some((broker) => broker.node === node && broker.ready))
   );
 }
 
@@ -84,6 +92,6 @@ function withFailure(
 ): LeaderView {
   if (leader.state !== 'serving') return leader;
   const failure = failures.get(leader.node);
-  if (failure === undefined) return leader;
+  if (failure === undefined || failure.reason === null) return leader;
   return { ...leader, state: 'elected', since: failure.since, waitReason: failure.reason };
 }

@@ -20,6 +20,11 @@ async function order(method: string, what: string): Promise<string> {
   return text;
 }
 
+/** Where the shared cluster's ZooKeeper is, as Druid's properties have it. */
+export function zookeeper(): Promise<string> {
+  return order('GET', 'zookeeper');
+}
+
 /** Starts a node again that has ended; resolves when it is healthy. */
 export async function restart(name: string): Promise<void> {
   await order('POST', name);

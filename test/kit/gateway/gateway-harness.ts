@@ -14,11 +14,13 @@ import { createFrontDoor, type DoorLimits, type FrontDoor } from '../../../src/d
 import { createJdbcConnections } from '../../../src/exchange/druid/jdbc-connections.ts';
 import { createRunningQueries, type RunningQueries } from '../../../src/exchange/druid/running-queries.ts';
 import { createExchange } from '../../../src/exchange/exchange.ts';
+import { createSuccession } from '../../../src/exchange/forward/succession.ts';
 import {
   type BodyLimitOptions,
   type BodyLimits,
   createBodyLimits,
 } from '../../../src/exchange/limits/body-limits.ts';
+import { type CancelLimits, createCancelLimits } from '../../../src/exchange/limits/cancel-limits.ts';
 import {
   type Concurrency,
   type ConcurrencyLimits,
@@ -153,6 +155,8 @@ export interface HarnessOptions {
   readonly maxParked?: number;
   readonly maxParkedBytes?: number;
   readonly maxQueued?: number;
+  readonly abandonedTimeoutMs?: number;
+  readonly maxCancels?: number;
   readonly concurrency?: Partial<ConcurrencyLimits>;
   readonly bodies?: Partial<BodyLimitOptions>;
   readonly retries?: RetryBudgetOptions;
@@ -168,6 +172,7 @@ export interface Harness {
   readonly waitQueue: WaitQueue;
   readonly concurrency: Concurrency;
   readonly bodies: BodyLimits;
+  readonly cancelLimits: CancelLimits;
   readonly retryBudget: RetryBudget;
   readonly runningQueries: RunningQueries;
   /** What the exchange takes for the state of the event loop. */
@@ -213,6 +218,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     now,
     ...options.bodies,
   });
+  const cancelLimits = createCancelLimits(options.maxCancels ?? 64);
   const retryBudget = createRetryBudget(options.retries ?? { share: 0.2, minPerSecond: 10 });
   const runningQueries = createRunningQueries();
   const pressure: { -readonly [K in keyof Pressure]: Pressure[K] } = { high: false, stop() {} };
@@ -231,6 +237,9 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     resetIncomplete: false,
     maxPerNode: 64,
     trusts: () => false,
+    forwardedHeader: 'x-forwarded-for',
+    cors: null,
+    showsView: () => true,
     ...options.exchange,
   };
   const upstreamOptions: UpstreamOptions = {
@@ -255,7 +264,9 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     waitQueue,
     concurrency,
     bodies,
+    cancelLimits,
     retryBudget,
+    succession: createSuccession({ cluster, abandonedTimeoutMs: options.abandonedTimeoutMs ?? 30_000 }),
     pressure,
     runningQueries,
     jdbcConnections: createJdbcConnections(100),
@@ -275,10 +286,12 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     logger: pino({ level: 'silent' }),
     limits: {
       maxHeaderBytes: 16_384,
+      maxHeaders: 2_000,
       headersTimeoutMs: 10_000,
       requestTimeoutMs: 0,
       keepAliveTimeoutMs: 72_000,
       sendTimeoutMs: 60_000,
+      halfCloseGraceMs: 1_000,
       maxConnections: 0,
       ...options.limits,
     },
@@ -299,6 +312,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     waitQueue,
     concurrency,
     bodies,
+    cancelLimits,
     retryBudget,
     runningQueries,
     pressure,

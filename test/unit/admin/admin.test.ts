@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createAdmin } from '../../../src/admin/admin.ts';
 import type { NotLive } from '../../../src/admin/liveness.ts';
+import type { Announcement, Label, Role } from '../../../src/discovery/discovery.ts';
 import type { WorkerStatus } from '../../../src/workers/worker-status.ts';
 import { type RecordedErrors, recordErrors } from '../../kit/gateway/recorded-errors.ts';
 import { FakeCluster, FakeDiscovery, node, serving } from './fakes.ts';
@@ -348,6 +349,28 @@ test('metrics that are asked for a thousand times in one packet are made once', 
   }
   expect(answers).toBe(1_000);
   expect(made).toBeLessThan(20);
+});
+
+test('status shows the labels that nodes announce', async () => {
+  const [a, b] = [node('a:8081', 1), node('b:8082', 5)];
+  const state = { ready: true, cordoned: false, ejected: false, why: 'ready' };
+  cluster.show({
+    leaders: { ...cluster.view.leaders, coordinator: serving('coordinator', a, 12, now) },
+    brokers: [{ node: b, service: 'druid/broker', ...state }],
+  });
+  const announced = (role: Role, hostAndPort: string, labels: readonly Label[]): Announcement => {
+    return { role, hostAndPort, origin: `http://${hostAndPort}`, service: role, version: null, labels };
+  };
+  const announcements = {
+    coordinator: [announced('coordinator', 'a:8081', [['zone', 'east']])],
+    overlord: [],
+    broker: [announced('broker', 'b:8082', [['__proto__', 'x']])],
+  };
+  discovery.snapshot = { ...discovery.snapshot, announcements };
+  const { body } = await json('/status');
+  expect(body).toMatchObject({ leaders: { coordinator: { labels: { zone: 'east' } } } });
+  expect(body).toHaveProperty('leaders.overlord.state', 'none');
+  expect(JSON.stringify(body)).toContain('"labels":{"__proto__":"x"}');
 });
 
 describe('an expectation that nobody knows', () => {

@@ -38,6 +38,12 @@ test('a cordoned Broker keeps what it does, and is returned', async () => {
   expect(await post('10.0.0.1:8082/return')).toMatchObject({ status: 200, body: { cordoned: false } });
 });
 
+test('a Broker is found in any spelling of its address', async () => {
+  const name = encodeURIComponent('[::FFFF:10.0.0.1]:8082');
+  expect(await post(`${name}/cordon`)).toMatchObject({ status: 200, body: { node: '10.0.0.1:8082' } });
+  expect(await post(`${name}/return`)).toMatchObject({ status: 200, body: { cordoned: false } });
+});
+
 test('a drain answers when the Broker has nothing to do any more', async () => {
   const drained = post('10.0.0.1:8082/drain');
   while (!cluster.view.cordoned.has('10.0.0.1:8082')) await new Promise((resolve) => setImmediate(resolve));

@@ -85,6 +85,24 @@ test('check-config --print shows what all sources come to, without secrets', asy
   expect((await run(['--print', 'check-config', '--config', file])).out).toContain('maxWait: 40000');
 });
 
+test('check-config warns of what is dangerous, apart from what it prints', async () => {
+  const environment = { DRUID_GATEWAY__UPSTREAM__TLS__VERIFY: 'false' };
+  const { code, out, err } = await run(['check-config'], environment);
+  expect([code, out]).toEqual([0, 'The configuration is valid.\n']);
+  expect(err).toMatch(/^druid-gateway: warning: upstream\.tls\.verify is false: [^\n]+\n$/);
+  const printed = await run(['check-config', '--print'], environment);
+  expect(printed).toMatchObject({ code: 0, err });
+  expect(printed.out).not.toContain('warning');
+});
+
+test('an admin listener that anybody could act by is refused, with what to do', async () => {
+  for (const command of ['serve', 'check-config']) {
+    const { code, out, err } = await run([command, '--admin', '0.0.0.0:0']);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(/^druid-gateway: flag --admin: admin\.listen\.host: .* admin\.tokenFile [^\n]*\n$/);
+  }
+});
+
 describe('serve', () => {
   test('says one line when it serves, answers, and ends with 0 on SIGTERM', async () => {
     const { child, ended } = start(['serve', ...QUIET, '--log-level', 'silent']);

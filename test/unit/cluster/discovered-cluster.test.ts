@@ -102,6 +102,26 @@ describe('the leader by latch', () => {
     expect(leaders.coordinator).toMatchObject({ term: 7, knownBy: 'both', waitReason: null });
   });
 
+  test('serves on while requests are refused and `isLeader` says 200, which is asked now and then', async () => {
+    begin();
+    probes.master('coordinator', A, OK);
+    elect(A, 1);
+    const { leaders } = await view(serving('coordinator', A));
+    const node = leaders.coordinator.node as UpstreamNode;
+    let elections = 0;
+    cluster.on('leader', () => elections++);
+    const asked = probes.asked.length;
+    for (let i = 0; i < 100; i++) cluster.report(node, 'unavailable');
+    expect(probes.asked.length).toBeLessThanOrEqual(asked + 2);
+    await rounds(4);
+    expect([cluster.view.leaders.coordinator, elections]).toEqual([leaders.coordinator, 0]);
+    probes.master('coordinator', A, UNAVAILABLE);
+    time += 1_000;
+    cluster.report(node, 'unavailable');
+    await view((v) => v.leaders.coordinator.state === 'elected');
+    expect(cluster.view.leaders.coordinator.waitReason).toBe('leader_initialising');
+  });
+
   test('a port that is not open yet is a leader that cannot be reached yet', async () => {
     begin();
     probes.master('coordinator', A, REFUSED);
@@ -256,6 +276,25 @@ describe('without ZooKeeper', () => {
     probes.master('coordinator', B, OK);
     discovery.announce('coordinator', A, B);
     await view(serving('coordinator', B));
+  });
+
+  test.each([
+    ['http://[::1]:8081', '"http://[0:0:0:0:0:0:0:1]:8081"'],
+    ['http://10.0.0.1:80', 'http://[::ffff:10.0.0.1]'],
+    ['http://druid-1.example:8081', 'HTTP://Druid-1.Example.:8081/'],
+  ])('static, %s serves though it calls itself %s', async (origin, names) => {
+    begin('static');
+    probes.master('coordinator', origin, OK, names);
+    discovery.announce('coordinator', origin);
+    await view(serving('coordinator', origin));
+  });
+
+  test('static, a node that names another one does not serve', async () => {
+    begin('static');
+    probes.master('coordinator', A, OK, 'http://[::ffff:10.0.0.2]:8081');
+    discovery.announce('coordinator', A);
+    await rounds(6);
+    expect(cluster.view.leaders.coordinator.state).toBe('none');
   });
 
   describe('where `leader` wants credentials', () => {

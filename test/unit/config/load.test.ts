@@ -190,6 +190,22 @@ describe('what is wrong is named with its place, what was expected, and the near
     ],
     ['discovery: { type: static }', 'discovery.type: is static, but static names no node'],
     ['static: { brokers: ["b:8082"] }', 'static.brokers[0].url: expected the http(s) URL of a node'],
+    ['forwarded: { trust: [10.0.0.0/8], hops: 1 }', 'forwarded.hops: trust is given, too; expected one of'],
+    ['forwarded: { hops: -1 }', 'forwarded.hops: expected a whole number from 0 to 100'],
+    ['forwarded: { header: x-real-ip }', 'forwarded.header: expected one of x-forwarded-for, forwarded'],
+    [
+      'cors: { origins: ["null"] }',
+      'cors.origins[0]: expected an origin such as https://bi.example.com, or *',
+    ],
+    ['cors: { origins: ["https://a/b"] }', 'cors.origins[0]: expected an origin'],
+    ['cors: { origins: ["https://u@a"] }', 'cors.origins[0]: expected an origin'],
+    [
+      'cors: { origins: ["*"], credentials: true }',
+      'cors.credentials: cannot be true where cors.origins is *',
+    ],
+    ['cors: { origins: ["*", "https://a"] }', 'cors.origins: has * and others'],
+    ['cors: { methods: [TRACE] }', 'cors.methods[0]: expected one of GET, HEAD, POST, PUT, DELETE'],
+    ['cors: { headers: ["a b"] }', 'cors.headers[0]: expected the name of a header'],
     ['redirect: { clients: [10.0.0.0/33] }', 'redirect.clients[0]: expected an IP address or a network'],
     [
       'redirect: { addresses: [{ from: "*" }] }',
@@ -320,10 +336,57 @@ describe('secrets', () => {
     [`zookeeper: { connect: "user:${SECRET}@zk:2181" }`],
     [`brokers: { rules: [{ match: { header: "Authorization: ${SECRET}" }, service: druid/broker }] }`],
     [`brokers: { rules: { match: { header: "Authorization: ${SECRET}" } } }`],
+    [`brokers: { loadRules: { auth: "user:${SECRET}" } }`],
+    [`brokers: { loadRules: { auth: { user: u, passwordFile: [${SECRET}] } } }`],
+    [`brokers: { loadRules: "${SECRET}" }`],
+    [`listen: { tls: "${SECRET}" }`],
+    [`listen: { tls: { certFile: a, keyFile: b, keyPassphraseFile: { x: ${SECRET} } } }`],
+    [`admin: "${SECRET}"`],
+    [`admin: { tokenFile: [${SECRET}] }`],
+    [`zookeeper: { auth: { user: u, password: *${SECRET} } }`],
+    [`zookeeper: { auth: { user: u, password: !${SECRET} } }`],
+    [`zookeeper: { auth: { user: u, password: !${SECRET} x } }`],
+    [`zookeeper: { auth: { user: u, password: &${SECRET} *${SECRET} } }`],
+    [`zookeeper: { auth: { user: u, password: "\\${SECRET}" } }`],
+    [`zookeeper:\n  auth:\n    password: >${SECRET}\n`],
+    [`%${SECRET}\nzookeeper: {}`],
+    [`zookeeper: { auth: { user: u, password: [}${SECRET} } }`],
+    [`zookeeper: { auth: { user: u, password: @${SECRET} } }`],
+    [`zookeeper:\n  auth:\n   user: u\n    password: ${SECRET}: x\n`],
   ])('are in no message about %s', (text) => {
     const problems = problemsOf({ file: file(text) });
     expect(problems.length).toBeGreaterThan(0);
     expect(problems.join()).not.toContain(SECRET);
+  });
+
+  test('are no value of a header that a rule asks for', () => {
+    const { brokers } = redact(
+      loadConfig({
+        file: file(
+          `brokers: { rules: [{ match: { header: "X-Api-Key: ${SECRET}" }, service: druid/broker }] }`,
+        ),
+      }),
+    ) as { brokers: { rules: unknown[] } };
+    expect(brokers.rules).toEqual([{ match: { header: 'X-Api-Key: [redacted]' }, service: 'druid/broker' }]);
+  });
+
+  test('the variables that may hold them are named, and no others', () => {
+    const properties = (text: string): string => file(text, 'secret.properties');
+    const named = (druidProperties: string, more = {}): string[] => {
+      const names: string[] = [];
+      loadConfig({
+        druidProperties,
+        environment: { PATH: '/bin', ZK: 'zk:1', PART: SECRET, WHOLE: SECRET, ...more },
+        onSecretVariable: (name) => names.push(name),
+      });
+      return names;
+    };
+    const common = 'druid.zk.service.host=${env:ZK}\ndruid.zk.service.user=u\n';
+    expect(named(properties(`${common}druid.zk.service.pwd=x\${env:PART}`))).toEqual(['PART']);
+    const provider = properties(`${common}druid.zk.service.pwd={"type":"environment","variable":"WHOLE"}`);
+    expect(named(provider)).toEqual(['WHOLE']);
+    const own = { DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD: SECRET };
+    expect(named(provider, own)).toEqual(['WHOLE', 'DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD']);
   });
 
   test('a password file that is missing or empty is an error', () => {
@@ -440,6 +503,8 @@ test('every key can be set by its environment variable', () => {
             [variableOf(path)]: String(node.default),
             DRUID_GATEWAY__LISTEN__TLS__CERT_FILE: 'a',
             DRUID_GATEWAY__LISTEN__TLS__KEY_FILE: 'b',
+            DRUID_GATEWAY__ADMIN__TLS__CERT_FILE: 'a',
+            DRUID_GATEWAY__ADMIN__TLS__KEY_FILE: 'b',
             DRUID_GATEWAY__ZOOKEEPER__AUTH__USER: 'u',
             DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD: 'p',
           },

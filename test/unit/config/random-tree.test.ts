@@ -15,7 +15,10 @@ const path = join(folder, 'random.yaml');
 
 const FORMATTED: Readonly<Record<string, readonly string[]>> = {
   host: ['localhost', 'druid-1.example.com', '10.0.0.1', '::1', '::'],
+  'name-suffix': ['druid-1.internal', '.druid.internal'],
   cidr: ['10.0.0.0/8', '192.168.1.1', 'fd00::/8', '::1'],
+  origin: ['https://bi.example.com', 'http://localhost:3000'],
+  'header-name': ['Authorization', 'x-mine'],
   znode: ['/', '/druid', '/a/b-c'],
   'zookeeper-connect': ['zk', 'zk:1', 'a:1,b:2/prod', '[::1]:2181'],
   'node-url': ['http://a:8081', 'https://[::1]:8281'],
@@ -50,13 +53,28 @@ function valid(node: SchemaNode): fc.Arbitrary<unknown> {
   return fc.constantFrom('druid/broker', 'yes', '1', '# no comment', 'a: b', 'null', "it's");
 }
 
-/** What belongs together in the section `brokers`. */
+type Section = Record<string, unknown>;
+
+/** Clients are asked for certificates where there are authorities for them. */
+function withClients(listener: Section): Section {
+  const tls = listener.tls as Section | undefined;
+  if (tls === undefined) return listener;
+  return { ...listener, tls: { ...tls, requireClientCertificate: tls.caFile !== undefined } };
+}
+
+/** What belongs together in the sections `listen`, `admin`, `forwarded` and `brokers`. */
 function consistent(tree: unknown): unknown {
-  const { brokers, ...others } = tree as { brokers: Record<string, unknown> };
+  const { brokers, listen, admin, forwarded, ...others } = tree as Record<
+    'brokers' | 'listen' | 'admin' | 'forwarded',
+    Section
+  >;
   const list = (key: string) => brokers[key] as Record<string, unknown>[];
   const service = brokers.defaultService;
   return {
     ...others,
+    listen: withClients(listen),
+    admin: { ...withClients(admin), tokenFile: '/etc/a.pem' },
+    forwarded: (forwarded.trust as unknown[]).length > 0 ? { ...forwarded, hops: 0 } : forwarded,
     brokers: {
       ...brokers,
       tiers: list('tiers').map((tier, i) => ({ ...tier, tier: `t${i}`, service })),

@@ -1,8 +1,8 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, cp, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { access, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -18,12 +18,29 @@ let scratch: string;
 /** Folders of the stages by name, the last one under its own. */
 const folders = new Map<string, string>();
 
+/** What of the base image matters here. */
+const BASE = [
+  'usr/local/bin/node',
+  ...['npm', 'npx', 'corepack', 'yarn', 'yarnpkg'].map((name) => `usr/local/bin/${name}`),
+  'usr/local/lib/node_modules/npm/package.json',
+  'usr/local/lib/node_modules/corepack/package.json',
+  'opt/yarn-v1.22.22/bin/yarn.js',
+];
+
+async function putBase(folder: string): Promise<void> {
+  for (const path of BASE) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), '');
+  }
+}
+
 /** No Docker engine is needed for this: the steps are carried out in folders, each stage in one of its own. */
 async function buildStages(): Promise<void> {
   const ignores = dockerIgnores(await readFile(join(root, '.dockerignore'), 'utf8'));
   for (const stage of stages) {
     const folder = join(scratch, stage.name ?? 'final');
     folders.set(stage.name ?? 'final', folder);
+    await putBase(folder);
     for (const { name, flags, args } of stage.instructions) {
       if (name === 'COPY') await copy(flags, args, folder, ignores);
       if (name === 'RUN') await run('sh', ['-c', args], { cwd: join(folder, 'app') });
@@ -80,7 +97,23 @@ describe('the image', () => {
     const { version } = JSON.parse(await readFile(join(root, 'node_modules/node/package.json'), 'utf8')) as {
       version: string;
     };
-    for (const { image } of stages) expect(image).toBe(`node:${version.split('.')[0]}-slim`);
+    for (const { image } of stages) {
+      const [name, digest] = image.split('@');
+      expect(name).toBe(`node:${version.split('.')[0]}-slim`);
+      expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/);
+    }
+    expect(new Set(stages.map(({ image }) => image)).size).toBe(1);
+  });
+
+  test('has none of the programs of its base that install others', async () => {
+    const base = folders.get('final') ?? '';
+    expect(await readdir(join(base, 'usr/local/bin'))).toEqual(['node']);
+    expect(await readdir(join(base, 'usr/local/lib'))).toEqual([]);
+    expect(await readdir(join(base, 'opt'))).toEqual([]);
+  });
+
+  test('opens no debugger on a signal', () => {
+    expect(jsonForm(only('ENTRYPOINT').args)).toContain('--disable-sigusr1');
   });
 
   test('does not run as root, by number', () => {

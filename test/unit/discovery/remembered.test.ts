@@ -1,8 +1,22 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { createOriginRefusal } from '../../../src/discovery/allowed-origins.ts';
 import type { DiscoverySnapshot } from '../../../src/discovery/discovery.ts';
 import { EMPTY_SNAPSHOT } from '../../../src/discovery/discovery.ts';
 import { rememberDiscovery } from '../../../src/discovery/remembered.ts';
@@ -170,4 +184,87 @@ describe('a discovery that remembers', () => {
     await discovery.close();
     expect(faults).toEqual([`the snapshot cannot be written to ${file}: ENOENT`]);
   });
+});
+
+describe('the file of somebody else', () => {
+  const own = process.getuid?.() ?? 0;
+
+  test('is not used where other users can write to it', async () => {
+    await writeSnapshot(file, 'zk /druid', SNAPSHOT);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    for (const [mode, why] of [
+      [0o602, 'other users can write to it'],
+      [0o666, 'other users can write to it'],
+      [0o644, null],
+      [0o660, null],
+    ] as const) {
+      chmodSync(file, mode);
+      const read = readSnapshot(file, EXPECTED);
+      expect(read.kind === 'unusable' ? read.why : null).toBe(why);
+    }
+  });
+
+  test.runIf(own === 0)('is not used where it is of another user, or of a group of others', async () => {
+    await writeSnapshot(file, 'zk /druid', SNAPSHOT);
+    chownSync(file, 12_345, 0);
+    expect(readSnapshot(file, EXPECTED)).toMatchObject({ why: 'it is of another user' });
+    chownSync(file, 0, 12_345);
+    chmodSync(file, 0o660);
+    expect(readSnapshot(file, EXPECTED)).toMatchObject({ why: 'other users can write to it' });
+  });
+
+  test('is not used where it is a link, a folder, a pipe or too long', async () => {
+    const real = `${file}.real`;
+    await writeSnapshot(real, 'zk /druid', SNAPSHOT);
+    symlinkSync(real, file);
+    expect(readSnapshot(file, EXPECTED)).toMatchObject({ why: 'it is a link' });
+    expect(readSnapshot(folder, EXPECTED)).toMatchObject({ why: 'it is no file' });
+    execFileSync('mkfifo', [`${file}.pipe`]);
+    expect(readSnapshot(`${file}.pipe`, EXPECTED)).toMatchObject({ why: 'it is no file' });
+    truncateSync(real, 17 * 1024 * 1024);
+    expect(readSnapshot(real, EXPECTED)).toMatchObject({ why: 'it is too long' });
+  });
+
+  test('that a link leads to is not written to, by the name of the snapshot or of any draft', async () => {
+    const victim = `${file}.victim`;
+    writeFileSync(victim, 'precious');
+    symlinkSync(victim, file);
+    // What was its draft once.
+    symlinkSync(victim, `${file}.${process.pid}.tmp`);
+    await writeSnapshot(file, 'zk /druid', SNAPSHOT);
+    expect(readFileSync(victim, 'utf8')).toBe('precious');
+    expect(lstatSync(file).isSymbolicLink()).toBe(false);
+    expect(readSnapshot(file, EXPECTED).kind).toBe('snapshot');
+  });
+
+  test('leaves nothing behind where it cannot be written', async () => {
+    const before = readdirSync(folder).length;
+    await expect(writeSnapshot(join(folder, 'no-folder', 'x'), 'zk', SNAPSHOT)).rejects.toThrow('ENOENT');
+    expect(readdirSync(folder)).toHaveLength(before);
+  });
+
+  test('is not used when its time is yet to come, but for clocks that differ a little', async () => {
+    await writeSnapshot(file, 'zk /druid', { ...SNAPSHOT, readAt: 5_500 + 61_000 });
+    expect(readSnapshot(file, EXPECTED)).toMatchObject({ why: 'its time is yet to come' });
+    await writeSnapshot(file, 'zk /druid', { ...SNAPSHOT, readAt: 5_500 + 59_000 });
+    expect(readSnapshot(file, EXPECTED).kind).toBe('snapshot');
+  });
+});
+
+test('of a snapshot what discovery may no longer name is left out', async () => {
+  await writeSnapshot(file, 'zk /druid', SNAPSHOT);
+  const refusal = createOriginRefusal({ networks: ['10.0.0.1'], names: [], httpsOnly: false });
+  const discovery = rememberDiscovery({
+    source: new FakeDiscovery(),
+    file,
+    cluster: 'zk /druid',
+    refusal,
+    errors: recordErrors(),
+    maxAgeMs: 1_000,
+    now: () => 5_500,
+  });
+  discovery.start();
+  expect(discovery.snapshot.latches?.coordinator.participants[0]?.origin).toBe('http://10.0.0.1:8081');
+  expect(discovery.snapshot.announcements.broker).toEqual([]);
+  await discovery.close();
 });

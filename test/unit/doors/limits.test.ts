@@ -89,9 +89,40 @@ test('a request that has come whole, in pieces, may wait for its answer for long
   await client.ended();
 });
 
-test('a connection on which nothing comes is closed', async () => {
+test.each([
+  ['nothing', ''],
+  ['an empty line', '\r\n'],
+  ['empty lines', '\r\n\r\n\r\n'],
+  ['half an empty line', '\r'],
+])('a connection on which %s was asked is closed without a word', async (_, sent) => {
   const client = await connectRaw(gateway.port);
+  if (sent !== '') client.send(sent);
+  expect(await client.ended()).toBe('end');
+  expect(client.received().toString()).toBe('');
+});
+
+test.each([
+  ['with the fewest bytes', 'G'],
+  ['behind empty lines', '\r\n\r\nG'],
+  ['that the front door reads', 'GET /druid/v2 HTTP/1.1\r\nHost: a\r\nTE: x\r\n'],
+])('a head that has begun, %s, and does not end is a 408', async (_, sent) => {
+  const client = await connectRaw(gateway.port);
+  client.send(sent);
+  expect((await client.answer()).status).toBe(408);
   await client.ended();
+});
+
+test('a connection that was used, and is not any more, is closed without a word', async () => {
+  for (const behind of ['', '\r\n', '\r\n\r\n']) {
+    for (const more of ['', 'TE: trailers\r\n']) {
+      const client = await connectRaw(gateway.port);
+      client.send(`GET /status/health HTTP/1.1\r\nHost: a\r\n${more}\r\n`);
+      expect((await client.answer()).status).toBe(200);
+      client.send(behind);
+      await client.ended();
+      expect([behind, more, client.received().toString()]).toEqual([behind, more, '']);
+    }
+  }
 });
 
 test('a client that reads nothing is cut, and the node is let go within a second after it', async () => {

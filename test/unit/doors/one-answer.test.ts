@@ -151,3 +151,17 @@ test('a body that is malformed before anything is answered is a 400', async () =
   expect((await client.answer()).status).toBe(400);
   expect(await toTheEnd(client)).toBe('');
 });
+
+test.each([
+  ['malformed, chunked', `HEAD /druid/v2/x HTTP/1.1\r\n${CHUNKED}zz\r\n`, '400'],
+  ['late, chunked', `HEAD /druid/v2/x HTTP/1.1\r\n${CHUNKED}`, '408'],
+  ['late, with a length', 'HEAD /druid/v2/x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc', '408'],
+  ['of a HEAD with a Host that is none', 'HEAD /druid/v2/x HTTP/1.1\r\nHost: a b\r\n\r\n', '400'],
+  ['of a HEAD that expects too much', 'HEAD /druid/v2/x HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n', '417'],
+])('HEAD gets the head alone: its body %s', async (_, sent, status) => {
+  const client = await connectRaw(gateway.port);
+  client.send(sent);
+  const text = await toTheEnd(client);
+  expect(statuses(text)).toEqual([status]);
+  expect(text.endsWith('\r\n\r\n')).toBe(true);
+});

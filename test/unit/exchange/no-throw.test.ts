@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
 import { mayBecomePlain, plainHead } from '../../../src/doors/express/plain-head.ts';
+import { clientOrigin } from '../../../src/exchange/client-origin.ts';
 import { forwardedHead, requestFault } from '../../../src/exchange/forwarded-head.ts';
 import { splitLocation } from '../../../src/exchange/own-answers/redirect.ts';
 import { flatOf, headerValue, without } from '../../../src/http/header-block.ts';
@@ -15,7 +16,11 @@ function readBlock(block: string): void {
   const ends = { remoteAddress: '', encrypted: false, httpMinor: 1, receivedAt: 0 };
   const head = { id: 'r', method: 'GET', target: '/', block, fields, ...ends };
   requestFault(head);
-  for (const trusted of [true, false]) forwardedHead(head, { trusted });
+  for (const trusted of [true, false]) {
+    for (const forwardedHeader of ['x-forwarded-for', 'forwarded'] as const) {
+      forwardedHead(head, clientOrigin(head, { trusts: () => trusted, forwardedHeader }));
+    }
+  }
   for (const minor of [0, 1]) {
     for (const status of [0, 200, 204, 304, 999]) {
       const answer = readAnswerHead(status, block, minor, block);

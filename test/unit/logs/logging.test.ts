@@ -127,6 +127,24 @@ describe('an id that a node or a client made up', () => {
 });
 
 describe('the logger', () => {
+  test('no field of any line is longer than it may be, or has what a terminal acts upon', () => {
+    const texts: string[] = [];
+    const logger = createLogger({ level: 'info', stream: { write: (line) => void texts.push(line) } });
+    const odd = '\u202e\u009b\u007f\u200b\ufeff\u2028';
+    const long = `${odd}${'x'.repeat(100_000)}`;
+    logger.warn({ fault: long, stack: long }, odd);
+    createAccessLog(logger)(exchange({ method: long, path: long, upstream: long, remoteAddress: long }));
+    for (const text of texts) {
+      expect(text.length).toBeLessThan(20_000);
+      expect(text).toMatch(/^[\x20-\x7e…]*\n$/);
+    }
+    const [warned, asked] = texts.map((text) => JSON.parse(text) as Record<string, string>);
+    expect(warned?.fault).toBe(`${long.slice(0, 1024)}…`);
+    expect(warned?.stack).toBe(`${long.slice(0, 16 * 1024)}…`);
+    expect(warned?.msg).toBe(odd);
+    expect(asked?.upstream).toBe(`${long.slice(0, 1024)}…`);
+  });
+
   test('fields that hold credentials are redacted', () => {
     const { lines, logger } = capture();
     logger.info({
@@ -211,6 +229,20 @@ describe('events of the cluster', () => {
     clock.now += 60_000;
     discovery.emit('fault', 'again');
     expect(lines.at(-1)).toMatchObject({ level: 'warn', fault: 'again', suppressed: 15 });
+  });
+
+  test('a node that TLS fails to is a warning, ten a minute at most', () => {
+    const { cluster, lines } = observed();
+    for (let i = 0; i < 15; i++) {
+      cluster.emit('tlsFault', { origin: `https://a:${i + 1}`, why: 'its certificate is not trusted (X)' });
+    }
+    expect(lines).toHaveLength(10);
+    expect(lines[0]).toMatchObject({
+      level: 'warn',
+      node: 'https://a:1',
+      why: 'its certificate is not trusted (X)',
+      msg: 'a node cannot be asked',
+    });
   });
 
   test('after stopping nothing is logged and nobody listens', () => {

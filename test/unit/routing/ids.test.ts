@@ -3,7 +3,13 @@ import fc from 'fast-check';
 import { Writer } from 'protobufjs/minimal.js';
 import { describe, expect, test } from 'vitest';
 import { connectionIdOf } from '../../../src/routing/jdbc/connection-id.ts';
-import { cancelledId, cancelTarget, isQueryId, queryContextOf } from '../../../src/routing/query-context.ts';
+import {
+  cancelledId,
+  cancelTarget,
+  isQueryId,
+  queryContextOf,
+  toldId,
+} from '../../../src/routing/query-context.ts';
 
 const JSON_PATH = '/druid/v2/sql/avatica/';
 const PROTOBUF_PATH = '/druid/v2/sql/avatica-protobuf/';
@@ -88,6 +94,16 @@ describe('the ids of a query', () => {
     },
   );
 
+  test('are none where the body is not UTF-8, since nobody can tell what they were', () => {
+    const body = Buffer.from('{"context":{"queryId":"caf\xe9","sqlQueryId":"s","timeout":5}}', 'latin1');
+    expect(queryContextOf(body)).toMatchObject({ queryId: null, sqlQueryId: 's', ids: ['s'], timeoutMs: 5 });
+  });
+
+  test.each(['a?', '??????? 7', 'a b', 'caf\xe9', '\x7f', '', '.', '..', 'a/../b'])(
+    'are not in a header that says %j',
+    (value) => expect(toldId(value)).toBeNull(),
+  );
+
   test.each([
     [5_000, 5_000],
     ['5000', 5_000],
@@ -104,6 +120,9 @@ describe('the ids of a query', () => {
     ['/druid/v2/sql/?x', '/druid/v2/sql/a%2Fb'],
     ['/druid/v2?pretty', '/druid/v2/a%2Fb'],
     ['/druid/v2/sqlx', '/druid/v2/a%2Fb'],
+    ['/druid/v2/sql/dart', '/druid/v2/sql/dart/a%2Fb'],
+    ['/druid/v2/sql/dart?x', '/druid/v2/sql/dart/a%2Fb'],
+    ['/druid/v2/sql/darts', '/druid/v2/sql/a%2Fb'],
   ])('that was sent to %s is cancelled at %s', (target, cancel) => {
     expect(cancelTarget(target, 'a/b')).toBe(cancel);
   });
@@ -112,6 +131,9 @@ describe('the ids of a query', () => {
     ['/druid/v2/abc', 'abc'],
     ['/druid/v2/sql/abc?x=1', 'abc'],
     ['/druid/v2/sql/a%20b/', 'a b'],
+    ['/druid/v2/sql/a%2Fb', 'a/b'],
+    ['/druid/v2/CORP%5Cq%3B1', 'CORP\\q;1'],
+    ['/druid/v2/sql/dart/abc', 'abc'],
     ['/druid/v2/sql/%zz', null],
     ['/druid/v2/a/b/c', null],
   ])('are in the target %s of a cancel', (target, id) => {

@@ -6,12 +6,13 @@ import { parseAnnouncement } from '../../../src/discovery/zookeeper/announcement
 import { parseLatch } from '../../../src/discovery/zookeeper/latch.ts';
 import { createAddressSet } from '../../../src/net/address-set.ts';
 import { parseOrigin } from '../../../src/net/origin.ts';
+import { canonicalPath, decodedFully, hidesSeparators } from '../../../src/routing/canonical-path.ts';
 import { connectionIdOf } from '../../../src/routing/jdbc/connection-id.ts';
 import { cancelledId, cancelTarget, isQueryId, queryContextOf } from '../../../src/routing/query-context.ts';
 import { createAddressMap } from '../../../src/routing/redirect/address-map.ts';
 import { createRedirectPolicy } from '../../../src/routing/redirect/redirect-policy.ts';
 import { createRouter } from '../../../src/routing/router.ts';
-import { checkTarget, decodePath } from '../../../src/routing/target-check.ts';
+import { checkTarget } from '../../../src/routing/target-check.ts';
 import { createTierSelector } from '../../../src/routing/tiers/create-tier-selector.ts';
 import { parseRules } from '../../../src/routing/tiers/load-rules.ts';
 import { traitsOf } from '../../../src/routing/tiers/query-traits.ts';
@@ -71,7 +72,9 @@ function readBody(body: Buffer): void {
 function readText(text: string): void {
   for (const method of ['GET', 'POST', 'DELETE', 'OPTIONS', text]) router(method, text);
   checkTarget(text);
-  decodePath(text);
+  canonicalPath(text);
+  decodedFully(text);
+  hidesSeparators(text);
   isQueryId(text);
   cancelledId(text);
   cancelledId(`/druid/v2/sql/${text}`);
@@ -117,6 +120,9 @@ describe('nothing of routing, nor what reads znodes, throws', () => {
       '\ud800'.repeat(100_000),
       '%25'.repeat(50_000),
       ' '.repeat(100_000),
+      `%${'25'.repeat(50_000)}`,
+      `/druid/indexer/v1/x${'.+'.repeat(50_000)}y`,
+      `/${'%ef%bc%85'.repeat(10_000)}`,
     ]) {
       readText(text);
     }

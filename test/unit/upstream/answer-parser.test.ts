@@ -281,3 +281,21 @@ test('no lines make the reader of a head throw, or go on for ever', () => {
     { numRuns: 2_000 },
   );
 });
+
+test.each([';a', ';a=b', ';a="b;c\\"d"', ';a="";b', ' ; a = b', ';a=b;c=d;e'])(
+  'a chunk size with a sound extension is read: 3%s',
+  (extension) => {
+    expect(read([`${CHUNKED}3${extension}\r\nabc\r\n0${extension}\r\n\r\n`])).toMatchObject({
+      end: 'whole',
+      body: 'abc',
+    });
+  },
+);
+
+test.each([';', ';;a', ';a;', '; ', ';=b', ';a=', ';a="b', ';a="b"c', ';a b', ';(a', ' ', ';a ', ';a="b\\"'])(
+  'a chunk size with an extension that is none is malformed, also at the end: 3%s',
+  (extension) => {
+    expect(read([`${CHUNKED}3${extension}\r\nabc\r\n0\r\n\r\n`])).toMatchObject({ end: 'malformed' });
+    expect(read([`${CHUNKED}0${extension}\r\n\r\n`])).toMatchObject({ end: 'malformed' });
+  },
+);

@@ -2,17 +2,19 @@ import type { BufferLease } from '../../../http/buffer-lease.ts';
 import type { AnswerHead } from '../../../http/response-head.ts';
 import type { AnswerReceiver } from './receiver.ts';
 
-/** Takes an answer of Druid's in the client's stead, for answers that the gateway completes itself. */
+/** Receives Druid's answer in place of the client, for answers that the gateway completes itself. */
 export interface ResponseCollector {
-  /** False leaves the answer to be relayed. */
+  /**
+   * Whether to collect this answer; otherwise it is relayed. Collecting starts over if an earlier answer broke off.
+   */
   accepts(head: AnswerHead): boolean;
-  /** The bytes are not to be kept. */
+  /** The collector must copy the bytes that it keeps. */
   onData(chunk: Buffer): void;
-  /** The answer is whole: answers the client. */
+  /** The answer is complete: answers the client. */
   onEnd(): void;
 }
 
-/** Hands an answer to the collector that completes it. */
+/** Passes an answer to the collector that completes it. */
 export class Collect implements AnswerReceiver {
   readonly #collector: ResponseCollector;
   readonly #onWhole: () => void;

@@ -3,22 +3,22 @@ import type { HeaderBlock } from '../../../http/header-block.ts';
 import type { AnswerHead } from '../../../http/response-head.ts';
 import type { AnswerReceiver } from './receiver.ts';
 
-/** An answer as long as this is not held: what comes first would be late, and memory is finite. */
+/** A longer answer, in bytes, is not held: the client would get its beginning late, and memory is limited. */
 const LONGEST_HELD = 64 * 1024;
 
-/** An answer that takes longer than this in milliseconds after its head is shown as it comes. */
+/** An answer that takes longer than this after its head, in milliseconds, is relayed as it comes. */
 const HELD_FOR_MS = 1_000;
 
-/** Whom an answer that is held goes to. */
+/** The owner of a held answer. */
 export interface HoldOwner {
-  /** Begins to relay the answer; what follows goes to the receiver that this returns. */
+  /** Begins to relay the answer. The rest of it goes to the receiver returned. */
   show(head: AnswerHead): AnswerReceiver;
   onInternalError(error: unknown): void;
 }
 
 /**
- * The beginning of an answer that its client has not seen. While it is held, the node may still break it off and
- * the request be sent again without the client's knowledge: a master that ends cuts answers it has begun.
+ * The beginning of an answer that the client has not seen. While it is held, the node may break the answer off and
+ * the request can be sent again without the client's knowledge. A master that shuts down cuts its unfinished answers.
  */
 export class Hold implements AnswerReceiver {
   readonly #head: AnswerHead;
@@ -32,7 +32,7 @@ export class Hold implements AnswerReceiver {
     this.#owner = owner;
   }
 
-  /** Keeps a copy. */
+  /** Keeps a copy and releases the lease. */
   data(chunk: Buffer, lease: BufferLease): void {
     this.#chunks.push(Buffer.from(chunk));
     this.#bytes += chunk.byteLength;
@@ -40,7 +40,7 @@ export class Hold implements AnswerReceiver {
     lease.release();
   }
 
-  /** More is to come; most answers are whole with their first bytes. */
+  /** The answer is not complete yet; starts the timer. Most answers are complete with their first bytes. */
   rest(): void {
     this.#timer ??= setTimeout(() => {
       try {
@@ -55,7 +55,7 @@ export class Hold implements AnswerReceiver {
     this.#show().end(trailers);
   }
 
-  /** It is as if the answer had never come, or somebody else has it. */
+  /** Stops the timer. The answer is discarded, or another receiver has it. */
   drop(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
   }

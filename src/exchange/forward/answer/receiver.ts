@@ -1,12 +1,12 @@
 import type { BufferLease } from '../../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../../http/header-block.ts';
 
-/** Who gets the answer of a node, once its head is there. */
+/** Receives a node's answer after its head. */
 export interface AnswerReceiver {
-  /** The bytes are the receiver's until it gives the lease back, which it must. */
+  /** The receiver owns the bytes until it releases the lease, which it must do. */
   data(chunk: Buffer, lease: BufferLease): void;
-  /** That was all that has come for now. */
+  /** No more data has arrived for now. */
   rest(): void;
-  /** The answer is whole. */
+  /** The answer is complete. */
   end(trailers: HeaderBlock): void;
 }

@@ -1,42 +1,60 @@
 import type { BufferLease } from '../../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../../http/header-block.ts';
-import { answerTrailers, relayedHead } from '../../../http/response-framing.ts';
+import { answerTrailers, interimHeaders, relayedHead } from '../../../http/response-framing.ts';
 import type { AnswerHead } from '../../../http/response-head.ts';
+import { toldId } from '../../../routing/query-context.ts';
 import type { Accounting } from '../../accounting.ts';
 import type { ClientSide } from '../../ports/client.ts';
 import type { AnswerReceiver } from './receiver.ts';
 
 const COMPLETE = /\bx-druid-response-complete\b/i;
 
-/** Sends one answer of Druid's on to the client as it comes, byte for byte, at the client's speed. */
+/** Relays one of Druid's answers to the client as it comes, byte for byte, at the client's speed. */
 export class Relay implements AnswerReceiver {
   readonly #client: ClientSide;
   readonly #account: Accounting;
   readonly #bodiless: boolean;
   readonly #resetIncomplete: boolean;
+  readonly #showsNode: boolean;
   #chunked = false;
-  /** A trailer is to say whether the answer is whole. */
+  /** A trailer will say whether the answer is complete. */
   #announced = false;
 
-  /** `resetIncomplete`: the client would not see a trailer that says that the answer is not whole. */
-  constructor(client: ClientSide, account: Accounting, resetIncomplete: boolean) {
+  /**
+   * `resetIncomplete`: reset the client if a trailer says that the answer is incomplete, because the client cannot
+   * see the trailer. `showsNode`: the client may see which node answered.
+   */
+  constructor(client: ClientSide, account: Accounting, resetIncomplete: boolean, showsNode: boolean) {
     this.#client = client;
     this.#account = account;
     this.#bodiless = client.head.method === 'HEAD';
     this.#resetIncomplete = resetIncomplete;
+    this.#showsNode = showsNode;
   }
 
-  /** True when the answer is complete with its head, because the client asked with HEAD. */
+  /** Sends the head. Returns true if that completes the answer because the client asked with HEAD. */
   head(head: AnswerHead, rewriteLocation: (location: string) => string): boolean {
     const { httpMinor } = this.#client.head;
-    const { headers, chunked } = relayedHead(head, { bodiless: this.#bodiless, httpMinor, rewriteLocation });
+    const showsNode = this.#showsNode;
+    const bodiless = this.#bodiless;
+    const { headers, chunked } = relayedHead(head, { bodiless, httpMinor, rewriteLocation, showsNode });
     this.#chunked = chunked;
     this.#announced = chunked && head.trailer !== null && COMPLETE.test(head.trailer);
     this.#account.status = head.status;
-    this.#account.queryId = head.queryId ?? head.sqlQueryId;
+    const { queryId, sqlQueryId } = head;
+    const told = toldId(queryId) ?? toldId(sqlQueryId);
+    this.#account.queryId = told ?? this.#account.queryId ?? queryId ?? sqlQueryId;
     this.#client.writeHead(head.status, head.reason, headers, head.hasDate, chunked);
     if (this.#bodiless) this.#client.end();
     return this.#bodiless;
+  }
+
+  /** Relays an interim answer (1xx), but not to an HTTP/1.0 client, which would take it for the final answer. */
+  interim(head: AnswerHead, rewriteLocation: (location: string) => string): void {
+    const { httpMinor } = this.#client.head;
+    if (httpMinor === 0) return;
+    const context = { httpMinor, rewriteLocation, showsNode: this.#showsNode };
+    this.#client.writeInterim(head.status, interimHeaders(head, context));
   }
 
   data(chunk: Buffer, lease: BufferLease): void {
@@ -60,7 +78,7 @@ export class Relay implements AnswerReceiver {
     this.#client.end(undefined, this.#chunked ? trailers : undefined);
   }
 
-  /** The answer broke off: the client must not take what it has for all of it. */
+  /** The answer broke off. Resets the client, so it cannot take the part that it has for the whole answer. */
   cut(): void {
     this.#account.end = 'upstream_cut';
     this.#client.reset();

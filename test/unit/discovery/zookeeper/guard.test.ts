@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import { getActiveResourcesInfo } from 'node:process';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createOriginRefusal } from '../../../../src/discovery/allowed-origins.ts';
 import {
   createZooKeeperDiscovery,
   type ZooKeeperDiscovery,
@@ -422,6 +423,58 @@ test('of very many announcements those that were known are kept, and the fault i
   expect(known()).toHaveLength(1_000);
   expect(known()).toEqual(expect.arrayContaining(['10.0.0.1:60001', '10.0.0.1:60002']));
   expect(faults).toEqual(['/druid/internal-discovery/BROKER has 1202 nodes; 1000 of them are used']);
+});
+
+test('what is announced and may not be named is not used, and has a line for each', async () => {
+  const announced = (host: string, tls: boolean): Buffer =>
+    Buffer.from(
+      JSON.stringify({
+        nodeType: 'broker',
+        druidNode: {
+          ...{ service: 's', host, plaintextPort: 8082, enablePlaintextPort: !tls },
+          ...(tls ? { tlsPort: 8282, enableTlsPort: true } : {}),
+        },
+      }),
+    );
+  const nodes = new Map([
+    ['good', announced('10.0.0.1', true)],
+    ['plain', announced('10.0.0.2', false)],
+    ['metadata', announced('169.254.169.254', true)],
+    ['name', announced('evil.example', true)],
+    ['odd', announced('0x0a.1', true)],
+    ['huge', Buffer.alloc(100_000, '{')],
+  ]);
+  zookeeper.script = (request, reply, socket) => {
+    const length = request.body.length < 4 ? 0 : request.body.readInt32BE(0);
+    const path = request.body.toString('utf8', 4, 4 + length);
+    const data = nodes.get(/(?:BROKER|_COORDINATOR)\/(\w+)$/.exec(path)?.[1] ?? '');
+    const list = request.type === OP.GET_CHILDREN2;
+    if (list && path.endsWith('BROKER')) reply.children([...nodes.keys()]);
+    else if (list && path.endsWith('_COORDINATOR')) reply.children(['huge']);
+    else if (request.type !== OP.GET_DATA || data === undefined) noNode(request, reply, socket);
+    else socket.write(framed(Buffer.concat([replyHeader(request.xid, 0), framed(data), Buffer.alloc(68)])));
+  };
+  const faults: string[] = [];
+  const discovery = discover({
+    sessionTimeoutMs: 10_000,
+    refusal: createOriginRefusal({ networks: ['10.0.0.0/8'], names: ['.druid.internal'], httpsOnly: true }),
+  });
+  discovery.on('fault', (fault) => faults.push(fault));
+  await until(discovery, () => discovery.snapshot.complete);
+  const { announcements, latches } = discovery.snapshot;
+  expect(announcements.broker.map(({ origin }) => origin)).toEqual(['https://10.0.0.1:8282']);
+  expect(latches?.coordinator.participants).toMatchObject([{ origin: null }]);
+  const at = '/druid/internal-discovery/BROKER';
+  expect(faults.toSorted()).toEqual(
+    [
+      '/druid/coordinator/_COORDINATOR/huge names no node by a URL',
+      `${at}/plain is not https (discovery.allow.httpsOnly)`,
+      `${at}/metadata has an address outside of discovery.allow.networks`,
+      `${at}/name has a name outside of discovery.allow.names`,
+      `${at}/odd has no valid druidNode.host`,
+      `${at}/huge is no JSON object, neither gzip nor plain`,
+    ].toSorted(),
+  );
 });
 
 describe('closing', () => {

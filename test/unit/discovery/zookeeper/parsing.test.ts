@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { createOriginRefusal } from '../../../../src/discovery/allowed-origins.ts';
 import { parseAnnouncement } from '../../../../src/discovery/zookeeper/announcement.ts';
 import { parseLatch } from '../../../../src/discovery/zookeeper/latch.ts';
 import { PacketReader } from '../../../../src/discovery/zookeeper/packet-reader.ts';
@@ -53,6 +54,14 @@ describe('a latch', () => {
     ['ftp://druid-1:21', null],
     ['http://user:password@druid-1:8081', null],
     ['\u0000\u0001', null],
+    ['http://druid-1:8081/../x', null],
+    ['http://druid-1:8081?x', null],
+    ['http://druid-1:8081#x', null],
+    ['http://0x7f.1:8081', null],
+    ['http://2130706433', null],
+    ['http://[fe80::1%eth0]:8081', null],
+    ['http://[::1].evil.example:8081', null],
+    ['http://a\u202eb:8081', null],
   ])('with the data %j names %j', (data, origin) => {
     const { participants } = parseLatch(new Map([['_c_x-latch-0000000003', Buffer.from(data)]]));
     expect(participants).toEqual([{ sequence: 3, origin }]);
@@ -100,6 +109,78 @@ test('of a latch with very many children the first thousand in line are known', 
   expect([participants[0]?.sequence, participants.at(-1)?.sequence]).toEqual([0, 999]);
 });
 
+test('what a latch names and should not has a line for each, and leads all the same', () => {
+  const refusal = createOriginRefusal({ networks: ['10.0.0.0/8'], names: [], httpsOnly: false });
+  const faults: string[] = [];
+  const children: [string, Buffer | 'refused'][] = [
+    ['latch-1', Buffer.from('http://169.254.169.254:80')],
+    ['latch-2', Buffer.from('file:///etc/passwd')],
+    ['latch-3', Buffer.alloc(2_000, 'x')],
+    ['latch-4', Buffer.from('http://10.0.0.1:8081')],
+    ['latch-5', Buffer.alloc(0)],
+    ['latch-6', 'refused'],
+  ];
+  const { participants } = parseLatch(new Map(children), refusal, (name, why) =>
+    faults.push(`${name} ${why}`),
+  );
+  expect(participants.map(({ origin }) => origin)).toEqual([
+    ...[null, null, null, 'http://10.0.0.1:8081', null, null],
+  ]);
+  expect(faults).toEqual([
+    'latch-1 names a node that has an address outside of discovery.allow.networks',
+    'latch-2 names no node by a URL',
+    'latch-3 names no node by a URL',
+  ]);
+});
+
+describe('what discovery may name', () => {
+  const all = { networks: [] as string[], names: [] as string[], httpsOnly: false };
+
+  test('is anything by default', () => {
+    const refusal = createOriginRefusal(all);
+    for (const origin of ['http://a:1', 'http://169.254.169.254:80', 'http://[::1]:80']) {
+      expect(refusal(origin)).toBeNull();
+    }
+  });
+
+  test.each([
+    ['http://10.255.0.1:80', null],
+    ['http://192.168.1.7:80', null],
+    ['http://[fd00::1]:80', null],
+    ['http://druid-1.internal:80', null],
+    ['http://DRUID-1.internal.:80', null],
+    ['http://a.b.druid.example:80', null],
+    ['http://11.0.0.1:80', 'has an address outside of discovery.allow.networks'],
+    ['http://192.168.1.8:80', 'has an address outside of discovery.allow.networks'],
+    ['http://[::1]:80', 'has an address outside of discovery.allow.networks'],
+    ['http://[::ffff:11.0.0.1]:80', 'has an address outside of discovery.allow.networks'],
+    ['http://druid-2.internal:80', 'has a name outside of discovery.allow.names'],
+    ['http://xdruid.example:80', 'has a name outside of discovery.allow.names'],
+    ['http://druid.example:80', 'has a name outside of discovery.allow.names'],
+    ['http://a.druid.example.evil:80', 'has a name outside of discovery.allow.names'],
+    ['http://localhost:80', 'has a name outside of discovery.allow.names'],
+  ])('is what networks and names hold: %s', (origin, why) => {
+    const networks = ['10.0.0.0/8', '192.168.1.7', 'fd00::/8'];
+    const refusal = createOriginRefusal({
+      ...all,
+      networks,
+      names: ['druid-1.internal', '.Druid.example'],
+    });
+    expect(refusal(origin)).toBe(why);
+  });
+
+  test('is no name where only networks are given, and no address where only names are', () => {
+    expect(createOriginRefusal({ ...all, networks: ['0.0.0.0/0'] })('http://a:1')).toContain('names');
+    expect(createOriginRefusal({ ...all, names: ['.a'] })('http://10.0.0.1:1')).toContain('networks');
+  });
+
+  test('is only https where that is asked for', () => {
+    const refusal = createOriginRefusal({ ...all, httpsOnly: true });
+    expect(refusal('https://a:1')).toBeNull();
+    expect(refusal('http://a:1')).toBe('is not https (discovery.allow.httpsOnly)');
+  });
+});
+
 describe('an announcement', () => {
   const druidNode = {
     service: 'druid/broker',
@@ -136,6 +217,31 @@ describe('an announcement', () => {
     [{ host: 'user@a' }, null],
     [{ host: 'a\\b' }, null],
     [{ host: '%61' }, null],
+    [{ host: '0x7f.1' }, null],
+    [{ host: '0x7f000001' }, null],
+    [{ host: '2130706433' }, null],
+    [{ host: '127.1' }, null],
+    [{ host: '0177.0.0.1' }, null],
+    [{ host: '1.2.3.4.' }, null],
+    [{ host: 'a.0x10' }, null],
+    [{ host: 'a.1' }, null],
+    [{ host: '１２７.0.0.1' }, null],
+    [{ host: 'a。b' }, null],
+    [{ host: 'ä' }, null],
+    [{ host: 'a\u202eb' }, null],
+    [{ host: 'a"b' }, null],
+    [{ host: 'a..b' }, null],
+    [{ host: '-a' }, null],
+    [{ host: 'a:80' }, null],
+    [{ host: 'fe80::1%eth0' }, null],
+    [{ host: '[fd00::1]' }, 'http://[fd00::1]:8082'],
+    [{ host: '127.0.0.1' }, 'http://127.0.0.1:8082'],
+    [{ host: 'Druid_1.Internal.' }, 'http://druid_1.internal:8082'],
+    [{ service: 'druid\u001bbroker' }, null],
+    [{ service: 'druid\u202ebroker' }, null],
+    [{ service: 'druid\u2028broker' }, null],
+    [{ service: 'druid\ud800broker' }, null],
+    [{ service: 'Drüid: broker' }, 'http://broker-1.example:8082'],
     [{ host: 'a'.repeat(255) }, `http://${'a'.repeat(255)}:8082`],
     [{ host: 'a'.repeat(256) }, null],
     [{ service: 's'.repeat(256) }, null],
@@ -258,4 +364,31 @@ test('the backoff tries every server once, then slows down, and forgets after a 
   expect(backoff.delay()).toBe(1_500);
   backoff.ended(60_000);
   expect(backoff.delay()).toBe(0);
+});
+
+describe('the labels of a node (Druid 36)', () => {
+  const read = (labels: unknown): unknown => {
+    const druidNode = { service: 'druid/broker', host: 'a', plaintextPort: 8082, labels };
+    const parsed = parseAnnouncement(
+      'broker',
+      Buffer.from(JSON.stringify({ nodeType: 'broker', druidNode })),
+    );
+    return parsed.kind === 'announcement' ? parsed.announcement.labels : parsed;
+  };
+
+  test('are kept, whatever their names are', () => {
+    const labels = JSON.parse('{"zone":"a","__proto__":"b","constructor":"c"}') as object;
+    expect(read(labels)).toEqual([
+      ['zone', 'a'],
+      ['__proto__', 'b'],
+      ['constructor', 'c'],
+    ]);
+  });
+
+  test('are none where they are nothing, no texts, or too long, and 32 at most', () => {
+    for (const labels of [undefined, null, {}, [], 'x', 7, { a: 1 }, { a: '' }, { a: 'x'.repeat(256) }]) {
+      expect(read(labels)).toBeUndefined();
+    }
+    expect(read(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`k${i}`, 'v'])))).toHaveLength(32);
+  });
 });

@@ -107,6 +107,58 @@ test('a page that breaks off is not taken for whole', async () => {
   await expect(get('/')).rejects.toThrow();
 });
 
+const BODIES = [
+  ['with a length', 'Content-Length: 5\r\n\r\n', 'hello'],
+  ['in chunks', 'Transfer-Encoding: chunked\r\n\r\n', '5\r\nhello\r\n0\r\n\r\n'],
+] as const;
+
+test.each(BODIES)(
+  'a page is asked for once the body of its request is here: %s',
+  async (_, framing, body) => {
+    gateway.cluster.lead('coordinator', leader.origin);
+    const client = await connectRaw(gateway.port);
+    client.send(`GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n${framing}${body.slice(0, -1)}`);
+    while (!client.received().toString().includes('100 Continue')) await sleep(2);
+    await sleep(50);
+    expect(leader.requests).toEqual([]);
+    client.send(`${body.slice(-1)}GET /favicon.png HTTP/1.1\r\nHost: a\r\n\r\n`);
+    for (let i = 0; i < 2; i++) expect((await client.answer()).body.toString()).toBe('<html>');
+    expect(leader.requests.map(({ target, body: seen }) => [target, seen.length])).toEqual([
+      ['/', 0],
+      ['/favicon.png', 0],
+    ]);
+    client.close();
+  },
+);
+
+test.each([
+  ['malformed', 'Transfer-Encoding: chunked\r\n\r\n0_2e\r\n\r\n', 400],
+  ['too long', 'Content-Length: 65537\r\n\r\nabc', 413],
+  [
+    'in too many chunks',
+    `Transfer-Encoding: chunked\r\n\r\n${`1000\r\n${'x'.repeat(4096)}\r\n`.repeat(17)}`,
+    413,
+  ],
+])('where the body is %s no page is asked for', async (_, rest, status) => {
+  gateway.cluster.lead('coordinator', leader.origin);
+  const client = await connectRaw(gateway.port);
+  client.send(`GET / HTTP/1.1\r\nHost: a\r\n${rest}`);
+  const answer = await client.answer();
+  expect([answer.status, answer.header('connection')]).toEqual([status, 'close']);
+  expect(leader.requests).toEqual([]);
+  client.close();
+});
+
+test('a client that leaves in the middle of a body has asked for no page', async () => {
+  gateway.cluster.lead('coordinator', leader.origin);
+  const client = await connectRaw(gateway.port);
+  client.send('GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello');
+  await sleep(20);
+  client.close();
+  expect(await gateway.recorded(1)).toMatchObject([{ role: 'console', status: 499, end: 'client_gone' }]);
+  expect(leader.requests).toEqual([]);
+});
+
 test('once the door drains, a page and an error in its place ask the client for another connection', async () => {
   gateway.cluster.lead('coordinator', leader.origin);
   gateway.door.drain();

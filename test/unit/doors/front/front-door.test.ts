@@ -72,7 +72,8 @@ test('a head that is too large is a 431 in JSON', async () => {
 test('targets and methods that Fastify does not know reach the path table', async () => {
   for (const [line, status, reason] of [
     ['GET /%zz', 400, 'target_malformed'],
-    ['GET http://evil/druid/v2', 400, 'target_malformed'],
+    ['GET http://user@gateway/druid/v2', 400, 'target_malformed'],
+    ['GET ftp://gateway/druid/v2', 400, 'target_malformed'],
     ['PURGE /druid/v2', 405, 'method_not_allowed'],
     ['PATCH /druid/v2', 405, 'method_not_allowed'],
     [`GET /${'a'.repeat(5_000)}`, 404, 'path_unknown'],
@@ -82,6 +83,21 @@ test('targets and methods that Fastify does not know reach the path table', asyn
   }
   const connect = await exchangeRaw(gateway.port, 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n');
   expect([connect.status, connect.json().errorCode]).toEqual([405, 'method_not_allowed']);
+});
+
+test('a target that is a whole URL is its path and query, and its authority goes on instead of the Host', async () => {
+  for (const [target, seen, host] of [
+    ['http://gateway:8888/druid/v2/x?y=%2F', '/druid/v2/x?y=%2F', 'gateway:8888'],
+    ['HTTPS://Gateway/druid/v2/x', '/druid/v2/x', 'Gateway'],
+    ['http://[::1]:8888/druid/v2/x', '/druid/v2/x', '[::1]:8888'],
+  ] as const) {
+    const answer = await exchangeRaw(gateway.port, `GET ${target} HTTP/1.1\r\nHost: other\r\n\r\n`);
+    expect([target, answer.status]).toEqual([target, 200]);
+    const request = broker.requests.at(-1);
+    expect([request?.target, request?.header('host')]).toEqual([seen, broker.hostAndPort]);
+    expect(request?.header('x-forwarded-host')).toBe(host);
+  }
+  expect((await gateway.recorded(3)).map(({ path }) => path)).toEqual(Array(3).fill('/druid/v2/x'));
 });
 
 test('odd content types pass', async () => {

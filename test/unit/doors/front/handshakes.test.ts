@@ -101,6 +101,38 @@ test('a connection whose handshake is done is not cut by the limit of handshakes
   socket.destroy();
 });
 
+test.each([
+  [['http/1.1'], 'http/1.1'],
+  [['http/1.0'], 'http/1.0'],
+  [['http/1.0', 'http/1.1'], 'http/1.1'],
+  [['h2', 'http/1.0'], 'http/1.0'],
+  [[], false],
+])('a client that offers %j is served as %s', async (ALPNProtocols, chosen) => {
+  const socket = tls.connect({
+    port: gateway.port,
+    host: '127.0.0.1',
+    rejectUnauthorized: false,
+    ALPNProtocols,
+  });
+  await once(socket, 'secureConnect');
+  expect(socket.alpnProtocol).toBe(chosen);
+  socket.write(`GET /x HTTP/${chosen === 'http/1.0' ? '1.0' : '1.1'}\r\nHost: a\r\n\r\n`);
+  const [data] = (await once(socket, 'data')) as [Buffer];
+  expect(data.toString()).toContain('200');
+  socket.destroy();
+});
+
+test('a client that offers nothing that is served here is turned away', async () => {
+  const socket = tls.connect({
+    port: gateway.port,
+    host: '127.0.0.1',
+    rejectUnauthorized: false,
+    ALPNProtocols: ['h2'],
+  });
+  const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
+  expect(error.code).toBe('ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL');
+});
+
 async function until(holds: () => boolean): Promise<void> {
   for (const began = performance.now(); !holds(); ) {
     if (performance.now() - began > 5_000) throw new Error('not within five seconds');
@@ -112,7 +144,7 @@ test.each<[string, (toGateway: net.Socket) => unknown]>([
   ['plain text', (socket) => socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')],
   ['a record that nobody encrypted', (socket) => socket.write(`\x17\x03\x03\x00\x20${'x'.repeat(32)}`)],
   ['a fatal alert', (socket) => socket.write('\x15\x03\x03\x00\x02\x02\x28')],
-  ['an end that is not announced', (socket) => socket.end()],
+  ['an end that is not announced, and nobody there', (socket) => socket.destroy()],
 ])('a client whose encrypted connection goes on with %s has left', async (_, say) => {
   let toGateway: net.Socket | null = null;
   let closed = false;

@@ -12,6 +12,7 @@ const AGAIN: Again = {
   outcome: 'reset',
   counts: true,
   onlyElsewhere: false,
+  overloaded: null,
   error: { status: 502, reason: 'upstream_reset', message: '' },
 };
 
@@ -31,6 +32,13 @@ test('repeats that count are counted, and end where the budget that all requests
   for (let i = 0; i < 4; i++) expect(second.next(AGAIN)).toBe('anywhere');
   expect(second.next(AGAIN)).toBe('nowhere');
   expect([first.repeats, second.repeats, budget.refusals]).toEqual([6, 4, 1]);
+});
+
+test('an overloaded leader is asked out of the budget, which leaves the repeats for other failures', () => {
+  const overloaded = { ...AGAIN, overloaded: { retryAfterMs: null } };
+  const attempts = attemptsOf('read', small());
+  for (let i = 0; i < 10; i++) expect(attempts.next(overloaded)).toBe('anywhere');
+  expect([attempts.next(overloaded), attempts.repeats]).toEqual(['nowhere', 0]);
 });
 
 test('attempts of which nothing was sent are not counted, and need no budget', () => {

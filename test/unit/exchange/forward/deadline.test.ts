@@ -68,6 +68,51 @@ describe('a query that is overdue', () => {
     expect(cancels()[0]?.header('content-type')).toBeUndefined();
   });
 
+  const GARBLED = ['       7', ' 7', '7       ', '?????? 7', 'a      b', '', '       ', '..', '.', 'caf\xe9'];
+
+  test.each([
+    ['/druid/v2/sql', { sqlQueryId: 'дашборд 7' }, 'sql/%D0%B4%D0%B0%D1%88%D0%B1%D0%BE%D1%80%D0%B4%207'],
+    ['/druid/v2/sql', { sqlQueryId: 'a/b', queryId: 'n' }, 'sql/a%2Fb'],
+    ['/druid/v2/sql/dart', { sqlQueryId: 'd', queryId: 'n' }, 'sql/dart/d'],
+    ['/druid/v2', { queryId: 'CORP\\q', sqlQueryId: 's' }, 'CORP%5Cq'],
+  ])(
+    'at %s is cancelled by the id that its client gave, whatever the answer calls it',
+    async (target, ids, id) => {
+      await begin({ upstreams: { idleTimeoutMs: 60 } });
+      for (const told of [...GARBLED, 'other']) {
+        broker.requests.length = 0;
+        onQuery = (_, socket) =>
+          void socket.write(
+            `HTTP/1.1 200 OK\r\nX-Druid-Query-Id: ${told}\r\nX-Druid-SQL-Query-Id: ${told}\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n`,
+            'latin1',
+          );
+        const body = Buffer.from(JSON.stringify({ query: 'SELECT 1', context: ids })).toString('latin1');
+        const client = await connectRaw(gateway.port);
+        client.send(Buffer.from(requestOf(body, target), 'latin1'));
+        await until(() => cancels().length === 1);
+        client.close();
+        expect([told, cancels()[0]?.target]).toEqual([told, `/druid/v2/${id}`]);
+      }
+    },
+  );
+
+  test.each(GARBLED)(
+    'is not cancelled by %j, which an answer says of a query that nobody named',
+    async (told) => {
+      await begin({ upstreams: { idleTimeoutMs: 60 } });
+      onQuery = (_, socket) =>
+        void socket.write(
+          `HTTP/1.1 200 OK\r\nX-Druid-SQL-Query-Id: ${told}\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n`,
+          'latin1',
+        );
+      const client = await connectRaw(gateway.port);
+      client.send(requestOf('{"query":"SELECT 1"}'));
+      await client.ended();
+      await quiet();
+      expect(cancels()).toEqual([]);
+    },
+  );
+
   test('by the limit of the whole exchange is cut in the middle, and cancelled', async () => {
     await begin({ exchange: { totalTimeoutMs: 150 } });
     onQuery = (_, socket) => {

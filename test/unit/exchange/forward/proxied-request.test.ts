@@ -6,6 +6,8 @@ import { createRunningQueries } from '../../../../src/exchange/druid/running-que
 import type { ResponseCollector } from '../../../../src/exchange/forward/answer/collect.ts';
 import { ProxiedRequest } from '../../../../src/exchange/forward/proxied-request.ts';
 import { RequestBody } from '../../../../src/exchange/forward/request-body.ts';
+import { createSuccession } from '../../../../src/exchange/forward/succession.ts';
+import { createCancelLimits } from '../../../../src/exchange/limits/cancel-limits.ts';
 import { type CapacityClaim, createConcurrency } from '../../../../src/exchange/limits/concurrency.ts';
 import { createWaitQueue } from '../../../../src/exchange/limits/wait-queue.ts';
 import { answer } from '../../../../src/exchange/own-answers/answer.ts';
@@ -71,6 +73,8 @@ interface Kind {
   readonly collects: boolean;
   /** For the whole exchange, in milliseconds; 0 is no limit. */
   readonly totalMs: number;
+  /** For an answer of a leader that leads no more; 0 is no limit. */
+  readonly abandonedMs: number;
   readonly budget: boolean;
   readonly room: boolean;
 }
@@ -107,6 +111,8 @@ class World {
   readonly #other: CapacityClaim | null;
   /** Times that the budget was withdrawn from since the request was sent last. */
   #withdrawn = 0;
+  /** The Coordinator served when the last answer came. */
+  #causedByServing = false;
   /** Why it should not have been sent again. */
   readonly #wronglySent: string[] = [];
   heads = 0;
@@ -149,6 +155,8 @@ class World {
         deposit() {},
         withdraw: () => this.#withdraw(),
       } as unknown as ExchangeServices['retryBudget'],
+      cancelLimits: createCancelLimits(1),
+      succession: createSuccession({ cluster: this.#cluster, abandonedTimeoutMs: kind.abandonedMs }),
       pressure: { high: false, stop() {} },
       runningQueries: this.#running,
       jdbcConnections: createJdbcConnections(10),
@@ -169,13 +177,16 @@ class World {
         resetIncomplete: false,
         maxPerNode: 64,
         trusts: () => false,
+        forwardedHeader: 'x-forwarded-for',
+        cors: null,
+        showsView: () => false,
       },
       now,
       random: () => 0,
     };
     const client = this.#client();
     const { head } = client;
-    const account = new Accounting(head, kind.role, kind.class, deps.sink, now);
+    const account = new Accounting(head, head.remoteAddress, kind.role, kind.class, deps.sink, now);
     const collector: ResponseCollector = {
       accepts: ({ status }) => status === 200,
       onData() {},
@@ -279,6 +290,7 @@ class World {
     if (attempt?.state !== 'sent') return;
     attempt.state = 'headed';
     attempt.cause = cause;
+    this.#causedByServing = this.#cluster.view.leaders.coordinator.state === 'serving';
     attempt.handler.onHead(readAnswerHead(status, '', 1, block) as AnswerHead);
   }
 
@@ -301,6 +313,8 @@ class World {
     return {
       abort() {
         attempt.state = 'over';
+        // Only for another leader is it sent again after that.
+        attempt.cause ??= 'another leads';
       },
     };
   }
@@ -317,7 +331,8 @@ class World {
     if (cause === null || cause === 'connect') return;
     if (routeClass === 'write' && cause !== 'redirect') this.#wronglySent.push(`a write after ${cause}`);
     // A kept connection says nothing of the node, and a master that is not ready is asked for as long as there is time.
-    const free = cause === 'stale' || (cause === 'head of Jetty' && role !== 'broker');
+    const unready = cause === 'head of Jetty' && role !== 'broker';
+    const free = cause === 'stale' || (unready && !this.#causedByServing);
     if (!free && this.#withdrawn !== 1)
       this.#wronglySent.push(`${this.#withdrawn} withdrawals after ${cause}`);
     this.#withdrawn = 0;
@@ -364,6 +379,7 @@ class World {
       writeHead: () => {
         this.heads++;
       },
+      writeInterim() {},
       write: (_, lease) => lease.release(),
       flush() {},
       end: () => {
@@ -405,6 +421,7 @@ const kinds: fc.Arbitrary<Kind> = fc.record({
   body: fc.boolean(),
   collects: fc.boolean(),
   totalMs: fc.constantFrom(0, 300),
+  abandonedMs: fc.constantFrom(0, 100, 2_000),
   budget: fc.boolean(),
   room: fc.boolean(),
 });

@@ -163,7 +163,7 @@ test("Druid's own 503 and 504 in JSON pass", async () => {
   expect(two.requests.length).toBe(0);
 });
 
-test('a leader that initialises is asked again until it answers a read', async () => {
+test('a leader that answers 503 in HTML is asked again until it answers a read', async () => {
   gateway.cluster.lead('overlord', one.origin);
   one.script = (_, socket) => socket.write(one.requests.length < 4 ? html503 : json('ready'));
   expect((await get('/druid/indexer/v1/tasks')).body.toString()).toBe('"ready"');
@@ -217,11 +217,17 @@ test('a client that leaves before it has seen anything ends the request', async 
   expect((await gateway.recorded(1))[0]).toMatchObject({ end: 'client_gone', attempts: 1 });
 });
 
-test('a leader that initialises refuses a write with 503 in JSON', async () => {
-  gateway.cluster.lead('overlord', one.origin);
+test('a leader that is overloaded, or initialises after all, refuses a write with 503 in JSON', async () => {
+  const { cluster } = gateway;
+  cluster.lead('overlord', one.origin);
   one.script = (_, socket) => socket.write(plain('503 Service Unavailable', [], ''));
+  expectError(await post('/druid/indexer/v1/task'), 503, 'leader_overloaded');
+  one.script = (_, socket) => {
+    cluster.unlead('overlord', 'leader_initialising');
+    socket.write(plain('503 Service Unavailable', [], ''));
+  };
   expectError(await post('/druid/indexer/v1/task'), 503, 'leader_initialising');
-  expect(one.requests.length).toBe(1);
+  expect(one.requests.length).toBe(2);
 });
 
 test('a redirect to itself or to another node is followed inside once leadership is confirmed anew', async () => {
@@ -259,6 +265,24 @@ test('a redirect to a place unknown is a 502 without Location', async () => {
     const answer = await get('/druid/coordinator/v1/servers');
     expectError(answer, 502, 'redirect_unknown');
     expect(answer.header('location')).toBeUndefined();
+  }
+});
+
+test('a redirect names a node in any spelling of its address, and no client sees one', async () => {
+  const { cluster } = gateway;
+  cluster.node(two.origin);
+  for (const host of ['[::ffff:127.0.0.1]', '[0:0:0:0:0:FFFF:7f00:1]', '127.0.0.1.']) {
+    cluster.lead('overlord', one.origin);
+    one.script = (request, socket) =>
+      socket.write(moved(`HTTP://${host}:${two.port}${request.target.slice(0, 4)}/elsewhere`));
+    cluster.onReport = (_, outcome) => {
+      if (outcome === 'not_leader') cluster.lead('overlord', two.origin);
+    };
+    expect((await post('/druid/indexer/v1/task', 'task')).body.toString()).toBe('"two"');
+    one.script = (_, socket) =>
+      socket.write(plain('201 Created', [`Location: http://${host}:${one.port}/druid/x`], ''));
+    cluster.lead('overlord', one.origin);
+    expect((await post('/druid/indexer/v1/task')).header('location')).toBe('/druid/x');
   }
 });
 

@@ -18,10 +18,13 @@ let cold: FakeUpstream;
 /** Of a service outside the map. */
 let stranger: FakeUpstream;
 let gateway: Harness;
+/** What those that are not well answer with. */
+let statuses: Record<string, string>;
 
 beforeEach(async () => {
+  statuses = {};
   const named = (name: string): Promise<FakeUpstream> =>
-    startUpstream((_, socket) => void socket.write(plain('200 OK', [], name)));
+    startUpstream((_, socket) => void socket.write(plain(statuses[name] ?? '200 OK', [], name)));
   [hot, cold, stranger] = await Promise.all([named('hot'), named('cold'), named('stranger')]);
 });
 
@@ -231,4 +234,20 @@ describe('JDBC', () => {
     expect(await avatica('c-new')).toBe('cold');
     expect(await avatica('c-0')).toBe('hot');
   });
+
+  test.each(['401 Unauthorized', '403 Forbidden', '404 Not Found', '500 Internal Server Error'])(
+    'a Broker that answers %s has no connection: its owner does not go there',
+    async (status) => {
+      await begin({ rules: [{ match: { header: 'X-Stranger' }, service: COLD }] });
+      const ids = Array.from({ length: 20 }, (_, i) => `owned-${i}`);
+      const names = [hot.hostAndPort, cold.hostAndPort];
+      const id = ids.find((one) => rendezvous(one, names)[0] === hot.hostAndPort) ?? '';
+      statuses.cold = status;
+      expect(await avatica(id, 'X-Stranger: 1\r\n')).toBe('cold');
+      expect(await avatica(id)).toBe('hot');
+      statuses.cold = '200 OK';
+      // Where it is known to be, it stays.
+      expect(await avatica(id, 'X-Stranger: 1\r\n')).toBe('hot');
+    },
+  );
 });

@@ -3,8 +3,10 @@ import { describe, expect, test } from 'vitest';
 import type { Role } from '../../../../src/discovery/discovery.ts';
 import {
   type AttemptContext,
+  afterAbandonment,
   afterFailure,
   afterHead,
+  afterSuccession,
   mayResend,
   type ResponseSummary,
   type Verdict,
@@ -37,8 +39,7 @@ const FATE_UNKNOWN = 'may or may not have been executed';
 
 const keysOf = <K extends string>(of: Readonly<Record<K, unknown>>): K[] => Object.keys(of) as K[];
 const isMaster = ({ role }: AttemptContext): boolean => role !== 'broker';
-const isRedirect = ({ status }: ResponseSummary): boolean =>
-  status === 301 || status === 302 || status === 307;
+const isRedirect = ({ status }: ResponseSummary): boolean => [301, 302, 303, 307, 308].includes(status);
 const isUnavailable = ({ status }: ResponseSummary): boolean => status >= 502 && status <= 504;
 
 const ATTEMPTS: readonly AttemptContext[] = keysOf(MOST_REPEATS).flatMap((role) =>
@@ -53,15 +54,22 @@ const FAILURES: readonly UpstreamFailure[] = keysOf(KINDS).flatMap((kind) =>
 );
 const LOCATIONS: readonly ResponseSummary['location'][] = [
   null,
-  { known: true, sameTarget: true },
-  { known: true, sameTarget: false },
-  { known: false, sameTarget: true },
-  { known: false, sameTarget: false },
+  ...[true, false].flatMap((known) =>
+    [true, false].flatMap((sameTarget) => [true, false].map((named) => ({ known, sameTarget, named }))),
+  ),
 ];
 const ANSWERS: readonly ResponseSummary[] = [200, 301, 302, 303, 307, 308, 404, 500, 502, 503, 504].flatMap(
   (status) =>
     [null, 'text/html', 'application/json', 'application/x-jackson-smile'].flatMap((contentType) =>
-      LOCATIONS.map((location) => ({ status, contentType, location })),
+      LOCATIONS.flatMap((location) =>
+        [true, false].map((fromServingLeader) => ({
+          status,
+          contentType,
+          location,
+          fromServingLeader,
+          retryAfterMs: fromServingLeader ? 2_000 : null,
+        })),
+      ),
     ),
 );
 
@@ -74,7 +82,7 @@ const answers: fc.Arbitrary<ResponseSummary> = fc
 /** A master says that it did nothing, since another one leads. */
 const refersToLeader = (seen: ResponseSummary, attempt: AttemptContext): boolean =>
   isMaster(attempt) &&
-  isRedirect(seen) &&
+  [301, 302, 307].includes(seen.status) &&
   seen.location !== null &&
   (seen.location.sameTarget || (seen.location.known && seen.status === 307));
 
@@ -107,10 +115,25 @@ describe('after any attempt', () => {
   test('what was sent again as often as it may be is not sent again, and each time counts', () => {
     check((attempt, verdict, came) => {
       if (verdict.kind !== 'again') return;
-      if (verdict.counts) expect(attempt.repeats).toBeLessThan(MOST_REPEATS[attempt.role]);
+      if (verdict.overloaded !== null) expect(verdict.counts).toBe(true);
+      else if (verdict.counts) expect(attempt.repeats).toBeLessThan(MOST_REPEATS[attempt.role]);
       // Uncounted: nothing was sent, or a master is not ready yet, which the time to wait bounds.
       else if ('kind' in came) expect(came.kind).toBe('connect');
-      else expect([isMaster(attempt), isUnavailable(came)]).toEqual([true, true]);
+      else {
+        expect([isMaster(attempt), isUnavailable(came), came.fromServingLeader]).toEqual([true, true, false]);
+      }
+    });
+  });
+
+  test('only a leader that serves, and says in no words of Druid that it does not, is overloaded', () => {
+    check((attempt, verdict, came) => {
+      if (verdict.kind === 'relay') return;
+      const refused = !('kind' in came) && verdict.outcome === 'unavailable' && isMaster(attempt);
+      const overloaded = refused && came.fromServingLeader;
+      expect(verdict.error.reason === 'leader_overloaded').toBe(overloaded);
+      expect(verdict.error.reason === 'leader_initialising').toBe(refused && !overloaded);
+      if (verdict.kind !== 'again') return;
+      expect(verdict.overloaded).toEqual(overloaded ? { retryAfterMs: came.retryAfterMs } : null);
     });
   });
 
@@ -226,10 +249,12 @@ describe('after the head of an answer', () => {
     });
   });
 
-  test('no client learns of a place that the gateway does not know', () => {
+  test('no client learns of a place that the gateway does not know, but of a login with a name', () => {
     checkHead((attempt, verdict, seen) => {
-      if (!isMaster(attempt) || !isRedirect(seen) || seen.location?.known !== false) return;
-      expect(verdict.kind).not.toBe('relay');
+      const { location } = seen;
+      if (!isMaster(attempt) || !isRedirect(seen) || location?.known !== false) return;
+      const login = seen.status !== 307 && location.named && !refersToLeader(seen, attempt);
+      expect(verdict.kind === 'relay').toBe(login);
     });
   });
 
@@ -250,6 +275,26 @@ describe('after the head of an answer', () => {
   });
 });
 
+describe('when the leader that a request is at leads no more', () => {
+  test('what changes nothing goes to the next one, within its repeats, and nobody is told on', () => {
+    for (const attempt of ATTEMPTS) {
+      const verdict = afterSuccession(attempt);
+      const again =
+        attempt.replayable && !HAS_EFFECT[attempt.class] && attempt.repeats < MOST_REPEATS[attempt.role];
+      if (again) expect(verdict).toMatchObject({ kind: 'again', outcome: null, counts: true });
+      else expect(verdict).toBeNull();
+    }
+  });
+
+  test('and it has been waited for in vain, its fate is unknown exactly if it may have had an effect', () => {
+    for (const attempt of ATTEMPTS) {
+      const { kind, outcome, error } = afterAbandonment(attempt);
+      expect([kind, outcome, error.status, error.reason]).toEqual(['fail', null, 504, 'upstream_timeout']);
+      expect(error.message.includes(FATE_UNKNOWN)).toBe(HAS_EFFECT[attempt.class]);
+    }
+  });
+});
+
 test('whatever happens to a request, it is sent again a bounded number of times, and with an effect never in doubt', () => {
   const happening = fc.array(fc.oneof(failures, answers), { maxLength: 40, size: 'max' });
   fc.assert(
@@ -263,7 +308,7 @@ test('whatever happens to a request, it is sent again a bounded number of times,
         inDoubt ||= !refused;
         if (verdict.kind !== 'again') break;
         expect(inDoubt && HAS_EFFECT[first.class]).toBe(false);
-        if (verdict.counts) repeats++;
+        if (verdict.counts && verdict.overloaded === null) repeats++;
       }
       expect(repeats).toBeLessThanOrEqual(MOST_REPEATS[first.role]);
     }),

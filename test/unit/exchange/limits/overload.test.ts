@@ -105,7 +105,7 @@ test('a client with as many requests as it may have gets 429', async () => {
 });
 
 test('of a peer that is trusted, the clients are those that it names', async () => {
-  await begin({ concurrency: { perClient: 1 }, exchange: { trusts: () => true } });
+  await begin({ concurrency: { perClient: 1 }, exchange: { trusts: (address) => address === '127.0.0.1' } });
   const from = (client: string): Promise<RawAnswer> =>
     exchangeRaw(gateway.port, QUERY.replace('Host: a', `Host: a\r\nX-Forwarded-For: 9.9.9.9, ${client}`));
   const answers = [from('10.0.0.1'), from('10.0.0.2')];
@@ -232,4 +232,22 @@ test('an answer carries the view that it was decided on when the request asks fo
     ),
   ]);
   expect((await query()).headers('x-druid-gateway-view')).toEqual([]);
+});
+
+test('an answer does not carry the view for a client that may not know it', async () => {
+  const clients: string[] = [];
+  const asks = QUERY.replace('Host: a', 'Host: a\r\nX-Druid-Gateway-View: 1\r\nX-Forwarded-For: 127.0.0.1');
+  await begin({
+    exchange: {
+      showsView(client) {
+        clients.push(client);
+        return false;
+      },
+    },
+  });
+  const answer = exchangeRaw(gateway.port, asks);
+  await until(() => held.length === 1);
+  held[0]?.();
+  expect((await answer).headers('x-druid-gateway-view')).toEqual([]);
+  expect(clients).toEqual(['127.0.0.1']);
 });

@@ -13,7 +13,8 @@ let gateway: Harness;
 
 beforeEach(async () => {
   broker = await startUpstream((_, socket) => socket.write(json({ ok: true })));
-  gateway = await startHarness();
+  // In the middle of an answer a client cannot be asked whether it has left.
+  gateway = await startHarness({ limits: { halfCloseGraceMs: 50 } });
   gateway.cluster.brokers(broker.origin);
 });
 
@@ -124,7 +125,7 @@ test('what a stranger says of whom it forwards for is replaced', async () => {
   expect(lines[4]).toMatch(/^X-Request-Id: [\w.-]+$/);
 });
 
-test('a trusted peer is appended to', async () => {
+test('a trusted peer is believed', async () => {
   const trusting = await startHarness({ exchange: { trusts: (address) => address === '127.0.0.1' } });
   try {
     trusting.cluster.brokers(broker.origin);

@@ -15,11 +15,12 @@ describe('the address map', () => {
     { from: '*:8081', to: 'https://{hostname-first-label}.example.com:{port}' },
     { from: '10.0.*:8090', to: 'https://overlord.example.com' },
     { from: 'Druid-7.internal:8081', to: 'https://seven.example.com/' },
-    { from: '[fd00::7]:8082', to: 'http://{host}:9{port}' },
+    { from: '[FD00:0:0:0:0:0:0:7]:8082', to: 'http://{host}:9{port}' },
   ]);
 
   test.each([
     ['druid-7.internal:8081', 'https://seven.example.com'],
+    ['DRUID-7.internal.:8081', 'https://seven.example.com'],
     ['druid-8.internal:8081', 'https://druid-8.example.com:8081'],
     ['10.0.3.4:8090', 'https://overlord.example.com'],
     ['10.1.3.4:8090', null],
@@ -82,4 +83,45 @@ describe('the redirect policy', () => {
 test('a name is put in as it is, whatever it looks like', () => {
   const map = createAddressMap([{ from: '*', to: 'https://{host}.example.com:{port}' }]);
   expect(map("x$'y$&:80")).toBe("https://x$'y$&.example.com:80");
+});
+
+describe('a star', () => {
+  const fits = (from: string, announced: string): boolean =>
+    createAddressMap([{ from, to: 'https://out' }])(announced) !== null;
+
+  test.each([
+    ['10.0.*:8081', '10.0.0.7:8081'],
+    ['10.0.*.7:8081', '10.0.3.7:8081'],
+    ['10.0.0.1*:8081', '10.0.0.17:8081'],
+    ['*.0.0.7:8081', '10.0.0.7:8081'],
+    ['*.druid.internal:8081', 'a.druid.internal:8081'],
+    ['*.druid.internal:8081', 'a.b-1.druid.internal:8081'],
+    ['druid-*.internal:8081', 'druid-7.internal:8081'],
+    ['druid-*:8081', 'druid-7:8081'],
+    ['druid.*.internal:*', 'druid.a.internal:1'],
+    ['[fd00::*]:8081', '[fd00::1:2]:8081'],
+    ['a:*', 'a:65535'],
+    ['*:8081', '[fd00::1]:8081'],
+    ['*', 'anything:1'],
+  ])('in %s stands for what is there in %s', (from, announced) => {
+    expect(fits(from, announced)).toBe(true);
+  });
+
+  test.each([
+    ['10.0.*:8081', '10.0.evil.com:8081'],
+    ['10.0.*:8081', '10.0.0.7.evil.com:8081'],
+    ['10.0.*:8081', '10.0.:8081.evil.com:8081'],
+    ['10.*.7:8081', '10.evil.7:8081'],
+    ['*.0.0.7:8081', 'evil.0.0.7:8081'],
+    ['druid-*:8081', 'druid-7.evil.com:8081'],
+    ['druid-*.internal:8081', 'druid-7.evil.com.internal:8081'],
+    ['*.druid.internal:8081', 'evil.com:80.druid.internal:8081'],
+    ['*.druid.internal:8081', '.druid.internal:8081'],
+    ['*-druid.internal:8081', 'evil.com-druid.internal:8081'],
+    ['[fd00::*]:8081', '[fd00::1].evil.com:8081'],
+    ['a:*', 'a:evil'],
+    ['a:*', 'a:80:80'],
+  ])('in %s does not stand for what is in %s', (from, announced) => {
+    expect(fits(from, announced)).toBe(false);
+  });
 });

@@ -188,3 +188,21 @@ test('rules of very many datasources are read in steps', () => {
     expect(step.value?.size).toBe(Object.keys(answer).length);
   }
 });
+
+test.each(['Forever', 'ByInterval', 'ByPeriod'])(
+  'a partial rule (Druid 38) loads where the whole one would: %s',
+  (kind) => {
+    const rest = { interval: '2024/2025', period: 'P1Y', tieredReplicants: { hot: 1 } };
+    const partial = { matcher: { type: 'wildcard', patterns: ['a*'] }, onCannotMatch: 'skip' };
+    const choose = (rule: object, asked: string): ReadonlySet<string> | null => {
+      const book = parseRules({ t: [rule], _default: [] });
+      const options = { defaultRule: '_default', now: at('2024-06-01') };
+      return book === null ? null : tiersFor(book, 't', intervalsOf(asked) ?? [], options);
+    };
+    for (const asked of ['2024-03-01/P1D', '2019-03-01/P1D']) {
+      const whole = choose({ type: `load${kind}`, ...rest }, asked);
+      expect(choose({ type: `loadPartial${kind}`, ...rest, ...partial }, asked)).toEqual(whole);
+      if (asked.startsWith('2024')) expect(whole).toEqual(new Set(['hot']));
+    }
+  },
+);

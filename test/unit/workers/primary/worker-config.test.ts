@@ -24,7 +24,7 @@ test('a worker has its part of each limit, rounded up; no limit stays none, and 
     perClient: 1,
     largeShare: 0.75,
   });
-  expect(worker.limits.maxConnections).toBe(0);
+  expect(worker.limits.maxConnections).toBe(3_334);
   expect(worker.limits.queue).toEqual({ maxRequests: 334, maxWait: 10_000 });
   expect(worker.upstream.maxRequestsPerNode).toBe(86);
   expect(worker.parking).toEqual({
@@ -36,6 +36,7 @@ test('a worker has its part of each limit, rounded up; no limit stays none, and 
     broker: { maxWait: 2_000 },
   });
   expect(worker.retries).toEqual({ share: 0.2, minPerSecond: 4 });
+  expect(worker.queries).toEqual({ ...config.queries, maxCancels: 22 });
   expect(worker.shutdown).toEqual(config.shutdown);
 });
 

@@ -118,6 +118,19 @@ describe('doubts', () => {
     expect(cluster.view.leaders.coordinator.state).toBe('serving');
   });
 
+  test('a leader that refuses a request serves on, also where it was cut off later', async () => {
+    const { view } = cluster;
+    cluster.report(here(master), 'unavailable');
+    expect(cluster.view).toBe(view);
+    cluster.report(here(one), 'connect_failed');
+    expect(cluster.view.leaders.coordinator.state).toBe('serving');
+    cluster.report(here(master), 'reset');
+    expect(cluster.view.leaders.coordinator).toMatchObject({
+      state: 'elected',
+      waitReason: 'leader_unreachable',
+    });
+  });
+
   test('another leader is believed at once', () => {
     cluster.report(here(master), 'connect_failed');
     expect(cluster.view.leaders.coordinator.waitReason).toBe('leader_unreachable');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type CancelAnswer, mergeCancels } from '../../../../src/exchange/druid/cancel.ts';
+import { type CancelAnswer, mergeCancels } from '../../../../src/exchange/druid/cancel-request.ts';
 import { connectRaw, exchangeRaw, type RawAnswer } from '../../../kit/clients/raw-client.ts';
 import { type Harness, startHarness } from '../../../kit/gateway/gateway-harness.ts';
 import { type FakeUpstream, plain, startUpstream } from '../../../kit/upstream/fake-upstream.ts';
@@ -54,13 +54,22 @@ describe('a cancel of a query that nobody is known to run', () => {
     expect(asked()).toEqual([1, 1, 1]);
   });
 
-  test.each(['x'.repeat(257), '%ED%A0%80', '%C2%9B'])(
-    'goes to all as it came where %s is no id',
+  test.each(['x'.repeat(257), '%ED%A0%80', '%C2%9B', 'a/b', 'dart/a/b'])(
+    'is refused where %j is no id, and nobody is asked',
     async (id) => {
-      expect((await cancel(id)).status).toBe(404);
-      expect(brokers.map(({ requests }) => requests[0]?.target)).toEqual(
-        Array(3).fill(`/druid/v2/sql/${id}`),
+      const answer = await cancel(id);
+      expect([answer.status, answer.json().errorCode]).toEqual([400, 'target_malformed']);
+      expect(asked()).toEqual([0, 0, 0]);
+    },
+  );
+
+  test.each(['/druid/v2/a', '/druid/v2/a/', '/druid/v2/sql/a', '/druid/v2/sql/dart/a', '/druid/v2/a?pretty'])(
+    'goes to all as %s',
+    async (target) => {
+      expect((await exchangeRaw(gateway.port, `DELETE ${target} HTTP/1.1\r\nHost: a\r\n\r\n`)).status).toBe(
+        404,
       );
+      expect(brokers.map(({ requests }) => requests[0]?.target)).toEqual(Array(3).fill(target));
     },
   );
 

@@ -8,29 +8,31 @@ import type { AnswerHead } from '../../http/response-head.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
 import type { Accounting } from '../accounting.ts';
 import { failRequest } from '../internal-error.ts';
+import type { CancelLimits } from '../limits/cancel-limits.ts';
 import { answerError } from '../own-answers/answer.ts';
 import type { ClientEvents, ClientSide } from '../ports/client.ts';
 import type { ExchangeServices } from '../ports/services.ts';
 import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from '../ports/upstream.ts';
 
-/** What one Broker made of a cancel; null for one that did not answer. */
+/** One Broker's answer to a cancel. */
 export interface CancelAnswer {
   readonly status: number;
-  /** Flat, as they go on to the client. */
+  /** The header lines that go to the client. */
   readonly headers: HeaderBlock;
   readonly hasDate: boolean;
   readonly body: Buffer;
 }
 
-/** A cancel is answered within so long, though a Broker hangs. */
+/** A cancel is answered within this time even if a Broker hangs. */
 const PATIENCE_MS = 5_000;
 const LONGEST_BODY = 16 * 1024;
-/** The whole body is here and framed anew; a cancel redirects nobody. */
+/** The collected body is framed again, and a cancel redirects no client. */
 const NOT_KEPT: ReadonlySet<string> = new Set(['content-length', 'location']);
 
 /**
- * One answer out of those of all Brokers: any 202 means that the query is being cancelled; any 403 that somebody
- * runs it and the caller may not; without an answer from somebody it is not known; otherwise nobody runs it.
+ * Merges the answers of all Brokers; null stands for no answer. Any 202 means that the query is being cancelled. Any
+ * 403 means that a Broker runs it and the caller may not cancel it. A missing answer makes the result `unknown`. If
+ * all answered 404, no Broker runs it. `absent`: no Broker was asked.
  */
 export function mergeCancels(answers: readonly (CancelAnswer | null)[]): CancelAnswer | 'unknown' | 'absent' {
   const by = (status: number): CancelAnswer | undefined =>
@@ -41,8 +43,9 @@ export function mergeCancels(answers: readonly (CancelAnswer | null)[]): CancelA
 }
 
 /**
- * `DELETE /druid/v2/{id}` and `/druid/v2/sql/{id}`: asked of the Broker that is known to run the query, and of all
- * others too unless that one says 202. The Router asks all and hands on whichever answer it likes.
+ * `DELETE /druid/v2/{id}` and `/druid/v2/sql/{id}`. The Broker that is known to run the query is asked first, then
+ * all others unless it answers 202. (The Router asks all and relays an arbitrary answer.) A cancel takes no capacity
+ * from queries; it has its own limits.
  */
 export class Cancel implements ClientEvents, CollectorEvents {
   readonly #client: ClientSide;
@@ -53,6 +56,12 @@ export class Cancel implements ClientEvents, CollectorEvents {
   readonly #known: readonly UpstreamNode[];
   readonly #others: UpstreamNode[];
   readonly #errors: InternalErrors;
+  readonly #limits: CancelLimits;
+  /** The client's address, for the limits. */
+  readonly #onBehalfOf: string;
+  /** It counts against the limits now. */
+  #counts = false;
+  readonly #showsNode: boolean;
   #timer: NodeJS.Timeout | null = null;
   #outstanding = 0;
   #answered = false;
@@ -63,18 +72,30 @@ export class Cancel implements ClientEvents, CollectorEvents {
     account: Accounting,
     route: ForwardRoute,
     headers: HeaderBlock,
-    id: string | null,
+    id: string,
+    onBehalfOf: string,
   ) {
     this.#client = client;
     this.#account = account;
     this.#errors = exchange.errors;
+    this.#showsNode = exchange.options.showNode === true;
     this.#send = (node, handler) =>
       exchange.upstreams.send(
         node,
-        { method: 'DELETE', target: route.target, headers, body: null, bodyLength: 0, fresh: true },
+        {
+          method: 'DELETE',
+          target: route.target,
+          headers,
+          body: null,
+          bodyLength: 0,
+          fresh: true,
+          uncounted: true,
+        },
         handler,
       );
-    const known = id === null ? [] : exchange.runningQueries.nodesOf(id);
+    this.#limits = exchange.cancelLimits;
+    this.#onBehalfOf = onBehalfOf;
+    const known = exchange.runningQueries.nodesOf(id);
     const { services } = exchange.options;
     const all = exchange.cluster.view.brokers.filter(({ service }) => services.has(service));
     this.#others = all.map(({ node }) => node).filter((node) => !known.includes(node));
@@ -82,7 +103,10 @@ export class Cancel implements ClientEvents, CollectorEvents {
     client.listen(this);
   }
 
+  /** Counts the cancel against the limits and asks the Brokers. The caller must have checked that there is room. */
   begin(): void {
+    this.#limits.enter(this.#onBehalfOf);
+    this.#counts = true;
     this.#contain(() => {
       this.#timer = setTimeout(() => this.#contain(() => this.#giveUp()), PATIENCE_MS);
       if (this.#known.length > 0) this.#ask(this.#known);
@@ -90,10 +114,10 @@ export class Cancel implements ClientEvents, CollectorEvents {
     });
   }
 
-  /** Nobody is asked any further. */
+  /** Aborts all calls and fails the request. */
   onInternalError(error: unknown): void {
     this.#answered = true;
-    this.#disarm();
+    this.#finish();
     for (const call of this.#calls.splice(0)) {
       contain(
         () => call.abort(),
@@ -107,11 +131,14 @@ export class Cancel implements ClientEvents, CollectorEvents {
     contain(step, (error) => this.onInternalError(error));
   }
 
-  #disarm(): void {
+  /** All calls are over: stops counting the cancel. Repeated calls do nothing. */
+  #finish(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#counts) this.#limits.leave(this.#onBehalfOf);
+    this.#counts = false;
   }
 
-  /** What has been asked goes on: a client that leaves still wants its query ended. */
+  /** The calls go on: a client that leaves still wants its query ended. */
   onClose(finished: boolean): void {
     this.#answered = true;
     this.#account.onClose(finished);
@@ -120,7 +147,10 @@ export class Cancel implements ClientEvents, CollectorEvents {
   #askOthers(): void {
     const others = this.#others.splice(0);
     if (others.length > 0) this.#ask(others);
-    else this.#conclude();
+    else {
+      this.#finish();
+      this.#conclude();
+    }
   }
 
   #ask(nodes: readonly UpstreamNode[]): void {
@@ -128,19 +158,19 @@ export class Cancel implements ClientEvents, CollectorEvents {
     for (const node of nodes) {
       this.#account.attempts++;
       this.#account.upstream = node.hostAndPort;
-      const call = this.#send(node, new Collector(this));
+      const call = this.#send(node, new Collector(this, this.#showsNode));
       this.#calls.push(call);
     }
   }
 
-  /** One Broker has answered, or will not. */
+  /** One Broker has answered, or will not answer. */
   onCollected(collected: CancelAnswer | null): void {
     this.#answers.push(collected);
     this.#outstanding--;
-    // A native cancel is a 202 of everybody, so that the others are asked to the end all the same.
+    // Every Broker answers 202 to a native cancel, so the calls to the others go on after one.
     if (collected?.status === 202) this.#conclude();
     else if (this.#outstanding === 0) this.#askOthers();
-    if (this.#outstanding === 0) this.#disarm();
+    if (this.#outstanding === 0) this.#finish();
   }
 
   #conclude(): void {
@@ -160,6 +190,7 @@ export class Cancel implements ClientEvents, CollectorEvents {
   }
 
   #giveUp(): void {
+    this.#finish();
     this.#conclude();
     for (const call of this.#calls) call.abort();
   }
@@ -176,7 +207,7 @@ function relayAnswer(
   client.end(body);
 }
 
-/** Who gets what one Broker answered: null for no answer. */
+/** Receives one Broker's answer; null for no answer. */
 interface CollectorEvents {
   onCollected(collected: CancelAnswer | null): void;
   onInternalError(error: unknown): void;
@@ -185,19 +216,27 @@ interface CollectorEvents {
 /** Collects one Broker's answer. */
 class Collector implements UpstreamHandler {
   readonly #taker: CollectorEvents;
+  readonly #showsNode: boolean;
   readonly #chunks: Buffer[] = [];
   #status = 0;
   #headers: HeaderBlock = '';
   #hasDate = false;
   #length = 0;
 
-  constructor(taker: CollectorEvents) {
+  constructor(taker: CollectorEvents, showsNode: boolean) {
     this.#taker = taker;
+    this.#showsNode = showsNode;
   }
 
   onHead(head: AnswerHead): void {
     this.#status = head.status;
-    const { headers } = relayedHead(head, { bodiless: false, httpMinor: 0, rewriteLocation: String });
+    const showsNode = this.#showsNode;
+    const { headers } = relayedHead(head, {
+      bodiless: false,
+      httpMinor: 0,
+      rewriteLocation: String,
+      showsNode,
+    });
     this.#headers = without(headers, NOT_KEPT);
     this.#hasDate = head.hasDate;
   }
