@@ -170,6 +170,23 @@ export const limitsSection = () =>
     {
       headersTimeout: duration('To receive the head of a request, and for a TLS handshake.', 15_000),
       requestTimeout: durationOrZero('To receive a whole request with its body.', 300_000, 'waits for ever'),
+      bodyIdleTimeout: durationOrZero(
+        'Between two pieces of the body of a request, while the gateway waits for them; then 408.',
+        15_000,
+        'waits for ever',
+      ),
+      minBodyRate: size(
+        'What a client must send of a body in a second, over each 15 seconds that it is waited for; 0 is no limit.',
+        500,
+        0,
+        1 * MiB,
+      ),
+      bodyMemory: size(
+        'What is kept of all request bodies together: while they come in, while they wait, and to be sent again. Beyond it bodies are not read on, after `limits.queue.maxWait` they get 503; 0 is no limit.',
+        256 * MiB,
+        0,
+        64 * 1024 * MiB,
+      ),
       keepAliveTimeout: duration(
         'Idle client connections are kept so long: above the idle time of a load balancer in front.',
         75_000,

@@ -119,7 +119,7 @@ export const REASONS = {
     message: 'The gateway or the cluster behind it has more requests under way than it may; try again.',
     retry: 1,
     meaning:
-      'a limit of requests under way was reached, and the queue or the time to wait in it, too; or `queries.maxCancels` cancels are under way; or the event loop is late',
+      'a limit of requests under way was reached, and the queue or the time to wait in it, too; or `queries.maxCancels` cancels are under way; or bodies keep `limits.bodyMemory`; or the event loop is late',
     action: 'find who sends so much; raise `limits` or `workers`, or add Brokers',
   },
   too_many_requests: {
@@ -214,7 +214,8 @@ export const REASONS = {
     status: 408,
     message: 'The request did not arrive in time.',
     retry: 'now',
-    meaning: 'the request did not arrive within `limits.headersTimeout` or `limits.requestTimeout`',
+    meaning:
+      'the request did not arrive within `limits.headersTimeout` or `limits.requestTimeout`, or its body more slowly than `limits.bodyIdleTimeout` and `limits.minBodyRate` allow',
     action: 'raise these limits for clients that upload slowly',
   },
   expectation_failed: {

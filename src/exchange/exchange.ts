@@ -116,7 +116,7 @@ export function createExchange(services: ExchangeServices): Exchange {
         route: { kind: 'forward', role: 'coordinator', class: 'read', target },
         method: 'GET',
         headers: forwardedHead(plain.head, origin),
-        body: new RequestBody(client.body, 0, 0),
+        body: new RequestBody(client.body, 0, 0, services.bodies),
         collector: null,
         onBehalfOf: origin.address,
         neverHeld: true,
@@ -162,7 +162,7 @@ export function createExchange(services: ExchangeServices): Exchange {
         // Druid answers HEAD with 405 everywhere (AllowHttpMethodsResourceFilter).
         method: head.method === 'HEAD' ? 'GET' : head.method,
         headers,
-        body: new RequestBody(client.body, head.fields.bodyLength, options.bufferBodyBytes),
+        body: new RequestBody(client.body, head.fields.bodyLength, options.bufferBodyBytes, services.bodies),
         collector: null,
         onBehalfOf,
       });

@@ -14,6 +14,7 @@ import {
 import { createRunningQueries } from '../exchange/druid/running-queries.ts';
 import { createExchange } from '../exchange/exchange.ts';
 import { createSuccession } from '../exchange/forward/succession.ts';
+import { createBodyLimits } from '../exchange/limits/body-limits.ts';
 import { createCancelLimits } from '../exchange/limits/cancel-limits.ts';
 import { createConcurrency } from '../exchange/limits/concurrency.ts';
 import { watchPressure } from '../exchange/limits/overload.ts';
@@ -100,6 +101,14 @@ export function createServing(options: ServingOptions): Serving {
   const concurrency = createConcurrency({ total, roles, perClient, largeShare }, (role) =>
     waitQueue.capacityFreed(role),
   );
+  const bodies = createBodyLimits({
+    maxBytes: limits.bodyMemory,
+    maxWaitMs: limits.queue.maxWait,
+    idleTimeoutMs: limits.bodyIdleTimeout,
+    minRate: limits.minBodyRate,
+    errors,
+    now,
+  });
   const retryBudget = createRetryBudget(retries);
   const pressure = watchPressure(limits.maxEventLoopDelay, errors);
   const upstreams = createUpstreams({
@@ -122,6 +131,7 @@ export function createServing(options: ServingOptions): Serving {
     upstreams,
     waitQueue,
     concurrency,
+    bodies,
     cancelLimits: createCancelLimits(config.queries.maxCancels),
     retryBudget,
     succession: createSuccession({ cluster, abandonedTimeoutMs: upstream.abandonedTimeout }),
@@ -173,7 +183,7 @@ export function createServing(options: ServingOptions): Serving {
   });
 
   return {
-    state: { waitQueue, concurrency, retryBudget, pressure },
+    state: { waitQueue, concurrency, bodies, retryBudget, pressure },
     get inFlight() {
       return inFlight;
     },

@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { ROLES } from '../discovery/discovery.ts';
+import type { BodyLimits } from '../exchange/limits/body-limits.ts';
 import type { Concurrency } from '../exchange/limits/concurrency.ts';
 import type { Pressure } from '../exchange/limits/overload.ts';
 import type { RetryBudget } from '../exchange/limits/retry-budget.ts';
@@ -9,6 +10,7 @@ import type { WaitQueue } from '../exchange/limits/wait-queue.ts';
 export interface ExchangeState {
   readonly waitQueue: Pick<WaitQueue, 'waiting' | 'queued'>;
   readonly concurrency: Pick<Concurrency, 'under'>;
+  readonly bodies: Pick<BodyLimits, 'used'>;
   readonly retryBudget: Pick<RetryBudget, 'refusals'>;
   readonly pressure: Pick<Pressure, 'high'>;
 }
@@ -16,7 +18,7 @@ export interface ExchangeState {
 /** Registers the metrics of waiting requests and of limits; all are read when scraped. */
 export function exchangeMetrics(registry: Registry, state: ExchangeState): void {
   const registers = [registry];
-  const { waitQueue, concurrency, retryBudget, pressure } = state;
+  const { waitQueue, concurrency, bodies, retryBudget, pressure } = state;
   const perRole = (name: string, help: string, value: (role: (typeof ROLES)[number]) => number): void => {
     new Gauge({
       name,
@@ -39,6 +41,14 @@ export function exchangeMetrics(registry: Registry, state: ExchangeState): void 
   perRole('druid_gateway_queued_requests', 'Requests that wait for room within the limits now.', (role) =>
     waitQueue.queued(role),
   );
+  new Gauge({
+    name: 'druid_gateway_body_bytes',
+    help: 'Bytes of request bodies that are kept in memory now.',
+    registers,
+    collect() {
+      this.set(bodies.used);
+    },
+  });
   new Counter({
     name: 'druid_gateway_retries_refused_total',
     help: 'Times a request was not sent again because the budget for that was used up.',

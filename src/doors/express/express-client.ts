@@ -124,10 +124,12 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
     }
     this.begun = true;
     this.#chunked = chunked;
-    this.#closes = this.head.fields.close || this.#connection.closing;
+    // Answers of ours may say so themselves.
+    const last = status >= 400 && headers.includes(CLOSES);
+    this.#closes = last || this.head.fields.close || this.#connection.closing;
     const phrase = reason !== '' && PLAIN_REASON.test(reason) ? reason : (STATUS_CODES[status] ?? '');
     const date = hasDate ? '' : dateLine();
-    const fate = this.#closes ? CLOSES : this.#connection.keepAlive;
+    const fate = last ? '' : this.#closes ? CLOSES : this.#connection.keepAlive;
     this.#out = `HTTP/1.1 ${status} ${phrase}\r\n${headers}${date}${fate}\r\n`;
   }
 

@@ -12,6 +12,7 @@ import { GuardedClient } from '../guarded-client.ts';
 import { cut, knowWhole } from '../last-word.ts';
 import { LINGER_BYTES, LINGER_MS } from '../read-limits.ts';
 import { authorityOf } from './absolute-form.ts';
+import { BodyIntake } from './body-intake.ts';
 
 /** Node's parser also accepts versions 0.9 and 2.0, in the syntax of HTTP/1.1. */
 const OTHER_VERSION = 'The only versions of HTTP taken are 1.0 and 1.1.';
@@ -24,6 +25,8 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
   readonly #door: DoorState;
   #awaitsContinue: boolean;
   #ended = false;
+  /** Set once the body is wanted. */
+  #intake: BodyIntake | null = null;
 
   constructor(
     request: IncomingMessage,
@@ -65,8 +68,10 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
         this.failRequest(error);
       }
     };
-    this.#request.on('data', (chunk: Buffer) => contained(() => onData(chunk)));
-    this.#request.on('end', () => contained(onEnd));
+    this.#intake = new BodyIntake(this.#request, {
+      onData: (chunk) => contained(() => onData(chunk)),
+      onEnd: () => contained(onEnd),
+    });
   }
 
   override listen(events: ClientEvents): void {
@@ -76,11 +81,11 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
   }
 
   pause(): void {
-    this.#request.pause();
+    this.#intake?.pause();
   }
 
   resume(): void {
-    this.#request.resume();
+    this.#intake?.resume();
   }
 
   writeHead(status: number, reason: string, headers: HeaderBlock, hasDate: boolean): void {
@@ -172,7 +177,8 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
     socket.once('close', calm);
     request.on('data', count);
     if (!stays) knowWhole(response, () => stop(false));
-    request.resume();
+    if (this.#intake === null) request.resume();
+    else this.#intake.drop();
   }
 
   /** Leaves a complete answer alone: the client has it, or is still receiving it. */

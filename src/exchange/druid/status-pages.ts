@@ -73,7 +73,7 @@ export function answerFromDruid(
       route: toBroker ? route : { ...route, role: 'coordinator' },
       method: 'GET',
       headers: without(headers, UNWANTED),
-      body: new RequestBody(client.body, 0, 0),
+      body: new RequestBody(client.body, 0, 0, exchange.bodies),
       collector: name === 'status' ? null : new PageCollector(exchange, client, account, name),
       onBehalfOf,
     },

@@ -27,6 +27,7 @@ import { Hold, type HoldOwner } from './answer/hold.ts';
 import type { AnswerReceiver } from './answer/receiver.ts';
 import { Relay } from './answer/relay.ts';
 import { Attempts } from './attempts.ts';
+import type { BodyFault, BodyOwner } from './body-reading.ts';
 import { Deadline } from './deadline.ts';
 import { AT_NODE, isIn, MAY_BEGIN, mayBecome, nameOf, OVER, State, UNSHOWN } from './lifecycle.ts';
 import { publicLocation, redirectTargetOf } from './location-policy.ts';
@@ -65,7 +66,9 @@ const MOST_INTERIMS = 8;
  * `lifecycle.ts` defines the states and their transitions. Only `#become` changes the state; it gives back what the
  * next state does not hold.
  */
-export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner, Follower {
+export class ProxiedRequest
+  implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner, Follower, BodyOwner
+{
   readonly #services: ExchangeServices;
   readonly #client: ClientSide;
   readonly #account: Accounting;
@@ -108,6 +111,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
     this.#attempts = new Attempts(route, body, services);
     const resetIncomplete = options.resetIncomplete && !client.head.fields.trailers;
     this.#relay = new Relay(client, account, resetIncomplete, options.showNode === true);
+    body.tell(this);
     client.listen(this);
   }
 
@@ -177,6 +181,16 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
 
   onBodySent(bytes: number): void {
     this.#account.bytesIn += bytes;
+  }
+
+  /** The rest of the body will not come: the client is too slow, or there is no memory for it. */
+  onBodyFault(fault: BodyFault): void {
+    if (this.#state === State.RELAYING) this.#cut(true);
+    else if (!isIn(this.#state, OVER)) {
+      this.giveUp(
+        fault === 'slow' ? gatewayError('request_timeout', { closes: true }) : gatewayError('overloaded'),
+      );
+    }
   }
 
   onHead(head: AnswerHead): void {
@@ -267,6 +281,7 @@ export class ProxiedRequest implements UpstreamHandler, ClientEvents, WaitOwner,
       this.#state = State.CLOSED;
       this.#abandon();
     }
+    this.#template.body.release();
     this.#account.parkedMs = this.#wait?.waitedMs ?? 0;
     this.#account.placed = this.#choice.placed;
     this.#account.onClose(finished);

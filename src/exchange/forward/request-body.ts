@@ -1,71 +1,92 @@
 import type { BodySink, BodySource, BodyStream } from '../../http/body.ts';
+import { PackedBytes } from '../../http/packed-bytes.ts';
+import type { BodyLimits } from '../limits/body-limits.ts';
+import { type BodyOwner, BodyReading } from './body-reading.ts';
 
 const NOTHING = Buffer.alloc(0);
 
 /**
- * The body of one request, which several attempts can send. A body of known small size is collected first, which is
- * faster than streaming it. Any other body is streamed while its beginning is kept. `open` can start over as long as
- * at most `limit` bytes have been read.
+ * The body of one request, so that more than one attempt can send it. Up to `limit` bytes are collected before a node
+ * is taken; what is longer is streamed behind that. As long as no more than `limit` bytes have been read, `open` can
+ * start over. What is kept counts for the memory that all bodies share, until `release`.
  */
 export class RequestBody {
-  /** Declared length in bytes; 0 without a body, -1 if it is chunked. */
+  /** Declared length, 0 without a body, -1 when it is chunked. */
   readonly length: number;
   readonly #source: BodySource;
   readonly #limit: number;
-  readonly #kept: Buffer[] = [];
-  #keptBytes = 0;
+  readonly #limits: BodyLimits;
+  readonly #reading: BodyReading;
+  readonly #kept = new PackedBytes();
+  /** What of it counts for the memory of all bodies. */
+  #held = 0;
   #overflown = false;
   #listening = false;
   #ended = false;
+  /** More than can be collected, known by its declared length or by what has come. */
+  #long: boolean;
+  #released = false;
   #whole: Buffer | null;
   #upload: Upload | null = null;
   #collected: (() => void) | null = null;
 
-  constructor(source: BodySource, length: number, limit: number) {
+  constructor(source: BodySource, length: number, limit: number, limits: BodyLimits) {
     this.#source = source;
     this.length = length;
     this.#limit = limit;
+    this.#limits = limits;
+    this.#reading = new BodyReading(source, limits);
+    this.#long = length > limit || (length < 0 && limit === 0);
     this.#whole = source.whole;
+    if (this.#whole !== null) this.#hold(this.#whole.length);
   }
 
-  /** Whether the whole body is kept or can still be read, so that it can be sent from its beginning. */
+  /** Who hears that it will not come to its end. */
+  tell(owner: BodyOwner): void {
+    this.#reading.tell(owner);
+  }
+
+  /** Everything that can be sent again is here, or can still be read. */
   get replayable(): boolean {
     return !this.#overflown;
   }
 
-  /** Most bytes that the body may keep in memory until it is sent. */
+  /** Bytes that it may keep in memory until it is sent. */
   get footprint(): number {
+    if (this.#ended) return this.#held;
     if (this.length < 0) return this.#limit;
     return this.length <= this.#limit ? this.length : 0;
   }
 
-  /** Whether the request can be sent. False until a small body has arrived completely; then call `collect` first. */
+  /** False while a body that can be collected has not come in whole: then `collect` first. */
   get ready(): boolean {
-    return this.length <= 0 || this.length > this.#limit || this.#ended || this.#whole !== null;
+    return this.length === 0 || this.#long || this.#ended || this.#whole !== null;
   }
 
-  /** A small body that has arrived completely; empty for any other. */
+  /** A body that was collected whole; empty for every other. */
   get content(): Buffer {
     if (this.#whole !== null) return this.#whole;
-    if (this.length <= 0 || this.length > this.#limit || !this.#ended) return NOTHING;
-    const [first] = this.#kept;
-    this.#whole = this.#kept.length === 1 && first !== undefined ? first : Buffer.concat(this.#kept);
+    if (this.length === 0 || this.#long || !this.#ended) return NOTHING;
+    this.#whole = this.#kept.whole();
+    this.#kept.clear();
+    this.#hold(this.#whole.length);
     return this.#whole;
   }
 
-  /** Reads a small body. Calls `done` when it has arrived, and never if the client leaves before that. */
+  /** Reads what can be collected; `done` is called when it is here, never if the client leaves before that. */
   collect(done: () => void): void {
     this.#collected = done;
     this.#listen();
-    this.#source.resume();
+    this.#reading.read(true);
   }
 
-  /** The body for one attempt, from its beginning; null without a body. Stops the stream of an earlier attempt. */
+  /** The body for one attempt, from its beginning; what an earlier attempt was reading ends. */
   open(): Buffer | BodyStream | null {
     if (this.length === 0) return null;
-    if (this.#whole !== null || (this.length > 0 && this.length <= this.#limit)) return this.content;
+    if (this.length > 0 && (this.#whole !== null || !this.#long)) return this.content;
     this.#upload?.stop();
-    const upload: Upload = new Upload(this.#kept, {
+    const kept = this.#whole === null ? this.#kept.pieces() : [this.#whole];
+    const upload: Upload = new Upload(kept, {
       ended: () => this.#ended,
       pull: () => this.#pull(upload),
       stopped: () => this.#release(upload),
@@ -74,16 +95,25 @@ export class RequestBody {
     return upload;
   }
 
+  /** The request is over: nothing of it is kept any more. */
+  release(): void {
+    this.#released = true;
+    this.#reading.end();
+    this.#kept.clear();
+    this.#hold(0);
+  }
+
   #pull(upload: Upload): void {
     if (this.#upload !== upload || this.#ended) return;
+    if (this.#kept.length > this.#limit) this.#overflow();
     this.#listen();
-    this.#source.resume();
+    this.#reading.read(false);
   }
 
   #release(upload: Upload): void {
     if (this.#upload !== upload) return;
     this.#upload = null;
-    if (!this.#ended) this.#source.pause();
+    if (!this.#ended) this.#reading.stop();
   }
 
   #listen(): void {
@@ -93,21 +123,52 @@ export class RequestBody {
       (chunk) => this.#take(chunk),
       () => {
         this.#ended = true;
+        this.#reading.end();
         this.#upload?.end();
-        this.#collected?.();
-        this.#collected = null;
+        this.#tellCollected();
       },
     );
   }
 
   #take(chunk: Buffer): void {
-    this.#keptBytes += chunk.byteLength;
-    if (this.#keptBytes <= this.#limit) this.#kept.push(chunk);
-    else if (!this.#overflown) {
-      this.#overflown = true;
-      this.#kept.length = 0;
+    if (this.#released) return;
+    this.#reading.came(chunk.length);
+    if (!this.#overflown) this.#keep(chunk);
+    const upload = this.#upload;
+    if (upload !== null) {
+      if (!upload.push(chunk)) this.#reading.stop();
+    } else if (this.#long) {
+      this.#reading.stop();
+      this.#tellCollected();
+    } else if (this.#limits.full) {
+      this.#reading.stop();
+      this.#reading.read(true);
     }
-    if (this.#upload !== null && !this.#upload.push(chunk)) this.#source.pause();
+  }
+
+  /** What a node has been sent of a long body is kept no longer than there is memory for it. */
+  #keep(chunk: Buffer): void {
+    this.#kept.push(chunk);
+    this.#hold(this.#kept.size);
+    if (this.#kept.length > this.#limit) this.#long = true;
+    if (this.#upload !== null && (this.#kept.length > this.#limit || this.#limits.full)) this.#overflow();
+  }
+
+  #overflow(): void {
+    this.#overflown = true;
+    this.#kept.clear();
+    this.#hold(0);
+  }
+
+  #hold(bytes: number): void {
+    this.#limits.hold(bytes - this.#held);
+    this.#held = bytes;
+  }
+
+  #tellCollected(): void {
+    const collected = this.#collected;
+    this.#collected = null;
+    collected?.();
   }
 }
 
@@ -117,7 +178,7 @@ interface Supply {
   readonly stopped: () => void;
 }
 
-/** The stream of one attempt: first the bytes kept, then the bytes that still arrive. */
+/** What one attempt reads: what has been kept, then what comes. */
 class Upload implements BodyStream {
   readonly #kept: readonly Buffer[];
   readonly #supply: Supply;

@@ -12,6 +12,7 @@ import type { JdbcConnections } from '../druid/jdbc-connections.ts';
 import type { RunningQueries } from '../druid/running-queries.ts';
 import type { Succession } from '../forward/succession.ts';
 import type { TimeLimitOptions } from '../forward/time-limits.ts';
+import type { BodyLimits } from '../limits/body-limits.ts';
 import type { CancelLimits } from '../limits/cancel-limits.ts';
 import type { Concurrency } from '../limits/concurrency.ts';
 import type { Pressure } from '../limits/overload.ts';
@@ -60,6 +61,7 @@ export interface ExchangeServices {
   readonly upstreams: NodeSender;
   readonly waitQueue: WaitQueue;
   readonly concurrency: Concurrency;
+  readonly bodies: BodyLimits;
   readonly cancelLimits: CancelLimits;
   readonly retryBudget: RetryBudget;
   readonly succession: Succession;

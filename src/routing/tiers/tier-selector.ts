@@ -19,7 +19,7 @@ export interface SelectedService {
 export interface SelectionInput {
   readonly route: ForwardRoute;
   readonly header: (lowerName: string) => string | null;
-  /** Empty if the body is not read: larger than `upstream.bufferBody`, or chunked. */
+  /** Empty if the body is not read because it is larger than `upstream.bufferBody`. */
   readonly body: Buffer;
 }
 

@@ -34,6 +34,7 @@ export function workerConfig(config: Config, port: number): Config {
     limits: {
       ...limits,
       maxConnections: part(limits.maxConnections),
+      bodyMemory: part(limits.bodyMemory),
       concurrency: {
         ...limits.concurrency,
         total: part(limits.concurrency.total),

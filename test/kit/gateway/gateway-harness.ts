@@ -15,6 +15,11 @@ import { createJdbcConnections } from '../../../src/exchange/druid/jdbc-connecti
 import { createRunningQueries, type RunningQueries } from '../../../src/exchange/druid/running-queries.ts';
 import { createExchange } from '../../../src/exchange/exchange.ts';
 import { createSuccession } from '../../../src/exchange/forward/succession.ts';
+import {
+  type BodyLimitOptions,
+  type BodyLimits,
+  createBodyLimits,
+} from '../../../src/exchange/limits/body-limits.ts';
 import { type CancelLimits, createCancelLimits } from '../../../src/exchange/limits/cancel-limits.ts';
 import {
   type Concurrency,
@@ -153,6 +158,7 @@ export interface HarnessOptions {
   readonly abandonedTimeoutMs?: number;
   readonly maxCancels?: number;
   readonly concurrency?: Partial<ConcurrencyLimits>;
+  readonly bodies?: Partial<BodyLimitOptions>;
   readonly retries?: RetryBudgetOptions;
   /** Parts of the exchange that a test replaces, by ones that throw for instance. */
   readonly deps?: Partial<ExchangeServices> | ((own: ExchangeServices) => ExchangeServices);
@@ -165,6 +171,7 @@ export interface Harness {
   readonly errors: RecordedErrors;
   readonly waitQueue: WaitQueue;
   readonly concurrency: Concurrency;
+  readonly bodies: BodyLimits;
   readonly cancelLimits: CancelLimits;
   readonly retryBudget: RetryBudget;
   readonly runningQueries: RunningQueries;
@@ -202,6 +209,15 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     },
     (role) => waitQueue.capacityFreed(role),
   );
+  const bodies = createBodyLimits({
+    maxBytes: 0,
+    maxWaitMs: 1_000,
+    idleTimeoutMs: 0,
+    minRate: 0,
+    errors,
+    now,
+    ...options.bodies,
+  });
   const cancelLimits = createCancelLimits(options.maxCancels ?? 64);
   const retryBudget = createRetryBudget(options.retries ?? { share: 0.2, minPerSecond: 10 });
   const runningQueries = createRunningQueries();
@@ -247,6 +263,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     upstreams,
     waitQueue,
     concurrency,
+    bodies,
     cancelLimits,
     retryBudget,
     succession: createSuccession({ cluster, abandonedTimeoutMs: options.abandonedTimeoutMs ?? 30_000 }),
@@ -294,6 +311,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     errors,
     waitQueue,
     concurrency,
+    bodies,
     cancelLimits,
     retryBudget,
     runningQueries,

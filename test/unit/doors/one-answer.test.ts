@@ -106,7 +106,9 @@ test('an answer that is under way is cut where the body of its request turns out
     return () => {};
   };
   const client = await connectRaw(gateway.port);
-  client.send(`POST /druid/v2/sql HTTP/1.1\r\n${CHUNKED}5\r\nhello\r\n`);
+  client.send(
+    `POST /druid/v2/sql HTTP/1.1\r\n${CHUNKED}${(70_000).toString(16)}\r\n${'x'.repeat(70_000)}\r\n`,
+  );
   while (!client.received().toString().endsWith('half')) await sleep(2);
   client.send('zz\r\n');
   // Of an encrypted connection only the end is seen.

@@ -29,6 +29,7 @@ beforeEach(() => {
     exchange: {
       waitQueue: { waiting: () => 5, queued: () => 2 },
       concurrency: { under: () => 7 },
+      bodies: { used: 4711 },
       retryBudget: { refusals: 1 },
       pressure: { high: true },
     },

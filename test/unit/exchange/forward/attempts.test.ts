@@ -4,6 +4,7 @@ import { RequestBody } from '../../../../src/exchange/forward/request-body.ts';
 import type { Again } from '../../../../src/exchange/forward/verdict.ts';
 import { createRetryBudget, type RetryBudget } from '../../../../src/exchange/limits/retry-budget.ts';
 import type { RouteClass } from '../../../../src/routing/route.ts';
+import { noBodyLimits } from '../../../kit/gateway/no-body-limits.ts';
 
 const NOTHING = { whole: null, deliver() {}, pause() {}, resume() {} };
 const AGAIN: Again = {
@@ -17,7 +18,7 @@ const AGAIN: Again = {
 
 function attemptsOf(routeClass: RouteClass, retryBudget: RetryBudget): Attempts {
   const route = { kind: 'forward', role: 'coordinator', class: routeClass, target: '/' } as const;
-  return new Attempts(route, new RequestBody(NOTHING, 0, 0), { retryBudget, now: () => 0 });
+  return new Attempts(route, new RequestBody(NOTHING, 0, 0, noBodyLimits()), { retryBudget, now: () => 0 });
 }
 
 /** Lets ten repeats through in all. */

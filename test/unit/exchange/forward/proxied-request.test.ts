@@ -26,6 +26,7 @@ import { type AnswerHead, readAnswerHead } from '../../../../src/http/response-h
 import type { ForwardRoute } from '../../../../src/routing/route.ts';
 import { chooseTarget } from '../../../../src/routing/target.ts';
 import { FakeCluster } from '../../../kit/gateway/gateway-harness.ts';
+import { noBodyLimits } from '../../../kit/gateway/no-body-limits.ts';
 import { type RecordedErrors, recordErrors } from '../../../kit/gateway/recorded-errors.ts';
 
 beforeEach(() => {
@@ -149,6 +150,7 @@ class World {
       upstreams: { send: (_, request, handler) => this.#send(request, handler) },
       waitQueue: this.#waitQueue,
       concurrency: this.#concurrency,
+      bodies: noBodyLimits(),
       retryBudget: {
         deposit() {},
         withdraw: () => this.#withdraw(),
@@ -194,7 +196,7 @@ class World {
       route: { kind: 'forward', role: kind.role, class: kind.class, target: head.target },
       method: head.method,
       headers: head.block,
-      body: new RequestBody(client.body, kind.body ? QUERY.length : 0, 64 * 1024),
+      body: new RequestBody(client.body, kind.body ? QUERY.length : 0, 64 * 1024, deps.bodies),
       collector: kind.collects ? collector : null,
       onBehalfOf: 'client',
     });

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { PackedBytes } from '../../../src/http/packed-bytes.ts';
+
+test('a million pieces of one byte take no more than twice their bytes, in few buffers', () => {
+  const bytes = new PackedBytes();
+  const read = Buffer.alloc(64 * 1024, 'x');
+  for (let i = 0; i < 1_000_000; i++) bytes.push(read.subarray(i & 0xffff, (i & 0xffff) + 1));
+  expect(bytes.length).toBe(1_000_000);
+  expect(bytes.size).toBeLessThanOrEqual(2_000_000);
+  const buffers = new Set(bytes.pieces().map(({ buffer }) => buffer));
+  expect(buffers.size).toBeLessThan(100);
+  expect([...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0)).toBe(bytes.size);
+});
+
+test('a few bytes take a small block', () => {
+  const bytes = new PackedBytes();
+  bytes.push(Buffer.from('{}'));
+  expect(bytes.size).toBeLessThanOrEqual(1024);
+});
+
+test('small and large pieces stay in their order, and large ones are not copied', () => {
+  const bytes = new PackedBytes();
+  const large = Buffer.alloc(8 * 1024, 'L');
+  const expected: Buffer[] = [];
+  for (const piece of ['a', 'bc', large, 'd', large, large, 'e'.repeat(3000), 'f'.repeat(3000)]) {
+    bytes.push(Buffer.from(piece));
+    expected.push(Buffer.from(piece));
+  }
+  expect(bytes.whole()).toEqual(Buffer.concat(expected));
+  const own = Buffer.allocUnsafeSlow(8 * 1024);
+  bytes.clear();
+  bytes.push(own);
+  expect(bytes.pieces()[0]?.buffer).toBe(own.buffer);
+});
+
+test('a piece of a much larger buffer does not keep that', () => {
+  const bytes = new PackedBytes();
+  bytes.push(
+    Buffer.allocUnsafeSlow(64 * 1024)
+      .fill('x')
+      .subarray(0, 5_000),
+  );
+  expect(bytes.pieces()[0]?.buffer.byteLength).toBe(5_000);
+});
