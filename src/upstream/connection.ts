@@ -8,6 +8,7 @@ import type { AnswerHead } from '../http/response-head.ts';
 import { AnswerParser, type AnswerSink } from './answer-parser.ts';
 import type { Call, Wire } from './call.ts';
 import { type BufferOwner, ReadBuffer, type ReadBuffers } from './read-buffers.ts';
+import { WithheldFailure } from './withheld-failure.ts';
 
 /** Where a connection goes. */
 export interface Endpoint {
@@ -63,6 +64,11 @@ const MOST_BORROWED = 2;
  * them.
  */
 const FINISHING_MS = 1_000;
+/**
+ * How long a node may be silent after a write to it has failed, in milliseconds. What it answered before that is here
+ * already.
+ */
+const EARLY_ANSWER_MS = 1_000;
 /** Time that Happy Eyeballs gives each address, in milliseconds; Node's default of 250 gives up on slow links. */
 const ADDRESS_ATTEMPT_MS = 1_000;
 
@@ -73,6 +79,7 @@ const ADDRESS_ATTEMPT_MS = 1_000;
  */
 export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   readonly #socket: net.Socket;
+  readonly #failure: WithheldFailure;
   readonly #keeper: ConnectionKeeper;
   readonly #buffers: ReadBuffers;
   readonly #limits: QuietLimits;
@@ -108,6 +115,10 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     this.#buffer = buffers.small();
     this.#parser = new AnswerParser(this, maxHeadBytes);
     this.#socket = place.tls === null ? this.#dial(place) : this.#dialTls(place, place.tls);
+    this.#failure = new WithheldFailure(this.#socket, {
+      quietMs: EARLY_ANSWER_MS,
+      isPaused: () => this.#paused,
+    });
     this.#socket.on('error', () => {});
     this.#socket.on('end', () => this.#onEnd());
     this.#socket.on('close', () => this.#onClose());
@@ -305,6 +316,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   /** Handles bytes read; false stops reading until `resume`. */
   #onRead(buffer: ReadBuffer, length: number): boolean {
     const call = this.#call;
+    this.#failure.touch();
     if (call === null) {
       // No call is waiting for these bytes.
       this.destroy();
@@ -364,6 +376,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   }
 
   #onClose(): void {
+    this.#failure.clear();
     try {
       this.#lose();
     } catch (error) {
