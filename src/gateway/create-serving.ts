@@ -236,6 +236,7 @@ function exchangeOptionsOf(
     resetIncomplete: queries.resetIncomplete,
     showNode: upstream.showNode,
     maxPerNode: upstream.maxRequestsPerNode,
+    maxPerNodeForLarge: Math.max(1, Math.floor(upstream.maxRequestsPerNode * limits.concurrency.largeShare)),
     cors: createCorsPolicy({ ...cors, maxAgeMs: cors.maxAge }),
     trusts: trustedHops(forwarded),
     forwardedHeader: forwarded.header,
