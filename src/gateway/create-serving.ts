@@ -3,41 +3,31 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Config } from '../config/schema.ts';
-import { ROLES, type Role } from '../discovery/discovery.ts';
 import { createFrontDoor } from '../doors/front/front-door.ts';
-import { createCorsPolicy } from '../exchange/cors.ts';
 import {
   createJdbcConnections,
   type JdbcConnections,
   MAX_JDBC_CONNECTIONS,
 } from '../exchange/druid/jdbc-connections.ts';
 import { createRunningQueries } from '../exchange/druid/running-queries.ts';
-import { createExchange } from '../exchange/exchange.ts';
 import { createSuccession } from '../exchange/forward/succession.ts';
-import { createBodyLimits } from '../exchange/limits/body-limits.ts';
-import { createCancelLimits } from '../exchange/limits/cancel-limits.ts';
-import { createConcurrency } from '../exchange/limits/concurrency.ts';
 import { watchPressure } from '../exchange/limits/overload.ts';
-import { createRetryBudget } from '../exchange/limits/retry-budget.ts';
-import { createWaitQueue } from '../exchange/limits/wait-queue.ts';
 import type { ExchangeRecord, RecordSink } from '../exchange/ports/record.ts';
-import type { ExchangeOptions } from '../exchange/ports/services.ts';
 import { contain, type InternalErrors } from '../faults/internal-errors.ts';
+import { logRulesEvents } from '../logs/event-log.ts';
 import type { ExchangeState } from '../metrics/exchange-metrics.ts';
-import { createAddressSet } from '../net/address-set.ts';
-import { createRedirectPolicy } from '../routing/redirect/redirect-policy.ts';
-import { rememberRoutes } from '../routing/remembered-routes.ts';
-import { createRouter } from '../routing/router.ts';
-import { chooseTarget } from '../routing/target.ts';
+import type { RulesSource } from '../routing/tiers/load-rules-source.ts';
 import { createUpstreams } from '../upstream/upstreams.ts';
-import { createTierRouting, type TierRouting } from './create-tier-routing.ts';
+import { createGeneration, type GenerationServices } from './create-generation.ts';
 import { nodeTls } from './node-tls.ts';
+import { createSharedLimits } from './shared-limits.ts';
 import { listenTls } from './tls-files.ts';
 
 export interface ServingOptions {
   readonly config: Config;
   readonly cluster: Cluster;
   readonly logger: Logger;
+  /** Gets the record of each request, besides the access log. */
   readonly sink: RecordSink;
   /** Where internal errors are reported. */
   readonly errors: InternalErrors;
@@ -50,10 +40,16 @@ export interface Serving {
   readonly state: ExchangeState;
   /** Requests being answered right now, waiting ones included. */
   readonly inFlight: number;
-  /** Reads the Coordinator's load rules; null if they are not used. */
-  readonly rules: TierRouting['rules'];
+  /** The Coordinator's load rules; their age is null if they are not used. */
+  readonly rules: Pick<RulesSource, 'ageMs'>;
   /** Listens as configured. Rejects with the system's error. */
   listen(): Promise<AddressInfo>;
+  /**
+   * Takes up what can be changed without a restart (`config/reloadable.ts`), and the listener's certificate and key as
+   * their files are now. Requests under way end by the former configuration, except that limits shared by requests
+   * hold for all. Throws an Error of one sentence if a file is unusable; then nothing has changed.
+   */
+  reload(config: Config): void;
   /**
    * Drains and closes the doors: asks clients to go elsewhere, waits for `delay` ms, then ends running requests
    * within `drain` ms. `time` replaces the configured values.
@@ -75,11 +71,11 @@ export function createServing(options: ServingOptions): Serving {
     errors,
     connections = createJdbcConnections(MAX_JDBC_CONNECTIONS),
   } = options;
-  const { limits, retries, upstream, parking: waits } = config;
+  const { upstream } = config;
   const now = (): number => performance.now();
   const tls = nodeTls(config);
-  const tierRouting = createTierRouting(config, { cluster, errors, random: Math.random, ...tls });
   let inFlight = 0;
+  let listening = false;
 
   function sink(record: ExchangeRecord): void {
     inFlight--;
@@ -89,29 +85,18 @@ export function createServing(options: ServingOptions): Serving {
     );
   }
 
-  const waitQueue = createWaitQueue({
-    cluster,
-    maxRequests: waits.maxRequests,
-    maxBytes: waits.maxBytes,
-    byRole: perRole((role) => waits[role]),
-    maxQueued: limits.queue.maxRequests,
-    errors,
-    now,
-  });
-  const { total, perClient, largeShare, ...roles } = limits.concurrency;
-  const concurrency = createConcurrency({ total, roles, perClient, largeShare }, (role) =>
-    waitQueue.capacityFreed(role),
-  );
-  const bodies = createBodyLimits({
-    maxBytes: limits.bodyMemory,
-    maxWaitMs: limits.queue.maxWait,
-    idleTimeoutMs: limits.bodyIdleTimeout,
-    minRate: limits.minBodyRate,
-    errors,
-    now,
-  });
-  const retryBudget = createRetryBudget(retries);
-  const pressure = watchPressure(limits.maxEventLoopDelay, errors);
+  /** Has the load rules of the present generation read, and those of the former one no longer. */
+  function follow(former: RulesSource | null): void {
+    const { rules } = generation;
+    if (rules === former) return;
+    former?.stop().catch((error: unknown) => errors.report('discovery', error));
+    if (rules === null) return;
+    logRulesEvents(logger, rules);
+    if (listening) rules.start();
+  }
+
+  const { set: setLimits, ...limits } = createSharedLimits(config, { cluster, errors, now });
+  const pressure = watchPressure(config.limits.maxEventLoopDelay, errors);
   const upstreams = createUpstreams({
     connectTimeoutMs: upstream.connectTimeout,
     responseTimeoutMs: upstream.responseTimeout,
@@ -122,33 +107,27 @@ export function createServing(options: ServingOptions): Serving {
     ...tls,
   });
   cluster.on('view', ({ nodes }) => upstreams.retain(nodes));
-  const exchangeOptions = exchangeOptionsOf(config, tierRouting);
-  const exchange = createExchange({
+  const services: GenerationServices = {
+    ...limits,
+    ...tls,
     cluster,
-    route: rememberRoutes(createRouter({ allow: config.routes.allow })),
-    chooseTarget,
-    tierSelector: tierRouting.tierSelector,
-    redirectPolicy: createRedirectPolicy({ mode: config.mode, ...config.redirect }),
     upstreams,
-    waitQueue,
-    concurrency,
-    bodies,
-    cancelLimits: createCancelLimits(config.queries.maxCancels),
-    retryBudget,
-    succession: createSuccession({ cluster, abandonedTimeoutMs: upstream.abandonedTimeout }),
+    succession: createSuccession(cluster),
     pressure,
     runningQueries: createRunningQueries(),
     jdbcConnections: connections,
+    logger,
     sink,
     errors,
-    options: exchangeOptions,
     now,
     random: Math.random,
-  });
+  };
+  let generation = createGeneration(config, services, null);
+  follow(null);
   const door = createFrontDoor({
     handle(client) {
       inFlight++;
-      const taken = exchange.handle(client);
+      const taken = generation.exchange.handle(client);
       if (!taken) inFlight--;
       return taken;
     },
@@ -156,20 +135,20 @@ export function createServing(options: ServingOptions): Serving {
     sharedReadBuffer: config.doors.sharedReadBuffer,
     logger,
     limits: {
-      maxHeaderBytes: limits.maxHeaderSize,
-      maxHeaders: limits.maxHeaders,
-      headersTimeoutMs: limits.headersTimeout,
-      requestTimeoutMs: limits.requestTimeout,
-      keepAliveTimeoutMs: limits.keepAliveTimeout,
-      sendTimeoutMs: limits.sendTimeout,
-      halfCloseGraceMs: limits.halfCloseGrace,
-      maxConnections: limits.maxConnections,
+      maxHeaderBytes: config.limits.maxHeaderSize,
+      maxHeaders: config.limits.maxHeaders,
+      headersTimeoutMs: config.limits.headersTimeout,
+      requestTimeoutMs: config.limits.requestTimeout,
+      keepAliveTimeoutMs: config.limits.keepAliveTimeout,
+      sendTimeoutMs: config.limits.sendTimeout,
+      halfCloseGraceMs: config.limits.halfCloseGrace,
+      maxConnections: config.limits.maxConnections,
     },
     ...(config.listen.tls === undefined ? {} : { tls: listenTls(config.listen.tls) }),
     console: {
       relayPage(client, sender) {
         inFlight++;
-        exchange.relayPage(client, sender);
+        generation.exchange.relayPage(client, sender);
       },
       now,
       errors,
@@ -184,15 +163,28 @@ export function createServing(options: ServingOptions): Serving {
   });
 
   return {
-    state: { waitQueue, concurrency, bodies, retryBudget, pressure },
+    state: { ...limits, pressure },
     get inFlight() {
       return inFlight;
     },
-    rules: tierRouting.rules,
+    rules: {
+      get ageMs() {
+        return generation.rules?.ageMs ?? null;
+      },
+    },
     async listen() {
       const bound = await door.listen(config.listen.host, config.listen.port);
-      tierRouting.rules?.start();
+      listening = true;
+      generation.rules?.start();
       return bound;
+    },
+    reload(changed) {
+      const certificate = config.listen.tls === undefined ? null : listenTls(config.listen.tls);
+      const former = generation;
+      generation = createGeneration(changed, services, former);
+      setLimits(changed);
+      if (certificate !== null) door.setCertificate(certificate);
+      follow(former.rules);
     },
     async stop({ delay, drain } = config.shutdown) {
       door.drain();
@@ -200,62 +192,17 @@ export function createServing(options: ServingOptions): Serving {
       const lastCall = setTimeout(
         () =>
           contain(
-            () => waitQueue.close(),
+            () => limits.waitQueue.close(),
             (error) => errors.report('request', error),
           ),
         Math.max(0, drain - LAST_CALL_MS),
       );
       await door.close(drain);
       clearTimeout(lastCall);
-      waitQueue.close();
+      limits.waitQueue.close();
       pressure.stop();
-      await tierRouting.rules?.stop();
+      await generation.rules?.stop();
       await upstreams.close();
     },
   };
-}
-
-function exchangeOptionsOf(
-  { admin, brokers, cors, forwarded, limits, parking, queries, upstream }: Config,
-  { services }: TierRouting,
-): ExchangeOptions {
-  return {
-    defaultService: brokers.defaultService,
-    services,
-    bufferBodyBytes: upstream.bufferBody,
-    maxWaitMs: parking.maxWait,
-    maxWaitByRole: perRole((role) => parking[role]?.maxWait),
-    maxWaitStaleMs: parking.maxWaitStale,
-    maxQueueMs: limits.queue.maxWait,
-    timeoutSlackMs: queries.timeoutSlack,
-    totalTimeoutMs: upstream.totalTimeout,
-    timeoutsByClass: upstream.byClass,
-    cancelOnDisconnect: {
-      native: queries.native?.cancelOnDisconnect ?? queries.cancelOnDisconnect,
-      sql: queries.sql?.cancelOnDisconnect ?? queries.cancelOnDisconnect,
-    },
-    resetIncomplete: queries.resetIncomplete,
-    showNode: upstream.showNode,
-    maxPerNode: upstream.maxRequestsPerNode,
-    maxPerNodeForLarge: Math.max(1, Math.floor(upstream.maxRequestsPerNode * limits.concurrency.largeShare)),
-    cors: createCorsPolicy({ ...cors, maxAgeMs: cors.maxAge }),
-    trusts: trustedHops(forwarded),
-    forwardedHeader: forwarded.header,
-    showsView: createAddressSet(admin.viewClients),
-  };
-}
-
-/** Decides which hops are our proxies: the nearest `hops`, or those in the trusted networks. */
-function trustedHops({ hops, trust }: Config['forwarded']): ExchangeOptions['trusts'] {
-  return hops > 0 ? (_, hop) => hop < hops : createAddressSet(trust);
-}
-
-/** Collects the values of the roles that have one. */
-function perRole<T>(of: (role: Role) => T | undefined): Partial<Record<Role, T>> {
-  const set: Partial<Record<Role, T>> = {};
-  for (const role of ROLES) {
-    const value = of(role);
-    if (value !== undefined) set[role] = value;
-  }
-  return set;
 }

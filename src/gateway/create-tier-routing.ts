@@ -1,11 +1,16 @@
 import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { NodeTls } from '../cluster/node.ts';
 import type { Config } from '../config/schema.ts';
 import { codeOf } from '../config/yaml-source.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { createTierSelector } from '../routing/tiers/create-tier-selector.ts';
-import { createRulesSource, type RulesSource } from '../routing/tiers/load-rules-source.ts';
+import {
+  createRulesSource,
+  type RulesSettings,
+  type RulesSource,
+} from '../routing/tiers/load-rules-source.ts';
 import type { TierSelector } from '../routing/tiers/tier-selector.ts';
 
 export interface TierRouting {
@@ -20,6 +25,8 @@ export interface TierRouting {
 export interface TierRoutingServices {
   readonly cluster: Cluster;
   readonly tls?: NodeTls;
+  /** The source of load rules until now: kept if it reads them as configured, otherwise its rules hold at first. */
+  readonly formerRules?: RulesSource | null;
   /** Where internal errors are reported. */
   readonly errors: InternalErrors;
   readonly random: () => number;
@@ -29,25 +36,12 @@ export interface TierRoutingServices {
  * Creates what the section `brokers` configures. Throws an Error of one sentence if the password file is
  * unreadable.
  */
-export function createTierRouting(
-  { brokers, upstream }: Config,
-  { cluster, tls, errors, random }: TierRoutingServices,
-): TierRouting {
+export function createTierRouting({ brokers, upstream }: Config, services: TierRoutingServices): TierRouting {
   const { tiers, defaultService, loadRules } = brokers;
-  const services = new Set(tiers.length === 0 ? [defaultService] : tiers.map(({ service }) => service));
-  if (services.size === 1) return { services, tierSelector: null, rules: null };
-  const rules = loadRules.enabled
-    ? createRulesSource({
-        cluster,
-        pollIntervalMs: loadRules.pollInterval,
-        timeoutMs: loadRules.timeout,
-        auth: loadRules.auth === undefined ? null : credentials(loadRules.auth),
-        ...(tls === undefined ? {} : { tls }),
-        errors,
-        now: Date.now,
-        random,
-      })
-    : null;
+  const names = serviceNames(brokers);
+  if (names.size === 1) return { services: names, tierSelector: null, rules: null };
+  const settings = rulesSettings(brokers);
+  const rules = settings === null ? null : rulesSource(settings, services);
   const tierSelector = createTierSelector({
     tiers: { ordered: tiers, defaultService },
     rules: brokers.rules,
@@ -56,7 +50,41 @@ export function createTierRouting(
     longest: upstream.bufferBody,
     now: Date.now,
   });
-  return { services, tierSelector, rules };
+  return { services: names, tierSelector, rules };
+}
+
+/**
+ * Returns how load rules are read; null if they are not. Throws an Error of one sentence if the password file is
+ * unreadable.
+ */
+export function rulesSettings(brokers: Config['brokers']): RulesSettings | null {
+  const { enabled, pollInterval, timeout, auth } = brokers.loadRules;
+  if (!enabled || serviceNames(brokers).size === 1) return null;
+  return {
+    pollIntervalMs: pollInterval,
+    timeoutMs: timeout,
+    auth: auth === undefined ? null : credentials(auth),
+  };
+}
+
+function serviceNames({ tiers, defaultService }: Config['brokers']): ReadonlySet<string> {
+  return new Set(tiers.length === 0 ? [defaultService] : tiers.map(({ service }) => service));
+}
+
+function rulesSource(
+  settings: RulesSettings,
+  { cluster, tls, formerRules: former = null, errors, random }: TierRoutingServices,
+): RulesSource {
+  if (former !== null && isDeepStrictEqual(former.settings, settings)) return former;
+  return createRulesSource({
+    cluster,
+    settings,
+    former,
+    ...(tls === undefined ? {} : { tls }),
+    errors,
+    now: Date.now,
+    random,
+  });
 }
 
 interface Auth {

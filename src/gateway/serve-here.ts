@@ -5,8 +5,6 @@ import type { DangerousSetting } from '../config/dangerous-settings.ts';
 import type { Config } from '../config/schema.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
-import { createAccessLog } from '../logs/access-log.ts';
-import { logRulesEvents } from '../logs/event-log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { createServing } from './create-serving.ts';
 import type { Servers } from './servers.ts';
@@ -35,18 +33,13 @@ export function serveHere({
   version,
   dangers,
 }: ServeOptions): Servers {
-  const accessLog = createAccessLog(logger, config.log.access);
   const serving = createServing({
     config,
     cluster,
     logger,
     errors,
-    sink(record) {
-      metrics.record(record);
-      accessLog(record);
-    },
+    sink: (record) => metrics.record(record),
   });
-  if (serving.rules !== null) logRulesEvents(logger, serving.rules);
   const metrics = createMetrics({
     cluster,
     discovery,

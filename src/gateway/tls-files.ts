@@ -1,20 +1,36 @@
 import { readFileSync } from 'node:fs';
-import type { SecureContextOptions } from 'node:tls';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { NodeTls } from '../cluster/node.ts';
 import type { ListenTls, UpstreamTls, ZooKeeperTlsFiles } from '../config/schema.ts';
 import { codeOf } from '../config/yaml-source.ts';
 import type { ZooKeeperTls } from '../discovery/zookeeper/tls.ts';
 
-/** Reads certificate and key of the listener. Throws an Error with the path of a file that cannot be read. */
+/**
+ * Reads certificate and key of a listener. Throws an Error of one sentence if a file cannot be read, or if the key does
+ * not fit the certificate.
+ */
 export function listenTls(files: ListenTls): SecureContextOptions & { readonly requestCert: boolean } {
   const { certFile, keyFile, caFile, keyPassphraseFile, requireClientCertificate } = files;
-  return {
+  const options = {
     cert: pem(certFile),
     key: pem(keyFile),
     requestCert: requireClientCertificate,
     ...(caFile === undefined ? {} : { ca: pem(caFile) }),
     ...(keyPassphraseFile === undefined ? {} : { passphrase: pem(keyPassphraseFile).trimEnd() }),
   };
+  try {
+    createSecureContext(options);
+  } catch (error) {
+    throw new Error(
+      `the certificate ${certFile} and the key ${keyFile} cannot be used (${opensslReason(error)})`,
+    );
+  }
+  return options;
+}
+
+/** Returns OpenSSL's word for what is wrong, such as `key values mismatch`. */
+function opensslReason(error: unknown): string {
+  return error instanceof Error && 'reason' in error ? String(error.reason) : codeOf(error);
 }
 
 /**

@@ -4,8 +4,6 @@ import { watchLoop } from '../admin/loop-watch.ts';
 import type { Config } from '../config/schema.ts';
 import { MAX_JDBC_CONNECTIONS } from '../exchange/druid/jdbc-connections.ts';
 import { contain, type InternalErrors } from '../faults/internal-errors.ts';
-import { createAccessLog } from '../logs/access-log.ts';
-import { logRulesEvents } from '../logs/event-log.ts';
 import { exchangeMetrics, inFlightMetric } from '../metrics/exchange-metrics.ts';
 import { internalErrorMetrics } from '../metrics/internal-error-metrics.ts';
 import { processMetrics, recordMetrics } from '../metrics/metrics.ts';
@@ -61,20 +59,15 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
     (entries) => send({ kind: 'connections', entries }),
     errors,
   );
-  const accessLog = createAccessLog(logger, config.log.access);
   const serving = createServing({
     config,
     cluster,
     logger,
     errors,
     connections,
-    sink(exchange) {
-      record(exchange);
-      accessLog(exchange);
-    },
+    sink: (exchange) => record(exchange),
   });
   const record = recordMetrics(registry, serving.rules);
-  if (serving.rules !== null) logRulesEvents(logger, serving.rules);
   exchangeMetrics(registry, serving.state);
   internalErrorMetrics(registry, errors);
   inFlightMetric(registry, () => serving.inFlight);

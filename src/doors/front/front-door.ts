@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { SecureContextOptions } from 'node:tls';
+import type { SecureContextOptions, Server as TlsServer } from 'node:tls';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -69,6 +69,11 @@ export interface FrontDoor {
   readonly app: FastifyInstance;
   /** Listens, and resolves to the bound address. Rejects with the system's error. */
   listen(host: string, port: number): Promise<AddressInfo>;
+  /**
+   * Shows this certificate to clients that connect from now on; present connections go on. Only for a door that was
+   * created with TLS. Throws OpenSSL's error if the key does not fit.
+   */
+  setCertificate(tls: SecureContextOptions): void;
   /** From now on every answer asks its client to open a new connection, which may reach another gateway. */
   drain(): void;
   /**
@@ -258,6 +263,9 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
       // Reports connections that could not be accepted.
       server.on('error', internal);
       return server.address() as AddressInfo;
+    },
+    setCertificate(tls) {
+      (server as unknown as TlsServer).setSecureContext(tls);
     },
     drain() {
       state.draining = true;

@@ -475,7 +475,9 @@ export class ProxiedRequest
   #follow(node: UpstreamNode): void {
     this.#unfollow();
     const { role } = this.#template.route;
-    if (role !== 'broker') this.#following = this.#services.succession.follow(role, node, this);
+    if (role === 'broker') return;
+    const { succession, options } = this.#services;
+    this.#following = succession.follow(role, node, this, options.abandonedTimeoutMs);
   }
 
   #unfollow(): void {

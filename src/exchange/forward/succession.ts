@@ -22,29 +22,28 @@ export interface Following {
 
 /** Notifies requests when their leader no longer leads. A frozen leader never says so itself. */
 export interface Succession {
-  /** Call when a request is sent to `node`, the present leader of `role`. */
-  follow(role: MasterRole, node: UpstreamNode, follower: Follower): Following;
-}
-
-export interface SuccessionOptions {
-  readonly cluster: Pick<Cluster, 'view' | 'on'>;
-  /** Milliseconds from the start of another leader's service until `onAbandoned`; 0 is never. */
-  readonly abandonedTimeoutMs: number;
+  /**
+   * Call when a request is sent to `node`, the present leader of `role`. `abandonedTimeoutMs`: from the start of
+   * another leader's service until `onAbandoned`; 0 is never.
+   */
+  follow(role: MasterRole, node: UpstreamNode, follower: Follower, abandonedTimeoutMs: number): Following;
 }
 
 /** Milliseconds for a former leader to finish its answers, which a healthy one does. */
 export const LAST_WORD_MS = 500;
 
 /** Creates the notifier, which listens to the cluster from now on. */
-export function createSuccession({ cluster, abandonedTimeoutMs }: SuccessionOptions): Succession {
+export function createSuccession(cluster: Pick<Cluster, 'view' | 'on'>): Succession {
   const stays: Readonly<Record<MasterRole, Stays>> = {
-    coordinator: new Stays(() => cluster.view.leaders.coordinator, abandonedTimeoutMs),
-    overlord: new Stays(() => cluster.view.leaders.overlord, abandonedTimeoutMs),
+    coordinator: new Stays(() => cluster.view.leaders.coordinator),
+    overlord: new Stays(() => cluster.view.leaders.overlord),
   };
   cluster.on('view', () => {
     for (const role of MASTER_ROLES) stays[role].look();
   });
-  return { follow: (role, node, follower) => stays[role].add(node, follower) };
+  return {
+    follow: (role, node, follower, abandonedTimeoutMs) => stays[role].add(node, follower, abandonedTimeoutMs),
+  };
 }
 
 /**
@@ -54,13 +53,11 @@ export function createSuccession({ cluster, abandonedTimeoutMs }: SuccessionOpti
  */
 class Stays {
   readonly #present: () => LeaderView;
-  readonly abandonedTimeoutMs: number;
   readonly #stays: Stay[] = [];
   #seen: LeaderView;
 
-  constructor(present: () => LeaderView, abandonedTimeoutMs: number) {
+  constructor(present: () => LeaderView) {
     this.#present = present;
-    this.abandonedTimeoutMs = abandonedTimeoutMs;
     this.#seen = present();
   }
 
@@ -75,8 +72,8 @@ class Stays {
     for (const stay of this.#stays) stay.look();
   }
 
-  add(node: UpstreamNode, follower: Follower): Stay {
-    const stay = new Stay(this, this.#stays.length, node, follower);
+  add(node: UpstreamNode, follower: Follower, abandonedTimeoutMs: number): Stay {
+    const stay = new Stay(this, this.#stays.length, node, follower, abandonedTimeoutMs);
     this.#stays.push(stay);
     stay.look();
     return stay;
@@ -101,21 +98,29 @@ class Stay implements Following {
   readonly #node: UpstreamNode;
   readonly #term: number | null;
   readonly #follower: Follower;
+  readonly #abandonedTimeoutMs: number;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(stays: Stays, place: number, node: UpstreamNode, follower: Follower) {
+  constructor(
+    stays: Stays,
+    place: number,
+    node: UpstreamNode,
+    follower: Follower,
+    abandonedTimeoutMs: number,
+  ) {
     const { leader } = stays;
     this.#stays = stays;
     this.place = place;
     this.#node = node;
     this.#term = leader.node === node ? leader.term : null;
     this.#follower = follower;
+    this.#abandonedTimeoutMs = abandonedTimeoutMs;
   }
 
   /** Checks the role's leader after a change. */
   look(): void {
     if (this.#timer !== null || !this.#isSucceeded()) return;
-    const limit = this.#stays.abandonedTimeoutMs;
+    const limit = this.#abandonedTimeoutMs;
     if (limit > 0 && limit <= LAST_WORD_MS) {
       this.#in(limit, () => this.#follower.onAbandoned());
       return;

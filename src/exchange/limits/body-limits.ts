@@ -1,6 +1,7 @@
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 
-export interface BodyLimitOptions {
+/** The limits themselves. */
+export interface BodyBounds {
   /** Bytes that all bodies together may keep; 0 is no limit. */
   readonly maxBytes: number;
   /** How long a body may wait for memory, in milliseconds. */
@@ -9,6 +10,9 @@ export interface BodyLimitOptions {
   readonly idleTimeoutMs: number;
   /** Bytes of a second that a client must send while it is waited for; 0 is no limit. */
   readonly minRate: number;
+}
+
+export interface BodyLimitOptions extends BodyBounds {
   readonly errors: InternalErrors;
   readonly now: () => number;
 }
@@ -26,6 +30,8 @@ export interface WatchedBody {
 /** What the bodies of all requests share: the memory that they are kept in, and the clock that they are read by. */
 export interface BodyLimits {
   readonly options: Pick<BodyLimitOptions, 'maxWaitMs' | 'idleTimeoutMs' | 'minRate' | 'now'>;
+  /** Changes the limits. They hold from the next look on, also for bodies that are waited for. */
+  setLimits(bounds: BodyBounds): void;
   /** Bytes that are kept now. */
   readonly used: number;
   /** No more may be read to be kept. */
@@ -44,8 +50,9 @@ const LATE_MS = 1_000;
 /** What one read may bring: of those who wait for memory so many are let go as have room for that. */
 const ONE_READ = 64 * 1024;
 
-export function createBodyLimits(options: BodyLimitOptions): BodyLimits {
-  const { maxBytes, errors, now } = options;
+export function createBodyLimits(initial: BodyLimitOptions): BodyLimits {
+  const { errors, now } = initial;
+  let options = initial;
   const watched = new Set<WatchedBody>();
   let used = 0;
   let timer: NodeJS.Timeout | null = null;
@@ -70,6 +77,7 @@ export function createBodyLimits(options: BodyLimitOptions): BodyLimits {
     last = time;
     // What came while the process stood still has not been read yet.
     if (late) return;
+    const { maxBytes } = options;
     let left = maxBytes === 0 ? Number.POSITIVE_INFINITY : maxBytes - used;
     for (const body of watched) {
       const room = left > 0;
@@ -85,12 +93,17 @@ export function createBodyLimits(options: BodyLimitOptions): BodyLimits {
   }
 
   return {
-    options,
+    get options() {
+      return options;
+    },
+    setLimits(bounds) {
+      options = { ...bounds, errors, now };
+    },
     get used() {
       return used;
     },
     get full() {
-      return maxBytes > 0 && used >= maxBytes;
+      return options.maxBytes > 0 && used >= options.maxBytes;
     },
     hold(bytes) {
       used += bytes;

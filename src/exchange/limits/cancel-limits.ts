@@ -6,6 +6,8 @@ export interface CancelLimits {
   /** Ends one cancel of this client: all its Brokers have answered or been given up. */
   leave(client: string): void;
   readonly under: number;
+  /** Changes the most that run at once; the running ones count on. */
+  setLimit(max: number): void;
 }
 
 /**
@@ -13,13 +15,13 @@ export interface CancelLimits {
  * cancels in a loop leaves room for others.
  */
 export function createCancelLimits(max: number): CancelLimits {
-  const perClient = Math.ceil(max / 4);
+  let most = max;
   const byClient = new Map<string, number>();
   let under = 0;
   return {
     limitReached(client) {
-      if (under >= max) return 'all';
-      return (byClient.get(client) ?? 0) >= perClient ? 'client' : null;
+      if (under >= most) return 'all';
+      return (byClient.get(client) ?? 0) >= Math.ceil(most / 4) ? 'client' : null;
     },
     enter(client) {
       under++;
@@ -33,6 +35,9 @@ export function createCancelLimits(max: number): CancelLimits {
     },
     get under() {
       return under;
+    },
+    setLimit(max) {
+      most = max;
     },
   };
 }

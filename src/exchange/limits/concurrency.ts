@@ -30,10 +30,13 @@ export interface Concurrency {
   /** Gives the place back. Call it exactly once for every `enter`. */
   leave(claim: CapacityClaim): void;
   under(role: Role): number;
+  /** Changes the limits. Requests that are at nodes count against the new ones, and none of them is ended. */
+  setLimits(limits: ConcurrencyLimits): void;
 }
 
 /** Creates the counters. `onRoom` is called after every `leave`. */
-export function createConcurrency(limits: ConcurrencyLimits, onRoom: (role: Role) => void): Concurrency {
+export function createConcurrency(initial: ConcurrencyLimits, onRoom: (role: Role) => void): Concurrency {
+  let limits = initial;
   const running: Record<Role, number> = { coordinator: 0, overlord: 0, broker: 0 };
   const large: Record<Role, number> = { coordinator: 0, overlord: 0, broker: 0 };
   const clients = new Map<string, number>();
@@ -53,19 +56,21 @@ export function createConcurrency(limits: ConcurrencyLimits, onRoom: (role: Role
       total++;
       running[role]++;
       if (isLarge) large[role]++;
-      if (limits.perClient > 0) clients.set(client, (clients.get(client) ?? 0) + 1);
+      // Also without a limit: there may be one by the time of `leave`.
+      clients.set(client, (clients.get(client) ?? 0) + 1);
     },
     leave({ role, client, large: isLarge }) {
       total--;
       running[role]--;
       if (isLarge) large[role]--;
-      if (limits.perClient > 0) {
-        const left = (clients.get(client) ?? 0) - 1;
-        if (left > 0) clients.set(client, left);
-        else clients.delete(client);
-      }
+      const left = (clients.get(client) ?? 0) - 1;
+      if (left > 0) clients.set(client, left);
+      else clients.delete(client);
       onRoom(role);
     },
     under: (role) => running[role],
+    setLimits(changed) {
+      limits = changed;
+    },
   };
 }

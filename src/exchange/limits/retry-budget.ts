@@ -16,13 +16,16 @@ export interface RetryBudget {
   withdraw(now: number): boolean;
   /** Number of times that `withdraw` returned false. */
   readonly refusals: number;
+  /** Changes the limits. What was counted within the window counts on. */
+  setLimits(limits: RetryBudgetOptions): void;
 }
 
 const SLOTS = 10;
 const SLOT_MS = 1_000;
 
 /** Creates a budget over the last ten seconds. */
-export function createRetryBudget({ share, minPerSecond }: RetryBudgetOptions): RetryBudget {
+export function createRetryBudget(initial: RetryBudgetOptions): RetryBudget {
+  let { share, minPerSecond } = initial;
   const requests = new Float64Array(SLOTS);
   const repeats = new Float64Array(SLOTS);
   let current = Number.NEGATIVE_INFINITY;
@@ -61,6 +64,9 @@ export function createRetryBudget({ share, minPerSecond }: RetryBudgetOptions): 
     },
     get refusals() {
       return refusals;
+    },
+    setLimits(limits) {
+      ({ share, minPerSecond } = limits);
     },
   };
 }

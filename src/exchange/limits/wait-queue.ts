@@ -32,6 +32,8 @@ export interface WaitQueue {
   waiting(role: Role): number;
   /** Requests of this role that wait for capacity only; `waiting` includes them. */
   queued(role: Role): number;
+  /** Changes the bounds. Requests that wait already go on waiting, and count against the new ones. */
+  setBounds(bounds: WaitBounds): void;
   /** Expires all waiting requests. From now on `park` refuses with `closed`. */
   close(): void;
 }
@@ -42,8 +44,8 @@ export interface ViewSource {
   off(event: 'view', listener: () => void): unknown;
 }
 
-export interface WaitQueueOptions {
-  readonly cluster: ViewSource;
+/** What may wait. */
+export interface WaitBounds {
   /** Most requests of one role that may wait at once. */
   readonly maxRequests: number;
   /** Most bytes of bodies that waiting requests of one role may keep. */
@@ -54,6 +56,10 @@ export interface WaitQueueOptions {
   >;
   /** Most requests of one role that may wait for capacity. One flow gets at most half of it. */
   readonly maxQueued: number;
+}
+
+export interface WaitQueueOptions extends WaitBounds {
+  readonly cluster: ViewSource;
   /** Receives errors of the gateway's own code. */
   readonly errors: InternalErrors;
   readonly now: () => number;
@@ -76,7 +82,8 @@ interface Queue {
 
 /** Creates the queue in which requests wait, first come first served within a flow. */
 export function createWaitQueue(options: WaitQueueOptions): WaitQueue {
-  const { cluster, maxQueued, byRole = {}, errors, now } = options;
+  const { cluster, errors, now } = options;
+  let bounds: WaitBounds = options;
   const queues = new Map<Role, Queue>(
     ROLES.map((role) => [
       role,
@@ -219,11 +226,12 @@ export function createWaitQueue(options: WaitQueueOptions): WaitQueue {
 
   function refusal(queue: Queue, request: PendingRequest): WaitRefusal | null {
     if (closed) return 'closed';
+    const { maxQueued, byRole = {} } = bounds;
     if (request.needsCapacity) {
       const ofLane = queue.needingCapacity.get(request.flow) ?? 0;
       if (queue.queued >= maxQueued || ofLane >= Math.ceil(maxQueued / 2)) return 'queue';
     }
-    const { maxRequests, maxBytes } = { ...options, ...byRole[request.role] };
+    const { maxRequests, maxBytes } = { ...bounds, ...byRole[request.role] };
     if (queue.waiting >= maxRequests) return 'requests';
     return queue.bytes + request.bytes > maxBytes ? 'bytes' : null;
   }
@@ -257,6 +265,9 @@ export function createWaitQueue(options: WaitQueueOptions): WaitQueue {
     },
     waiting: (role) => queueOf(role).waiting,
     queued: (role) => queueOf(role).queued,
+    setBounds(changed) {
+      bounds = changed;
+    },
     close() {
       closed = true;
       cluster.off('view', lookEverywhere);

@@ -30,6 +30,8 @@ export interface ExchangeOptions extends TimeLimitOptions, ForwardingPolicy {
   readonly maxPerNode: number;
   /** With so many requests under way at it, a node gets no large one, so that small ones still find room. */
   readonly maxPerNodeForLarge: number;
+  /** Milliseconds that a request may wait for a former leader once another one serves; 0 is no limit. */
+  readonly abandonedTimeoutMs: number;
   /** Bodies of at most this many bytes are kept for sending again. */
   readonly bufferBodyBytes: number;
   /** Milliseconds that a request may wait for a leader or Broker, all waits together. */

@@ -7,13 +7,20 @@ import { ContainedEmitter, type InternalErrors } from '../../faults/internal-err
 import { createPoller, type Poller } from '../../time/poller.ts';
 import { parseRulesInSteps, type RuleBook } from './load-rules.ts';
 
-export interface RulesSourceOptions {
-  readonly cluster: Pick<Cluster, 'view'>;
+/** What decides how the rules are read. */
+export interface RulesSettings {
   readonly pollIntervalMs: number;
   /** Timeout of one request in ms, connection and answer included. */
   readonly timeoutMs: number;
   /** The gateway's own credentials: `RULES` needs a user who may read the state. */
   readonly auth: { readonly user: string; readonly password: string } | null;
+}
+
+export interface RulesSourceOptions {
+  readonly cluster: Pick<Cluster, 'view'>;
+  readonly settings: RulesSettings;
+  /** Whose rules hold until the first read, if there was a source before this one. */
+  readonly former?: RulesSource | null;
   readonly tls?: NodeTls;
   /** Where internal errors are reported. */
   readonly errors: InternalErrors;
@@ -28,10 +35,13 @@ export interface RulesSourceEvents {
 
 /** The Coordinator's load rules as last read; requests never wait for them. */
 export interface RulesSource extends EventEmitter<RulesSourceEvents> {
+  readonly settings: RulesSettings;
   readonly book: RuleBook | null;
   /** Milliseconds since the last read, by `now`; null before the first read. */
   readonly ageMs: number | null;
+  /** Once. */
   start(): void;
+  /** Keeps the rules, and emits nothing any more. */
   stop(): Promise<void>;
 }
 
@@ -56,13 +66,20 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
   readonly #agent: Agent;
   #poller: Poller | null = null;
   #fault: string | null = null;
-  #readAt = 0;
-  book: RuleBook | null = null;
+  #readAt: number;
+  #stopped = false;
+  readonly settings: RulesSettings;
+  book: RuleBook | null;
 
   constructor(options: RulesSourceOptions) {
     super((error) => options.errors.report('discovery', error));
+    const { settings, former = null, tls, now } = options;
+    const { timeoutMs } = settings;
     this.#options = options;
-    const { timeoutMs, tls } = options;
+    this.settings = settings;
+    this.book = former?.book ?? null;
+    const ageMs = former?.ageMs ?? null;
+    this.#readAt = ageMs === null ? 0 : now() - ageMs;
     this.#agent = new Agent({
       connections: 1,
       keepAliveTimeout: 1_000,
@@ -78,7 +95,8 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
   }
 
   start(): void {
-    const { pollIntervalMs, random, errors } = this.#options;
+    const { random, errors } = this.#options;
+    const { pollIntervalMs } = this.settings;
     this.#poller = createPoller({
       ask: () => this.#ask(),
       interval: () => (this.book === null ? Math.min(FIRST_INTERVAL_MS, pollIntervalMs) : pollIntervalMs),
@@ -88,6 +106,7 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#poller?.stop();
     await this.#agent.destroy();
   }
@@ -97,13 +116,13 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
     // Without a serving leader there is no node to ask.
     if (leader.state !== 'serving') return;
     const fault = await this.#read(leader.node.origin);
-    if (fault === this.#fault) return;
+    if (this.#stopped || fault === this.#fault) return;
     this.#fault = fault;
     this.emit('state', fault);
   }
 
   async #read(origin: string): Promise<string | null> {
-    const { timeoutMs, auth, now } = this.#options;
+    const { timeoutMs, auth } = this.settings;
     const headers =
       auth === null
         ? {}
@@ -123,7 +142,7 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
     if (text === null) return 'the load rules of the Coordinator have more than 8 MiB';
     const book = await inTurns(parseRulesInSteps(parsed(text)));
     if (book === null) return 'the Coordinator answered with something other than load rules';
-    this.#readAt = now();
+    this.#readAt = this.#options.now();
     this.book = book;
     return null;
   }

@@ -225,6 +225,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const exchangeOptions: ExchangeOptions = {
     defaultService: 'druid/broker',
     services: new Set(['druid/broker']),
+    abandonedTimeoutMs: options.abandonedTimeoutMs ?? 30_000,
     bufferBodyBytes: 64 * 1024,
     maxWaitMs: 2_000,
     maxWaitByRole: {},
@@ -267,7 +268,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     bodies,
     cancelLimits,
     retryBudget,
-    succession: createSuccession({ cluster, abandonedTimeoutMs: options.abandonedTimeoutMs ?? 30_000 }),
+    succession: createSuccession(cluster),
     pressure,
     runningQueries,
     jdbcConnections: createJdbcConnections(100),

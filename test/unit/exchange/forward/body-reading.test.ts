@@ -17,6 +17,7 @@ function begin(own: { readonly idleTimeoutMs?: number; readonly minRate?: number
     release() {},
     watch() {},
     unwatch() {},
+    setLimits() {},
   };
   const reading = new BodyReading(SOURCE, limits);
   reading.tell({

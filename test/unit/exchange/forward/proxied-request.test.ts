@@ -156,7 +156,7 @@ class World {
         withdraw: () => this.#withdraw(),
       } as unknown as ExchangeServices['retryBudget'],
       cancelLimits: createCancelLimits(1),
-      succession: createSuccession({ cluster: this.#cluster, abandonedTimeoutMs: kind.abandonedMs }),
+      succession: createSuccession(this.#cluster),
       pressure: { high: false, stop() {} },
       runningQueries: this.#running,
       jdbcConnections: createJdbcConnections(10),
@@ -165,6 +165,7 @@ class World {
       options: {
         defaultService: 'druid/broker',
         services: new Set(['druid/broker']),
+        abandonedTimeoutMs: kind.abandonedMs,
         bufferBodyBytes: 64 * 1024,
         maxWaitMs: 2_000,
         maxWaitByRole: {},

@@ -42,11 +42,7 @@ const listener = (): Follower => ({
 });
 
 function follow(origin: string, abandonedTimeoutMs = ABANDONED_MS, follower = listener()): Following {
-  return createSuccession({ cluster, abandonedTimeoutMs }).follow(
-    'coordinator',
-    cluster.node(origin),
-    follower,
-  );
+  return createSuccession(cluster).follow('coordinator', cluster.node(origin), follower, abandonedTimeoutMs);
 }
 
 describe('a request at a leader', () => {

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   createRulesSource,
+  type RulesSettings,
   type RulesSource,
   type RulesSourceOptions,
 } from '../../../../src/routing/tiers/load-rules-source.ts';
@@ -26,16 +27,14 @@ afterEach(async () => {
   await coordinator.close();
 });
 
-function begin(options: Partial<RulesSourceOptions> = {}): void {
+function begin(settings: Partial<RulesSettings> = {}, services: Partial<RulesSourceOptions> = {}): void {
   source = createRulesSource({
     cluster,
-    pollIntervalMs: 20,
+    settings: { pollIntervalMs: 20, timeoutMs: 2_000, auth: null, ...settings },
     errors: recordErrors(),
-    timeoutMs: 2_000,
-    auth: null,
     now: () => performance.now(),
     random: () => 0.5,
-    ...options,
+    ...services,
   });
   source.start();
 }
@@ -93,7 +92,7 @@ test('an error of our own is told as such, and rules are read again', async () =
     if (faults-- > 0) throw new Error('no time');
     return performance.now();
   };
-  begin({ errors, now });
+  begin({}, { errors, now });
   await until(() => source.book !== null);
   expect(coordinator.requests.length).toBeGreaterThan(1);
   expect(errors.lines).toMatchObject([{ place: 'probe', error: 'Error: no time' }]);
