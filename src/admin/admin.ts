@@ -4,12 +4,15 @@ import { registerBrokerActions } from './broker-actions.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
 import { HEALTH_PATHS, type HealthSources, registerHealth } from './health.ts';
 import { createListener, type ListenerOptions } from './listener.ts';
+import { type ReloadResult, registerReload } from './reload.ts';
 import { describeStatus } from './status.ts';
 
 export interface AdminOptions extends HealthSources, GuardOptions, Omit<ListenerOptions, 'paths'> {
   readonly discovery: Discovery;
   /** Updates the counts of nodes from the workers; false if a worker did not answer in time. */
   readonly refresh?: () => Promise<boolean>;
+  /** Takes up a changed configuration; absent if it cannot. */
+  readonly reload?: () => Promise<ReloadResult>;
   readonly version: string;
   /** The configuration as `/status` shows it, with secrets already removed. */
   readonly config: unknown;
@@ -19,12 +22,12 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
 
 /** Creates the admin listener, not yet listening. It is for operators and probes, never for Druid's clients. */
 export function createAdmin(options: AdminOptions): FastifyInstance {
-  const { cluster, refresh = async () => true, now = Date.now } = options;
+  const { cluster, refresh = async () => true, reload, now = Date.now } = options;
   const started = now();
   const guard = createGuard(options);
   const app = createListener({
     ...options,
-    paths: [...HEALTH_PATHS, '/status', 'POST /brokers/HOST:PORT/cordon, drain or return'],
+    paths: [...HEALTH_PATHS, '/status', 'POST /reload', 'POST /brokers/HOST:PORT/cordon, drain or return'],
   });
   registerHealth(app, options);
   app.get('/status', { onRequest: guard.read }, async () => {
@@ -37,6 +40,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     payload.once('end', () => done(null, undefined));
   });
   registerBrokerActions(app, cluster, refresh, guard);
+  if (reload !== undefined) registerReload(app, guard, reload);
   return app;
 }
 

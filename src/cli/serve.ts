@@ -1,7 +1,7 @@
 import closeWithGrace from 'close-with-grace';
 import { loadConfig } from '../config/load.ts';
 import { FAULT_CODE, logFault, onFault } from '../faults/process-fault.ts';
-import { createGateway } from '../gateway/gateway.ts';
+import { createGateway, type Gateway } from '../gateway/gateway.ts';
 import { createLogger, endLogger, lastLog } from '../logs/logger.ts';
 import { forTimer } from '../time/timer.ts';
 import { version } from '../version.ts';
@@ -11,17 +11,19 @@ import type { SourceArguments } from './command.ts';
 const CLOSE_SLACK_MS = 10_000;
 
 /**
- * Serves until SIGTERM or SIGINT, then drains and exits with 0; a second signal exits at once. A fault of its own
+ * Serves until SIGTERM or SIGINT, then drains and exits with 0; a second signal exits at once. SIGHUP has the
+ * configuration read again. A fault of its own
  * exits with 70 and without draining: the client that found the fault could hold a drain open. Rejects if it cannot
  * start, with `ConfigError` for a wrong configuration.
  */
 export async function serve(sources: SourceArguments): Promise<void> {
+  let gateway: Gateway | null = null;
+  // Without a listener the signal would end the process.
+  process.on('SIGHUP', () => void gateway?.reload('signal'));
   const secrets: string[] = [];
-  const config = loadConfig({
-    ...sources,
-    environment: process.env,
-    onSecretVariable: (name) => secrets.push(name),
-  });
+  // A copy: secrets are removed below, and a reload reads them again.
+  const given = { ...sources, environment: { ...process.env } };
+  const config = loadConfig({ ...given, onSecretVariable: (name) => secrets.push(name) });
   // Workers inherit the environment, but get everything they need in messages.
   for (const name of secrets) delete process.env[name];
   const logger = createLogger({ level: config.log.level, shared: config.workers > 1 });
@@ -32,18 +34,24 @@ export async function serve(sources: SourceArguments): Promise<void> {
   });
   // Standard output may have no reader.
   process.stdout.on('error', () => {});
-  const gateway = createGateway(config, { logger, version });
-  const { listen, admin, health } = await gateway.start();
+  const files = [sources.file, sources.druidProperties].filter((file) => file !== undefined);
+  const serving = createGateway(config, {
+    logger,
+    version,
+    origin: { load: () => loadConfig(given), files },
+  });
+  gateway = serving;
+  const { listen, admin, health } = await serving.start();
   const { delay, drain } = config.shutdown;
   closeWithGrace(
     {
       delay: forTimer(delay + drain + CLOSE_SLACK_MS),
       logger: false,
-      skip: ['uncaughtException', 'unhandledRejection'],
+      skip: ['uncaughtException', 'unhandledRejection', 'SIGHUP'],
     },
     async ({ signal }) => {
       logger.info({ signal }, 'draining');
-      await gateway.stop();
+      await serving.stop();
       await endLogger(logger);
     },
   );

@@ -143,6 +143,16 @@ export const ConfigSchema = section({
   cors: corsSection(),
   limits: limitsSection(),
   doors: doorsSection(),
+  reload: section(
+    {
+      interval: durationOrZero(
+        'How often the files of the configuration, and those of certificates and keys of the listeners, are looked at for changes.',
+        10_000,
+        'looks at none; SIGHUP and `POST /reload` remain',
+      ),
+    },
+    { description: 'Changes of the configuration without a restart; see docs/operations.md.' },
+  ),
   shutdown: section(
     {
       delay: durationOrZero(

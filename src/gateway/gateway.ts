@@ -1,17 +1,22 @@
 import type { AddressInfo } from 'node:net';
+import type { Server as TlsServer } from 'node:tls';
 import type { Logger } from 'pino';
 import { createAdmin, createHealth } from '../admin/admin.ts';
 import { Liveness } from '../admin/liveness.ts';
 import { watchLoop } from '../admin/loop-watch.ts';
-import { dangerousSettings } from '../config/dangerous-settings.ts';
+import type { ReloadResult } from '../admin/reload.ts';
+import { type DangerousSetting, dangerousSettings } from '../config/dangerous-settings.ts';
+import { watchFiles } from '../config/file-watch.ts';
 import { redact } from '../config/redact.ts';
 import type { Config } from '../config/schema.ts';
 import { contain, createInternalErrors } from '../faults/internal-errors.ts';
 import { logClusterEvents } from '../logs/event-log.ts';
 import { onLogError } from '../logs/logger.ts';
 import { formatHostPort } from '../net/host-port.ts';
+import { readCertificateEnds } from './certificates.ts';
 import { createDiscoveredCluster } from './create-cluster.ts';
 import { createDiscovery } from './create-discovery.ts';
+import { createReloading, type ReloadTrigger } from './reloading.ts';
 import { serveByWorkers } from './serve-by-workers.ts';
 import { serveHere } from './serve-here.ts';
 import { listenTls, tokenOf } from './tls-files.ts';
@@ -19,6 +24,16 @@ import { listenTls, tokenOf } from './tls-files.ts';
 export interface GatewayOptions {
   readonly logger: Logger;
   readonly version: string;
+  /** Where the configuration comes from; by default nothing of it changes but certificates and keys. */
+  readonly origin?: ConfigOrigin;
+}
+
+/** Where a configuration is read from. */
+export interface ConfigOrigin {
+  /** Reads it anew. Throws `ConfigError`. */
+  readonly load: () => Config;
+  /** The files that it is read from. */
+  readonly files: readonly string[];
 }
 
 /** URLs as bound: a configured port of 0 shows the port that the system chose. */
@@ -35,6 +50,8 @@ export interface Gateway {
    * Starts listening; ZooKeeper need not be reachable. If an address is unavailable, closes everything and rejects.
    */
   start(): Promise<GatewayAddresses>;
+  /** Takes up what has changed in the configuration, and logs what came of it. Never rejects. */
+  reload(trigger: ReloadTrigger): Promise<ReloadResult>;
   /** Reports not ready, refuses new connections, then ends running requests within the deadline. */
   stop(): Promise<void>;
 }
@@ -46,11 +63,12 @@ const LIVENESS_MS = 1_000;
  * Creates the gateway, not yet listening. Throws an Error of one sentence if a configured file is unusable. With
  * several workers, this process runs discovery, the cluster and the admin listener, and the workers serve.
  */
-export function createGateway(config: Config, { logger, version }: GatewayOptions): Gateway {
+export function createGateway(config: Config, options: GatewayOptions): Gateway {
+  const { logger, version, origin = { load: () => config, files: [] } } = options;
   let draining = false;
   const { admin: access } = config;
-  const dangers = dangerousSettings(config);
-  for (const { id, sentence } of dangers) logger.warn({ setting: id, why: sentence }, 'dangerous setting');
+  const dangers = watchDangers(logger);
+  dangers.look(config);
   const errors = createInternalErrors(logger);
   onLogError(logger, (error) => errors.report('log', error));
   const discovery = createDiscovery(config, errors);
@@ -59,7 +77,27 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
   const { maxStall, maxInternalErrors } = config.health.live;
   const liveness = new Liveness({ maxStallMs: maxStall, maxInternalErrors });
   const serve = config.workers === 1 ? serveHere : serveByWorkers;
-  const servers = serve({ config, cluster, discovery, logger, errors, liveness, version, dangers });
+  const certificates = readCertificateEnds(config);
+  const reloading = createReloading({ config, load: origin.load, take, logger, errors });
+  const servers = serve({
+    config,
+    cluster,
+    discovery,
+    logger,
+    errors,
+    liveness,
+    version,
+    dangers: () => dangers.present,
+    reloads: {
+      get successful() {
+        return reloading.successful;
+      },
+      get succeededAt() {
+        return reloading.succeededAt;
+      },
+      certificates: certificates.ends,
+    },
+  });
 
   function look(): void {
     liveness.errors(errors, errors.total);
@@ -86,16 +124,44 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     ...sources,
     discovery,
     refresh: () => servers.refresh(),
+    reload: () => reloading.reload('request'),
     version,
-    config: redact(config),
+    get config() {
+      return redact(reloading.config);
+    },
     allowedHosts: access.allowedHosts,
     token: access.tokenFile === undefined ? null : tokenOf(access.tokenFile),
     ...(access.tls === undefined ? {} : { tls: listenTls(access.tls) }),
   });
   const health = access.health === undefined ? null : createHealth(sources);
 
+  async function take(changed: Config): Promise<readonly string[]> {
+    const adminTls = access.tls === undefined ? null : listenTls(access.tls);
+    const problems = await servers.reload(changed);
+    if (adminTls !== null) (admin.server as unknown as TlsServer).setSecureContext(adminTls);
+    if (changed.log.level !== reloading.config.log.level) logger.level = changed.log.level;
+    dangers.look(changed);
+    certificates.renew();
+    return problems;
+  }
+
+  let stopWatchingFiles = (): void => {};
+
+  function startWatchingFiles(): void {
+    const { interval } = config.reload;
+    if (interval === 0) return;
+    stopWatchingFiles = watchFiles({
+      files: () => [...origin.files, ...filesOf(reloading.config)],
+      intervalMs: interval,
+      onChange: () => void reloading.reload('file'),
+      errors,
+    });
+  }
+
   async function stop(): Promise<void> {
     draining = true;
+    reloading.close();
+    stopWatchingFiles();
     await servers.stop();
     await cluster.close();
     await discovery.close();
@@ -115,6 +181,7 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
         const bound = await servers.listen();
         discovery.start();
         cluster.start();
+        startWatchingFiles();
         const scheme = config.listen.tls === undefined ? 'http' : 'https';
         return {
           listen: url(scheme, config.listen.host, bound),
@@ -132,8 +199,37 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
         throw error;
       }
     },
+    reload: (trigger) => reloading.reload(trigger),
     stop,
   };
+}
+
+/** Logs dangerous settings when they come into use. */
+function watchDangers(logger: Logger) {
+  let present: readonly DangerousSetting[] = [];
+  return {
+    get present() {
+      return present;
+    },
+    look(config: Config): void {
+      const known = new Set(present.map(({ id }) => id));
+      present = dangerousSettings(config);
+      for (const { id, sentence } of present) {
+        if (!known.has(id)) logger.warn({ setting: id, why: sentence }, 'dangerous setting');
+      }
+    },
+  };
+}
+
+/** The files whose content a reload takes up, besides those that the configuration is written in. */
+function filesOf({ listen, admin, brokers }: Config): readonly string[] {
+  const listeners = [listen.tls, admin.tls].flatMap((tls) => [
+    tls?.certFile,
+    tls?.keyFile,
+    tls?.caFile,
+    tls?.keyPassphraseFile,
+  ]);
+  return [...listeners, brokers.loadRules.auth?.passwordFile].filter((file) => file !== undefined);
 }
 
 function url(scheme: string, host: string, { port }: AddressInfo): string {

@@ -16,12 +16,15 @@ import { createWorkerPool, type PoolWorker } from '../workers/primary/worker-poo
 import type { FromWorker, MetricsJson, WorkerAnswer } from '../workers/protocol/messages.ts';
 import { failureMemoryMs } from '../workers/protocol/recently-failed-nodes.ts';
 import type { WorkerStatus } from '../workers/worker-status.ts';
+import { rulesSettings } from './create-tier-routing.ts';
 import type { ServeOptions } from './serve-here.ts';
 import type { Servers } from './servers.ts';
 import { listenTls } from './tls-files.ts';
 
 /** Timeout of a worker's answer, in ms. After it a scrape uses the worker's last counts, if there are any. */
 const PATIENCE_MS = 1_000;
+/** Timeout of a worker's answer to a changed configuration, in ms. */
+const RELOAD_PATIENCE_MS = 5_000;
 /**
  * Time beyond the configured delay and drain before workers are killed, in ms; a worker gives up a little earlier.
  */
@@ -40,6 +43,7 @@ export function serveByWorkers({
   liveness,
   version,
   dangers,
+  reloads,
 }: ServeOptions): Servers {
   // Each worker reads these files. Report problems with them before any worker starts.
   if (config.listen.tls !== undefined) listenTls(config.listen.tls);
@@ -50,10 +54,17 @@ export function serveByWorkers({
     errors,
     version,
     dangers,
+    reloads,
     registry,
     worker: 'primary',
   });
-  const gatherer = createAnswerGatherer(PATIENCE_MS);
+  const gatherer = createAnswerGatherer<WorkerAnswer>(PATIENCE_MS);
+  /** Each answer is the worker's problem with the configuration; null if it has taken it. */
+  const reloadGatherer = createAnswerGatherer<string | null>(RELOAD_PATIENCE_MS);
+  /** Workers that have a configuration. */
+  const begun = new WeakSet<PoolWorker>();
+  /** What workers that start from now on begin with. */
+  let current = config;
   /** The last metrics of each worker. */
   const counts = new Map<PoolWorker, MetricsJson>();
   const inFlight = new Map<PoolWorker, number>();
@@ -75,9 +86,10 @@ export function serveByWorkers({
       worker.send({
         kind: 'begin',
         worker: worker.number,
-        config: workerConfig(config, port),
+        config: workerConfig(current, port),
         ...publisher.beginning,
       });
+      begun.add(worker);
       publisher.sendJdbcConnections(worker);
     },
     onMessage: take,
@@ -87,6 +99,7 @@ export function serveByWorkers({
       inFlight.delete(worker);
       answering.delete(worker);
       guarded(() => gatherer.gone(worker));
+      guarded(() => reloadGatherer.gone(worker));
       guarded(() => publisher.loads(worker, []));
       guarded(() => {
         retired = mergeMetrics([retired, carriedCounters(counted)]);
@@ -109,6 +122,7 @@ export function serveByWorkers({
     if (message.kind === 'reports') publisher.reports(worker, message);
     else if (message.kind === 'connections') publisher.connections(message.entries);
     else if (message.kind === 'answer') gatherer.answered(worker, message.question, message.answer);
+    else if (message.kind === 'reloaded') reloadGatherer.answered(worker, message.question, message.problem);
     else if (message.kind === 'last') {
       keep(worker, message.metrics);
       finished.add(worker);
@@ -132,10 +146,10 @@ export function serveByWorkers({
   }
 
   /** Returns false if a worker did not answer. */
-  async function ask(withMetrics: boolean): Promise<boolean> {
+  async function ask(metrics: boolean): Promise<boolean> {
     publisher.push();
     const asked = pool.living.filter(({ state }) => state === 'serving' || state === 'draining');
-    const answers = await gatherer.ask(asked, withMetrics);
+    const answers = await gatherer.ask(asked, (question) => ({ kind: 'ask', question, metrics }));
     answering.clear();
     for (const [worker, answer] of answers) {
       if (worker.state !== 'gone') guarded(() => takeAnswer(worker, answer));
@@ -143,7 +157,28 @@ export function serveByWorkers({
     return asked.every((worker) => answers.has(worker) || worker.state === 'gone');
   }
 
+  /** Also those that were told before: each message is the whole configuration. */
+  async function reload(changed: Config): Promise<readonly string[]> {
+    // Report problems with files before any worker is told.
+    if (config.listen.tls !== undefined) listenTls(config.listen.tls);
+    rulesSettings(changed.brokers);
+    current = changed;
+    const told = pool.living.filter((worker) => begun.has(worker) && worker.state !== 'draining');
+    const workersConfig = workerConfig(changed, port);
+    const answers = await reloadGatherer.ask(told, (question) => ({
+      kind: 'reload',
+      question,
+      config: workersConfig,
+    }));
+    return told.flatMap((worker) => {
+      if (worker.state === 'gone') return [];
+      const problem = answers.has(worker) ? answers.get(worker) : 'has not answered';
+      return problem === null ? [] : [`worker ${worker.number}: ${problem}`];
+    });
+  }
+
   return {
+    reload,
     async listen() {
       port = await freePort(config.listen);
       return pool.start();

@@ -6,6 +6,7 @@ import type { Config } from '../config/schema.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { createMetrics } from '../metrics/metrics.ts';
+import type { ReloadsObserved } from '../metrics/reload-metrics.ts';
 import { createServing } from './create-serving.ts';
 import type { Servers } from './servers.ts';
 
@@ -20,7 +21,9 @@ export interface ServeOptions {
   readonly liveness: Liveness;
   readonly version: string;
   /** The dangerous settings in use, for a metric. */
-  readonly dangers: readonly DangerousSetting[];
+  readonly dangers: () => readonly DangerousSetting[];
+  /** What came of changes of the configuration, for metrics. */
+  readonly reloads: ReloadsObserved;
 }
 
 /** Serves from this process. Throws an Error of one sentence if a configured file is unusable. */
@@ -32,6 +35,7 @@ export function serveHere({
   errors,
   version,
   dangers,
+  reloads,
 }: ServeOptions): Servers {
   const serving = createServing({
     config,
@@ -46,6 +50,7 @@ export function serveHere({
     errors,
     version,
     dangers,
+    reloads,
     inFlight: () => serving.inFlight,
     exchange: serving.state,
     rules: serving.rules,
@@ -55,6 +60,10 @@ export function serveHere({
     async stop() {
       await serving.stop();
       metrics.close();
+    },
+    async reload(changed) {
+      serving.reload(changed);
+      return [];
     },
     metrics,
     // Counts of this process are always current.

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import type { Config } from '../config/schema.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { WorkerStatus } from '../workers/worker-status.ts';
 
@@ -8,6 +9,11 @@ export interface Servers {
   listen(): Promise<AddressInfo>;
   /** Drains as configured. */
   stop(): Promise<void>;
+  /**
+   * Takes up what can be changed without a restart. Resolves to problems of processes that have not taken it, one
+   * sentence each. Rejects with an Error of one sentence if a file is unusable; then nothing has changed.
+   */
+  reload(config: Config): Promise<readonly string[]>;
   readonly metrics: Pick<Metrics, 'render' | 'contentType'>;
   /** Updates the nodes' `outstanding`; false if a worker did not answer in time. */
   refresh(): Promise<boolean>;

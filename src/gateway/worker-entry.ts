@@ -68,7 +68,7 @@ function begin(message: Extract<ToWorker, { kind: 'begin' }>): Running {
     {
       delay: forTimer(shutdown.delay + shutdown.drain + CLOSE_SLACK_MS),
       logger: false,
-      skip: ['uncaughtException', 'unhandledRejection'],
+      skip: ['uncaughtException', 'unhandledRejection', 'SIGHUP'],
     },
     async () => {
       // The end of a faulty process is already scheduled, and has its own exit code.
@@ -133,6 +133,8 @@ async function bow(logger: Logger): Promise<void> {
 }
 
 onFault(endOfFault);
+// A terminal that closes sends it to all processes; the primary says what to do.
+process.on('SIGHUP', () => {});
 process.on('message', (message: ToWorker) => contain(() => receive(message), report));
 process.once('disconnect', () => contain(end, report));
 // Otherwise Node would end a worker, and its requests, the moment its primary is gone.

@@ -18,6 +18,7 @@ import { failureMemoryMs } from '../workers/protocol/recently-failed-nodes.ts';
 import { createClusterReplica } from '../workers/worker/cluster-replica.ts';
 import { createSharedJdbcConnections } from '../workers/worker/shared-jdbc-connections.ts';
 import { createServing } from './create-serving.ts';
+import { problemsOf } from './problems-of.ts';
 
 type Begin = Extract<ToWorker, { kind: 'begin' }>;
 
@@ -72,6 +73,7 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
   internalErrorMetrics(registry, errors);
   inFlightMetric(registry, () => serving.inFlight);
   processMetrics(registry, String(worker));
+  let { level } = config.log;
   let stallMs = 0;
   watchLoop((ms) => {
     stallMs = Math.max(stallMs, ms);
@@ -92,6 +94,18 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
     send({ kind: 'answer', question, answer: { loads, inFlight, metrics: counted } });
   }
 
+  /** Returns why the configuration cannot be taken up; null if it has been. */
+  function reload(changed: Config): string | null {
+    try {
+      serving.reload(changed);
+    } catch (error) {
+      return problemsOf(error, report).join('; ');
+    }
+    if (changed.log.level !== level) logger.level = changed.log.level;
+    level = changed.log.level;
+    return null;
+  }
+
   return {
     receive(message) {
       switch (message.kind) {
@@ -106,6 +120,9 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
           break;
         case 'connections':
           connections.learn(message.entries);
+          break;
+        case 'reload':
+          send({ kind: 'reloaded', question: message.question, problem: reload(message.config) });
           break;
         case 'ask':
           answer(message.question, message.metrics).catch(report);

@@ -10,6 +10,7 @@ import { discoveryMetrics, type SessionObserved } from './discovery-metrics.ts';
 import { type ExchangeState, exchangeMetrics, inFlightMetric } from './exchange-metrics.ts';
 import { internalErrorMetrics } from './internal-error-metrics.ts';
 import { placementMetrics } from './placement-metrics.ts';
+import { type ReloadsObserved, reloadMetrics } from './reload-metrics.ts';
 import { trafficMetrics } from './traffic-metrics.ts';
 
 export interface MetricsOptions {
@@ -28,7 +29,9 @@ export interface MetricsOptions {
   /** The Coordinator's load rules, if they are read. */
   readonly rules?: Pick<RulesSource, 'ageMs'> | null;
   /** Dangerous settings in use; none by default. */
-  readonly dangers?: readonly DangerousSetting[];
+  readonly dangers?: () => readonly DangerousSetting[];
+  /** What came of changes of the configuration, if they are taken up. */
+  readonly reloads?: ReloadsObserved;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -56,7 +59,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
     exchange,
     worker,
     rules = null,
-    dangers = [],
+    dangers = () => [],
+    reloads,
     now = Date.now,
   } = options;
   const { registry = new Registry() } = options;
@@ -72,13 +76,17 @@ export function createMetrics(options: MetricsOptions): Metrics {
     labelNames: ['version', 'node_version'],
     registers,
   }).set({ version, node_version: process.versions.node }, 1);
-  const dangerous = new Gauge({
+  new Gauge({
     name: 'druid_gateway_dangerous_settings',
     help: '1 for each setting of the configuration that opens something; the log says what.',
     labelNames: ['setting'],
     registers,
+    collect() {
+      this.reset();
+      for (const { id } of dangers()) this.set({ setting: id }, 1);
+    },
   });
-  for (const { id } of dangers) dangerous.set({ setting: id }, 1);
+  if (reloads !== undefined) reloadMetrics(registry, reloads);
   internalErrorMetrics(registry, errors);
   processMetrics(registry, worker);
   return {

@@ -1,4 +1,5 @@
 import { FLAGS } from '../../src/config/flags.ts';
+import { isReloadable } from '../../src/config/reloadable.ts';
 import { DURATION, SIZE } from '../../src/config/schema-types.ts';
 import { formatPath, leaves, type Path, type SchemaNode } from '../../src/config/schema-walk.ts';
 import { formatDuration, formatSize } from '../../src/config/units.ts';
@@ -11,9 +12,10 @@ export function keyTable(): string {
     `\`${formatPath(path)}\``,
     fallback(node),
     kind(node),
+    isReloadable(path) ? 'yes' : 'restart',
     does(path, node),
   ]);
-  return table(['key', 'default', 'value', 'what it does'], rows);
+  return table(['key', 'default', 'value', 'reload', 'what it does'], rows);
 }
 
 function fallback(node: SchemaNode): string {

@@ -1,37 +1,42 @@
-import type { WorkerAnswer } from '../protocol/messages.ts';
+import type { ToWorker } from '../protocol/messages.ts';
 import type { PoolWorker } from './worker-pool.ts';
 
-/** Asks the serving and draining workers one question and gathers their answers. */
-export interface AnswerGatherer {
-  /** Resolves to the answers that arrived before the timeout, by worker. */
-  ask(workers: readonly PoolWorker[], metrics: boolean): Promise<ReadonlyMap<PoolWorker, WorkerAnswer>>;
-  answered(worker: PoolWorker, question: number, answer: WorkerAnswer): void;
+/** Asks workers one question and gathers their answers. */
+export interface AnswerGatherer<A> {
+  /**
+   * Sends each worker the message that `ask` makes of the number of the question. Resolves to the answers that arrived
+   * before the timeout, by worker.
+   */
+  ask(
+    workers: readonly PoolWorker[],
+    ask: (question: number) => ToWorker,
+  ): Promise<ReadonlyMap<PoolWorker, A>>;
+  answered(worker: PoolWorker, question: number, answer: A): void;
   /** No more answers will come from this worker. */
   gone(worker: PoolWorker): void;
 }
 
-interface Question {
+interface Question<A> {
   readonly waiting: Set<PoolWorker>;
-  readonly answers: Map<PoolWorker, WorkerAnswer>;
+  readonly answers: Map<PoolWorker, A>;
   readonly done: () => void;
 }
 
 /** Waits at most `timeoutMs` per question: a hung worker must not hold up a scrape. */
-export function createAnswerGatherer(timeoutMs: number): AnswerGatherer {
-  const questions = new Map<number, Question>();
+export function createAnswerGatherer<A>(timeoutMs: number): AnswerGatherer<A> {
+  const questions = new Map<number, Question<A>>();
   let last = 0;
 
-  function strike(question: Question, worker: PoolWorker): void {
+  function strike(question: Question<A>, worker: PoolWorker): void {
     question.waiting.delete(worker);
     if (question.waiting.size === 0) question.done();
   }
 
   return {
-    ask(workers, metrics) {
-      const asked = workers.filter(({ state }) => state === 'serving' || state === 'draining');
+    ask(workers, ask) {
       const number = ++last;
-      const answers = new Map<PoolWorker, WorkerAnswer>();
-      if (asked.length === 0) return Promise.resolve(answers);
+      const answers = new Map<PoolWorker, A>();
+      if (workers.length === 0) return Promise.resolve(answers);
       return new Promise((resolve) => {
         const timer = setTimeout(done, timeoutMs);
         function done(): void {
@@ -39,8 +44,8 @@ export function createAnswerGatherer(timeoutMs: number): AnswerGatherer {
           questions.delete(number);
           resolve(answers);
         }
-        questions.set(number, { waiting: new Set(asked), answers, done });
-        for (const worker of asked) worker.send({ kind: 'ask', question: number, metrics });
+        questions.set(number, { waiting: new Set(workers), answers, done });
+        for (const worker of workers) worker.send(ask(number));
       });
     },
     answered(worker, number, answer) {

@@ -30,6 +30,8 @@ export type ToWorker =
   | { readonly kind: 'watch'; readonly origins: readonly string[] }
   | { readonly kind: 'connections'; readonly entries: readonly ConnectionEntry[] }
   | { readonly kind: 'ask'; readonly question: number; readonly metrics: boolean }
+  /** A changed configuration, to be answered by `reloaded`. */
+  | { readonly kind: 'reload'; readonly question: number; readonly config: Config }
   | { readonly kind: 'stop' };
 
 /** Requests in flight at a node, by its origin. */
@@ -75,5 +77,7 @@ export type FromWorker =
     }
   | { readonly kind: 'connections'; readonly entries: readonly ConnectionEntry[] }
   | { readonly kind: 'answer'; readonly question: number; readonly answer: WorkerAnswer }
+  /** The worker has taken up the configuration; otherwise `problem` says in one sentence why not. */
+  | { readonly kind: 'reloaded'; readonly question: number; readonly problem: string | null }
   /** The worker's metrics at its end; not sent if it is killed. */
   | { readonly kind: 'last'; readonly metrics: MetricsJson };

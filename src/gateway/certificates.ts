@@ -1,0 +1,42 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Config } from '../config/schema.ts';
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+/** When the certificates in use end. */
+export interface CertificateEnds {
+  /** Epoch milliseconds by file; a file that could not be read as certificates has none. */
+  readonly ends: ReadonlyMap<string, number>;
+  /** The listeners have taken up their files as they are now. */
+  renew(): void;
+}
+
+/** Reads the certificates that the gateway shows: those of its listeners, and those for nodes and ZooKeeper. */
+export function readCertificateEnds({ listen, admin, upstream, zookeeper }: Config): CertificateEnds {
+  const ends = new Map<string, number>();
+
+  function read(...files: readonly (string | undefined)[]): void {
+    for (const file of files) {
+      const end = file === undefined ? null : endOf(file);
+      if (file !== undefined && end !== null) ends.set(file, end);
+    }
+  }
+
+  const renew = (): void => read(listen.tls?.certFile, admin.tls?.certFile);
+  renew();
+  read(upstream.tls?.certFile, zookeeper.tls?.certFile);
+  return { ends, renew };
+}
+
+/** The first end of a file's certificates, which may be a whole chain; null if there are none. */
+function endOf(file: string): number | null {
+  try {
+    const found = readFileSync(file, 'utf8').match(CERTIFICATE) ?? [];
+    const ends = found.map((pem) => Date.parse(new X509Certificate(pem).validTo));
+    return ends.length === 0 ? null : Math.min(...ends);
+  } catch {
+    // Whoever uses the file says what is wrong with it.
+    return null;
+  }
+}
