@@ -6,7 +6,7 @@ import { isTree, type Path } from './schema-walk.ts';
  * that decides about a single request can be taken up. What made a socket, a timer, a connection or a process at the
  * start of the gateway needs a restart.
  */
-const TAKEN_UP: Readonly<Record<string, boolean>> = {
+export const TAKEN_UP: Readonly<Record<string, boolean>> = {
   workers: false,
   listen: false,
   admin: false,

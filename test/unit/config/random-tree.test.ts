@@ -8,88 +8,11 @@ import { loadConfig } from '../../../src/config/load.ts';
 import { isTree, ROOT, type SchemaNode, type Tree } from '../../../src/config/schema-walk.ts';
 import { formatDuration, formatSize } from '../../../src/config/units.ts';
 import { formatHostPort } from '../../../src/net/host-port.ts';
+import { randomTrees } from '../../kit/config/random-trees.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'druid-gateway-random-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const path = join(folder, 'random.yaml');
-
-const FORMATTED: Readonly<Record<string, readonly string[]>> = {
-  host: ['localhost', 'druid-1.example.com', '10.0.0.1', '::1', '::'],
-  'name-suffix': ['druid-1.internal', '.druid.internal'],
-  cidr: ['10.0.0.0/8', '192.168.1.1', 'fd00::/8', '::1'],
-  origin: ['https://bi.example.com', 'http://localhost:3000'],
-  'header-name': ['Authorization', 'x-mine'],
-  znode: ['/', '/druid', '/a/b-c'],
-  'zookeeper-connect': ['zk', 'zk:1', 'a:1,b:2/prod', '[::1]:2181'],
-  'node-url': ['http://a:8081', 'https://[::1]:8281'],
-  'path-prefix': ['/', '/druid/v2'],
-  'header-match': ['X-Team', 'x-team: bi: 1'],
-  'address-pattern': ['*', '*:8081', 'a:1', '[::1]:*'],
-  'address-template': ['https://{host}:{port}', 'http://{hostname-first-label}.example.com'],
-};
-
-/** Any value of a part of the schema, in its resolved form. */
-function valid(node: SchemaNode): fc.Arbitrary<unknown> {
-  if (node.properties !== undefined) {
-    // One without the other is what other tests are about.
-    const pairs = ['certFile', 'keyFile', 'passwordFile'];
-    const entries = Object.entries(node.properties);
-    const required = entries.map(([key]) => key).filter((key) => isNeeded(node, key) || key === 'password');
-    const model = Object.fromEntries(
-      entries
-        .filter(([key]) => isNeeded(node, key) || !pairs.includes(key))
-        .map(([key, child]) => [key, valid(child)]),
-    );
-    return fc.record(model, { requiredKeys: required, noNullPrototype: true });
-  }
-  if (node.items !== undefined)
-    return fc.uniqueArray(valid(node.items), { maxLength: 3, selector: (v) => JSON.stringify(v) });
-  if (node.enum !== undefined) return fc.constantFrom(...node.enum);
-  if (node.type === 'boolean') return fc.boolean();
-  if (node.type === 'number') return fc.constantFrom(0, 0.25, 1);
-  if (node.type === 'integer') return fc.integer({ min: node.minimum ?? 0, max: node.maximum ?? 1_000_000 });
-  if (node.format !== undefined) return fc.constantFrom(...(FORMATTED[node.format] ?? []));
-  if (node.shorthand === 'file') return fc.constantFrom('/etc/a.pem', '/etc/b.pem');
-  return fc.constantFrom('druid/broker', 'yes', '1', '# no comment', 'a: b', 'null', "it's");
-}
-
-type Section = Record<string, unknown>;
-
-/** Clients are asked for certificates where there are authorities for them. */
-function withClients(listener: Section): Section {
-  const tls = listener.tls as Section | undefined;
-  if (tls === undefined) return listener;
-  return { ...listener, tls: { ...tls, requireClientCertificate: tls.caFile !== undefined } };
-}
-
-/** What belongs together in the sections `listen`, `admin`, `forwarded` and `brokers`. */
-function consistent(tree: unknown): unknown {
-  const { brokers, listen, admin, forwarded, ...others } = tree as Record<
-    'brokers' | 'listen' | 'admin' | 'forwarded',
-    Section
-  >;
-  const list = (key: string) => brokers[key] as Record<string, unknown>[];
-  const service = brokers.defaultService;
-  return {
-    ...others,
-    listen: withClients(listen),
-    admin: { ...withClients(admin), tokenFile: '/etc/a.pem' },
-    forwarded: (forwarded.trust as unknown[]).length > 0 ? { ...forwarded, hops: 0 } : forwarded,
-    brokers: {
-      ...brokers,
-      tiers: list('tiers').map((tier, i) => ({ ...tier, tier: `t${i}`, service })),
-      rules: list('rules').map(({ match }) => ({
-        match: { contextKey: 'team', ...(match as object) },
-        service,
-      })),
-      strategies: list('strategies').map(({ type }) => ({ type })),
-    },
-  };
-}
-
-function isNeeded(node: SchemaNode, key: string): boolean {
-  return node.required?.includes(key) ?? false;
-}
 
 /** The same as people write it, with units and HOST:PORT. */
 function spelled(value: unknown, node: SchemaNode): unknown {
@@ -111,19 +34,9 @@ function load(tree: unknown): object {
   return loadConfig({ file: path });
 }
 
-const trees = valid(ROOT)
-  .map(consistent)
-  .filter((tree) => {
-    const { discovery, static: nodes } = tree as {
-      discovery: { type: string };
-      static: Record<string, unknown[]>;
-    };
-    return discovery.type !== 'static' || Object.values(nodes).some((list) => list.length > 0);
-  });
-
 test('a random valid tree, printed as YAML, loads to the same configuration', () => {
   fc.assert(
-    fc.property(trees, (tree) => {
+    fc.property(randomTrees, (tree) => {
       const loaded = load(tree);
       expect(loaded).toMatchObject(tree as Tree);
       expect(load(spelled(tree, ROOT))).toEqual(loaded);

@@ -106,3 +106,29 @@ test('nobody is asked as long as nobody leads; the next leader is', async () => 
   cluster.lead('coordinator', coordinator.origin);
   await until(() => source.book !== null);
 });
+
+test('until they are read, the rules of the source before hold, as old as they are', async () => {
+  begin();
+  await until(() => source.book !== null);
+  const former = source;
+  await former.stop();
+  cluster.unlead('coordinator');
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  begin({ timeoutMs: 3_000 }, { former });
+  expect(source.book).toBe(former.book);
+  expect(source.ageMs).toBeGreaterThanOrEqual(30);
+  cluster.lead('coordinator', coordinator.origin);
+  await until(() => source.book !== former.book);
+  expect(source.ageMs).toBeLessThan(former.ageMs ?? 0);
+});
+
+test('a source that is stopped in the middle of a read tells nothing', async () => {
+  coordinator.script = () => {};
+  begin();
+  const states: unknown[] = [];
+  source.on('state', (state) => void states.push(state));
+  await until(() => coordinator.requests.length === 1);
+  await source.stop();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(states).toEqual([]);
+});
