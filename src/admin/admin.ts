@@ -3,13 +3,19 @@ import type { Discovery } from '../discovery/discovery.ts';
 import { registerBrokerActions } from './broker-actions.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
 import { HEALTH_PATHS, type HealthSources, registerHealth } from './health.ts';
+import type { History } from './history/history.ts';
 import { createListener, type ListenerOptions } from './listener.ts';
+import { type LogLevelControl, registerLogLevel } from './log-level.ts';
 import { describeStatus } from './status.ts';
 
 export interface AdminOptions extends HealthSources, GuardOptions, Omit<ListenerOptions, 'paths'> {
   readonly discovery: Discovery;
   /** Updates the counts of nodes from the workers; false if a worker did not answer in time. */
   readonly refresh?: () => Promise<boolean>;
+  /** The record of leadership, if one is kept. */
+  readonly history?: Pick<History, 'body'>;
+  /** Absent if the level is not to be changed. */
+  readonly logLevel?: LogLevelControl;
   readonly version: string;
   /** The configuration as `/status` shows it, with secrets already removed. */
   readonly config: unknown;
@@ -19,12 +25,18 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
 
 /** Creates the admin listener, not yet listening. It is for operators and probes, never for Druid's clients. */
 export function createAdmin(options: AdminOptions): FastifyInstance {
-  const { cluster, refresh = async () => true, now = Date.now } = options;
+  const { cluster, refresh = async () => true, history, logLevel, now = Date.now } = options;
   const started = now();
   const guard = createGuard(options);
   const app = createListener({
     ...options,
-    paths: [...HEALTH_PATHS, '/status', 'POST /brokers/HOST:PORT/cordon, drain or return'],
+    paths: [
+      ...HEALTH_PATHS,
+      '/status',
+      '/history',
+      'POST /brokers/HOST:PORT/cordon, drain or return',
+      'PUT /log-level',
+    ],
   });
   registerHealth(app, options);
   app.get('/status', { onRequest: guard.read }, async () => {
@@ -37,6 +49,8 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     payload.once('end', () => done(null, undefined));
   });
   registerBrokerActions(app, cluster, refresh, guard);
+  if (history !== undefined) app.get('/history', { onRequest: guard.read }, async () => history.body);
+  if (logLevel !== undefined) registerLogLevel(app, guard, logLevel);
   return app;
 }
 

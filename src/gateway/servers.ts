@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import type { LogLevel } from '../config/log-levels.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { WorkerStatus } from '../workers/worker-status.ts';
 
@@ -13,4 +14,6 @@ export interface Servers {
   refresh(): Promise<boolean>;
   /** Null if this process serves by itself. */
   workers(): readonly WorkerStatus[] | null;
+  /** Sets the level of the workers' logs, if there are workers; also of those that start later. */
+  setLogLevel(level: LogLevel): void;
 }

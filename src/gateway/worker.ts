@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import { watchLoop } from '../admin/loop-watch.ts';
 import type { Config } from '../config/schema.ts';
 import { MAX_JDBC_CONNECTIONS } from '../exchange/druid/jdbc-connections.ts';
+import { LeaderWaitTally } from '../exchange/leader-waits.ts';
 import { contain, type InternalErrors } from '../faults/internal-errors.ts';
 import { createAccessLog } from '../logs/access-log.ts';
 import { logRulesEvents } from '../logs/event-log.ts';
@@ -70,6 +71,7 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
     connections,
     sink(exchange) {
       record(exchange);
+      waits.add(exchange);
       accessLog(exchange);
     },
   });
@@ -79,12 +81,19 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
   internalErrorMetrics(registry, errors);
   inFlightMetric(registry, () => serving.inFlight);
   processMetrics(registry, String(worker));
+  const waits = new LeaderWaitTally();
   let stallMs = 0;
   watchLoop((ms) => {
     stallMs = Math.max(stallMs, ms);
   }, report);
 
+  function tellWaits(): void {
+    const ended = waits.take();
+    if (ended.length > 0) send({ kind: 'waits', waits: ended });
+  }
+
   function pulse(): void {
+    tellWaits();
     send({ kind: 'pulse', internalErrors: errors.total, stallMs });
     stallMs = 0;
   }
@@ -117,6 +126,9 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
         case 'ask':
           answer(message.question, message.metrics).catch(report);
           break;
+        case 'log-level':
+          logger.level = message.level;
+          break;
       }
     },
     async listen() {
@@ -126,7 +138,10 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
         return { kind: 'failed', failure: failureOf(error) };
       }
     },
-    stop: (time) => serving.stop(time),
+    async stop(time) {
+      await serving.stop(time);
+      tellWaits();
+    },
     metrics: () => registry.getMetricsAsJSON(),
   };
 }

@@ -283,6 +283,7 @@ export class ProxiedRequest
     }
     this.#template.body.release();
     this.#account.parkedMs = this.#wait?.waitedMs ?? 0;
+    this.#account.leaderWait = this.#wait?.leaderWait ?? null;
     this.#account.placed = this.#choice.placed;
     this.#account.onClose(finished);
   }

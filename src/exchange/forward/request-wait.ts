@@ -4,6 +4,7 @@ import type { ReasonsOf } from '../../errors/catalogue.ts';
 import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import type { Target, UnavailableReason } from '../../routing/target.ts';
 import type { PendingRequest, WaitRefusal } from '../limits/wait-queue.ts';
+import type { LeaderWait } from '../ports/record.ts';
 import type { ExchangeServices } from '../ports/services.ts';
 
 /** The pause before a failed node is asked again. A change of the cluster's view ends it early. */
@@ -67,6 +68,7 @@ export class RequestWait implements PendingRequest {
   /** Only another leader, or a new election of the same one, ends the pause early. */
   #untilMoved = false;
   #reason: UnavailableReason | null = null;
+  #leaderWait: LeaderWait | null = null;
   /** When it began to wait for capacity only; -1 if it never did. */
   #needsCapacitySince = -1;
   #error: GatewayError | null = null;
@@ -82,6 +84,11 @@ export class RequestWait implements PendingRequest {
   /** The sum of all completed waits, in milliseconds. */
   get waitedMs(): number {
     return this.#waitedMs;
+  }
+
+  /** See `ExchangeRecord`. */
+  get leaderWait(): LeaderWait | null {
+    return this.#leaderWait;
   }
 
   get needsCapacity(): boolean {
@@ -197,6 +204,10 @@ export class RequestWait implements PendingRequest {
   #because(reason: UnavailableReason | null): void {
     if (reason === 'overloaded' && !this.needsCapacity) this.#needsCapacitySince = this.#services.now();
     this.#reason = reason;
+    const { role } = this;
+    if (this.#leaderWait !== null || role === 'broker') return;
+    const { state, since } = this.#services.cluster.view.leaders[role];
+    if (state !== 'serving') this.#leaderWait = { role, leaderlessSince: since };
   }
 
   #count(): void {

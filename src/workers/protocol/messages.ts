@@ -1,7 +1,9 @@
 import type { AddressInfo } from 'node:net';
 import type { MetricObjectWithValues, MetricValue } from 'prom-client';
 import type { NodeOutcome } from '../../cluster/node.ts';
+import type { LogLevel } from '../../config/log-levels.ts';
 import type { Config } from '../../config/schema.ts';
+import type { LeaderWaits } from '../../exchange/leader-waits.ts';
 import type { ViewParts } from './view-codec.ts';
 
 /** Metrics as a registry exports them for another process. */
@@ -30,6 +32,7 @@ export type ToWorker =
   | { readonly kind: 'watch'; readonly origins: readonly string[] }
   | { readonly kind: 'connections'; readonly entries: readonly ConnectionEntry[] }
   | { readonly kind: 'ask'; readonly question: number; readonly metrics: boolean }
+  | { readonly kind: 'log-level'; readonly level: LogLevel }
   | { readonly kind: 'stop' };
 
 /** Requests in flight at a node, by its origin. */
@@ -59,6 +62,8 @@ export type FromWorker =
   | { readonly kind: 'draining' }
   /** The worker hit a fault of its own. It has stopped listening and will end in a moment. */
   | { readonly kind: 'fault' }
+  /** Requests that have ended and had waited for a leader. */
+  | { readonly kind: 'waits'; readonly waits: readonly LeaderWaits[] }
   /** Sent every `PULSE_MS` as a sign of life. */
   | {
       readonly kind: 'pulse';
