@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Discovery } from '../discovery/discovery.ts';
 import { registerBrokerActions } from './broker-actions.ts';
+import { type ExplainHere, registerExplain } from './explain.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
 import { HEALTH_PATHS, type HealthSources, registerHealth } from './health.ts';
 import type { History } from './history/history.ts';
@@ -14,6 +15,8 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
   readonly refresh?: () => Promise<boolean>;
   /** The record of leadership, if one is kept. */
   readonly history?: Pick<History, 'body'>;
+  /** Absent if requests are not to be explained. */
+  readonly explain?: ExplainHere;
   /** Absent if the level is not to be changed. */
   readonly logLevel?: LogLevelControl;
   readonly version: string;
@@ -25,7 +28,7 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
 
 /** Creates the admin listener, not yet listening. It is for operators and probes, never for Druid's clients. */
 export function createAdmin(options: AdminOptions): FastifyInstance {
-  const { cluster, refresh = async () => true, history, logLevel, now = Date.now } = options;
+  const { cluster, refresh = async () => true, explain, history, logLevel, now = Date.now } = options;
   const started = now();
   const guard = createGuard(options);
   const app = createListener({
@@ -34,6 +37,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
       ...HEALTH_PATHS,
       '/status',
       '/history',
+      'POST /explain',
       'POST /brokers/HOST:PORT/cordon, drain or return',
       'PUT /log-level',
     ],
@@ -49,6 +53,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     payload.once('end', () => done(null, undefined));
   });
   registerBrokerActions(app, cluster, refresh, guard);
+  if (explain !== undefined) registerExplain(app, guard, explain);
   if (history !== undefined) app.get('/history', { onRequest: guard.read }, async () => history.body);
   if (logLevel !== undefined) registerLogLevel(app, guard, logLevel);
   return app;

@@ -107,6 +107,7 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     discovery,
     refresh: () => servers.refresh(),
     history,
+    explain: (question) => servers.explain(question),
     logLevel: {
       get: () => logger.level,
       set(level) {

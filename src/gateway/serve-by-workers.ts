@@ -135,10 +135,10 @@ export function serveByWorkers({
   }
 
   /** Returns false if a worker did not answer. */
-  async function ask(withMetrics: boolean): Promise<boolean> {
+  async function ask(metrics: boolean): Promise<boolean> {
     publisher.push();
     const asked = pool.living.filter(({ state }) => state === 'serving' || state === 'draining');
-    const answers = await gatherer.ask(asked, withMetrics);
+    const answers = await gatherer.ask(asked, metrics ? { metrics } : {});
     answering.clear();
     for (const [worker, answer] of answers) {
       if (worker.state !== 'gone') guarded(() => takeAnswer(worker, answer));
@@ -165,6 +165,14 @@ export function serveByWorkers({
       },
     },
     refresh: () => ask(false),
+    async explain(question) {
+      publisher.push();
+      const worker = pool.newest.find(({ state }) => state === 'serving');
+      if (worker === undefined) return null;
+      const answers = await gatherer.ask([worker], { explain: question });
+      const explanation = answers.get(worker)?.explanation ?? null;
+      return explanation === null ? null : { ...explanation, worker: worker.number };
+    },
     setLogLevel(level) {
       logLevel = level;
       for (const worker of pool.living) guarded(() => worker.send({ kind: 'log-level', level }));

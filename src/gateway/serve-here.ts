@@ -73,6 +73,7 @@ export function serveHere({
     // Counts of this process are always current.
     refresh: async () => true,
     workers: () => null,
+    explain: async (question) => serving.explain(question),
     setLogLevel() {},
   };
 }

@@ -11,6 +11,7 @@ import { exchangeMetrics, inFlightMetric } from '../metrics/exchange-metrics.ts'
 import { internalErrorMetrics } from '../metrics/internal-error-metrics.ts';
 import { processMetrics, recordMetrics } from '../metrics/metrics.ts';
 import {
+  type Asked,
   type FromWorker,
   type ListenFailure,
   type MetricsJson,
@@ -101,11 +102,12 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
   // Runs until the process ends: a draining worker must send pulses too.
   setInterval(() => contain(pulse, report), PULSE_MS).unref();
 
-  async function answer(question: number, metrics: boolean): Promise<void> {
+  async function answer(question: number, { metrics, explain }: Asked): Promise<void> {
     const { loads } = cluster;
     const { inFlight } = serving;
-    const counted = metrics ? await registry.getMetricsAsJSON() : null;
-    send({ kind: 'answer', question, answer: { loads, inFlight, metrics: counted } });
+    const counted = metrics === true ? await registry.getMetricsAsJSON() : null;
+    const explanation = explain === undefined ? null : serving.explain(explain);
+    send({ kind: 'answer', question, answer: { loads, inFlight, metrics: counted, explanation } });
   }
 
   return {
@@ -124,7 +126,7 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
           connections.learn(message.entries);
           break;
         case 'ask':
-          answer(message.question, message.metrics).catch(report);
+          answer(message.question, message.asked).catch(report);
           break;
         case 'log-level':
           logger.level = message.level;

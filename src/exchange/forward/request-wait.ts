@@ -21,12 +21,28 @@ const REFUSALS: Readonly<Record<Exclude<WaitRefusal, 'closed'>, ReasonsOf<'parki
   queue: 'overloaded',
 };
 
+/** Returns the error for a request that the wait queue refuses. */
+export function waitRefusal(refusal: Exclude<WaitRefusal, 'closed'>): GatewayError {
+  return gatewayError(REFUSALS[refusal]);
+}
+
+/** Returns how long a request may wait for a leader or a Broker, all its waits together, in ms. */
+export function longestLeaderWaitMs(
+  role: Role,
+  reason: UnavailableReason | null,
+  { maxWaitMs, maxWaitByRole, maxWaitStaleMs }: WaitLimits,
+): number {
+  return reason === 'zookeeper_stale' ? maxWaitStaleMs : (maxWaitByRole[role] ?? maxWaitMs);
+}
+
+type WaitLimits = Pick<
+  ExchangeServices['options'],
+  'maxWaitMs' | 'maxWaitByRole' | 'maxWaitStaleMs' | 'maxQueueMs'
+>;
+
 /** The services that waiting uses. */
 export type WaitServices = Pick<ExchangeServices, 'cluster' | 'waitQueue' | 'now'> & {
-  readonly options: Pick<
-    ExchangeServices['options'],
-    'maxWaitMs' | 'maxWaitByRole' | 'maxWaitStaleMs' | 'maxQueueMs'
-  >;
+  readonly options: WaitLimits;
 };
 
 /** The owner of a wait: what it checks during the wait and does afterwards. */
@@ -198,7 +214,7 @@ export class RequestWait implements PendingRequest {
     const refusal = this.#services.waitQueue.park(this);
     if (refusal === null) return;
     this.#since = -1;
-    this.#owner.giveUp(refusal === 'closed' ? this.#verdict() : gatewayError(REFUSALS[refusal]));
+    this.#owner.giveUp(refusal === 'closed' ? this.#verdict() : waitRefusal(refusal));
   }
 
   #because(reason: UnavailableReason | null): void {
@@ -217,10 +233,7 @@ export class RequestWait implements PendingRequest {
   }
 
   #left(): number {
-    const { maxWaitMs, maxWaitByRole, maxWaitStaleMs } = this.#services.options;
-    const limit =
-      this.#reason === 'zookeeper_stale' ? maxWaitStaleMs : (maxWaitByRole[this.role] ?? maxWaitMs);
-    return limit - this.#waitedMs;
+    return longestLeaderWaitMs(this.role, this.#reason, this.#services.options) - this.#waitedMs;
   }
 
   #verdict(): GatewayError {

@@ -3,6 +3,7 @@ import type { MetricObjectWithValues, MetricValue } from 'prom-client';
 import type { NodeOutcome } from '../../cluster/node.ts';
 import type { LogLevel } from '../../config/log-levels.ts';
 import type { Config } from '../../config/schema.ts';
+import type { ExplainQuestion, Explanation } from '../../exchange/explain/explanation.ts';
 import type { LeaderWaits } from '../../exchange/leader-waits.ts';
 import type { ViewParts } from './view-codec.ts';
 
@@ -31,9 +32,15 @@ export type ToWorker =
   /** Nodes (by origin) that just failed a request in some worker. From now on their successes are reported too. */
   | { readonly kind: 'watch'; readonly origins: readonly string[] }
   | { readonly kind: 'connections'; readonly entries: readonly ConnectionEntry[] }
-  | { readonly kind: 'ask'; readonly question: number; readonly metrics: boolean }
+  | { readonly kind: 'ask'; readonly question: number; readonly asked: Asked }
   | { readonly kind: 'log-level'; readonly level: LogLevel }
   | { readonly kind: 'stop' };
+
+/** What the primary wants to know besides loads. */
+export interface Asked {
+  readonly metrics?: true;
+  readonly explain?: ExplainQuestion;
+}
 
 /** Requests in flight at a node, by its origin. */
 export type Load = readonly [origin: string, outstanding: number];
@@ -43,6 +50,8 @@ export interface WorkerAnswer {
   readonly inFlight: number;
   /** Null if metrics were not asked for. */
   readonly metrics: MetricsJson | null;
+  /** Null if none was asked for. */
+  readonly explanation: Explanation | null;
 }
 
 /** Why a worker cannot listen, as the system reported it. */

@@ -153,6 +153,7 @@ test('an unknown path is a 404 that names the known ones', async () => {
     '/health/ready',
     '/status',
     '/history',
+    'POST /explain',
     'POST /brokers/HOST:PORT/cordon, drain or return',
     'PUT /log-level',
   ];
