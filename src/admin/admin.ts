@@ -1,9 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import type { Discovery } from '../discovery/discovery.ts';
 import { registerBrokerActions } from './broker-actions.ts';
+import { type ExplainHere, registerExplain } from './explain.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
 import { HEALTH_PATHS, type HealthSources, registerHealth } from './health.ts';
+import type { History } from './history/history.ts';
 import { createListener, type ListenerOptions } from './listener.ts';
+import { type LogLevelControl, registerLogLevel } from './log-level.ts';
 import { type ReloadResult, registerReload } from './reload.ts';
 import { describeStatus } from './status.ts';
 
@@ -13,6 +16,12 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
   readonly refresh?: () => Promise<boolean>;
   /** Takes up a changed configuration; absent if it cannot. */
   readonly reload?: () => Promise<ReloadResult>;
+  /** The record of leadership, if one is kept. */
+  readonly history?: Pick<History, 'body'>;
+  /** Absent if requests are not to be explained. */
+  readonly explain?: ExplainHere;
+  /** Absent if the level is not to be changed. */
+  readonly logLevel?: LogLevelControl;
   readonly version: string;
   /** The configuration as `/status` shows it, with secrets already removed. */
   readonly config: unknown;
@@ -22,12 +31,20 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
 
 /** Creates the admin listener, not yet listening. It is for operators and probes, never for Druid's clients. */
 export function createAdmin(options: AdminOptions): FastifyInstance {
-  const { cluster, refresh = async () => true, reload, now = Date.now } = options;
+  const { cluster, refresh = async () => true, explain, history, logLevel, reload, now = Date.now } = options;
   const started = now();
   const guard = createGuard(options);
   const app = createListener({
     ...options,
-    paths: [...HEALTH_PATHS, '/status', 'POST /reload', 'POST /brokers/HOST:PORT/cordon, drain or return'],
+    paths: [
+      ...HEALTH_PATHS,
+      '/status',
+      '/history',
+      'POST /explain',
+      'POST /brokers/HOST:PORT/cordon, drain or return',
+      'PUT /log-level',
+      'POST /reload',
+    ],
   });
   registerHealth(app, options);
   app.get('/status', { onRequest: guard.read }, async () => {
@@ -40,6 +57,9 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     payload.once('end', () => done(null, undefined));
   });
   registerBrokerActions(app, cluster, refresh, guard);
+  if (explain !== undefined) registerExplain(app, guard, explain);
+  if (history !== undefined) app.get('/history', { onRequest: guard.read }, async () => history.body);
+  if (logLevel !== undefined) registerLogLevel(app, guard, logLevel);
   if (reload !== undefined) registerReload(app, guard, reload);
   return app;
 }

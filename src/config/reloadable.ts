@@ -40,6 +40,7 @@ export const TAKEN_UP: Readonly<Record<string, boolean>> = {
   'limits.queue': true,
   doors: false,
   reload: false,
+  history: false,
   shutdown: false,
   log: true,
 };

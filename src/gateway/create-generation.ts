@@ -3,11 +3,12 @@ import type { NodeTls } from '../cluster/node.ts';
 import type { Config } from '../config/schema.ts';
 import { createCorsPolicy } from '../exchange/cors.ts';
 import { createExchange, type Exchange } from '../exchange/exchange.ts';
+import { createExplain, type Explain } from '../exchange/explain/explain.ts';
 import type { ExchangeOptions, ExchangeServices } from '../exchange/ports/services.ts';
 import { contain } from '../faults/internal-errors.ts';
 import { createAccessLog } from '../logs/access-log.ts';
 import { createAddressSet } from '../net/address-set.ts';
-import { createRedirectPolicy } from '../routing/redirect/redirect-policy.ts';
+import { createRedirectPolicy, type Mode } from '../routing/redirect/redirect-policy.ts';
 import { rememberRoutes } from '../routing/remembered-routes.ts';
 import { createRouter } from '../routing/router.ts';
 import { chooseTarget } from '../routing/target.ts';
@@ -19,6 +20,8 @@ import { perRole } from './per-role.ts';
 export interface GenerationServices
   extends Omit<ExchangeServices, 'route' | 'chooseTarget' | 'tierSelector' | 'redirectPolicy' | 'options'> {
   readonly logger: Logger;
+  /** Whether clients come by TLS. */
+  readonly encrypted: boolean;
   /** Options of connections to nodes, if TLS is configured. */
   readonly tls?: NodeTls;
 }
@@ -29,6 +32,8 @@ export interface GenerationServices
  */
 export interface Generation {
   readonly exchange: Exchange;
+  /** Explains what would become of a request in this generation. */
+  readonly explain: Explain;
   /** Not started yet, unless they are those of the generation before. Null if load rules are not used. */
   readonly rules: RulesSource | null;
 }
@@ -51,7 +56,7 @@ export function createGeneration(
     formerRules: former?.rules ?? null,
     ...(tls === undefined ? {} : { tls }),
   });
-  const exchange = createExchange({
+  const exchangeServices: ExchangeServices = {
     ...services,
     route: rememberRoutes(createRouter({ allow: config.routes.allow })),
     chooseTarget,
@@ -65,8 +70,19 @@ export function createGeneration(
         (error) => errors.report('log', error, record.id),
       );
     },
+  };
+  const always: Mode = 'redirect';
+  const explain = createExplain({
+    exchange: exchangeServices,
+    inRedirectMode: createRedirectPolicy({
+      mode: { coordinator: always, overlord: always, broker: always },
+      ...config.redirect,
+    }),
+    loadRulesAgeMs: () => tierRouting.rules?.ageMs ?? null,
+    encrypted: services.encrypted,
+    now: Date.now,
   });
-  return { exchange, rules: tierRouting.rules };
+  return { exchange: createExchange(exchangeServices), explain, rules: tierRouting.rules };
 }
 
 function exchangeOptions(

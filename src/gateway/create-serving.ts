@@ -10,6 +10,7 @@ import {
   MAX_JDBC_CONNECTIONS,
 } from '../exchange/druid/jdbc-connections.ts';
 import { createRunningQueries } from '../exchange/druid/running-queries.ts';
+import type { Explain } from '../exchange/explain/explain.ts';
 import { createSuccession } from '../exchange/forward/succession.ts';
 import { watchPressure } from '../exchange/limits/overload.ts';
 import type { ExchangeRecord, RecordSink } from '../exchange/ports/record.ts';
@@ -40,6 +41,8 @@ export interface Serving {
   readonly state: ExchangeState;
   /** Requests being answered right now, waiting ones included. */
   readonly inFlight: number;
+  /** Explains what would become of a request now. */
+  readonly explain: Explain;
   /** The Coordinator's load rules; their age is null if they are not used. */
   readonly rules: Pick<RulesSource, 'ageMs'>;
   /** Listens as configured. Rejects with the system's error. */
@@ -116,6 +119,7 @@ export function createServing(options: ServingOptions): Serving {
     pressure,
     runningQueries: createRunningQueries(),
     jdbcConnections: connections,
+    encrypted: config.listen.tls !== undefined,
     logger,
     sink,
     errors,
@@ -167,6 +171,7 @@ export function createServing(options: ServingOptions): Serving {
     get inFlight() {
       return inFlight;
     },
+    explain: (question) => generation.explain(question),
     rules: {
       get ageMs() {
         return generation.rules?.ageMs ?? null;

@@ -2,20 +2,23 @@ import type { AddressInfo } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import type { Logger } from 'pino';
 import { createAdmin, createHealth } from '../admin/admin.ts';
+import { History } from '../admin/history/history.ts';
 import { Liveness } from '../admin/liveness.ts';
 import { watchLoop } from '../admin/loop-watch.ts';
 import type { ReloadResult } from '../admin/reload.ts';
 import { type DangerousSetting, dangerousSettings } from '../config/dangerous-settings.ts';
 import { watchFiles } from '../config/file-watch.ts';
+import type { LogLevel } from '../config/log-levels.ts';
 import { redact } from '../config/redact.ts';
 import type { Config } from '../config/schema.ts';
+import type { LeaderWaits } from '../exchange/leader-waits.ts';
 import { contain, createInternalErrors } from '../faults/internal-errors.ts';
 import { logClusterEvents } from '../logs/event-log.ts';
 import { onLogError } from '../logs/logger.ts';
 import { formatHostPort } from '../net/host-port.ts';
 import { readCertificateEnds } from './certificates.ts';
 import { createDiscoveredCluster } from './create-cluster.ts';
-import { createDiscovery } from './create-discovery.ts';
+import { clusterNameOf, createDiscovery } from './create-discovery.ts';
 import { createReloading, type ReloadTrigger } from './reloading.ts';
 import { serveByWorkers } from './serve-by-workers.ts';
 import { serveHere } from './serve-here.ts';
@@ -77,6 +80,14 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
   const { maxStall, maxInternalErrors } = config.health.live;
   const liveness = new Liveness({ maxStallMs: maxStall, maxInternalErrors });
   const serve = config.workers === 1 ? serveHere : serveByWorkers;
+  const history = new History({
+    cluster,
+    file: config.history.file ?? null,
+    clusterName: clusterNameOf(config),
+    logger,
+    errors,
+  });
+  const onLeaderWaits = (waits: LeaderWaits): void => history.count(waits);
   const certificates = readCertificateEnds(config);
   const reloading = createReloading({ config, load: origin.load, take, logger, errors });
   const servers = serve({
@@ -88,6 +99,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
     liveness,
     version,
     dangers: () => dangers.present,
+    onLeaderWaits,
     reloads: {
       get successful() {
         return reloading.successful;
@@ -124,6 +136,9 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
     ...sources,
     discovery,
     refresh: () => servers.refresh(),
+    history,
+    explain: (question) => servers.explain(question),
+    logLevel: { get: () => logger.level, set: setLogLevel },
     reload: () => reloading.reload('request'),
     version,
     get config() {
@@ -135,11 +150,16 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
   });
   const health = access.health === undefined ? null : createHealth(sources);
 
+  function setLogLevel(level: LogLevel): void {
+    logger.level = level;
+    servers.setLogLevel(level);
+  }
+
   async function take(changed: Config): Promise<readonly string[]> {
     const adminTls = access.tls === undefined ? null : listenTls(access.tls);
     const problems = await servers.reload(changed);
     if (adminTls !== null) (admin.server as unknown as TlsServer).setSecureContext(adminTls);
-    if (changed.log.level !== reloading.config.log.level) logger.level = changed.log.level;
+    if (changed.log.level !== reloading.config.log.level) setLogLevel(changed.log.level);
     dangers.look(changed);
     certificates.renew();
     return problems;
@@ -163,6 +183,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
     reloading.close();
     stopWatchingFiles();
     await servers.stop();
+    await history.close();
     await cluster.close();
     await discovery.close();
     stopLogging();
@@ -179,6 +200,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
         await admin.listen({ host, port: access.listen.port });
         await health?.listen({ host: healthHost, port: access.health?.listen.port ?? 0 });
         const bound = await servers.listen();
+        history.start();
         discovery.start();
         cluster.start();
         startWatchingFiles();

@@ -13,7 +13,7 @@ import { carriedCounters, mergeMetrics, renderMetrics } from '../workers/primary
 import { createViewPublisher } from '../workers/primary/view-publisher.ts';
 import { workerConfig } from '../workers/primary/worker-config.ts';
 import { createWorkerPool, type PoolWorker } from '../workers/primary/worker-pool.ts';
-import type { FromWorker, MetricsJson, WorkerAnswer } from '../workers/protocol/messages.ts';
+import type { Asked, FromWorker, MetricsJson, WorkerAnswer } from '../workers/protocol/messages.ts';
 import { failureMemoryMs } from '../workers/protocol/recently-failed-nodes.ts';
 import type { WorkerStatus } from '../workers/worker-status.ts';
 import { rulesSettings } from './create-tier-routing.ts';
@@ -44,6 +44,7 @@ export function serveByWorkers({
   version,
   dangers,
   reloads,
+  onLeaderWaits,
 }: ServeOptions): Servers {
   // Each worker reads these files. Report problems with them before any worker starts.
   if (config.listen.tls !== undefined) listenTls(config.listen.tls);
@@ -74,6 +75,7 @@ export function serveByWorkers({
   const finished = new WeakSet<PoolWorker>();
   let retired: MetricsJson = [];
   let port = config.listen.port;
+  let logLevel = config.log.level;
 
   const guarded = (step: () => void): void => contain(step, (error) => errors.report('worker', error));
 
@@ -86,7 +88,7 @@ export function serveByWorkers({
       worker.send({
         kind: 'begin',
         worker: worker.number,
-        config: workerConfig(current, port),
+        config: workerConfig({ ...current, log: { ...current.log, level: logLevel } }, port),
         ...publisher.beginning,
       });
       begun.add(worker);
@@ -122,6 +124,7 @@ export function serveByWorkers({
     if (message.kind === 'reports') publisher.reports(worker, message);
     else if (message.kind === 'connections') publisher.connections(message.entries);
     else if (message.kind === 'answer') gatherer.answered(worker, message.question, message.answer);
+    else if (message.kind === 'waits') message.waits.forEach(onLeaderWaits);
     else if (message.kind === 'reloaded') reloadGatherer.answered(worker, message.question, message.problem);
     else if (message.kind === 'last') {
       keep(worker, message.metrics);
@@ -149,7 +152,8 @@ export function serveByWorkers({
   async function ask(metrics: boolean): Promise<boolean> {
     publisher.push();
     const asked = pool.living.filter(({ state }) => state === 'serving' || state === 'draining');
-    const answers = await gatherer.ask(asked, (question) => ({ kind: 'ask', question, metrics }));
+    const what: Asked = metrics ? { metrics } : {};
+    const answers = await gatherer.ask(asked, (question) => ({ kind: 'ask', question, asked: what }));
     answering.clear();
     for (const [worker, answer] of answers) {
       if (worker.state !== 'gone') guarded(() => takeAnswer(worker, answer));
@@ -197,6 +201,22 @@ export function serveByWorkers({
       },
     },
     refresh: () => ask(false),
+    async explain(question) {
+      publisher.push();
+      const worker = pool.newest.find(({ state }) => state === 'serving');
+      if (worker === undefined) return null;
+      const answers = await gatherer.ask([worker], (number) => ({
+        kind: 'ask',
+        question: number,
+        asked: { explain: question },
+      }));
+      const explanation = answers.get(worker)?.explanation ?? null;
+      return explanation === null ? null : { ...explanation, worker: worker.number };
+    },
+    setLogLevel(level) {
+      logLevel = level;
+      for (const worker of pool.living) guarded(() => worker.send({ kind: 'log-level', level }));
+    },
     workers: () =>
       pool.newest.map(
         (worker): WorkerStatus => ({

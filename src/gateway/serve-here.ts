@@ -4,6 +4,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { DangerousSetting } from '../config/dangerous-settings.ts';
 import type { Config } from '../config/schema.ts';
 import type { Discovery } from '../discovery/discovery.ts';
+import { type LeaderWaits, leaderWaitsOf } from '../exchange/leader-waits.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { ReloadsObserved } from '../metrics/reload-metrics.ts';
@@ -24,6 +25,8 @@ export interface ServeOptions {
   readonly dangers: () => readonly DangerousSetting[];
   /** What came of changes of the configuration, for metrics. */
   readonly reloads: ReloadsObserved;
+  /** Called with the requests that have ended and had waited for a leader. */
+  readonly onLeaderWaits: (waits: LeaderWaits) => void;
 }
 
 /** Serves from this process. Throws an Error of one sentence if a configured file is unusable. */
@@ -36,13 +39,18 @@ export function serveHere({
   version,
   dangers,
   reloads,
+  onLeaderWaits,
 }: ServeOptions): Servers {
   const serving = createServing({
     config,
     cluster,
     logger,
     errors,
-    sink: (record) => metrics.record(record),
+    sink(record) {
+      metrics.record(record);
+      const waits = leaderWaitsOf(record);
+      if (waits !== null) onLeaderWaits(waits);
+    },
   });
   const metrics = createMetrics({
     cluster,
@@ -69,5 +77,7 @@ export function serveHere({
     // Counts of this process are always current.
     refresh: async () => true,
     workers: () => null,
+    explain: async (question) => serving.explain(question),
+    setLogLevel() {},
   };
 }

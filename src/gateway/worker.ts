@@ -3,11 +3,13 @@ import { Registry } from 'prom-client';
 import { watchLoop } from '../admin/loop-watch.ts';
 import type { Config } from '../config/schema.ts';
 import { MAX_JDBC_CONNECTIONS } from '../exchange/druid/jdbc-connections.ts';
+import { LeaderWaitTally } from '../exchange/leader-waits.ts';
 import { contain, type InternalErrors } from '../faults/internal-errors.ts';
 import { exchangeMetrics, inFlightMetric } from '../metrics/exchange-metrics.ts';
 import { internalErrorMetrics } from '../metrics/internal-error-metrics.ts';
 import { processMetrics, recordMetrics } from '../metrics/metrics.ts';
 import {
+  type Asked,
   type FromWorker,
   type ListenFailure,
   type MetricsJson,
@@ -66,20 +68,29 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
     logger,
     errors,
     connections,
-    sink: (exchange) => record(exchange),
+    sink(exchange) {
+      record(exchange);
+      waits.add(exchange);
+    },
   });
   const record = recordMetrics(registry, serving.rules);
   exchangeMetrics(registry, serving.state);
   internalErrorMetrics(registry, errors);
   inFlightMetric(registry, () => serving.inFlight);
   processMetrics(registry, String(worker));
-  let { level } = config.log;
+  const waits = new LeaderWaitTally();
   let stallMs = 0;
   watchLoop((ms) => {
     stallMs = Math.max(stallMs, ms);
   }, report);
 
+  function tellWaits(): void {
+    const ended = waits.take();
+    if (ended.length > 0) send({ kind: 'waits', waits: ended });
+  }
+
   function pulse(): void {
+    tellWaits();
     send({ kind: 'pulse', internalErrors: errors.total, stallMs });
     stallMs = 0;
   }
@@ -87,11 +98,12 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
   // Runs until the process ends: a draining worker must send pulses too.
   setInterval(() => contain(pulse, report), PULSE_MS).unref();
 
-  async function answer(question: number, metrics: boolean): Promise<void> {
+  async function answer(question: number, { metrics, explain }: Asked): Promise<void> {
     const { loads } = cluster;
     const { inFlight } = serving;
-    const counted = metrics ? await registry.getMetricsAsJSON() : null;
-    send({ kind: 'answer', question, answer: { loads, inFlight, metrics: counted } });
+    const counted = metrics === true ? await registry.getMetricsAsJSON() : null;
+    const explanation = explain === undefined ? null : serving.explain(explain);
+    send({ kind: 'answer', question, answer: { loads, inFlight, metrics: counted, explanation } });
   }
 
   /** Returns why the configuration cannot be taken up; null if it has been. */
@@ -101,8 +113,6 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
     } catch (error) {
       return problemsOf(error, report).join('; ');
     }
-    if (changed.log.level !== level) logger.level = changed.log.level;
-    level = changed.log.level;
     return null;
   }
 
@@ -125,7 +135,10 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
           send({ kind: 'reloaded', question: message.question, problem: reload(message.config) });
           break;
         case 'ask':
-          answer(message.question, message.metrics).catch(report);
+          answer(message.question, message.asked).catch(report);
+          break;
+        case 'log-level':
+          logger.level = message.level;
           break;
       }
     },
@@ -136,7 +149,10 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
         return { kind: 'failed', failure: failureOf(error) };
       }
     },
-    stop: (time) => serving.stop(time),
+    async stop(time) {
+      await serving.stop(time);
+      tellWaits();
+    },
     metrics: () => registry.getMetricsAsJSON(),
   };
 }

@@ -28,8 +28,10 @@ export function rememberRoutes(router: Router): Router {
     byMethod.set(method, routes);
   }
 
-  return (method, target, preflight) => {
-    if (preflight === true || target.length > LONGEST_TARGET) return router(method, target, preflight);
+  return (method, target, preflight, told) => {
+    if (preflight === true || told !== undefined || target.length > LONGEST_TARGET) {
+      return router(method, target, preflight, told);
+    }
     return byMethod.get(method)?.get(target) ?? decide(method, target);
   };
 }

@@ -152,7 +152,10 @@ test('an unknown path is a 404 that names the known ones', async () => {
     '/health/live',
     '/health/ready',
     '/status',
+    '/history',
+    'POST /explain',
     'POST /brokers/HOST:PORT/cordon, drain or return',
+    'PUT /log-level',
   ];
   expect(await json('/druid/v2')).toEqual({ status: 404, body: { error: 'not found', paths } });
 });

@@ -48,6 +48,7 @@ function services(config: Config): GenerationServices {
     pressure: { high: false, stop() {} },
     runningQueries: createRunningQueries(),
     jdbcConnections: createJdbcConnections(10),
+    encrypted: false,
     logger: pino({ level: 'silent' }),
     sink() {},
     errors,
@@ -94,7 +95,6 @@ test('a generation and the shared limits read every key that a reload takes up, 
     DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD: 'p',
     DRUID_GATEWAY__BROKERS__LOAD_RULES__AUTH__PASSWORD_FILE: FULL,
     DRUID_GATEWAY__BROKERS__TIERS: '{ hot: druid/hot, _default_tier: druid/broker }',
-    DRUID_GATEWAY__BROKERS__RULES: '[]',
   };
   const full = await keysRead(loadConfig({ file: FULL, environment }));
   const read = new Set([...full, ...(await keysRead(loadConfig({})))]);

@@ -18,8 +18,13 @@ function member(number: number) {
     asked,
   };
 }
-const answer = (inFlight: number): WorkerAnswer => ({ loads: [], inFlight, metrics: null });
-const ask = (question: number): ToWorker => ({ kind: 'ask', question, metrics: false });
+const answer = (inFlight: number): WorkerAnswer => ({
+  loads: [],
+  inFlight,
+  metrics: null,
+  explanation: null,
+});
+const ask = (question: number): ToWorker => ({ kind: 'ask', question, asked: {} });
 
 test('everybody is asked once and waited for; one that dies is not', async () => {
   const gatherer = createAnswerGatherer<WorkerAnswer>(60_000);
