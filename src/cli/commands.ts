@@ -6,6 +6,7 @@ import { explain } from './commands/explain.ts';
 import { health } from './commands/health.ts';
 import { history } from './commands/history.ts';
 import { man } from './commands/man.ts';
+import { reload } from './commands/reload.ts';
 import { serve } from './commands/serve.ts';
 import { status } from './commands/status.ts';
 import { version } from './commands/version.ts';
@@ -18,6 +19,7 @@ export const COMMANDS: readonly CliCommand[] = [
   status,
   brokers,
   history,
+  reload,
   health,
   completion,
   man,

@@ -52,14 +52,16 @@ function withClients(listener: Section): Section {
 
 /** What belongs together in the sections `listen`, `admin`, `forwarded` and `brokers`. */
 function consistent(tree: unknown): unknown {
-  const { brokers, listen, admin, forwarded, ...others } = tree as Record<
-    'brokers' | 'listen' | 'admin' | 'forwarded',
+  const { brokers, listen, admin, forwarded, history, ...others } = tree as Record<
+    'brokers' | 'listen' | 'admin' | 'forwarded' | 'history',
     Section
   >;
   const list = (key: string) => brokers[key] as Record<string, unknown>[];
   const service = brokers.defaultService;
   return {
     ...others,
+    // Another file than that of the snapshot.
+    history: history.file === undefined ? {} : { file: '/etc/c.pem' },
     listen: withClients(listen),
     admin: { ...withClients(admin), tokenFile: '/etc/a.pem' },
     forwarded: (forwarded.trust as unknown[]).length > 0 ? { ...forwarded, hops: 0 } : forwarded,

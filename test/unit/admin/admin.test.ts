@@ -156,6 +156,7 @@ test('an unknown path is a 404 that names the known ones', async () => {
     'POST /explain',
     'POST /brokers/HOST:PORT/cordon, drain or return',
     'PUT /log-level',
+    'POST /reload',
   ];
   expect(await json('/druid/v2')).toEqual({ status: 404, body: { error: 'not found', paths } });
 });

@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { connectRaw, type RawClient } from '../../kit/clients/raw-client.ts';
 import { type RunningGateway, startGatewayFromSources } from '../../kit/gateway/gateway-process.ts';
@@ -11,6 +14,8 @@ import { type FakeUpstream, json, plain, startUpstream } from '../../kit/upstrea
 // Processes that start on a machine with other work to do.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
+const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
+const run = promisify(execFile);
 const READ = 'GET /druid/v2/datasources HTTP/1.1\r\nHost: a\r\nOrigin: https://bi.example.com\r\n\r\n';
 const STREAM = 'GET /druid/v2/datasources/stream HTTP/1.1\r\nHost: a\r\n\r\n';
 const ALLOWED = 'cors: { origins: [https://bi.example.com] }';
@@ -83,6 +88,16 @@ async function told(message: string, count = 1): Promise<Record<string, unknown>
       .filter((line) => line.endsWith(`"msg":"${message}"}`));
   await until(() => all().length >= count);
   return all().map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+/** What `druid-gateway reload` says. */
+async function command(...args: readonly string[]): Promise<{ code: unknown; out: string; err: string }> {
+  const given = [MAIN, 'reload', '--admin', gateway.admin, ...args];
+  const { PATH = '' } = process.env;
+  return run(process.execPath, given, { env: { PATH } }).then(
+    ({ stdout, stderr }) => ({ code: 0, out: stdout, err: stderr }),
+    ({ code, stdout, stderr }) => ({ code, out: stdout, err: stderr }),
+  );
 }
 
 async function post(): Promise<{ status: number; body: unknown }> {
@@ -192,6 +207,23 @@ test('a worker that starts later begins with what has been taken up, and SIGHUP 
   const client = await connect();
   expect(await allowed(client)).toBe('https://bi.example.com');
   client.close();
+});
+
+test('the command says what has changed, what needs a restart, and what is wrong', async () => {
+  await start(1);
+  expect(await command()).toEqual({ code: 0, out: 'Nothing has changed.\n', err: '' });
+  mount(`${ALLOWED}\nlimits: { maxConnections: 5 }`);
+  expect(await command()).toEqual({
+    code: 0,
+    out: 'Changed: cors.origins\nNeeds a restart: limits.maxConnections\n',
+    err: '',
+  });
+  mount('parking: { maxWait: soon, maxBytes: much }');
+  const { code, out, err } = await command();
+  expect([code, out]).toEqual([1, '']);
+  expect(err).toMatch(/^druid-gateway: [^\n]*parking\.max[^\n]*\ndruid-gateway: [^\n]*parking\.max[^\n]*\n$/);
+  const json = await command('--json');
+  expect([json.code, JSON.parse(json.out)]).toMatchObject([1, { error: REFUSED }]);
 });
 
 test('SIGTERM still ends it, also after a reload', async () => {

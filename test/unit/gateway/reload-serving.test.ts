@@ -87,8 +87,7 @@ test('a request ends as it began, and the next one has what has changed', async 
 test('a request that waits for room goes on when there is more of it', async () => {
   await begin('limits: { concurrency: { broker: 1 } }');
   const answers = [ask(), ask()];
-  await until(() => serving.state.waitQueue.queued('broker') === 1);
-  expect(held.length).toBe(1);
+  await until(() => serving.state.waitQueue.queued('broker') === 1 && held.length === 1);
   reload('limits: { concurrency: { broker: 2 } }');
   await until(() => held.length === 2);
   expect(serving.state.concurrency.under('broker')).toBe(2);
