@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { UpstreamNode } from '../../../src/cluster/node.ts';
 import type { ElectedLeader } from '../../../src/cluster/view.ts';
+import type { DangerousSetting } from '../../../src/config/dangerous-settings.ts';
 import { createMetrics, type Metrics } from '../../../src/metrics/metrics.ts';
 import { workerMetrics } from '../../../src/metrics/worker-metrics.ts';
 import { recordErrors } from '../../kit/gateway/recorded-errors.ts';
@@ -13,12 +14,16 @@ let discovery: FakeDiscovery;
 let registry: Registry;
 let metrics: Metrics;
 let now: number;
+let dangers: readonly DangerousSetting[];
+let reloads: { successful: boolean; succeededAt: number; certificates: Map<string, number> };
 
 beforeEach(() => {
   cluster = new FakeCluster();
   discovery = new FakeDiscovery();
   registry = new Registry();
   now = 1_000_000;
+  dangers = [];
+  reloads = { successful: true, succeededAt: 1_000, certificates: new Map() };
   metrics = createMetrics({
     cluster,
     discovery,
@@ -34,6 +39,8 @@ beforeEach(() => {
       pressure: { high: true },
     },
     rules: { ageMs: 12_500 },
+    dangers: () => dangers,
+    reloads,
     now: () => now,
   });
 });
@@ -226,6 +233,24 @@ test('workers that ended are counted by why, also for reasons that there have no
   for (const [reason, count] of Object.entries(exits)) {
     expect(await value(`druid_gateway_worker_exits_total{reason="${reason}"}`)).toBe(count);
   }
+});
+
+test('what a reload has changed is what the next scrape shows', async () => {
+  const expiry = (file: string): string =>
+    `druid_gateway_certificate_expiry_timestamp_seconds{file="${file}"}`;
+  expect(await value('druid_gateway_config_last_reload_successful')).toBe(1);
+  reloads.certificates.set('/tls/a.pem', 90_000);
+  dangers = [{ id: 'internal_paths_open', sentence: '' }];
+  reloads.successful = false;
+  reloads.succeededAt = 2_500;
+  expect(await value('druid_gateway_config_last_reload_successful')).toBe(0);
+  expect(await value('druid_gateway_config_last_reload_success_timestamp_seconds')).toBe(2.5);
+  expect(await value(expiry('/tls/a.pem'))).toBe(90);
+  expect(await value('druid_gateway_dangerous_settings{setting="internal_paths_open"}')).toBe(1);
+  dangers = [];
+  reloads.certificates.clear();
+  expect(await value(expiry('/tls/a.pem'))).toBeUndefined();
+  expect(await value('druid_gateway_dangerous_settings{setting="internal_paths_open"}')).toBeUndefined();
 });
 
 test('docs/operations.md names every metric with its type and labels, and no other', async () => {
