@@ -120,7 +120,7 @@ function zshArgument({ name, choices, required }: CommandReference['arguments'][
 function fish(program: ProgramReference): string {
   const names = program.commands.map(({ name }) => name);
   const line = (condition: string, rest: string): string =>
-    `complete -c druid-gateway -f -n ${quoted(condition, "\\'")} ${rest}`;
+    `complete -c druid-gateway -n ${quoted(condition, "\\'")} ${rest}`;
   const option = (condition: string, reference: OptionReference): string => {
     const { long, short, value, choices, description } = reference;
     const takes = value === null ? '' : takesFile(reference) ? ' -r -F' : ' -x';
@@ -130,6 +130,8 @@ function fish(program: ProgramReference): string {
   };
   const lines = [
     '# Completion of druid-gateway for fish. To load it: druid-gateway completion fish | source',
+    // Files are offered only where an option takes one.
+    'complete -c druid-gateway -f',
     ...program.commands.map(({ name, summary }) =>
       line('__fish_use_subcommand', `-a ${name} -d ${quoted(summary, "\\'")}`),
     ),
