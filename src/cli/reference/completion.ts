@@ -32,7 +32,7 @@ function bash(program: ProgramReference): string {
   const free = withValue.filter((option) => !takesFile(option) && option.choices.length === 0);
   const chosen = withValue.filter(({ choices }) => choices.length > 0);
   const first = [...names, 'help', ...program.options.map(({ long }) => long)].join(' ');
-  return `# Completion of druid-gateway for bash. To load it: source <(druid-gateway completion bash)
+  return `# Completion of druid-gateway for bash 4 and later. To load it: source <(druid-gateway completion bash)
 _druid_gateway() {
   local current=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]} command='' word words
   COMPREPLY=()
