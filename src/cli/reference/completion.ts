@@ -32,7 +32,7 @@ function bash(program: ProgramReference): string {
   const free = withValue.filter((option) => !takesFile(option) && option.choices.length === 0);
   const chosen = withValue.filter(({ choices }) => choices.length > 0);
   const first = [...names, 'help', ...program.options.map(({ long }) => long)].join(' ');
-  return `# Completion of druid-gateway for bash. To load it: source <(druid-gateway completion bash)
+  return `# Completion of druid-gateway for bash 4 and later. To load it: source <(druid-gateway completion bash)
 _druid_gateway() {
   local current=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]} command='' word words
   COMPREPLY=()
@@ -120,7 +120,7 @@ function zshArgument({ name, choices, required }: CommandReference['arguments'][
 function fish(program: ProgramReference): string {
   const names = program.commands.map(({ name }) => name);
   const line = (condition: string, rest: string): string =>
-    `complete -c druid-gateway -f -n ${quoted(condition, "\\'")} ${rest}`;
+    `complete -c druid-gateway -n ${quoted(condition, "\\'")} ${rest}`;
   const option = (condition: string, reference: OptionReference): string => {
     const { long, short, value, choices, description } = reference;
     const takes = value === null ? '' : takesFile(reference) ? ' -r -F' : ' -x';
@@ -130,6 +130,8 @@ function fish(program: ProgramReference): string {
   };
   const lines = [
     '# Completion of druid-gateway for fish. To load it: druid-gateway completion fish | source',
+    // Files are offered only where an option takes one.
+    'complete -c druid-gateway -f',
     ...program.commands.map(({ name, summary }) =>
       line('__fish_use_subcommand', `-a ${name} -d ${quoted(summary, "\\'")}`),
     ),
