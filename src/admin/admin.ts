@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { Discovery } from '../discovery/discovery.ts';
+import type { Report } from '../doctor/examine.ts';
 import { registerBrokerActions } from './broker-actions.ts';
+import { registerDoctor } from './doctor.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
 import { HEALTH_PATHS, type HealthSources, registerHealth } from './health.ts';
 import { createListener, type ListenerOptions } from './listener.ts';
@@ -10,6 +12,8 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
   readonly discovery: Discovery;
   /** Updates the counts of nodes from the workers; false if a worker did not answer in time. */
   readonly refresh?: () => Promise<boolean>;
+  /** Examines the set-up without credentials; absent, there is no `/doctor`. */
+  readonly examine?: () => Promise<Report>;
   readonly version: string;
   /** The configuration as `/status` shows it, with secrets already removed. */
   readonly config: unknown;
@@ -19,18 +23,24 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
 
 /** Creates the admin listener, not yet listening. It is for operators and probes, never for Druid's clients. */
 export function createAdmin(options: AdminOptions): FastifyInstance {
-  const { cluster, refresh = async () => true, now = Date.now } = options;
+  const { cluster, refresh = async () => true, examine, now = Date.now } = options;
   const started = now();
   const guard = createGuard(options);
   const app = createListener({
     ...options,
-    paths: [...HEALTH_PATHS, '/status', 'POST /brokers/HOST:PORT/cordon, drain or return'],
+    paths: [
+      ...HEALTH_PATHS,
+      '/status',
+      ...(examine === undefined ? [] : ['/doctor']),
+      'POST /brokers/HOST:PORT/cordon, drain or return',
+    ],
   });
   registerHealth(app, options);
   app.get('/status', { onRequest: guard.read }, async () => {
     await refresh();
     return describeStatus(options, started, now());
   });
+  if (examine !== undefined) registerDoctor(app, examine, guard);
   // Actions have no body; ignore whatever the client sends.
   app.addContentTypeParser('*', (_request, payload, done) => {
     payload.resume();

@@ -1,0 +1,132 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import type { NodeTls } from '../cluster/node.ts';
+import type { Probe, ProbeAnswer } from '../cluster/probe.ts';
+import { inspectCertificate } from './certificate.ts';
+import type { CertificateFacts, NodeFacts } from './facts.ts';
+import type { AnnouncedNode } from './tree-facts.ts';
+import { mapSome, within } from './within.ts';
+
+export interface NodeQuestions {
+  readonly probe: Probe;
+  readonly tls: NodeTls | undefined;
+}
+
+const LOOKUP_MS = 2_000;
+const CERTIFICATE_MS = 1_500;
+const AT_ONCE = 16;
+/** Time in ms after which no further node is asked. */
+const ASKING_MS = 5_000;
+/** Nodes that are asked, masters and Brokers first. */
+export const MOST_NODES = 200;
+const FIRST: readonly string[] = ['coordinator', 'overlord', 'broker'];
+
+/** One node with all the roles in which it announces itself. */
+export interface KnownNode extends Omit<AnnouncedNode, 'role'> {
+  readonly roles: readonly string[];
+}
+
+/** Merges the announcements of each node, masters and Brokers first. */
+export function merged(announced: readonly AnnouncedNode[]): KnownNode[] {
+  const byOrigin = new Map<string, KnownNode>();
+  for (const { role, ...node } of announced) {
+    const known = byOrigin.get(node.origin);
+    byOrigin.set(node.origin, { ...(known ?? node), roles: [...(known?.roles ?? []), role] });
+  }
+  const isFirst = ({ roles }: KnownNode): boolean => roles.some((role) => FIRST.includes(role));
+  const all = [...byOrigin.values()];
+  return [...all.filter(isFirst), ...all.filter((node) => !isFirst(node))];
+}
+
+/** Asks the nodes what anybody may ask: `/status/health`, and `readiness` of Brokers. Never rejects. */
+export function askNodes(nodes: readonly KnownNode[], questions: NodeQuestions): Promise<NodeFacts[]> {
+  const end = performance.now() + ASKING_MS;
+  return mapSome(nodes.slice(0, MOST_NODES), AT_ONCE, (node) =>
+    performance.now() < end ? askNode(node, questions) : Promise.resolve(unasked(node)),
+  );
+}
+
+function unasked({ origin, hostAndPort, service, version, roles }: KnownNode): NodeFacts {
+  const why = 'not asked: the others took too long';
+  return {
+    ...{ origin, hostAndPort, service, version, roles },
+    addresses: [],
+    health: why,
+    latencyMs: null,
+    clockMs: null,
+    certificate: null,
+    readiness: roles.includes('broker') ? why : null,
+  };
+}
+
+async function askNode(node: KnownNode, { probe, tls }: NodeQuestions): Promise<NodeFacts> {
+  const { origin, hostAndPort, service, version, roles } = node;
+  const addresses = await addressesOf(origin);
+  const reachable = addresses !== null;
+  const began = Date.now();
+  const [health, readiness, certificate] = await Promise.all([
+    reachable ? timed(probe(origin, '/status/health')) : null,
+    reachable && roles.includes('broker') ? probe(origin, '/druid/broker/v1/readiness') : null,
+    reachable ? certificateOf(origin, tls) : null,
+  ]);
+  const answer = health?.answer ?? null;
+  const ms = health?.ms ?? 0;
+  return {
+    roles,
+    origin,
+    hostAndPort,
+    service,
+    version,
+    addresses,
+    health: answer === null ? 'its name is not known here' : outcome(answer),
+    latencyMs: answer?.kind === 'answer' ? ms : null,
+    clockMs: answer === null ? null : clockOf(answer, began + ms / 2),
+    certificate,
+    readiness: !roles.includes('broker') ? null : readiness === null ? 'not asked' : outcome(readiness),
+  };
+}
+
+/** The status of an answer, or why there is none. */
+export function outcome(answer: ProbeAnswer): number | string {
+  if (answer.kind === 'answer') return answer.status;
+  if (answer.kind === 'silent') return 'no answer in time';
+  return answer.why ?? 'no connection';
+}
+
+async function timed(asked: Promise<ProbeAnswer>): Promise<{ answer: ProbeAnswer; ms: number }> {
+  const began = performance.now();
+  const answer = await asked;
+  return { answer, ms: Math.round(performance.now() - began) };
+}
+
+/** `Date` is cut to the second, so the node's clock is up to a second further than it says. */
+function clockOf(answer: ProbeAnswer, asked: number): number | null {
+  if (answer.kind !== 'answer') return null;
+  const told = Date.parse(String(answer.headers?.date ?? ''));
+  if (Number.isNaN(told)) return null;
+  if (asked < told) return told - asked;
+  return Math.min(0, told + 1_000 - asked);
+}
+
+async function addressesOf(origin: string): Promise<string[] | null> {
+  const host = hostOf(origin);
+  if (isIP(host) !== 0) return [host];
+  try {
+    const found = await within(LOOKUP_MS, lookup(host, { all: true }), []);
+    return found.length === 0 ? null : found.map(({ address }) => address);
+  } catch {
+    return null;
+  }
+}
+
+async function certificateOf(origin: string, tls: NodeTls | undefined): Promise<CertificateFacts | null> {
+  if (!origin.startsWith('https:')) return null;
+  const { port } = new URL(origin);
+  const target = { host: hostOf(origin), port: Number(port === '' ? 443 : port), tls: tls ?? {} };
+  return inspectCertificate(target, CERTIFICATE_MS);
+}
+
+/** The host of an origin, IPv6 without brackets. */
+export function hostOf(origin: string): string {
+  return new URL(origin).hostname.replace(/^\[|\]$/g, '');
+}
