@@ -15,6 +15,9 @@ export interface NodeQuestions {
 const LOOKUP_MS = 2_000;
 const CERTIFICATE_MS = 1_500;
 const AT_ONCE = 16;
+/** An answer that took longer, in ms, is asked for again. */
+const SLOW_MS = 100;
+const MOST_TRIES = 3;
 /** Time in ms after which no further node is asked. */
 const ASKING_MS = 5_000;
 /** Nodes that are asked, masters and Brokers first. */
@@ -63,14 +66,12 @@ async function askNode(node: KnownNode, { probe, tls }: NodeQuestions): Promise<
   const { origin, hostAndPort, service, version, roles } = node;
   const addresses = await addressesOf(origin);
   const reachable = addresses !== null;
-  const began = Date.now();
   const [health, readiness, certificate] = await Promise.all([
-    reachable ? timed(probe(origin, '/status/health')) : null,
+    reachable ? quickest(() => probe(origin, '/status/health')) : null,
     reachable && roles.includes('broker') ? probe(origin, '/druid/broker/v1/readiness') : null,
     reachable ? certificateOf(origin, tls) : null,
   ]);
   const answer = health?.answer ?? null;
-  const ms = health?.ms ?? 0;
   return {
     roles,
     origin,
@@ -79,8 +80,8 @@ async function askNode(node: KnownNode, { probe, tls }: NodeQuestions): Promise<
     version,
     addresses,
     health: answer === null ? 'its name is not known here' : outcome(answer),
-    latencyMs: answer?.kind === 'answer' ? ms : null,
-    clockMs: answer === null ? null : clockOf(answer, began + ms / 2),
+    latencyMs: health?.answer.kind === 'answer' ? health.ms : null,
+    clockMs: health === null ? null : clockOf(health),
     certificate,
     readiness: !roles.includes('broker') ? null : readiness === null ? 'not asked' : outcome(readiness),
   };
@@ -93,19 +94,38 @@ export function outcome(answer: ProbeAnswer): number | string {
   return answer.why ?? 'no connection';
 }
 
-async function timed(asked: Promise<ProbeAnswer>): Promise<{ answer: ProbeAnswer; ms: number }> {
+interface Timed {
+  readonly answer: ProbeAnswer;
+  /** When it was asked, in epoch milliseconds. */
+  readonly asked: number;
+  readonly ms: number;
+}
+
+/** Asks again where an answer took long: the first one has to wait for a connection, and for code that is cold. */
+async function quickest(ask: () => Promise<ProbeAnswer>): Promise<Timed> {
+  let best = await timed(ask);
+  for (let tries = 1; tries < MOST_TRIES && best.ms > SLOW_MS && best.answer.kind === 'answer'; tries++) {
+    const next = await timed(ask);
+    if (next.answer.kind === 'answer' && next.ms < best.ms) best = next;
+  }
+  return best;
+}
+
+async function timed(ask: () => Promise<ProbeAnswer>): Promise<Timed> {
+  const asked = Date.now();
   const began = performance.now();
-  const answer = await asked;
-  return { answer, ms: Math.round(performance.now() - began) };
+  const answer = await ask();
+  return { answer, asked, ms: Math.round(performance.now() - began) };
 }
 
 /** `Date` is cut to the second, so the node's clock is up to a second further than it says. */
-function clockOf(answer: ProbeAnswer, asked: number): number | null {
+function clockOf({ answer, asked, ms }: Timed): number | null {
   if (answer.kind !== 'answer') return null;
   const told = Date.parse(String(answer.headers?.date ?? ''));
   if (Number.isNaN(told)) return null;
-  if (asked < told) return told - asked;
-  return Math.min(0, told + 1_000 - asked);
+  const then = asked + ms / 2;
+  if (then < told) return told - then;
+  return Math.min(0, told + 1_000 - then);
 }
 
 async function addressesOf(origin: string): Promise<string[] | null> {

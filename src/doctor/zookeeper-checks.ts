@@ -109,7 +109,7 @@ export const ZOOKEEPER_CHECKS: readonly Check[] = [
     id: 'zk.compression',
     title: 'Announcements can be read, compressed or not',
     remedy: 'Remove the znodes that Druid did not write; run one version of Druid.',
-    source: 'Druid: PotentiallyGzippedCompressionProvider, druid.curator.compress',
+    source: 'Druid: PotentiallyGzippedCompressionProvider, druid.zk.service.compress',
     run: ofTree(({ gzip, plain, unreadable }) => {
       if (unreadable.length > 0) return fail(listed(unreadable));
       if (gzip + plain === 0) return skip('nothing is announced');

@@ -18,5 +18,7 @@ export function checkTables(): string {
 /** Sources of this repository are named from its root; the page is in `docs/`. */
 function linked(source: string): string {
   if (source.startsWith('https:')) return `<${source}>`;
-  return source.replaceAll(/\bdocs\/([\w/-]+\.md)/g, '[$&]($1)').replaceAll(/\bsrc\/[\w/.-]+/g, '[$&](../$&)');
+  return source
+    .replaceAll(/\bdocs\/([\w/-]+\.md)/g, '[$&]($1)')
+    .replaceAll(/\bsrc\/[\w/.-]+/g, '[$&](../$&)');
 }

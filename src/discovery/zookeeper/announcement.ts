@@ -110,7 +110,7 @@ function readJson(data: Buffer): Record<string, unknown> | null {
   }
 }
 
-/** Whether the data is compressed (`druid.curator.compress`). */
+/** Whether the data is compressed (`druid.zk.service.compress`). */
 export function isGzip(data: Buffer): boolean {
   return data.length >= 2 && data[0] === 0x1f && data[1] === 0x8b;
 }
