@@ -90,7 +90,7 @@ async function askNode(node: KnownNode, { probe, tls }: NodeQuestions): Promise<
 /** The status of an answer, or why there is none. */
 export function outcome(answer: ProbeAnswer): number | string {
   if (answer.kind === 'answer') return answer.status;
-  if (answer.kind === 'silent') return 'no answer in time';
+  if (answer.kind === 'silent') return 'no answer';
   return answer.why ?? 'no connection';
 }
 
