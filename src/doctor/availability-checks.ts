@@ -1,4 +1,5 @@
 import type { MasterRole } from '../discovery/discovery.ts';
+import { formatServer, parseConnectString } from '../net/connect-string.ts';
 import { type Check, fail, info, type Judgement, pass, skip, warn } from './check.ts';
 import type { Facts, NodeFacts, NodeProperties } from './facts.ts';
 import { describeStore, type MetadataStore } from './metadata-store.ts';
@@ -60,20 +61,19 @@ export const AVAILABILITY_CHECKS: readonly Check[] = [
     title: 'All masters use the same ZooKeeper and the same metadata store',
     remedy: 'Give all Coordinators and Overlords one common.runtime.properties.',
     source: PAGE,
-    run: ofMasters((masters) => {
+    run: ofMasters((masters, { zookeeper }) => {
       if (masters.length === 1) return skip('one master told its properties');
-      const differing = [
-        ['ZooKeeper', masters.map(({ values }) => sameServers(values['druid.zk.service.host']))],
-        ['base path', masters.map(({ values }) => values['druid.zk.paths.base'] ?? '/druid')],
-        ['metadata store', masters.map(({ values }) => storeText(describeStore(values[TYPE], values[URI])))],
-      ] as const;
-      const wrong = differing.filter(([, values]) => new Set(values).size > 1);
-      if (wrong.length === 0) return pass(`${masters.length} masters say the same`);
-      const said = wrong.map(
-        ([what, values]) =>
-          `${what}: ${listed(values.map((value, i) => `${masters[i]?.origin} has ${value}`))}`,
+      const stores = differing('metadata store', masters, ({ values }) =>
+        storeText(describeStore(values[TYPE], values[URI])),
       );
-      return fail(listed(said));
+      const places = [
+        ...differing('ZooKeeper', masters, ({ values }) => sameServers(values['druid.zk.service.host'])),
+        ...differing('base path', masters, ({ values }) => absolute(values['druid.zk.paths.base'])),
+      ];
+      if (stores.length + places.length === 0) return pass(`${masters.length} masters say the same`);
+      const said = listed([...stores, ...places]);
+      // What is announced in one ZooKeeper uses it, by whatever names.
+      return stores.length === 0 && zookeeper !== null ? warn(said) : fail(said);
     }),
   },
   {
@@ -142,12 +142,13 @@ export const AVAILABILITY_CHECKS: readonly Check[] = [
 ];
 
 /** Judges what masters say of their properties, or says why none did. */
-function ofMasters(judge: (masters: readonly NodeProperties[]) => Judgement): Check['run'] {
-  return ({ properties, guarded }) => {
+function ofMasters(judge: (masters: readonly NodeProperties[], facts: Facts) => Judgement): Check['run'] {
+  return (facts) => {
+    const { properties, guarded } = facts;
     const masters = properties.filter(({ roles }) =>
       roles.some((role) => role === 'coordinator' || role === 'overlord'),
     );
-    if (masters.length > 0) return judge(masters);
+    if (masters.length > 0) return judge(masters, facts);
     return guarded === true
       ? info('/status/properties is guarded: give --druid-user and --druid-password-file')
       : skip('no master told its properties');
@@ -170,18 +171,32 @@ function worstStore(stores: readonly MetadataStore[]): Judgement {
 }
 
 function storeText({ type, shown }: MetadataStore): string {
-  return shown === null ? `${type}, at its default address` : `${type}, ${shown}`;
+  return shown === null ? `${type}, at an address that is not told` : `${type}, ${shown}`;
 }
 
-/** The order of a connect string means nothing. */
+/** Says who has what, unless all have the same. */
+function differing(
+  what: string,
+  masters: readonly NodeProperties[],
+  of: (master: NodeProperties) => string,
+): string[] {
+  if (new Set(masters.map(of)).size === 1) return [];
+  return [`${what}: ${listed(masters.map((master) => `${master.origin} has ${of(master)}`))}`];
+}
+
+/** The order of a connect string means nothing, nor does a port that is the usual one. */
 function sameServers(connect = 'localhost'): string {
-  const slash = connect.indexOf('/');
-  const [hosts, chroot] = slash === -1 ? [connect, ''] : [connect.slice(0, slash), connect.slice(slash)];
-  return `${hosts
-    .split(',')
-    .map((host) => host.trim())
-    .toSorted()
-    .join(',')}${chroot}`;
+  try {
+    const { servers, chroot } = parseConnectString(connect);
+    return `${servers.map(formatServer).toSorted().join(',')}${chroot ?? ''}`.toLowerCase();
+  } catch {
+    return connect;
+  }
+}
+
+/** Druid adds the slash itself (`ZKPaths.makePath`). */
+function absolute(path = '/druid'): string {
+  return path.startsWith('/') ? path : `/${path}`;
 }
 
 function atLeastTwo(facts: Facts, role: MasterRole | 'broker'): Judgement {

@@ -50,11 +50,12 @@ const PROBE_MS = 1_500;
 const MAX_BODY_BYTES = 1024 * 1024;
 const TREE_MS = 3_500;
 const PROPERTIES_MS = 3_000;
-const GATEWAY_MS = 2_000;
+const GATEWAY_MS = 1_500;
+const LATCH_MS = 1_000;
 /** An election is over within a moment; what still contradicts itself then is reported. */
 const ASK_AGAIN_MS = 1_000;
 const MOST_ASKED = 3;
-const ASKING_MS = 5_000;
+const ASKING_MS = 4_000;
 const VERSIONS_AT_ONCE = 8;
 
 /**
@@ -90,7 +91,7 @@ class Gathering {
 
   async all(): Promise<Facts> {
     const { config, tls, watchMs } = this.#options;
-    const tree = await this.#tree();
+    const tree = await within(TREE_MS, this.#tree(), null);
     const nodes = merged(tree?.nodes ?? staticNodes(config));
     const watching = watchMs > 0 ? watchLeaders(watchMs, (role) => this.#leaderNow(role, nodes)) : null;
     const [zookeeper, answers, coordinator, overlord] = await Promise.all([
@@ -110,14 +111,12 @@ class Gathering {
     return { config, zookeeper, nodes: versioned, leadership, properties, guarded, watched, gateway };
   }
 
-  /** Reads by the first session that lives long enough. */
+  /** Reads by the first session that lives long enough. Never rejects. */
   async #tree(): Promise<Tree | null> {
     const { zookeeper: target } = this.#options;
     for (const { facts, session } of this.#asked) {
       if (target === null || !facts.connected) continue;
-      const reading = readTree(session, target, Date.now()).catch(() => null);
-      const tree = await within(TREE_MS, reading, 'late' as const);
-      if (tree === 'late') return null;
+      const tree = await readTree(session, target, Date.now()).catch(() => null);
       if (tree !== null) return tree;
     }
     return null;
@@ -159,7 +158,7 @@ class Gathering {
     const { zookeeper: target } = this.#options;
     const session = this.#asked.find(({ session }) => session.status.state === 'connected')?.session;
     if (target === null || session === undefined) return null;
-    return within(TREE_MS, readLatch(session, target, role), null);
+    return within(LATCH_MS, readLatch(session, target, role), null);
   }
 
   /** Who leads by the latch, or by its own word where there is no latch; null if that is not known. */

@@ -3,7 +3,6 @@ import type { Probe, ProbeAnswer } from '../cluster/probe.ts';
 import type { LatchParticipant, MasterRole } from '../discovery/discovery.ts';
 import { parseOrigin } from '../net/origin.ts';
 import type { LeadershipFacts, MasterAnswer } from './facts.ts';
-import { mapSome } from './within.ts';
 
 export interface MasterQuestions {
   readonly probe: Probe;
@@ -11,8 +10,7 @@ export interface MasterQuestions {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-const AT_ONCE = 8;
-/** Masters that are asked of one role. */
+/** Masters that are asked of one role, those of the latch first, all at once. */
 const MOST_MASTERS = 20;
 
 /**
@@ -25,8 +23,8 @@ export async function askMasters(
   questions: MasterQuestions,
 ): Promise<LeadershipFacts> {
   const inLatch = (latch ?? []).map(({ origin }) => origin).filter((origin) => origin !== null);
-  const origins = [...new Set([...announced, ...inLatch])].slice(0, MOST_MASTERS);
-  return { latch, answers: await mapSome(origins, AT_ONCE, (origin) => askMaster(role, origin, questions)) };
+  const origins = [...new Set([...inLatch, ...announced])].slice(0, MOST_MASTERS);
+  return { latch, answers: await Promise.all(origins.map((origin) => askMaster(role, origin, questions))) };
 }
 
 async function askMaster(

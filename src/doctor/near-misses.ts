@@ -8,35 +8,41 @@ const MOST_FOUND = 5;
 /** ZooKeeper's own. */
 const OWN = '/zookeeper';
 
+/** The configured paths, from the root of ZooKeeper and without a final slash. */
+export interface ConfiguredPaths {
+  readonly base: string;
+  readonly coordinator: string;
+}
+
 /**
- * Searches ZooKeeper from its root for other paths that look like the base path of a Druid cluster: those with
- * `internal-discovery`, and those with `_COORDINATOR` below. Rejects with `ReadError` if the connection is lost.
+ * Searches ZooKeeper from its root for other paths that look like Druid's: a base path, which has
+ * `internal-discovery`, and the place of the Coordinators' latch, which has `_COORDINATOR`. Rejects with `ReadError` if
+ * the connection is lost.
  */
-export async function findNearMisses(session: Session, configured: string): Promise<string[]> {
+export async function findNearMisses(session: Session, configured: ConfiguredPaths): Promise<string[]> {
   const found: string[] = [];
   let reads = 0;
   let level = [''];
-  for (let depth = 0; depth <= DEEPEST && found.length < MOST_FOUND; depth++) {
+  for (let depth = 0; depth <= DEEPEST; depth++) {
     const next: string[] = [];
     for (const path of level) {
-      if (reads++ >= MOST_READS) return found;
+      if (found.length === MOST_FOUND || reads++ === MOST_READS) return found;
       const names = await unless(session.getChildren(path === '' ? '/' : path, ignore));
       if (names === 'absent' || names === 'refused') continue;
-      if (names.includes('internal-discovery') && path !== configured) found.push(path === '' ? '/' : path);
-      else if (names.includes('_COORDINATOR') && !isBelow(path, configured))
-        found.push(`${path}/_COORDINATOR`);
-      else {
-        const children = names
-          .filter((name) => name !== '' && !name.includes('/'))
-          .map((name) => `${path}/${name}`);
-        next.push(...children.filter((child) => child !== OWN));
-      }
+      const isBase = names.includes('internal-discovery') && path !== configured.base;
+      const isLatch = names.includes('_COORDINATOR') && path !== configured.coordinator;
+      if (isBase || isLatch) found.push(path === '' ? '/' : path);
+      else next.push(...childrenOf(path, names).slice(0, MOST_READS - next.length));
     }
     level = next;
   }
-  return found.slice(0, MOST_FOUND);
+  return found;
 }
 
-function isBelow(path: string, base: string): boolean {
-  return path === base || path.startsWith(`${base}/`);
+function childrenOf(path: string, names: readonly string[]): string[] {
+  return names
+    .slice(0, MOST_READS)
+    .filter((name) => name !== '' && !name.includes('/'))
+    .map((name) => `${path}/${name}`)
+    .filter((child) => child !== OWN);
 }

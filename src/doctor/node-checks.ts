@@ -28,7 +28,8 @@ export const NODE_CHECKS: readonly Check[] = [
       'Start the missing nodes, and see that they use this ZooKeeper and this base path (druid.zk.service.host, druid.zk.paths.base).',
     source: 'https://druid.apache.org/docs/latest/design/architecture',
     run: ({ nodes, zookeeper }) => {
-      if (zookeeper !== null && zookeeper.tree === null) return skip('no ZooKeeper server could be read');
+      // That nothing is announced is for zk.path to say.
+      if (zookeeper !== null && nodes.length === 0) return skip('no node is known');
       const counts = ROLE_NAMES.map((role) => ({ role, count: withRole(nodes, role).length }));
       const said = counts
         .filter(({ count }) => count > 0)

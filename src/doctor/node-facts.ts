@@ -12,14 +12,14 @@ export interface NodeQuestions {
   readonly tls: NodeTls | undefined;
 }
 
-const LOOKUP_MS = 2_000;
+const LOOKUP_MS = 1_500;
 const CERTIFICATE_MS = 1_500;
 const AT_ONCE = 16;
 /** An answer that took longer, in ms, is asked for again. */
 const SLOW_MS = 100;
-const MOST_TRIES = 3;
+const MOST_TRIES = 2;
 /** Time in ms after which no further node is asked. */
-const ASKING_MS = 5_000;
+const ASKING_MS = 3_500;
 /** Nodes that are asked, masters and Brokers first. */
 export const MOST_NODES = 200;
 const FIRST: readonly string[] = ['coordinator', 'overlord', 'broker'];

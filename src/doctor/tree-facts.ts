@@ -5,7 +5,7 @@ import {
   type MasterRole,
 } from '../discovery/discovery.ts';
 import { isGzip, parseNode } from '../discovery/zookeeper/announcement.ts';
-import { parseLatch } from '../discovery/zookeeper/latch.ts';
+import { LONGEST_DATA, parseLatch } from '../discovery/zookeeper/latch.ts';
 import type { Session } from '../discovery/zookeeper/session.ts';
 import type { ChildData } from '../discovery/zookeeper/watch.ts';
 import type { TreeFacts } from './facts.ts';
@@ -58,44 +58,37 @@ interface Notes {
  */
 export async function readTree(session: Session, target: ZooKeeperTarget, now: number): Promise<Tree> {
   const base = baseOf(target);
+  const coordinator = `${target.chroot ?? ''}${target.coordinatorPath}`;
   const notes = noNotes();
-  const read = (path: string): Promise<ReadonlyMap<string, ChildData> | null> =>
-    readFolder(session, path, notes);
-
   const nodes: AnnouncedNode[] = [];
   for (const [folder, role] of Object.entries(ROLES)) {
     const path = `${base}/internal-discovery/${folder}`;
-    const entries = await read(path);
+    const entries = await readFolder(session, path, notes, (name, data) =>
+      admit(`${path}/${name}`, role, data, target, notes),
+    );
     if (entries === null) continue;
     notes.folders.push(folder);
-    for (const [name, data] of entries) {
-      const node = admit(`${path}/${name}`, role, data, target, notes);
-      if (node !== null) nodes.push(node);
-    }
+    nodes.push(...[...entries.values()].filter((node) => node !== null));
   }
   const latches: Record<MasterRole, readonly LatchParticipant[] | null> = {
     coordinator: null,
     overlord: null,
   };
-  for (const role of MASTER_ROLES) latches[role] = latchOf(await read(latchPath(target, role)), target);
+  for (const role of MASTER_ROLES) latches[role] = await latchOf(session, target, role, notes);
   const baseExists = (await timeOf(session, base === '' ? '/' : base)) !== null;
   const found = nodes.length > 0 || MASTER_ROLES.some((role) => (latches[role] ?? []).length > 0);
   const coordinators = nodes.some(({ role }) => role === 'coordinator');
   const looksFor = !found || (coordinators && latches.coordinator === null);
+  const { newestMs, ...noted } = notes;
   return {
     nodes,
     facts: {
       basePath: base === '' ? '/' : base,
       baseExists,
-      folders: notes.folders,
       latches,
-      refused: notes.refused,
-      unreadable: notes.unreadable,
-      notAllowed: notes.notAllowed,
-      gzip: notes.gzip,
-      plain: notes.plain,
-      nearMisses: looksFor ? await findNearMisses(session, base) : [],
-      aheadMs: Math.max(0, notes.newestMs - now),
+      ...noted,
+      nearMisses: looksFor ? await findNearMisses(session, { base, coordinator }) : [],
+      aheadMs: Math.max(0, newestMs - now),
       open: await isOpen(session, base === '' ? '/' : base),
     },
   };
@@ -122,20 +115,28 @@ function admit(
   return why === null ? { role, ...parsed.node } : null;
 }
 
-function latchOf(
-  children: ReadonlyMap<string, ChildData> | null,
-  { refusal }: ZooKeeperTarget,
-): readonly LatchParticipant[] | null {
-  return children === null ? null : parseLatch(children, refusal).participants;
+async function latchOf(
+  session: Session,
+  target: ZooKeeperTarget,
+  role: MasterRole,
+  notes: Notes,
+): Promise<readonly LatchParticipant[] | null> {
+  const children = await readFolder(session, latchPath(target, role), notes, (_, data) => shortened(data));
+  return children === null ? null : parseLatch(children, target.refusal).participants;
+}
+
+/** Drops what is too long to be a latch's, so that the packet that holds it can be freed. */
+function shortened(data: ChildData): ChildData {
+  return data === 'refused' ? data : Buffer.from(data.subarray(0, LONGEST_DATA + 1));
 }
 
 /** Reads a latch once more. Rejects with `ReadError`. */
-export async function readLatch(
+export function readLatch(
   session: Session,
   target: ZooKeeperTarget,
   role: MasterRole,
 ): Promise<readonly LatchParticipant[] | null> {
-  return latchOf(await readFolder(session, latchPath(target, role), noNotes()), target);
+  return latchOf(session, target, role, noNotes());
 }
 
 /** The base path from the root of ZooKeeper, without a final slash. */
@@ -153,20 +154,24 @@ function noNotes(): Notes {
   return { folders: [], refused: [], unreadable: [], notAllowed: [], gzip: 0, plain: 0, newestMs: 0 };
 }
 
-/** Reads the children of a path with their data; null where the path does not exist or may not be read. */
-async function readFolder(
+/**
+ * Reads the children of a path, and keeps of the data of each what `keep` returns, so that not all of it is held at
+ * once. Null where the path does not exist or may not be read.
+ */
+async function readFolder<T>(
   session: Session,
   path: string,
   notes: Notes,
-): Promise<ReadonlyMap<string, ChildData> | null> {
+  keep: (name: string, data: ChildData) => T,
+): Promise<ReadonlyMap<string, T> | null> {
   const names = await unless(session.getChildren(path, ignore));
   if (names === 'refused') notes.refused.push(path);
   if (names === 'absent' || names === 'refused') return null;
   const some = names.filter((name) => name !== '' && !name.includes('/')).slice(0, MOST_ENTRIES);
-  const children = new Map<string, ChildData>();
+  const children = new Map<string, T>();
   await mapSome(some, AT_ONCE, async (name) => {
     const data = await unless(session.getData(`${path}/${name}`));
-    if (data !== 'absent') children.set(name, data);
+    if (data !== 'absent') children.set(name, keep(name, data));
   });
   const [first] = some;
   if (first !== undefined) {

@@ -8,6 +8,8 @@ const ADMIN_GUIDE = 'https://zookeeper.apache.org/doc/current/zookeeperAdmin.htm
 const DRUID_CONFIGURATION = 'https://druid.apache.org/docs/latest/configuration/#zookeeper';
 /** A clock that is further ahead than this confuses whoever compares times, in ms. */
 const MOST_AHEAD_MS = 5_000;
+/** An announcement, in contrast to a folder of them and to a latch. */
+const ENTRY = /\/internal-discovery\/[^/]+\/[^/]+$/;
 const STATIC = 'discovery.type is static: ZooKeeper is not used';
 const UNREAD = 'no ZooKeeper server could be read';
 
@@ -172,9 +174,10 @@ function judgeMembers(members: readonly Member[], servers: readonly ServerFacts[
 }
 
 function judgePath(tree: TreeFacts, { config }: Facts): Judgement {
-  const { basePath, baseExists, folders, latches, nearMisses } = tree;
-  const near = nearMisses.length === 0 ? '' : `; there is a Druid cluster at ${listed(nearMisses)}`;
+  const { basePath, baseExists, folders, latches, nearMisses, refused } = tree;
+  const near = nearMisses.length === 0 ? '' : `; what looks like Druid's is at ${listed(nearMisses)}`;
   if (!baseExists) return fail(`${basePath} does not exist${near}`);
+  if (refused.some((path) => !ENTRY.test(path))) return skip('not all of it may be read, as zk.access tells');
   if (folders.length === 0) return fail(`${basePath} has no announcements of nodes${near}`);
   if (latches.coordinator === null) {
     const { coordinatorPath } = config.zookeeper;

@@ -48,7 +48,7 @@ test('of a cluster that is whole, doctor tells what it lacks and nothing else', 
 
 test('the base path of another cluster is told, with the one that is there', async () => {
   const report = await diagnosed(await zookeeper(), { ZOOKEEPER__BASE_PATH: '/druid2' });
-  expect(evidenceOf(report, 'zk.path')).toBe('/druid2 does not exist; there is a Druid cluster at /druid');
+  expect(evidenceOf(report, 'zk.path')).toBe("/druid2 does not exist; what looks like Druid's is at /druid");
 });
 
 test('the command asks the running gateway, too, and ends with 1', async () => {

@@ -100,21 +100,23 @@ describe('an ensemble of three', () => {
 describe('paths', () => {
   test('another base path is told with the one that has a cluster', async () => {
     const report = await diagnosed(ensemble.connect, { ZOOKEEPER__BASE_PATH: '/druid-prod' });
-    expect(wrongOf(report)).toEqual(['zk.path FAIL', 'node.roles FAIL']);
+    expect(wrongOf(report)).toEqual(['zk.path FAIL']);
     expect(evidenceOf(report, 'zk.path')).toBe(
-      '/druid-prod does not exist; there is a Druid cluster at /druid',
+      "/druid-prod does not exist; what looks like Druid's is at /druid",
     );
   });
 
   test('a chroot that is not there is told likewise', async () => {
     const report = await diagnosed(`${ensemble.connect}/prod`);
-    expect(evidenceOf(report, 'zk.path')).toContain('there is a Druid cluster at /druid');
+    expect(evidenceOf(report, 'zk.path')).toContain("what looks like Druid's is at /druid");
   });
 
   test('a latch of Coordinators that is elsewhere is named', async () => {
     const report = await diagnosed(ensemble.connect, { ZOOKEEPER__COORDINATOR_PATH: '/druid/masters' });
     expect(wrongOf(report)).toEqual(['zk.path FAIL']);
-    expect(evidenceOf(report, 'zk.path')).toContain('no latch of Coordinators in /druid/masters');
+    expect(evidenceOf(report, 'zk.path')).toBe(
+      "there is no latch of Coordinators in /druid/masters; what looks like Druid's is at /druid/coordinator",
+    );
   });
 });
 

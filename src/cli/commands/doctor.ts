@@ -1,5 +1,7 @@
 import { type CliCommand, FAILED, type Given, OK, type SourceArguments, UsageError } from '../command.ts';
 
+/** Time in ms for sockets to close before the process ends. */
+const LINGER_MS = 500;
 /** Longest time to watch, in ms. */
 const LONGEST_WATCH_MS = 3_600_000;
 
@@ -60,7 +62,9 @@ async function examineHere({ sources, options }: Given): Promise<number> {
   });
   const { reportJson, reportText, reportJunit, hasFailed } = reports;
   if (options.junit !== undefined) await writeReport(String(options.junit), reportJunit(report));
-  process.stdout.write(options.json === true ? reportJson(report) : reportText(report));
+  await written(options.json === true ? reportJson(report) : reportText(report));
+  // The system may go on looking for names that nobody knows, and nothing ends that.
+  setTimeout(() => process.exit(), LINGER_MS).unref();
   return hasFailed(report, options.strict === true) ? FAILED : OK;
 }
 
@@ -129,6 +133,14 @@ async function credentialsBy({
   });
   const pair = `${druidUser}:${password.replace(/\r?\n$/, '')}`;
   return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
+}
+
+/** Resolves when the text is out, or nobody reads it any more. */
+function written(text: string): Promise<void> {
+  return new Promise((resolve) => {
+    process.stdout.once('error', () => resolve());
+    process.stdout.write(text, () => resolve());
+  });
 }
 
 async function writeReport(file: string, text: string): Promise<void> {

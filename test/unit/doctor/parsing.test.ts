@@ -58,8 +58,8 @@ describe('a metadata store', () => {
       'jdbc:mysql://a:3306,b:3306/druid?password=secret',
       {
         type: 'mysql',
-        shown: 'jdbc:mysql://a:3306,b:3306/druid',
-        hosts: ['a:3306', 'b:3306'],
+        shown: 'jdbc:mysql://a,b/druid',
+        hosts: ['a', 'b'],
         failsOver: false,
       },
     ],

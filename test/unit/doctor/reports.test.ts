@@ -6,7 +6,7 @@ import { reportJunit } from '../../../src/doctor/report-junit.ts';
 import { reportText } from '../../../src/doctor/report-text.ts';
 import { HEALTHY, TREE, ZOOKEEPER } from './made-up.ts';
 
-const REFUSED = '/druid/<b>&"x"';
+const REFUSED = '/druid/internal-discovery/BROKER/<b>&"x"';
 const report = examine({ ...HEALTHY, zookeeper: { ...ZOOKEEPER, tree: { ...TREE, refused: [REFUSED] } } });
 
 test('the text has each check with number, id, evidence, and with remedy and source where it is needed', () => {
@@ -39,7 +39,7 @@ describe("JUnit's XML", () => {
   });
 
   test('escapes what means something to XML', () => {
-    expect(xml).toContain('/druid/&lt;b&gt;&amp;&quot;x&quot;');
+    expect(xml).toContain('BROKER/&lt;b&gt;&amp;&quot;x&quot;');
     expect(xml).not.toContain(REFUSED);
   });
 });
