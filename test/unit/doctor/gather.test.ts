@@ -264,7 +264,7 @@ test('a certificate for another name is told with its end, although the node is 
   });
 });
 
-test('a ZooKeeper and nodes that say nothing are told within 20 s', async () => {
+test('a ZooKeeper and nodes that say nothing are told in good time', async () => {
   const zookeeper = await startScriptedZooKeeper();
   zookeeper.frozen = true;
   closing.push(() => zookeeper.close());
@@ -290,7 +290,8 @@ test('a ZooKeeper and nodes that say nothing are told within 20 s', async () => 
     zookeeper: target,
     gateway: { where: 'silent', expected: false, read: () => new Promise(() => {}) },
   });
-  expect(performance.now() - began).toBeLessThan(20_000);
+  // Less than the 20 s that are promised: here some steps have nothing to wait for.
+  expect(performance.now() - began).toBeLessThan(15_000);
   expect(examine(found).checks.find(({ id }) => id === 'zk.servers')?.result).toBe('FAIL');
   expect(errors.lines).toEqual([]);
 });

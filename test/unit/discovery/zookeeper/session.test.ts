@@ -76,9 +76,14 @@ test.each([
   ['more entries than there are bytes', [int(2 ** 31 - 1)]],
   ['a scheme that is longer than the packet', [int(1), int(31), int(2 ** 31 - 1)]],
   ['an id of a negative length', [int(1), int(31), text('world'), int(-7)]],
+  // The library would read the same eight bytes five million times.
+  ['lengths that lead back', [int(5_000_000), int(-4), int(-8), STAT]],
 ])('an access list with %s closes the connection, and nothing else', async (_, parts) => {
   answer(GET_ACL, Buffer.concat(parts));
+  const began = performance.now();
   await expect(session.getAcl('/druid')).rejects.toMatchObject({ code: 'not_connected' });
+  expect(session.status.detail).toContain('sent what cannot be read');
+  expect(performance.now() - began).toBeLessThan(500);
 });
 
 test('tells when a node was created, and null for one that is not there', async () => {
