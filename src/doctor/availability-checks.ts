@@ -4,6 +4,7 @@ import { type Check, fail, info, type Judgement, pass, skip, warn } from './chec
 import type { Facts, NodeFacts, NodeProperties } from './facts.ts';
 import { describeStore, type MetadataStore } from './metadata-store.ts';
 import { withRole } from './node-checks.ts';
+import { isMaster } from './node-facts.ts';
 import { listed } from './printable.ts';
 
 const PAGE = 'https://druid.apache.org/docs/latest/operations/high-availability';
@@ -133,7 +134,7 @@ export const AVAILABILITY_CHECKS: readonly Check[] = [
       const also = routers > 0 ? `; ${routers} Druid Routers are announced` : '';
       if (gateway.status !== null) {
         return pass(
-          `this gateway balances ${gateway.status.brokers.length} Brokers; whether there is a second one cannot be seen from here${also}`,
+          `${gateway.where} balances ${gateway.status.brokers.length} Brokers; whether there is a second one cannot be seen from here${also}`,
         );
       }
       return info(`no gateway runs at ${gateway.where}${also}; other balancers cannot be seen from here`);
@@ -145,9 +146,7 @@ export const AVAILABILITY_CHECKS: readonly Check[] = [
 function ofMasters(judge: (masters: readonly NodeProperties[], facts: Facts) => Judgement): Check['run'] {
   return (facts) => {
     const { properties, guarded } = facts;
-    const masters = properties.filter(({ roles }) =>
-      roles.some((role) => role === 'coordinator' || role === 'overlord'),
-    );
+    const masters = properties.filter(isMaster);
     if (masters.length > 0) return judge(masters, facts);
     return guarded === true
       ? info('/status/properties is guarded: give --druid-user and --druid-password-file')
@@ -188,7 +187,8 @@ function differing(
 function sameServers(connect = 'localhost'): string {
   try {
     const { servers, chroot } = parseConnectString(connect);
-    return `${servers.map(formatServer).toSorted().join(',')}${chroot ?? ''}`.toLowerCase();
+    const names = servers.map((server) => formatServer(server).toLowerCase());
+    return `${names.toSorted().join(',')}${chroot ?? ''}`;
   } catch {
     return connect;
   }

@@ -3,6 +3,7 @@ import type { NodeTls } from '../cluster/node.ts';
 import { createProbeClient, type Probe } from '../cluster/probe.ts';
 import type { Config } from '../config/schema.ts';
 import { type LatchParticipant, MASTER_ROLES, type MasterRole } from '../discovery/discovery.ts';
+import { ReadError } from '../discovery/zookeeper/session.ts';
 import { parseOrigin } from '../net/origin.ts';
 import type {
   Facts,
@@ -116,7 +117,10 @@ class Gathering {
     const { zookeeper: target } = this.#options;
     for (const { facts, session } of this.#asked) {
       if (target === null || !facts.connected) continue;
-      const tree = await readTree(session, target, Date.now()).catch(() => null);
+      const tree = await readTree(session, target, Date.now()).catch((error: unknown) => {
+        if (!(error instanceof ReadError)) target.errors.report('discovery', error);
+        return null;
+      });
       if (tree !== null) return tree;
     }
     return null;

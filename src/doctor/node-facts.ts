@@ -29,6 +29,11 @@ export interface KnownNode extends Omit<AnnouncedNode, 'role'> {
   readonly roles: readonly string[];
 }
 
+/** Whether a node is a Coordinator, an Overlord, or both. */
+export function isMaster({ roles }: Pick<KnownNode, 'roles'>): boolean {
+  return roles.includes('coordinator') || roles.includes('overlord');
+}
+
 /** Merges the announcements of each node, masters and Brokers first. */
 export function merged(announced: readonly AnnouncedNode[]): KnownNode[] {
   const byOrigin = new Map<string, KnownNode>();

@@ -1,6 +1,7 @@
 import type { Probe, ProbeAnswer } from '../cluster/probe.ts';
 import type { NodeFacts, NodeProperties } from './facts.ts';
 import { isGuarded } from './leadership-facts.ts';
+import { isMaster } from './node-facts.ts';
 import { mapSome } from './within.ts';
 
 /** Nodes whose properties are read: masters, and one Broker for the limits of its server. */
@@ -20,9 +21,7 @@ export async function readProperties(
   headers: Readonly<Record<string, string>>,
 ): Promise<NodeProperties[]> {
   const answering = nodes.filter(({ health }) => typeof health === 'number');
-  const masters = answering.filter(({ roles }) =>
-    roles.some((role) => role === 'coordinator' || role === 'overlord'),
-  );
+  const masters = answering.filter(isMaster);
   const broker = answering.find(({ roles }) => roles.includes('broker'));
   const asked = [...masters.slice(0, MOST_NODES), ...(broker === undefined ? [] : [broker])];
   const read = await mapSome(asked, AT_ONCE, async ({ origin, roles }) => {

@@ -95,9 +95,6 @@ async function connected(session: Session): Promise<string | null> {
 
 /** Reads the members of the ensemble; null where ZooKeeper does not tell. Never rejects. */
 export async function readMembers(session: Session): Promise<Member[] | null> {
-  try {
-    return parseMembers((await session.getData(CONFIG_NODE)).toString('latin1'));
-  } catch {
-    return null;
-  }
+  const data = await session.getData(CONFIG_NODE).catch(() => null);
+  return data === null ? null : parseMembers(data.toString('latin1'));
 }
