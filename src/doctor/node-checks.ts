@@ -3,7 +3,7 @@ import { parseConnectString } from '../net/connect-string.ts';
 import { certificateEnds } from './certificate-judgement.ts';
 import { type Check, fail, info, type Judgement, pass, skip, warn } from './check.ts';
 import type { Facts, NodeFacts } from './facts.ts';
-import { hostOf } from './node-facts.ts';
+import { hostOf, NOT_ASKED } from './node-facts.ts';
 import { listed } from './printable.ts';
 
 const ROLE_NAMES = ['coordinator', 'overlord', 'broker', 'historical', 'middleManager', 'indexer', 'router'];
@@ -75,8 +75,12 @@ export const NODE_CHECKS: readonly Check[] = [
       'Open the ports of the nodes to this machine, start the nodes that are down, and see why those that answer are not healthy.',
     source: 'https://druid.apache.org/docs/latest/api-reference/service-status-api',
     run: ofNodes((nodes) => {
-      const ill = nodes.filter(({ health }) => health !== 200);
-      if (ill.length === 0) return pass(`${nodes.length} nodes answer /status/health with 200`);
+      const asked = nodes.filter(({ health }) => health !== NOT_ASKED);
+      const ill = asked.filter(({ health }) => health !== 200);
+      if (ill.length === 0) {
+        const well = `${asked.length} of ${nodes.length} nodes answer /status/health with 200`;
+        return asked.length === nodes.length ? pass(well) : info(`${well}; the others were not asked`);
+      }
       return judged(ill, listed(ill.map(({ hostAndPort, health }) => `${hostAndPort}: ${health}`)));
     }),
   },

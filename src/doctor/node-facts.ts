@@ -21,7 +21,9 @@ const MOST_TRIES = 2;
 /** Time in ms after which no further node is asked. */
 const ASKING_MS = 3_500;
 /** Nodes that are asked, masters and Brokers first. */
-export const MOST_NODES = 200;
+const MOST_NODES = 200;
+/** In place of an answer of a node that was one too many, or that time did not suffice for. */
+export const NOT_ASKED = 'not asked';
 const FIRST: readonly string[] = ['coordinator', 'overlord', 'broker'];
 
 /** One node with all the roles in which it announces itself. */
@@ -49,21 +51,21 @@ export function merged(announced: readonly AnnouncedNode[]): KnownNode[] {
 /** Asks the nodes what anybody may ask: `/status/health`, and `readiness` of Brokers. Never rejects. */
 export function askNodes(nodes: readonly KnownNode[], questions: NodeQuestions): Promise<NodeFacts[]> {
   const end = performance.now() + ASKING_MS;
-  return mapSome(nodes.slice(0, MOST_NODES), AT_ONCE, (node) =>
-    performance.now() < end ? askNode(node, questions) : Promise.resolve(unasked(node)),
+  const asked = new Set(nodes.slice(0, MOST_NODES));
+  return mapSome(nodes, AT_ONCE, async (node) =>
+    asked.has(node) && performance.now() < end ? askNode(node, questions) : unasked(node),
   );
 }
 
 function unasked({ origin, hostAndPort, service, version, roles }: KnownNode): NodeFacts {
-  const why = 'not asked: the others took too long';
   return {
     ...{ origin, hostAndPort, service, version, roles },
     addresses: [],
-    health: why,
+    health: NOT_ASKED,
     latencyMs: null,
     clockMs: null,
     certificate: null,
-    readiness: roles.includes('broker') ? why : null,
+    readiness: roles.includes('broker') ? NOT_ASKED : null,
   };
 }
 
@@ -88,7 +90,7 @@ async function askNode(node: KnownNode, { probe, tls }: NodeQuestions): Promise<
     latencyMs: health?.answer.kind === 'answer' ? health.ms : null,
     clockMs: health === null ? null : clockOf(health),
     certificate,
-    readiness: !roles.includes('broker') ? null : readiness === null ? 'not asked' : outcome(readiness),
+    readiness: !roles.includes('broker') ? null : readiness === null ? NOT_ASKED : outcome(readiness),
   };
 }
 

@@ -296,6 +296,17 @@ test('a ZooKeeper and nodes that say nothing are told in good time', async () =>
   expect(errors.lines).toEqual([]);
 });
 
+test('of more nodes than are asked, the others are counted and not called ill', async () => {
+  const alone = await leading('coordinator');
+  const brokers = Array.from({ length: 250 }, (_, i) => ({
+    origin: alone.origin.replace('127.0.0.1', `127.0.1.${i + 1}`),
+  }));
+  const found = await facts([[alone], [], brokers as FakeUpstream[]]);
+  expect(found.nodes).toHaveLength(251);
+  expect(found.nodes.filter(({ health }) => health === 'not asked').length).toBeGreaterThanOrEqual(51);
+  expect(found.nodes[0]).toMatchObject({ origin: alone.origin, health: 200 });
+});
+
 test('bodies without an end and of any form do no harm', async () => {
   const endless = Buffer.concat([
     Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'),
