@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { Discovery } from '../discovery/discovery.ts';
+import type { Report } from '../doctor/examine.ts';
 import { registerBrokerActions } from './broker-actions.ts';
+import { registerDoctor } from './doctor.ts';
 import { type ExplainHere, registerExplain } from './explain.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
 import { HEALTH_PATHS, type HealthSources, registerHealth } from './health.ts';
@@ -22,6 +24,8 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
   readonly explain?: ExplainHere;
   /** Absent if the level is not to be changed. */
   readonly logLevel?: LogLevelControl;
+  /** Examines the set-up without credentials; absent, there is no `/doctor`. */
+  readonly examine?: () => Promise<Report>;
   readonly version: string;
   /** The configuration as `/status` shows it, with secrets already removed. */
   readonly config: unknown;
@@ -31,7 +35,16 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
 
 /** Creates the admin listener, not yet listening. It is for operators and probes, never for Druid's clients. */
 export function createAdmin(options: AdminOptions): FastifyInstance {
-  const { cluster, refresh = async () => true, explain, history, logLevel, reload, now = Date.now } = options;
+  const {
+    cluster,
+    refresh = async () => true,
+    examine,
+    explain,
+    history,
+    logLevel,
+    reload,
+    now = Date.now,
+  } = options;
   const started = now();
   const guard = createGuard(options);
   const app = createListener({
@@ -40,6 +53,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
       ...HEALTH_PATHS,
       '/status',
       '/history',
+      ...(examine === undefined ? [] : ['/doctor']),
       'POST /explain',
       'POST /brokers/HOST:PORT/cordon, drain or return',
       'PUT /log-level',
@@ -51,6 +65,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     await refresh();
     return describeStatus(options, started, now());
   });
+  if (examine !== undefined) registerDoctor(app, examine, guard);
   // Actions have no body; ignore whatever the client sends.
   app.addContentTypeParser('*', (_request, payload, done) => {
     payload.resume();

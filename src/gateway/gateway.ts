@@ -6,6 +6,7 @@ import { History } from '../admin/history/history.ts';
 import { Liveness } from '../admin/liveness.ts';
 import { watchLoop } from '../admin/loop-watch.ts';
 import type { ReloadResult } from '../admin/reload.ts';
+import { describeStatus } from '../admin/status.ts';
 import { type DangerousSetting, dangerousSettings } from '../config/dangerous-settings.ts';
 import { watchFiles } from '../config/file-watch.ts';
 import type { LogLevel } from '../config/log-levels.ts';
@@ -19,6 +20,7 @@ import { formatHostPort } from '../net/host-port.ts';
 import { readCertificateEnds } from './certificates.ts';
 import { createDiscoveredCluster } from './create-cluster.ts';
 import { clusterNameOf, createDiscovery } from './create-discovery.ts';
+import { createDiagnose } from './diagnose.ts';
 import { createReloading, type ReloadTrigger } from './reloading.ts';
 import { serveByWorkers } from './serve-by-workers.ts';
 import { serveHere } from './serve-here.ts';
@@ -132,18 +134,29 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
     draining: () => draining,
     errors,
   };
+  let diagnose = createDiagnose(config);
+  const described = { ...sources, discovery, version };
+  const shownConfig = (): object => redact(reloading.config);
+  const started = Date.now();
   const admin = createAdmin({
-    ...sources,
-    discovery,
+    ...described,
     refresh: () => servers.refresh(),
+    get config() {
+      return shownConfig();
+    },
     history,
     explain: (question) => servers.explain(question),
     logLevel: { get: () => logger.level, set: setLogLevel },
     reload: () => reloading.reload('request'),
-    version,
-    get config() {
-      return redact(reloading.config);
-    },
+    examine: () =>
+      diagnose({
+        errors,
+        gateway: {
+          where: 'this gateway',
+          expected: true,
+          read: async () => describeStatus({ ...described, config: shownConfig() }, started, Date.now()),
+        },
+      }),
     allowedHosts: access.allowedHosts,
     token: access.tokenFile === undefined ? null : tokenOf(access.tokenFile),
     ...(access.tls === undefined ? {} : { tls: listenTls(access.tls) }),
@@ -157,9 +170,11 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
 
   async function take(changed: Config): Promise<readonly string[]> {
     const adminTls = access.tls === undefined ? null : listenTls(access.tls);
+    const changedDiagnose = createDiagnose(changed);
     const problems = await servers.reload(changed);
     if (adminTls !== null) (admin.server as unknown as TlsServer).setSecureContext(adminTls);
     if (changed.log.level !== reloading.config.log.level) setLogLevel(changed.log.level);
+    diagnose = changedDiagnose;
     dangers.look(changed);
     certificates.renew();
     return problems;
