@@ -62,7 +62,8 @@ export function createRulesSource(options: RulesSourceOptions): RulesSource {
 }
 
 class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSource {
-  readonly #options: RulesSourceOptions;
+  /** Without the former source: otherwise each would keep all before it. */
+  readonly #options: Omit<RulesSourceOptions, 'former'>;
   readonly #agent: Agent;
   #poller: Poller | null = null;
   #fault: string | null = null;
@@ -73,9 +74,10 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
 
   constructor(options: RulesSourceOptions) {
     super((error) => options.errors.report('discovery', error));
-    const { settings, former = null, tls, now } = options;
+    const { former = null, ...services } = options;
+    const { settings, tls, now } = services;
     const { timeoutMs } = settings;
-    this.#options = options;
+    this.#options = services;
     this.settings = settings;
     this.book = former?.book ?? null;
     const ageMs = former?.ageMs ?? null;
