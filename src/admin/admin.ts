@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { Discovery } from '../discovery/discovery.ts';
+import type { Report } from '../doctor/examine.ts';
 import { registerBrokerActions } from './broker-actions.ts';
+import { registerDoctor } from './doctor.ts';
 import { type ExplainHere, registerExplain } from './explain.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
 import { HEALTH_PATHS, type HealthSources, registerHealth } from './health.ts';
@@ -13,6 +15,8 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
   readonly discovery: Discovery;
   /** Updates the counts of nodes from the workers; false if a worker did not answer in time. */
   readonly refresh?: () => Promise<boolean>;
+  /** Examines the set-up without credentials; absent, there is no `/doctor`. */
+  readonly examine?: () => Promise<Report>;
   /** The record of leadership, if one is kept. */
   readonly history?: Pick<History, 'body'>;
   /** Absent if requests are not to be explained. */
@@ -28,7 +32,15 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
 
 /** Creates the admin listener, not yet listening. It is for operators and probes, never for Druid's clients. */
 export function createAdmin(options: AdminOptions): FastifyInstance {
-  const { cluster, refresh = async () => true, explain, history, logLevel, now = Date.now } = options;
+  const {
+    cluster,
+    refresh = async () => true,
+    examine,
+    explain,
+    history,
+    logLevel,
+    now = Date.now,
+  } = options;
   const started = now();
   const guard = createGuard(options);
   const app = createListener({
@@ -36,6 +48,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     paths: [
       ...HEALTH_PATHS,
       '/status',
+      ...(examine === undefined ? [] : ['/doctor']),
       '/history',
       'POST /explain',
       'POST /brokers/HOST:PORT/cordon, drain or return',
@@ -47,6 +60,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     await refresh();
     return describeStatus(options, started, now());
   });
+  if (examine !== undefined) registerDoctor(app, examine, guard);
   // Actions have no body; ignore whatever the client sends.
   app.addContentTypeParser('*', (_request, payload, done) => {
     payload.resume();
