@@ -16,6 +16,8 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
   readonly discovery: Discovery;
   /** Updates the counts of nodes from the workers; false if a worker did not answer in time. */
   readonly refresh?: () => Promise<boolean>;
+  /** Examines the set-up without credentials; absent, there is no `/doctor`. */
+  readonly examine?: () => Promise<Report>;
   /** Takes up a changed configuration; absent if it cannot. */
   readonly reload?: () => Promise<ReloadResult>;
   /** The record of leadership, if one is kept. */
@@ -24,8 +26,6 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
   readonly explain?: ExplainHere;
   /** Absent if the level is not to be changed. */
   readonly logLevel?: LogLevelControl;
-  /** Examines the set-up without credentials; absent, there is no `/doctor`. */
-  readonly examine?: () => Promise<Report>;
   readonly version: string;
   /** The configuration as `/status` shows it, with secrets already removed. */
   readonly config: unknown;
@@ -52,6 +52,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     paths: [
       ...HEALTH_PATHS,
       '/status',
+      ...(examine === undefined ? [] : ['/doctor']),
       '/history',
       ...(examine === undefined ? [] : ['/doctor']),
       'POST /explain',
