@@ -8,7 +8,7 @@ export interface Servers {
   listen(): Promise<AddressInfo>;
   /** Drains as configured. */
   stop(): Promise<void>;
-  readonly metrics: Pick<Metrics, 'render' | 'contentType'>;
+  readonly metrics: Pick<Metrics, 'render' | 'contentType' | 'sampleTraffic'>;
   /** Updates the nodes' `outstanding`; false if a worker did not answer in time. */
   refresh(): Promise<boolean>;
   /** Null if this process serves by itself. */
