@@ -1,15 +1,22 @@
 import type { FastifyInstance } from 'fastify';
 import type { Discovery } from '../discovery/discovery.ts';
+import type { MetricsJson } from '../workers/protocol/messages.ts';
 import { registerBrokerActions } from './broker-actions.ts';
+import { registerEvents } from './events.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
 import { HEALTH_PATHS, type HealthSources, registerHealth } from './health.ts';
 import { createListener, type ListenerOptions } from './listener.ts';
-import { describeStatus } from './status.ts';
+import { describeState, type State } from './status.ts';
+import type { TermSource } from './status-feed.ts';
 
 export interface AdminOptions extends HealthSources, GuardOptions, Omit<ListenerOptions, 'paths'> {
   readonly discovery: Discovery;
   /** Updates the counts of nodes from the workers; false if a worker did not answer in time. */
   readonly refresh?: () => Promise<boolean>;
+  /** Reads the counters that the traffic is computed from, and updates the counts of nodes. */
+  readonly sampleTraffic?: () => Promise<MetricsJson>;
+  /** The record of leadership, if one is kept. */
+  readonly terms?: TermSource;
   readonly version: string;
   /** The configuration as `/status` shows it, with secrets already removed. */
   readonly config: unknown;
@@ -19,17 +26,18 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
 
 /** Creates the admin listener, not yet listening. It is for operators and probes, never for Druid's clients. */
 export function createAdmin(options: AdminOptions): FastifyInstance {
-  const { cluster, refresh = async () => true, now = Date.now } = options;
+  const { cluster, refresh = async () => true, sampleTraffic = async () => [], now = Date.now } = options;
   const started = now();
+  const state = (): State => describeState(options, started, now());
   const guard = createGuard(options);
   const app = createListener({
     ...options,
-    paths: [...HEALTH_PATHS, '/status', 'POST /brokers/HOST:PORT/cordon, drain or return'],
+    paths: [...HEALTH_PATHS, '/status', '/events', 'POST /brokers/HOST:PORT/cordon, drain or return'],
   });
   registerHealth(app, options);
   app.get('/status', { onRequest: guard.read }, async () => {
     await refresh();
-    return describeStatus(options, started, now());
+    return { ...state(), config: options.config };
   });
   // Actions have no body; ignore whatever the client sends.
   app.addContentTypeParser('*', (_request, payload, done) => {
@@ -37,6 +45,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     payload.once('end', () => done(null, undefined));
   });
   registerBrokerActions(app, cluster, refresh, guard);
+  registerEvents(app, guard, { ...options, state, sampleTraffic, now });
   return app;
 }
 

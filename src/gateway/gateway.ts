@@ -86,6 +86,7 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     ...sources,
     discovery,
     refresh: () => servers.refresh(),
+    sampleTraffic: () => servers.metrics.sampleTraffic(),
     version,
     config: redact(config),
     allowedHosts: access.allowedHosts,

@@ -152,6 +152,7 @@ test('an unknown path is a 404 that names the known ones', async () => {
     '/health/live',
     '/health/ready',
     '/status',
+    '/events',
     'POST /brokers/HOST:PORT/cordon, drain or return',
   ];
   expect(await json('/druid/v2')).toEqual({ status: 404, body: { error: 'not found', paths } });
