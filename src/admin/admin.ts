@@ -1,13 +1,15 @@
 import type { FastifyInstance } from 'fastify';
+import type { ShownSetting } from '../config/shown-settings.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { MetricsJson } from '../workers/protocol/messages.ts';
 import { registerBrokerActions } from './broker-actions.ts';
+import { registerDashboard } from './dashboard/dashboard.ts';
 import { registerEvents } from './events.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
 import { HEALTH_PATHS, type HealthSources, registerHealth } from './health.ts';
+import type { HistorySource } from './history-source.ts';
 import { createListener, type ListenerOptions } from './listener.ts';
 import { describeState, type State } from './status.ts';
-import type { TermSource } from './status-feed.ts';
 
 export interface AdminOptions extends HealthSources, GuardOptions, Omit<ListenerOptions, 'paths'> {
   readonly discovery: Discovery;
@@ -16,23 +18,31 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
   /** Reads the counters that the traffic is computed from, and updates the counts of nodes. */
   readonly sampleTraffic?: () => Promise<MetricsJson>;
   /** The record of leadership, if one is kept. */
-  readonly terms?: TermSource;
+  readonly history?: HistorySource;
   readonly version: string;
   /** The configuration as `/status` shows it, with secrets already removed. */
   readonly config: unknown;
+  /** The same as a list, with the origin of each value. */
+  readonly settings?: readonly ShownSetting[];
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
 
 /** Creates the admin listener, not yet listening. It is for operators and probes, never for Druid's clients. */
 export function createAdmin(options: AdminOptions): FastifyInstance {
-  const { cluster, refresh = async () => true, sampleTraffic = async () => [], now = Date.now } = options;
+  const {
+    cluster,
+    refresh = async () => true,
+    sampleTraffic = async () => [],
+    settings = [],
+    now = Date.now,
+  } = options;
   const started = now();
   const state = (): State => describeState(options, started, now());
   const guard = createGuard(options);
   const app = createListener({
     ...options,
-    paths: [...HEALTH_PATHS, '/status', '/events', 'POST /brokers/HOST:PORT/cordon, drain or return'],
+    paths: ['/', ...HEALTH_PATHS, '/status', '/events', 'POST /brokers/HOST:PORT/cordon, drain or return'],
   });
   registerHealth(app, options);
   app.get('/status', { onRequest: guard.read }, async () => {
@@ -46,6 +56,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
   });
   registerBrokerActions(app, cluster, refresh, guard);
   registerEvents(app, guard, { ...options, state, sampleTraffic, now });
+  registerDashboard(app, guard, { ...options, refresh, state, settings, needsToken: options.token != null });
   return app;
 }
 

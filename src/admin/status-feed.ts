@@ -3,13 +3,8 @@ import { contain, type InternalErrors } from '../faults/internal-errors.ts';
 import { type Traffic, TrafficWindow } from '../metrics/traffic-window.ts';
 import type { MetricsJson } from '../workers/protocol/messages.ts';
 import { type EventSink, type EventStreams, eventOf } from './event-streams.ts';
+import type { HistorySource } from './history-source.ts';
 import type { State } from './status.ts';
-
-/** Reports when a term of leadership begins or ends. */
-export interface TermSource {
-  /** Calls the listener with the term as `/history` shows it. Returns a function that stops this. */
-  onTerm(listener: (term: object) => void): () => void;
-}
 
 export interface StatusFeedOptions {
   readonly cluster: Cluster;
@@ -19,7 +14,7 @@ export interface StatusFeedOptions {
   /** Reads the counters of traffic, and updates the counts of nodes. */
   readonly sampleTraffic: () => Promise<MetricsJson>;
   /** Absent if no record of leadership is kept. */
-  readonly terms?: TermSource;
+  readonly history?: Pick<HistorySource, 'onTerm'>;
   readonly errors: InternalErrors;
   /** Epoch milliseconds. */
   readonly now: () => number;
@@ -69,10 +64,10 @@ export class StatusFeed {
   }
 
   #start(): void {
-    const { cluster, streams, terms } = this.#options;
+    const { cluster, streams, history } = this.#options;
     const onView = (): void => this.#guarded(() => this.#tellSoon());
     cluster.on('view', onView);
-    const stopTerms = terms?.onTerm((term) => this.#guarded(() => streams.sendNews(eventOf('term', term))));
+    const stopTerms = history?.onTerm((term) => this.#guarded(() => streams.sendNews(eventOf('term', term))));
     this.#stopListening = () => {
       cluster.off('view', onView);
       stopTerms?.();

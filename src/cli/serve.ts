@@ -1,5 +1,5 @@
 import closeWithGrace from 'close-with-grace';
-import { loadConfig } from '../config/load.ts';
+import { loadWithOrigins } from '../config/load.ts';
 import { FAULT_CODE, logFault, onFault } from '../faults/process-fault.ts';
 import { createGateway } from '../gateway/gateway.ts';
 import { createLogger, endLogger, lastLog } from '../logs/logger.ts';
@@ -17,7 +17,7 @@ const CLOSE_SLACK_MS = 10_000;
  */
 export async function serve(sources: SourceArguments): Promise<void> {
   const secrets: string[] = [];
-  const config = loadConfig({
+  const { config, settings } = loadWithOrigins({
     ...sources,
     environment: process.env,
     onSecretVariable: (name) => secrets.push(name),
@@ -32,7 +32,7 @@ export async function serve(sources: SourceArguments): Promise<void> {
   });
   // Standard output may have no reader.
   process.stdout.on('error', () => {});
-  const gateway = createGateway(config, { logger, version });
+  const gateway = createGateway(config, { logger, version, settings });
   const { listen, admin, health } = await gateway.start();
   const { delay, drain } = config.shutdown;
   closeWithGrace(

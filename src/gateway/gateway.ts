@@ -6,6 +6,7 @@ import { watchLoop } from '../admin/loop-watch.ts';
 import { dangerousSettings } from '../config/dangerous-settings.ts';
 import { redact } from '../config/redact.ts';
 import type { Config } from '../config/schema.ts';
+import type { ShownSetting } from '../config/shown-settings.ts';
 import { contain, createInternalErrors } from '../faults/internal-errors.ts';
 import { logClusterEvents } from '../logs/event-log.ts';
 import { onLogError } from '../logs/logger.ts';
@@ -19,6 +20,8 @@ import { listenTls, tokenOf } from './tls-files.ts';
 export interface GatewayOptions {
   readonly logger: Logger;
   readonly version: string;
+  /** The settings of the configuration with the origin of each, for the dashboard; none by default. */
+  readonly settings?: readonly ShownSetting[];
 }
 
 /** URLs as bound: a configured port of 0 shows the port that the system chose. */
@@ -46,7 +49,7 @@ const LIVENESS_MS = 1_000;
  * Creates the gateway, not yet listening. Throws an Error of one sentence if a configured file is unusable. With
  * several workers, this process runs discovery, the cluster and the admin listener, and the workers serve.
  */
-export function createGateway(config: Config, { logger, version }: GatewayOptions): Gateway {
+export function createGateway(config: Config, { logger, version, settings = [] }: GatewayOptions): Gateway {
   let draining = false;
   const { admin: access } = config;
   const dangers = dangerousSettings(config);
@@ -89,6 +92,7 @@ export function createGateway(config: Config, { logger, version }: GatewayOption
     sampleTraffic: () => servers.metrics.sampleTraffic(),
     version,
     config: redact(config),
+    settings,
     allowedHosts: access.allowedHosts,
     token: access.tokenFile === undefined ? null : tokenOf(access.tokenFile),
     ...(access.tls === undefined ? {} : { tls: listenTls(access.tls) }),

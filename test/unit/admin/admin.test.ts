@@ -148,6 +148,7 @@ test('metrics are served in the text format', async () => {
 
 test('an unknown path is a 404 that names the known ones', async () => {
   const paths = [
+    '/',
     '/metrics',
     '/health/live',
     '/health/ready',

@@ -4,8 +4,8 @@ import { connect, type Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createAdmin } from '../../../src/admin/admin.ts';
+import type { HistorySource, Term } from '../../../src/admin/history-source.ts';
 import type { State } from '../../../src/admin/status.ts';
-import type { TermSource } from '../../../src/admin/status-feed.ts';
 import type { MetricsJson } from '../../../src/workers/protocol/messages.ts';
 import { type RecordedErrors, recordErrors } from '../../kit/gateway/recorded-errors.ts';
 import { FakeCluster, FakeDiscovery, node, serving } from './fakes.ts';
@@ -20,11 +20,12 @@ let cluster: FakeCluster;
 let errors: RecordedErrors;
 let samples: number;
 let sample: () => Promise<MetricsJson>;
-let tellTerm: ((term: object) => void) | null;
+let tellTerm: ((term: Term) => void) | null;
 let url: string;
 let open: IncomingMessage[];
 
-const terms: TermSource = {
+const history: HistorySource = {
+  terms: [],
   onTerm(listener) {
     tellTerm = listener;
     return () => {
@@ -48,7 +49,7 @@ beforeEach(async () => {
       samples++;
       return sample();
     },
-    terms,
+    history,
     errors,
     draining: () => false,
     version: '1.2.3',
@@ -147,11 +148,19 @@ test('all readers share one sample, and without a reader there is none', async (
 test('terms of leadership are told as they begin and end', async () => {
   const { next } = await listen();
   await next();
-  tellTerm?.({ role: 'overlord', node: 'b:8090', gapMs: 8_200 });
-  expect(await next()).toEqual({
-    name: 'term',
-    data: { role: 'overlord', node: 'b:8090', gapMs: 8_200 },
-  });
+  const term: Term = {
+    role: 'overlord',
+    node: 'b:8090',
+    term: 7,
+    from: '2026-01-01T12:01:07.000Z',
+    to: null,
+    gapMs: 8_200,
+    waited: 143,
+    failed: 0,
+    knownBy: 'both',
+  };
+  tellTerm?.(term);
+  expect(await next()).toEqual({ name: 'term', data: term });
 });
 
 test('a sample that fails is an error of ours, told once, and the stream goes on', {
