@@ -1,8 +1,7 @@
 /** The part of a `ServerResponse` that a stream of events needs. */
 export interface EventSink {
-  write(event: Buffer): unknown;
-  /** Bytes that the reader has not taken yet. */
-  readonly writableLength: number;
+  /** Calls back when the reader's connection has taken the event, or has failed. */
+  write(event: Buffer, taken: () => void): unknown;
   end(): unknown;
   destroy(): unknown;
 }
@@ -10,7 +9,7 @@ export interface EventSink {
 export interface EventStreamsOptions {
   /** Most streams at the same time. */
   readonly max: number;
-  /** After this long without having taken an event whole, in ms, a reader is cut. */
+  /** After this long without having taken a state, in ms, a reader is cut. */
   readonly maxBehindMs: number;
   /** Monotonic clock, in ms. */
   readonly now?: () => number;
@@ -18,15 +17,20 @@ export interface EventStreamsOptions {
 
 /** How far a reader is. */
 interface Reading {
-  /** It has been sent no state yet. */
-  isNew: boolean;
-  /** When it was first found not to have taken an event whole; null if it has taken all. */
+  /** When the state was written that it has not taken yet; null if it has taken all. */
   behindSince: number | null;
+  /** The latest state of those that it has not been sent. */
+  next: Buffer | null;
+  /** News written since the state that it has not taken yet. */
+  news: number;
 }
 
+/** Most news that wait for one reader. */
+const MOST_NEWS = 100;
+
 /**
- * The open streams of server-sent events. A reader that is behind gets no further states, so no stream buffers more
- * than one of them: the next state says all that the skipped ones did.
+ * The open streams of server-sent events. A reader that is behind gets the latest state once it has taken the one
+ * before, and none of those between: the latest says all that they did. So no stream keeps more than one state.
  */
 export class EventStreams {
   readonly #max: number;
@@ -50,34 +54,29 @@ export class EventStreams {
 
   /** Adds a stream, with the first state if there is one. The caller must call `remove` when it has closed. */
   add(stream: EventSink, state: Buffer | null): void {
-    this.#streams.set(stream, { isNew: state === null, behindSince: null });
-    if (state !== null) stream.write(state);
+    const reading: Reading = { behindSince: null, next: null, news: 0 };
+    this.#streams.set(stream, reading);
+    if (state !== null) this.#write(stream, reading, state);
   }
 
   remove(stream: EventSink): void {
     this.#streams.delete(stream);
   }
 
-  /** Sends a state to all readers that are not behind, and cuts those that have been for too long. */
+  /** Sends a state to all readers, and cuts those that have been behind for too long. */
   sendState(event: Buffer): void {
     for (const [stream, reading] of this.#streams) {
-      if (reading.isNew || stream.writableLength === 0) {
-        reading.isNew = false;
-        reading.behindSince = null;
-        stream.write(event);
-      } else if (reading.behindSince === null) {
-        reading.behindSince = this.#now();
-      } else if (this.#now() - reading.behindSince > this.#maxBehindMs) {
-        stream.destroy();
-      }
+      if (reading.behindSince === null) this.#write(stream, reading, event);
+      else if (this.#now() - reading.behindSince > this.#maxBehindMs) stream.destroy();
+      else reading.next = event;
     }
   }
 
-  /** Sends news that no later event repeats. A reader that is behind is cut: it reads all of them when it is back. */
+  /** Sends news, which no later event repeats. A reader that misses some is cut: it reads all when it is back. */
   sendNews(event: Buffer): void {
-    for (const [stream, { behindSince }] of this.#streams) {
-      if (behindSince === null) stream.write(event);
-      else stream.destroy();
+    for (const [stream, reading] of this.#streams) {
+      if (reading.behindSince !== null && ++reading.news > MOST_NEWS) stream.destroy();
+      else stream.write(event, () => {});
     }
   }
 
@@ -85,6 +84,17 @@ export class EventStreams {
   close(): void {
     for (const stream of this.#streams.keys()) stream.end();
     this.#streams.clear();
+  }
+
+  #write(stream: EventSink, reading: Reading, state: Buffer): void {
+    reading.behindSince = this.#now();
+    stream.write(state, () => {
+      const { next } = reading;
+      reading.behindSince = null;
+      reading.next = null;
+      reading.news = 0;
+      if (next !== null && this.#streams.has(stream)) this.#write(stream, reading, next);
+    });
   }
 }
 

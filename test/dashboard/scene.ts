@@ -68,9 +68,9 @@ export class Scene {
     });
   }
 
-  async listen(): Promise<this> {
+  async listen(port = 0): Promise<this> {
     this.#app.get('/history', async () => ({ since: this.#terms[0]?.from ?? null, terms: this.#terms }));
-    const url = await this.#app.listen({ host: '127.0.0.1', port: 0 });
+    const url = await this.#app.listen({ host: '127.0.0.1', port });
     this.url = url;
     return this;
   }

@@ -23,6 +23,8 @@ const ACTIONS = {
 const needsToken = document.documentElement.dataset.token === 'needed';
 /** Kept in memory only. */
 let token = '';
+/** Resolves when nothing is asked: a dialog reports that it was closed a moment after it was. */
+let asked = Promise.resolve(false);
 
 /** Whether this browser says where a request comes from; without that the gateway refuses actions of pages. */
 export const canAct = window.isSecureContext;
@@ -41,7 +43,8 @@ export function verbOf(action) {
  */
 export async function act(action, broker, say) {
   const { verb, text, done } = ACTIONS[action];
-  if (!(await ask(`${verb} ${broker}?`, text, verb))) return;
+  asked = asked.then(() => ask(`${verb} ${broker}?`, text, verb));
+  if (!(await asked)) return;
   say(`${verb} ${broker}: asking.`);
   const query = action === 'drain' ? `?timeout=${DRAIN_TIMEOUT}` : '';
   try {
