@@ -30,8 +30,13 @@ export function registerEvents(
         .send({ error: `${MOST_STREAMS} streams of events are open already; close one, or ask /status` });
       return;
     }
-    reply.hijack();
     const { raw } = reply;
+    // It would wait behind another answer of its connection, which may be a stream without an end.
+    if (raw.socket === null) {
+      reply.code(400).send({ error: 'a stream of events needs a connection of its own' });
+      return;
+    }
+    reply.hijack();
     // A reader that leaves is no error; `close` follows.
     raw.on('error', () => {});
     raw.once('close', () => feed.leave(raw));

@@ -22,8 +22,8 @@ export interface Term {
 
 /** The record of leadership. */
 export interface HistorySource {
-  /** All terms on record, oldest first. */
-  readonly terms: readonly Term[];
+  /** What `GET /history` answers: all terms on record, oldest first. */
+  readonly body: { readonly terms: readonly Term[] };
   /** Calls the listener with each term that begins or ends. Returns a function that stops this. */
   onTerm(listener: (term: Term) => void): () => void;
 }

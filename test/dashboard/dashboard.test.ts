@@ -86,6 +86,10 @@ describe('a change of leader', () => {
       .poll(() => row.locator('th, td').allInnerTexts())
       .toEqual(['2026-01-01 12:01:07', 'Overlord', 'a:8090 to b:8090', '8.2 s', '143', '0', '32', 'both']);
     expect(await page.locator('#terms-bars svg').count()).toBe(2);
+    scene.count(150);
+    await expect
+      .poll(() => row.locator('[data-column="Waited"]').innerText(), { timeout: 10_000 })
+      .toBe('150');
   });
 });
 
@@ -245,7 +249,7 @@ describe('traffic', () => {
         .poll(() => cellOf(page, 'query', 'Rate').innerText(), { timeout: 15_000 })
         .toMatch(/^\d+\/s/);
       await expect.poll(() => cellOf(page, 'query', 'p50').innerText()).toMatch(/^[5-9]\.\d ms/);
-      expect(await cellOf(page, 'query', 'Errors').innerText()).toMatch(/^(8|9|10)(\.\d)? %/);
+      expect(await cellOf(page, 'query', 'Errors').innerText()).toMatch(/^(8|9|10)(\.\d)?%/);
       expect(await page.locator('tr[data-key="query"] svg.chart polyline').count()).toBe(3);
       await expect
         .poll(() => cellOf(page, 'no_ready_broker', 'Requests since the start').innerText())

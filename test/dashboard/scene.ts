@@ -46,7 +46,7 @@ export class Scene {
       environment: { DRUID_GATEWAY__PARKING__MAX_WAIT: '90s' },
     });
     const history: HistorySource = {
-      terms: this.#terms,
+      body: { terms: this.#terms },
       onTerm: (listener) => {
         this.#told.on('term', listener);
         return () => this.#told.off('term', listener);
@@ -114,6 +114,12 @@ export class Scene {
     };
     this.#terms.push(whole);
     this.#told.emit('term', whole);
+  }
+
+  /** Counts requests that waited for a term, which the listeners are not told. */
+  count(waited: number): void {
+    const last = this.#terms.pop();
+    if (last !== undefined) this.#terms.push({ ...last, waited });
   }
 
   record(count: number, change: Partial<ExchangeRecord> = {}): void {

@@ -11,7 +11,7 @@ export interface DashboardOptions {
   readonly refresh: () => Promise<boolean>;
   readonly state: () => State;
   /** Absent if no record of leadership is kept. */
-  readonly history?: Pick<HistorySource, 'terms'>;
+  readonly history?: Pick<HistorySource, 'body'>;
   /** The configuration with the origin of each value. */
   readonly settings: readonly ShownSetting[];
   /** Whether actions need a token. */
@@ -50,7 +50,7 @@ export function registerDashboard(
 ): void {
   app.get('/', { onRequest: guard.page }, async (_request, reply) => {
     await refresh();
-    const content = { state: state(), terms: history?.terms ?? null, settings, needsToken };
+    const content = { state: state(), terms: history?.body.terms ?? null, settings, needsToken };
     return protect(reply).type('text/html; charset=utf-8').send(renderPage(content));
   });
   for (const [name, type] of Object.entries(ASSETS)) {

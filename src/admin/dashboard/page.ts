@@ -2,6 +2,7 @@ import type { ShownSetting } from '../../config/shown-settings.ts';
 import type { Term } from '../history-source.ts';
 import type { State } from '../status.ts';
 import {
+  allBrokers,
   BROKERS,
   DISCOVERY,
   headline,
@@ -124,7 +125,7 @@ function brokersPart(state: State): Html {
 <label><input id="brokers-trouble" type="checkbox"> Only those without new queries</label>
 </p>
 <p id="brokers-result" role="status"></p>
-${table('brokers', BROKERS, BROKERS.rows(state))}
+${table('brokers', BROKERS, BROKERS.rows(allBrokers(state)))}
 <p id="brokers-more" hidden><span></span> <button type="button">Show all</button></p>`;
 }
 

@@ -197,6 +197,8 @@ const FIRST_BYTES = [
   'GET',
   'GET /metrics HTTP/1.1\r\n',
   'GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n',
+  'GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n',
+  'GET /events HTTP/1.1\r\nHost: localhost\r\n\r\nGET /events HTTP/1.1\r\nHost: localhost\r\n\r\n',
   'GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n',
   'GET /\ud800 HTTP/1.1\r\nHost: a\r\n\r\n',
   'CONNECT b:80 HTTP/1.1\r\nHost: a\r\n\r\n',

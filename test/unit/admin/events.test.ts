@@ -25,7 +25,7 @@ let url: string;
 let open: IncomingMessage[];
 
 const history: HistorySource = {
-  terms: [],
+  body: { terms: [] },
   onTerm(listener) {
     tellTerm = listener;
     return () => {
@@ -145,6 +145,26 @@ test('all readers share one sample, and without a reader there is none', async (
   expect(tellTerm).toBeNull();
 });
 
+test('what happened while nobody read is not told as if it happened now', async () => {
+  let refused = 3;
+  sample = async () =>
+    [
+      {
+        name: 'druid_gateway_errors_total',
+        values: [{ labels: { reason: 'no_leader' }, value: refused }],
+      },
+    ] as unknown as MetricsJson;
+  const reader = await listen();
+  expect((await reader.next()).data.traffic).toMatchObject({ refusals: [], refused: { no_leader: 3 } });
+  refused = 5;
+  expect((await reader.next()).data.traffic).toMatchObject({ refusals: [{ reason: 'no_leader', count: 2 }] });
+  reader.response.destroy();
+  while (cluster.listenerCount('view') > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  refused = 9;
+  const { next } = await listen();
+  expect((await next()).data.traffic).toMatchObject({ refusals: [], refused: { no_leader: 9 } });
+});
+
 test('terms of leadership are told as they begin and end', async () => {
   const { next } = await listen();
   await next();
@@ -228,6 +248,21 @@ test('a reader that takes nothing is cut, and costs no memory until then', { tim
   expect(most).toBeGreaterThan(0);
   // One event, and no queue of them.
   expect(most).toBeLessThan(6_000_000);
+});
+
+test('a connection has one stream, however often it asks', async () => {
+  const asked = 'GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n';
+  const sockets = await Promise.all(
+    [1, 2, 3].map(async () => {
+      const socket = connect(Number(new URL(url).port), '127.0.0.1');
+      socket.write(asked.repeat(20));
+      await once(socket, 'data');
+      return socket;
+    }),
+  );
+  expect((await listen()).response.statusCode).toBe(200);
+  for (const stream of [...sockets, ...open]) stream.destroy();
+  while (cluster.listenerCount('view') > 0) await new Promise((resolve) => setTimeout(resolve, 5));
 });
 
 test('closing the listener ends the streams at once', async () => {

@@ -230,7 +230,8 @@ describe('a page in a browser', () => {
   test.each<[string, Record<string, string>]>([
     ['in a frame', { 'sec-fetch-dest': 'iframe' }],
     ['as an object', { 'sec-fetch-dest': 'object' }],
-    ['by a script', { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'empty' }],
+    ['by a script', { 'sec-fetch-dest': 'empty' }],
+    ['without going there', { 'sec-fetch-mode': 'no-cors' }],
     ['by a form', { origin: 'https://evil.example' }],
     ['with a name of its own', { host: 'evil.example' }],
   ])('of another site does not get our page %s', async (_, headers) => {

@@ -1,5 +1,5 @@
 import { act, canAct, verbOf } from './actions.js';
-import { BROKERS, formatCount, inTrouble } from './rows.js';
+import { allBrokers, BROKERS, formatCount, inTrouble } from './rows.js';
 import { byId, LiveTable, setText } from './table.js';
 
 /** @typedef {import('./rows.js').State} State */
@@ -42,12 +42,12 @@ export class BrokersTable {
   #render() {
     if (this.#state === null) return;
     const text = this.#filter.value.trim().toLowerCase();
-    const brokers = this.#state.brokers.filter(
+    const brokers = allBrokers(this.#state).filter(
       (broker) =>
         (!this.#trouble.checked || inTrouble(broker)) &&
         (text === '' || `${broker.node} ${broker.service} ${broker.why}`.toLowerCase().includes(text)),
     );
-    const rows = BROKERS.rows({ ...this.#state, brokers });
+    const rows = BROKERS.rows(brokers);
     const shown = this.#showsAll ? rows : rows.slice(0, MOST_ROWS);
     this.#table.update(shown);
     const more = byId('brokers-more');

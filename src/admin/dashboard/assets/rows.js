@@ -52,10 +52,24 @@ export const LEADERS = {
     }),
 };
 
-/** @type {Table<State>} */
+/**
+ * All announced Brokers, and those that an operator took out and that are away now: their cordon still holds.
+ *
+ * @param {State} state
+ * @returns {BrokerStatus[]}
+ */
+export function allBrokers({ brokers, cordoned }) {
+  const announced = new Set(brokers.map(({ node }) => node));
+  const away = cordoned.filter((node) => !announced.has(node));
+  const why = 'taken out by an operator, and not announced now';
+  const plain = { service: '', ready: false, cordoned: true, ejected: false, why, share: 1, outstanding: 0 };
+  return [...brokers, ...away.map((node) => ({ node, ...plain }))];
+}
+
+/** @type {Table<readonly BrokerStatus[]>} */
 export const BROKERS = {
   columns: ['Broker', 'State', 'Why', 'Service', 'In flight', 'Share'],
-  rows: ({ brokers }) =>
+  rows: (brokers) =>
     brokers.toSorted(byTroubleAndName).map((broker) => ({
       key: broker.node,
       cells: [
@@ -64,7 +78,7 @@ export const BROKERS = {
         { text: broker.why },
         { text: withLabels(broker.service, broker.labels) },
         { text: formatCount(broker.outstanding) },
-        { text: `${Math.round(broker.share * 100)} %` },
+        { text: `${Math.round(broker.share * 100)}%` },
       ],
     })),
 };
@@ -152,7 +166,7 @@ export const TRAFFIC = {
               { text: traffic.p50Ms === null ? 'none' : formatMs(traffic.p50Ms) },
               { text: traffic.p99Ms === null ? 'none' : formatMs(traffic.p99Ms) },
               {
-                text: `${formatRate(traffic.errors * 100)} %`,
+                text: formatShare(traffic.errors),
                 tone: traffic.errors > 0 ? /** @type {Tone} */ ('bad') : 'quiet',
               },
             ],
@@ -255,6 +269,15 @@ export function formatCount(count) {
 /** @param {number} rate */
 export function formatRate(rate) {
   return rate < 10 ? rate.toFixed(1) : formatCount(Math.round(rate));
+}
+
+/**
+ * Formats a share of 0 to 1 in percent; a small one is not none.
+ *
+ * @param {number} share
+ */
+export function formatShare(share) {
+  return share > 0 && share < 0.001 ? 'below 0.1%' : `${(share * 100).toFixed(1)}%`;
 }
 
 /**

@@ -7,6 +7,8 @@ const SVG = 'http://www.w3.org/2000/svg';
 const WIDTH = 1_000;
 /** As many as the gateway keeps of each role. */
 const MOST_TERMS = 1_000;
+/** When the record is read again after a term has begun, in ms: those who waited for it are counted as they end. */
+const RECOUNT_MS = 3_000;
 /** The bars show this much, in ms. */
 const SPAN_MS = 3_600_000;
 
@@ -15,6 +17,8 @@ export class Timeline {
   /** @type {Map<string, Term>} Oldest first. */
   #terms = new Map();
   #table = new LiveTable('terms-table', TERMS.columns);
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #recounting;
 
   /** Reads the whole record. A page that misses it shows what it has. */
   async read() {
@@ -36,6 +40,8 @@ export class Timeline {
     const [oldest] = this.#terms.keys();
     if (this.#terms.size > MOST_TERMS && oldest !== undefined) this.#terms.delete(oldest);
     this.#render();
+    clearTimeout(this.#recounting);
+    this.#recounting = setTimeout(() => void this.read(), RECOUNT_MS);
   }
 
   #render() {

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
 import {
+  allBrokers,
   BROKERS,
   formatMs,
   formatRate,
   formatSeconds,
+  formatShare,
   formatTime,
   headline,
   LEADERS,
@@ -68,6 +70,14 @@ test.each([
   expect(formatMs(ms)).toBe(text);
 });
 
+test.each([
+  [0, '0.0%'],
+  [0.0004, 'below 0.1%'],
+  [0.092, '9.2%'],
+])('a share of %d is written as %s', (share, text) => {
+  expect(formatShare(share)).toBe(text);
+});
+
 test('rates, and times in UTC, are short; what is no time stays as it is', () => {
   expect([formatRate(0.52), formatRate(1_234.5)]).toEqual(['0.5', '1,235']);
   expect(formatTime('2026-01-01T12:01:07.123Z')).toBe('2026-01-01 12:01:07');
@@ -82,12 +92,20 @@ test('Brokers that get no queries come first, those that an operator took out in
     broker('a:1', { ready: false }),
     broker('e:1', { ready: false, cordoned: true }),
   ];
-  expect(BROKERS.rows(state({ brokers })).map(({ cells }) => [cells[0]?.text, cells[1]?.text])).toEqual([
+  expect(BROKERS.rows(brokers).map(({ cells }) => [cells[0]?.text, cells[1]?.text])).toEqual([
     ['a:1', 'not ready'],
     ['b:1', 'ejected'],
     ['c:1', 'draining'],
     ['d:1', 'ready'],
     ['e:1', 'drained'],
+  ]);
+});
+
+test('a Broker that an operator took out is there while it is away', () => {
+  const all = allBrokers(state({ brokers: [broker('b:1', { cordoned: true })], cordoned: ['a:1', 'b:1'] }));
+  expect(BROKERS.rows(all).map(({ cells }) => cells.slice(0, 3).map(({ text }) => text))).toEqual([
+    ['a:1', 'drained', 'taken out by an operator, and not announced now'],
+    ['b:1', 'drained', 'ready'],
   ]);
 });
 
