@@ -87,11 +87,11 @@ function close() {
   source = null;
 }
 
-// A browser has six connections to a server for all its pages: those that nobody sees give theirs back.
-document.addEventListener('visibilitychange', () => {
+/** A browser has six connections to a server for all its pages: those that nobody sees give theirs back. */
+function follow() {
   if (document.visibilityState === 'visible') open();
   else close();
-});
+}
 
 setInterval(() => {
   if (source !== null && performance.now() - heardAt > SILENCE_MS) open();
@@ -99,4 +99,5 @@ setInterval(() => {
 
 byId('traffic').hidden = false;
 byId('refusals').hidden = false;
-open();
+document.addEventListener('visibilitychange', follow);
+follow();

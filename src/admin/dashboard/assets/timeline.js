@@ -11,6 +11,8 @@ const MOST_TERMS = 1_000;
 const RECOUNT_MS = 3_000;
 /** The bars show this much, in ms. */
 const SPAN_MS = 3_600_000;
+/** Interval for drawing the bars anew, in ms, since an hour moves on. */
+const BARS_MS = 30_000;
 
 /** The timeline of leadership: a bar for each role, and a table. */
 export class Timeline {
@@ -20,13 +22,18 @@ export class Timeline {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #recounting;
 
+  constructor() {
+    setInterval(() => this.#renderBars(), BARS_MS);
+  }
+
   /** Reads the whole record. A page that misses it shows what it has. */
   async read() {
-    const response = await fetch('/history').catch(() => null);
-    if (response?.ok !== true) return;
-    /** @type {{ terms: Term[] }} */
-    const { terms } = await response.json();
-    this.#terms = new Map(terms.map((term) => [termKey(term), term]));
+    /** @type {{ terms: Term[] } | null} */
+    const record = await fetch('/history')
+      .then((response) => (response.ok ? response.json() : null))
+      .catch(() => null);
+    if (record === null) return;
+    this.#terms = new Map(record.terms.map((term) => [termKey(term), term]));
     this.#render();
   }
 
@@ -45,8 +52,12 @@ export class Timeline {
   }
 
   #render() {
+    this.#table.update(TERMS.rows([...this.#terms.values()]));
+    this.#renderBars();
+  }
+
+  #renderBars() {
     const terms = [...this.#terms.values()];
-    this.#table.update(TERMS.rows(terms));
     const now = Date.now();
     byId('terms-bars').replaceChildren(
       .../** @type {const} */ (['coordinator', 'overlord']).flatMap((role) => [
