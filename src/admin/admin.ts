@@ -5,10 +5,12 @@ import type { MetricsJson } from '../workers/protocol/messages.ts';
 import { registerBrokerActions } from './broker-actions.ts';
 import { registerDashboard } from './dashboard/dashboard.ts';
 import { registerEvents } from './events.ts';
+import { type ExplainHere, registerExplain } from './explain.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
 import { HEALTH_PATHS, type HealthSources, registerHealth } from './health.ts';
-import type { HistorySource } from './history-source.ts';
+import type { History } from './history/history.ts';
 import { createListener, type ListenerOptions } from './listener.ts';
+import { type LogLevelControl, registerLogLevel } from './log-level.ts';
 import { describeState, type State } from './status.ts';
 
 export interface AdminOptions extends HealthSources, GuardOptions, Omit<ListenerOptions, 'paths'> {
@@ -18,7 +20,11 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
   /** Reads the counters that the traffic is computed from, and updates the counts of nodes. */
   readonly sampleTraffic?: () => Promise<MetricsJson>;
   /** The record of leadership, if one is kept. */
-  readonly history?: HistorySource;
+  readonly history?: Pick<History, 'body' | 'onTerm'>;
+  /** Absent if requests are not to be explained. */
+  readonly explain?: ExplainHere;
+  /** Absent if the level is not to be changed. */
+  readonly logLevel?: LogLevelControl;
   readonly version: string;
   /** The configuration as `/status` shows it, with secrets already removed. */
   readonly config: unknown;
@@ -35,6 +41,9 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     refresh = async () => true,
     sampleTraffic = async () => [],
     settings = [],
+    explain,
+    history,
+    logLevel,
     now = Date.now,
   } = options;
   const started = now();
@@ -42,7 +51,16 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
   const guard = createGuard(options);
   const app = createListener({
     ...options,
-    paths: ['/', ...HEALTH_PATHS, '/status', '/events', 'POST /brokers/HOST:PORT/cordon, drain or return'],
+    paths: [
+      '/',
+      ...HEALTH_PATHS,
+      '/status',
+      '/events',
+      '/history',
+      'POST /explain',
+      'POST /brokers/HOST:PORT/cordon, drain or return',
+      'PUT /log-level',
+    ],
   });
   registerHealth(app, options);
   app.get('/status', { onRequest: guard.read }, async () => {
@@ -55,6 +73,9 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     payload.once('end', () => done(null, undefined));
   });
   registerBrokerActions(app, cluster, refresh, guard);
+  if (explain !== undefined) registerExplain(app, guard, explain);
+  if (history !== undefined) app.get('/history', { onRequest: guard.read }, async () => history.body);
+  if (logLevel !== undefined) registerLogLevel(app, guard, logLevel);
   registerEvents(app, guard, { ...options, state, sampleTraffic, now });
   registerDashboard(app, guard, { ...options, refresh, state, settings, needsToken: options.token != null });
   return app;

@@ -3,7 +3,7 @@ import { contain, type InternalErrors } from '../faults/internal-errors.ts';
 import { type Traffic, TrafficWindow } from '../metrics/traffic-window.ts';
 import type { MetricsJson } from '../workers/protocol/messages.ts';
 import { type EventSink, type EventStreams, eventOf } from './event-streams.ts';
-import type { HistorySource } from './history-source.ts';
+import type { History } from './history/history.ts';
 import type { State } from './status.ts';
 
 export interface StatusFeedOptions {
@@ -14,7 +14,7 @@ export interface StatusFeedOptions {
   /** Reads the counters of traffic, and updates the counts of nodes. */
   readonly sampleTraffic: () => Promise<MetricsJson>;
   /** Absent if no record of leadership is kept. */
-  readonly history?: Pick<HistorySource, 'onTerm'>;
+  readonly history?: Pick<History, 'onTerm'>;
   readonly errors: InternalErrors;
   /** Epoch milliseconds. */
   readonly now: () => number;

@@ -1,4 +1,4 @@
-import type { Static } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { brokerSection } from './broker-schema.ts';
 import {
   adminSection,
@@ -9,11 +9,13 @@ import {
   listenSection,
 } from './client-schema.ts';
 import { discoverySection, staticSection, zookeeperSection } from './discovery-schema.ts';
+import { LOG_LEVELS } from './log-levels.ts';
 import {
   choice,
   count,
   duration,
   durationOrZero,
+  file,
   flag,
   formatted,
   listOf,
@@ -143,6 +145,17 @@ export const ConfigSchema = section({
   cors: corsSection(),
   limits: limitsSection(),
   doors: doorsSection(),
+  history: section(
+    {
+      file: Type.Optional(
+        file(
+          'The record of who led and when is kept here over restarts. Its folder must exist; one file for each gateway.',
+          'a file that the gateway may write',
+        ),
+      ),
+    },
+    { description: 'The terms of leadership that the gateway has seen.' },
+  ),
   shutdown: section(
     {
       delay: durationOrZero(
@@ -156,11 +169,7 @@ export const ConfigSchema = section({
   ),
   log: section(
     {
-      level: choice(
-        'Lines of a lower level are not written.',
-        ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
-        'info',
-      ),
+      level: choice('Lines of a lower level are not written.', [...LOG_LEVELS], 'info'),
       access: flag('One line for each request; without it only for answers that were not whole.', true),
     },
     { description: 'JSON lines on standard error.' },

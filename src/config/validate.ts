@@ -137,6 +137,10 @@ export function validateTogether(tree: unknown, sources: readonly ConfigSource[]
       );
     }
   }
+  const kept = at('history', 'file');
+  if (kept !== undefined && kept === at('discovery', 'snapshotFile')) {
+    add(['history', 'file'], 'is discovery.snapshotFile, too; expected a file of its own');
+  }
   const brokers = at('brokers');
   if (isTree(brokers)) validateBrokers(brokers, (path, what) => add(['brokers', ...path], what));
   return problems;

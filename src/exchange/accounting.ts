@@ -2,7 +2,7 @@ import type { ReasonCode } from '../errors/catalogue.ts';
 import type { RouteClass } from '../routing/route.ts';
 import type { TierSelection } from '../routing/tiers/tier-selection.ts';
 import type { RequestHead } from './ports/client.ts';
-import type { ExchangeRecord, RecordEnd, RecordRole, RecordSink } from './ports/record.ts';
+import type { ExchangeRecord, LeaderWait, RecordEnd, RecordRole, RecordSink } from './ports/record.ts';
 
 /** Status of a request whose client left before the answer; nginx uses the same number. */
 const CLIENT_CLOSED_REQUEST = 499;
@@ -22,6 +22,7 @@ export class Accounting {
   attempts = 0;
   redirected = false;
   parkedMs = 0;
+  leaderWait: LeaderWait | null = null;
   bytesIn = 0;
   bytesOut = 0;
   queryId: string | null = null;
@@ -67,6 +68,7 @@ export class Accounting {
       end: finished || this.end !== 'complete' ? this.end : 'client_gone',
       durationMs: this.#now() - receivedAt,
       parkedMs: this.parkedMs,
+      leaderWait: this.leaderWait,
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut,
       remoteAddress: this.#remoteAddress,

@@ -1,16 +1,14 @@
 import { type GatewayError, gatewayError } from '../errors/gateway-error.ts';
 import type { HeaderBlock } from '../http/header-block.ts';
-import { cancelledId } from '../routing/query-context.ts';
 import type { ForwardRoute, Route } from '../routing/route.ts';
 import { Accounting } from './accounting.ts';
 import { type ClientOrigin, clientOrigin } from './client-origin.ts';
-import { isPreflight } from './cors.ts';
-import { CROSS_SITE, isRefusedCrossSite } from './cross-site.ts';
-import { Cancel } from './druid/cancel-request.ts';
+import { admitCancel, Cancel } from './druid/cancel-request.ts';
 import { answerFromDruid } from './druid/status-pages.ts';
 import { ProxiedRequest, type UpstreamRequestTemplate } from './forward/proxied-request.ts';
 import { RequestBody } from './forward/request-body.ts';
-import { forwardedHead, requestFault } from './forwarded-head.ts';
+import { forwardedHead } from './forwarded-head.ts';
+import { intake, pageRoute, withoutPlacement } from './intake.ts';
 import { AnsweredRequest } from './internal-error.ts';
 import { AmendedClient } from './own-answers/amended-client.ts';
 import { answer, answerError } from './own-answers/answer.ts';
@@ -29,13 +27,6 @@ export interface Exchange {
   relayPage(client: ClientSide, sender: NodeSender): void;
 }
 
-const NO_QUERY = gatewayError('target_malformed', { message: 'No query has such an id.' });
-const OWN_CANCELS = gatewayError('too_many_requests', {
-  message: 'This client already cancels as many queries as it may at once; try again.',
-});
-const ALL_CANCELS = gatewayError('overloaded', {
-  message: 'As many queries are being cancelled as may be at once; try again.',
-});
 /** Longest body of a request for a console page, in bytes. */
 const MOST_PAGE_BODY = 64 * 1024;
 
@@ -111,9 +102,8 @@ export function createExchange(services: ExchangeServices): Exchange {
     const client = viewing(sharing(plain), origin);
     const refuseBody = (): void => refuse(client, origin, gatewayError('body_too_large', { closes: true }));
     const ask = (): void => {
-      const without = { ...services, upstreams: sender, redirectPolicy: null, tierSelector: null };
-      forward(without, client, origin, 'console', {
-        route: { kind: 'forward', role: 'coordinator', class: 'read', target },
+      forward({ ...withoutPlacement(services), upstreams: sender }, client, origin, 'console', {
+        route: pageRoute(target),
         method: 'GET',
         headers: forwardedHead(plain.head, origin),
         body: new RequestBody(client.body, 0, 0, services.bodies),
@@ -132,10 +122,8 @@ export function createExchange(services: ExchangeServices): Exchange {
   }
 
   function cancel(client: ClientSide, route: ForwardRoute, headers: HeaderBlock, origin: ClientOrigin): void {
-    const id = cancelledId(route.target);
-    const limit = services.cancelLimits.limitReached(origin.address);
-    if (id === null) refuse(client, origin, NO_QUERY);
-    else if (limit !== null) refuse(client, origin, limit === 'client' ? OWN_CANCELS : ALL_CANCELS);
+    const id = admitCancel(route, origin.address, services.cancelLimits);
+    if (typeof id !== 'string') refuse(client, origin, id);
     else {
       retryBudget.deposit(client.head.receivedAt);
       const begun = account(client, origin, route.role, route.class);
@@ -185,19 +173,11 @@ export function createExchange(services: ExchangeServices): Exchange {
   }
 
   function take(plain: ClientSide): boolean {
-    const { head } = plain;
-    const { cors } = options;
-    const origin = clientOrigin(head, options);
-    const fault = requestFault(head);
-    const client = sharing(plain);
-    if (fault !== null) {
-      refuse(client, origin, gatewayError('request_malformed', { message: fault, closes: true }));
-      return true;
-    }
-    const route = services.route(head.method, head.target, cors === null && isPreflight(head));
+    const origin = clientOrigin(plain.head, options);
+    const route = intake(plain.head, origin, services);
     if (route.kind === 'console') return false;
+    const client = sharing(plain);
     if (route.kind === 'refused') refuse(client, origin, route.error);
-    else if (isRefusedCrossSite(head, origin, route, cors)) refuse(client, origin, CROSS_SITE);
     else dispatch(client, origin, route);
     return true;
   }

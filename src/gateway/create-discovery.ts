@@ -29,9 +29,17 @@ export function createDiscovery(config: Config, errors: InternalErrors): Discove
   return rememberDiscovery({
     source,
     file: snapshotFile,
-    cluster: `${connect} ${basePath} ${coordinatorPath}`,
+    cluster: clusterNameOf(config),
     maxAgeMs: snapshotMaxAge,
     refusal,
     errors,
   });
+}
+
+/** The name of the cluster in files that are kept over restarts: those of another cluster are not used. */
+export function clusterNameOf({ discovery, static: nodes, zookeeper }: Config): string {
+  if (discovery.type === 'zookeeper') {
+    return `${zookeeper.connect} ${zookeeper.basePath} ${zookeeper.coordinatorPath}`;
+  }
+  return ['static', ...nodes.coordinators, ...nodes.overlords].join(' ');
 }

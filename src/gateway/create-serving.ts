@@ -13,6 +13,7 @@ import {
 } from '../exchange/druid/jdbc-connections.ts';
 import { createRunningQueries } from '../exchange/druid/running-queries.ts';
 import { createExchange } from '../exchange/exchange.ts';
+import { createExplain, type Explain } from '../exchange/explain/explain.ts';
 import { createSuccession } from '../exchange/forward/succession.ts';
 import { createBodyLimits } from '../exchange/limits/body-limits.ts';
 import { createCancelLimits } from '../exchange/limits/cancel-limits.ts';
@@ -21,11 +22,12 @@ import { watchPressure } from '../exchange/limits/overload.ts';
 import { createRetryBudget } from '../exchange/limits/retry-budget.ts';
 import { createWaitQueue } from '../exchange/limits/wait-queue.ts';
 import type { ExchangeRecord, RecordSink } from '../exchange/ports/record.ts';
-import type { ExchangeOptions } from '../exchange/ports/services.ts';
+import type { ExchangeOptions, ExchangeServices } from '../exchange/ports/services.ts';
 import { contain, type InternalErrors } from '../faults/internal-errors.ts';
 import type { ExchangeState } from '../metrics/exchange-metrics.ts';
 import { createAddressSet } from '../net/address-set.ts';
-import { createRedirectPolicy } from '../routing/redirect/redirect-policy.ts';
+import { createRedirectPolicy, type Mode } from '../routing/redirect/redirect-policy.ts';
+import { rememberRoutes } from '../routing/remembered-routes.ts';
 import { createRouter } from '../routing/router.ts';
 import { chooseTarget } from '../routing/target.ts';
 import { createUpstreams } from '../upstream/upstreams.ts';
@@ -49,6 +51,8 @@ export interface Serving {
   readonly state: ExchangeState;
   /** Requests being answered right now, waiting ones included. */
   readonly inFlight: number;
+  /** Explains what would become of a request now. */
+  readonly explain: Explain;
   /** Reads the Coordinator's load rules; null if they are not used. */
   readonly rules: TierRouting['rules'];
   /** Listens as configured. Rejects with the system's error. */
@@ -122,9 +126,9 @@ export function createServing(options: ServingOptions): Serving {
   });
   cluster.on('view', ({ nodes }) => upstreams.retain(nodes));
   const exchangeOptions = exchangeOptionsOf(config, tierRouting);
-  const exchange = createExchange({
+  const services: ExchangeServices = {
     cluster,
-    route: createRouter({ allow: config.routes.allow }),
+    route: rememberRoutes(createRouter({ allow: config.routes.allow })),
     chooseTarget,
     tierSelector: tierRouting.tierSelector,
     redirectPolicy: createRedirectPolicy({ mode: config.mode, ...config.redirect }),
@@ -143,6 +147,18 @@ export function createServing(options: ServingOptions): Serving {
     options: exchangeOptions,
     now,
     random: Math.random,
+  };
+  const exchange = createExchange(services);
+  const always: Mode = 'redirect';
+  const explain = createExplain({
+    exchange: services,
+    inRedirectMode: createRedirectPolicy({
+      mode: { coordinator: always, overlord: always, broker: always },
+      ...config.redirect,
+    }),
+    loadRulesAgeMs: () => tierRouting.rules?.ageMs ?? null,
+    encrypted: config.listen.tls !== undefined,
+    now: Date.now,
   });
   const door = createFrontDoor({
     handle(client) {
@@ -187,6 +203,7 @@ export function createServing(options: ServingOptions): Serving {
     get inFlight() {
       return inFlight;
     },
+    explain,
     rules: tierRouting.rules,
     async listen() {
       const bound = await door.listen(config.listen.host, config.listen.port);
@@ -236,6 +253,7 @@ function exchangeOptionsOf(
     resetIncomplete: queries.resetIncomplete,
     showNode: upstream.showNode,
     maxPerNode: upstream.maxRequestsPerNode,
+    maxPerNodeForLarge: Math.max(1, Math.floor(upstream.maxRequestsPerNode * limits.concurrency.largeShare)),
     cors: createCorsPolicy({ ...cors, maxAgeMs: cors.maxAge }),
     trusts: trustedHops(forwarded),
     forwardedHeader: forwarded.header,

@@ -1,18 +1,20 @@
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { createAdmin, createHealth } from '../admin/admin.ts';
+import { History } from '../admin/history/history.ts';
 import { Liveness } from '../admin/liveness.ts';
 import { watchLoop } from '../admin/loop-watch.ts';
 import { dangerousSettings } from '../config/dangerous-settings.ts';
 import { redact } from '../config/redact.ts';
 import type { Config } from '../config/schema.ts';
 import type { ShownSetting } from '../config/shown-settings.ts';
+import type { LeaderWaits } from '../exchange/leader-waits.ts';
 import { contain, createInternalErrors } from '../faults/internal-errors.ts';
 import { logClusterEvents } from '../logs/event-log.ts';
 import { onLogError } from '../logs/logger.ts';
 import { formatHostPort } from '../net/host-port.ts';
 import { createDiscoveredCluster } from './create-cluster.ts';
-import { createDiscovery } from './create-discovery.ts';
+import { clusterNameOf, createDiscovery } from './create-discovery.ts';
 import { serveByWorkers } from './serve-by-workers.ts';
 import { serveHere } from './serve-here.ts';
 import { listenTls, tokenOf } from './tls-files.ts';
@@ -62,7 +64,25 @@ export function createGateway(config: Config, { logger, version, settings = [] }
   const { maxStall, maxInternalErrors } = config.health.live;
   const liveness = new Liveness({ maxStallMs: maxStall, maxInternalErrors });
   const serve = config.workers === 1 ? serveHere : serveByWorkers;
-  const servers = serve({ config, cluster, discovery, logger, errors, liveness, version, dangers });
+  const history = new History({
+    cluster,
+    file: config.history.file ?? null,
+    clusterName: clusterNameOf(config),
+    logger,
+    errors,
+  });
+  const onLeaderWaits = (waits: LeaderWaits): void => history.count(waits);
+  const servers = serve({
+    config,
+    cluster,
+    discovery,
+    logger,
+    errors,
+    liveness,
+    version,
+    dangers,
+    onLeaderWaits,
+  });
 
   function look(): void {
     liveness.errors(errors, errors.total);
@@ -90,6 +110,15 @@ export function createGateway(config: Config, { logger, version, settings = [] }
     discovery,
     refresh: () => servers.refresh(),
     sampleTraffic: () => servers.metrics.sampleTraffic(),
+    history,
+    explain: (question) => servers.explain(question),
+    logLevel: {
+      get: () => logger.level,
+      set(level) {
+        logger.level = level;
+        servers.setLogLevel(level);
+      },
+    },
     version,
     config: redact(config),
     settings,
@@ -102,6 +131,7 @@ export function createGateway(config: Config, { logger, version, settings = [] }
   async function stop(): Promise<void> {
     draining = true;
     await servers.stop();
+    await history.close();
     await cluster.close();
     await discovery.close();
     stopLogging();
@@ -118,6 +148,7 @@ export function createGateway(config: Config, { logger, version, settings = [] }
         await admin.listen({ host, port: access.listen.port });
         await health?.listen({ host: healthHost, port: access.health?.listen.port ?? 0 });
         const bound = await servers.listen();
+        history.start();
         discovery.start();
         cluster.start();
         const scheme = config.listen.tls === undefined ? 'http' : 'https';

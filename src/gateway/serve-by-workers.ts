@@ -40,6 +40,7 @@ export function serveByWorkers({
   liveness,
   version,
   dangers,
+  onLeaderWaits,
 }: ServeOptions): Servers {
   // Each worker reads these files. Report problems with them before any worker starts.
   if (config.listen.tls !== undefined) listenTls(config.listen.tls);
@@ -63,6 +64,7 @@ export function serveByWorkers({
   const finished = new WeakSet<PoolWorker>();
   let retired: MetricsJson = [];
   let port = config.listen.port;
+  let logLevel = config.log.level;
 
   const guarded = (step: () => void): void => contain(step, (error) => errors.report('worker', error));
 
@@ -75,7 +77,7 @@ export function serveByWorkers({
       worker.send({
         kind: 'begin',
         worker: worker.number,
-        config: workerConfig(config, port),
+        config: workerConfig({ ...config, log: { ...config.log, level: logLevel } }, port),
         ...publisher.beginning,
       });
       publisher.sendJdbcConnections(worker);
@@ -109,6 +111,7 @@ export function serveByWorkers({
     if (message.kind === 'reports') publisher.reports(worker, message);
     else if (message.kind === 'connections') publisher.connections(message.entries);
     else if (message.kind === 'answer') gatherer.answered(worker, message.question, message.answer);
+    else if (message.kind === 'waits') message.waits.forEach(onLeaderWaits);
     else if (message.kind === 'last') {
       keep(worker, message.metrics);
       finished.add(worker);
@@ -132,10 +135,10 @@ export function serveByWorkers({
   }
 
   /** Returns false if a worker did not answer. */
-  async function ask(withMetrics: boolean): Promise<boolean> {
+  async function ask(metrics: boolean): Promise<boolean> {
     publisher.push();
     const asked = pool.living.filter(({ state }) => state === 'serving' || state === 'draining');
-    const answers = await gatherer.ask(asked, withMetrics);
+    const answers = await gatherer.ask(asked, metrics ? { metrics } : {});
     answering.clear();
     for (const [worker, answer] of answers) {
       if (worker.state !== 'gone') guarded(() => takeAnswer(worker, answer));
@@ -166,6 +169,18 @@ export function serveByWorkers({
       },
     },
     refresh: () => ask(false),
+    async explain(question) {
+      publisher.push();
+      const worker = pool.newest.find(({ state }) => state === 'serving');
+      if (worker === undefined) return null;
+      const answers = await gatherer.ask([worker], { explain: question });
+      const explanation = answers.get(worker)?.explanation ?? null;
+      return explanation === null ? null : { ...explanation, worker: worker.number };
+    },
+    setLogLevel(level) {
+      logLevel = level;
+      for (const worker of pool.living) guarded(() => worker.send({ kind: 'log-level', level }));
+    },
     workers: () =>
       pool.newest.map(
         (worker): WorkerStatus => ({

@@ -4,6 +4,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { DangerousSetting } from '../config/dangerous-settings.ts';
 import type { Config } from '../config/schema.ts';
 import type { Discovery } from '../discovery/discovery.ts';
+import { type LeaderWaits, leaderWaitsOf } from '../exchange/leader-waits.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { createAccessLog } from '../logs/access-log.ts';
 import { logRulesEvents } from '../logs/event-log.ts';
@@ -23,6 +24,8 @@ export interface ServeOptions {
   readonly version: string;
   /** The dangerous settings in use, for a metric. */
   readonly dangers: readonly DangerousSetting[];
+  /** Called with the requests that have ended and had waited for a leader. */
+  readonly onLeaderWaits: (waits: LeaderWaits) => void;
 }
 
 /** Serves from this process. Throws an Error of one sentence if a configured file is unusable. */
@@ -34,6 +37,7 @@ export function serveHere({
   errors,
   version,
   dangers,
+  onLeaderWaits,
 }: ServeOptions): Servers {
   const accessLog = createAccessLog(logger, config.log.access);
   const serving = createServing({
@@ -44,6 +48,8 @@ export function serveHere({
     sink(record) {
       metrics.record(record);
       accessLog(record);
+      const waits = leaderWaitsOf(record);
+      if (waits !== null) onLeaderWaits(waits);
     },
   });
   if (serving.rules !== null) logRulesEvents(logger, serving.rules);
@@ -67,5 +73,7 @@ export function serveHere({
     // Counts of this process are always current.
     refresh: async () => true,
     workers: () => null,
+    explain: async (question) => serving.explain(question),
+    setLogLevel() {},
   };
 }

@@ -1,4 +1,7 @@
 import type { AddressInfo } from 'node:net';
+import type { Explained } from '../admin/explain.ts';
+import type { LogLevel } from '../config/log-levels.ts';
+import type { ExplainQuestion } from '../exchange/explain/explanation.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { WorkerStatus } from '../workers/worker-status.ts';
 
@@ -13,4 +16,8 @@ export interface Servers {
   refresh(): Promise<boolean>;
   /** Null if this process serves by itself. */
   workers(): readonly WorkerStatus[] | null;
+  /** Explains what would become of a request now; null if no worker answers. */
+  explain(question: ExplainQuestion): Promise<Explained | null>;
+  /** Sets the level of the workers' logs, if there are workers; also of those that start later. */
+  setLogLevel(level: LogLevel): void;
 }

@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import { watchLoop } from '../admin/loop-watch.ts';
 import type { Config } from '../config/schema.ts';
 import { MAX_JDBC_CONNECTIONS } from '../exchange/druid/jdbc-connections.ts';
+import { LeaderWaitTally } from '../exchange/leader-waits.ts';
 import { contain, type InternalErrors } from '../faults/internal-errors.ts';
 import { createAccessLog } from '../logs/access-log.ts';
 import { logRulesEvents } from '../logs/event-log.ts';
@@ -10,6 +11,7 @@ import { exchangeMetrics, inFlightMetric } from '../metrics/exchange-metrics.ts'
 import { internalErrorMetrics } from '../metrics/internal-error-metrics.ts';
 import { processMetrics, recordMetrics } from '../metrics/metrics.ts';
 import {
+  type Asked,
   type FromWorker,
   type ListenFailure,
   type MetricsJson,
@@ -70,6 +72,7 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
     connections,
     sink(exchange) {
       record(exchange);
+      waits.add(exchange);
       accessLog(exchange);
     },
   });
@@ -79,12 +82,19 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
   internalErrorMetrics(registry, errors);
   inFlightMetric(registry, () => serving.inFlight);
   processMetrics(registry, String(worker));
+  const waits = new LeaderWaitTally();
   let stallMs = 0;
   watchLoop((ms) => {
     stallMs = Math.max(stallMs, ms);
   }, report);
 
+  function tellWaits(): void {
+    const ended = waits.take();
+    if (ended.length > 0) send({ kind: 'waits', waits: ended });
+  }
+
   function pulse(): void {
+    tellWaits();
     send({ kind: 'pulse', internalErrors: errors.total, stallMs });
     stallMs = 0;
   }
@@ -92,11 +102,12 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
   // Runs until the process ends: a draining worker must send pulses too.
   setInterval(() => contain(pulse, report), PULSE_MS).unref();
 
-  async function answer(question: number, metrics: boolean): Promise<void> {
+  async function answer(question: number, { metrics, explain }: Asked): Promise<void> {
     const { loads } = cluster;
     const { inFlight } = serving;
-    const counted = metrics ? await registry.getMetricsAsJSON() : null;
-    send({ kind: 'answer', question, answer: { loads, inFlight, metrics: counted } });
+    const counted = metrics === true ? await registry.getMetricsAsJSON() : null;
+    const explanation = explain === undefined ? null : serving.explain(explain);
+    send({ kind: 'answer', question, answer: { loads, inFlight, metrics: counted, explanation } });
   }
 
   return {
@@ -115,7 +126,10 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
           connections.learn(message.entries);
           break;
         case 'ask':
-          answer(message.question, message.metrics).catch(report);
+          answer(message.question, message.asked).catch(report);
+          break;
+        case 'log-level':
+          logger.level = message.level;
           break;
       }
     },
@@ -126,7 +140,10 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
         return { kind: 'failed', failure: failureOf(error) };
       }
     },
-    stop: (time) => serving.stop(time),
+    async stop(time) {
+      await serving.stop(time);
+      tellWaits();
+    },
     metrics: () => registry.getMetricsAsJSON(),
   };
 }

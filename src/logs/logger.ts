@@ -1,4 +1,5 @@
-import { type DestinationStream, type Level, type Logger, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
+import type { LogLevel } from '../config/log-levels.ts';
 import { contain } from '../faults/internal-errors.ts';
 import { boundedFields, escapeUnseen } from './field-text.ts';
 import { createLineBatch, type LineBatch } from './line-batch.ts';
@@ -39,7 +40,7 @@ interface Own {
 const owns = new WeakMap<Logger, Own>();
 
 export interface LoggerOptions {
-  readonly level: Level | 'silent';
+  readonly level: LogLevel;
   /** Standard error by default: standard output is for what a command was asked to print. */
   readonly stream?: DestinationStream;
   /** True if other processes write to the same place. */

@@ -34,9 +34,13 @@ const CONSOLE_FILES: ReadonlySet<string> = new Set([
 ]);
 const CONSOLE_FOLDERS = ['/public', '/assets'] as const;
 
-/** Whether the path is a static file of the web console (WebConsoleJettyServerInitializer). */
-export function isConsole(path: string): boolean {
-  return CONSOLE_FILES.has(path) || CONSOLE_FOLDERS.some((folder) => path.startsWith(`${folder}/`));
+/**
+ * Returns the static file of the web console that the path names, or its folder (WebConsoleJettyServerInitializer);
+ * null if it is none.
+ */
+export function consolePath(path: string): string | null {
+  if (CONSOLE_FILES.has(path)) return path;
+  return CONSOLE_FOLDERS.find((folder) => path.startsWith(`${folder}/`)) ?? null;
 }
 
 /**
@@ -60,18 +64,23 @@ const DENIED = [
  * leaves an empty znode in `internal-discovery` (`ClusterResource` makes a `NodeRole` of any text).
  */
 const CLUSTER_ROLE = '/druid/coordinator/v1/cluster/';
+const EXTENSIONS = '/druid-ext';
 const SECURITY = '/druid-ext/basic-security';
 /** Paths that nodes of a cluster call on each other (CoordinatorBasicAuthenticatorResource). */
 const SECURITY_INTERNAL = /\/(?:listen(?:\/|$)|cachedSerialized)/i;
 
 /**
- * Whether a path is one that only a configuration can open. Takes the path as a reader could understand it
- * (`canonicalPath`). Compares without case, unlike Druid.
+ * Returns the prefix that makes a path one that only a configuration can open; null if it is open. Takes the path as a
+ * reader could understand it (`canonicalPath`). Compares without case, unlike Druid.
  */
-export function isDenied(canonical: string): boolean {
+export function deniedPrefix(canonical: string): string | null {
   const lower = canonical.toLowerCase();
-  if (lower.startsWith('/druid-ext')) return !isUnder(lower, SECURITY) || SECURITY_INTERNAL.test(lower);
-  return lower.startsWith(CLUSTER_ROLE) || DENIED.some((prefix) => isUnder(lower, prefix));
+  if (lower.startsWith(EXTENSIONS)) {
+    if (!isUnder(lower, SECURITY)) return EXTENSIONS;
+    return SECURITY_INTERNAL.test(lower) ? SECURITY : null;
+  }
+  if (lower.startsWith(CLUSTER_ROLE)) return CLUSTER_ROLE;
+  return DENIED.find((prefix) => isUnder(lower, prefix)) ?? null;
 }
 
 /**
@@ -96,23 +105,44 @@ function segmentsBeforeNames(method: string, path: string): number {
   return roleOf(path) === null ? 0 : 4;
 }
 
+/** A prefix of paths, and the role that serves what is below it. */
+export interface RolePrefix {
+  readonly prefix: string;
+  readonly role: Role;
+}
+
+/** Paths that are open by default; queries first, since most requests are. */
+const OPEN: readonly RolePrefix[] = [
+  { prefix: '/druid/v2', role: 'broker' },
+  { prefix: '/druid/coordinator', role: 'coordinator' },
+  { prefix: '/druid/indexer', role: 'overlord' },
+  { prefix: '/druid/v1/lookups', role: 'broker' },
+  { prefix: SECURITY, role: 'coordinator' },
+];
+/** The same for paths that a configuration opens. */
+const OPENED: readonly RolePrefix[] = [
+  ...OPEN,
+  { prefix: '/druid/broker', role: 'broker' },
+  { prefix: '/druid/listen', role: 'broker' },
+  { prefix: EXTENSIONS, role: 'coordinator' },
+  { prefix: '/coordinator', role: 'coordinator' },
+  { prefix: '/info', role: 'coordinator' },
+  { prefix: '/overlord', role: 'overlord' },
+];
+
+/** Returns the entry of the table that a path open by default falls under, or null. */
+export function openPrefix(path: string): RolePrefix | null {
+  return OPEN.find(({ prefix }) => isUnder(path, prefix)) ?? null;
+}
+
 /** Returns the role that serves a path open by default, or null. */
 export function roleOf(path: string): Role | null {
-  if (isUnder(path, '/druid/v2') || isUnder(path, '/druid/v1/lookups')) return 'broker';
-  if (isUnder(path, '/druid/coordinator') || isUnder(path, SECURITY)) return 'coordinator';
-  if (isUnder(path, '/druid/indexer')) return 'overlord';
-  return null;
+  return openPrefix(path)?.role ?? null;
 }
 
 /** Returns the role that serves a path opened by configuration, or null if no single role does. */
 export function roleOfOpened(path: string): Role | null {
-  const role = roleOf(path);
-  if (role !== null) return role;
-  if (isUnder(path, '/druid/broker') || isUnder(path, '/druid/listen')) return 'broker';
-  if (isUnder(path, '/druid-ext') || isUnder(path, '/coordinator') || isUnder(path, '/info')) {
-    return 'coordinator';
-  }
-  return isUnder(path, '/overlord') ? 'overlord' : null;
+  return OPENED.find(({ prefix }) => isUnder(path, prefix))?.role ?? null;
 }
 
 /** Whether a master serves this path below `/proxy/<role>`. Includes the paths open by default. */

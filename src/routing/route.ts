@@ -36,3 +36,17 @@ export type Route =
   | { readonly kind: 'refused'; readonly error: GatewayError };
 
 export type ForwardRoute = Extract<Route, { kind: 'forward' }>;
+
+/** What decided the route of a request, for people. */
+export interface RouteRule {
+  /**
+   * `path`: the table of paths that are open. `denied`: that of paths which are not. `routes.allow`: a path that the
+   * configuration opens. `proxy`: `/proxy/<role>`. `local`, `console`: what the gateway answers, or the console has.
+   */
+  readonly by: 'path' | 'denied' | 'routes.allow' | 'proxy' | 'local' | 'console';
+  /** The path or prefix that matched. */
+  readonly matched: string;
+}
+
+/** Is told the rule that decides, if there is one. */
+export type RuleTold = (rule: RouteRule) => void;

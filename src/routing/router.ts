@@ -3,16 +3,16 @@ import { type GatewayError, gatewayError } from '../errors/gateway-error.ts';
 import { canonicalPath, hidesSeparators } from './canonical-path.ts';
 import {
   classOf,
-  isConsole,
-  isDenied,
+  consolePath,
+  deniedPrefix,
   isProxied,
   isUnder,
   LOCAL_PATHS,
   namesBegin,
-  roleOf,
+  openPrefix,
   roleOfOpened,
 } from './path-table.ts';
-import type { Route } from './route.ts';
+import type { Route, RuleTold } from './route.ts';
 import { checkTarget, splitTarget } from './target-check.ts';
 
 export interface RouterOptions {
@@ -22,9 +22,10 @@ export interface RouterOptions {
 
 /**
  * Routes a request by its method and raw target alone, without clock, cluster or network. `preflight` marks an
- * OPTIONS by which a browser asks what a page may do (Fetch 3.3.5); the node that serves the path answers it.
+ * OPTIONS by which a browser asks what a page may do (Fetch 3.3.5); the node that serves the path answers it. `told`
+ * hears the rule that decides; where there is none, the refusal says why.
  */
-export type Router = (method: string, target: string, preflight?: boolean) => Route;
+export type Router = (method: string, target: string, preflight?: boolean, told?: RuleTold) => Route;
 
 const FORWARDED = 'GET, HEAD, POST, PUT, DELETE, OPTIONS';
 const READ_ONLY = 'GET, HEAD, OPTIONS';
@@ -38,29 +39,48 @@ export function createRouter({ allow }: RouterOptions): Router {
     return allow.find((prefix) => isUnder(path, prefix));
   }
 
-  function byPath(method: string, target: string, path: string, query: string): Route {
-    const role = roleOf(path);
+  function byPath(method: string, target: string, path: string, query: string, told?: RuleTold): Route {
+    const open = openPrefix(path);
     // No escapes, so the path is literally what Druid sees; no Broker path is denied, so skip that check.
-    if (role === 'broker' && !path.includes('%')) return forward(role, method, path, target);
+    if (open?.role === 'broker' && !path.includes('%')) {
+      told?.({ by: 'path', matched: open.prefix });
+      return forward(open.role, method, path, target);
+    }
     const local = LOCAL_PATHS.get(path);
-    if (local !== undefined) return readOnly(method, { kind: 'local', name: local, target });
+    if (local !== undefined) {
+      told?.({ by: 'local', matched: path });
+      return readOnly(method, { kind: 'local', name: local, target });
+    }
     const [, name = '', rest = ''] = isUnder(path, '/proxy') ? (PROXY.exec(path) ?? []) : [];
     const inner = rest === '' ? path : rest;
     if (path.includes('%') && hidesSeparators(beforeNames(method, path, inner))) return separators();
-    if (isConsole(path)) return readOnly(method, { kind: 'console', target });
+    const page = consolePath(path);
+    if (page !== null) {
+      told?.({ by: 'console', matched: page });
+      return readOnly(method, { kind: 'console', target });
+    }
     if (isUnder(path, '/proxy')) {
       const destination = name.toLowerCase();
       if (destination === 'coordinator' || destination === 'overlord') {
-        return byProxy(method, destination, rest, query);
+        return byProxy(method, destination, rest, query, told);
       }
       return refused(gatewayError('proxy_destination_unknown'));
     }
     const canonical = canonicalPath(path);
-    if (canonical === null || isDenied(canonical)) {
-      const by = opened(path) === undefined ? null : roleOfOpened(path);
+    const deniedBy = canonical === null ? path : deniedPrefix(canonical);
+    if (deniedBy !== null) {
+      const prefix = opened(path);
+      const by = prefix === undefined ? null : roleOfOpened(path);
+      told?.(
+        by === null || prefix === undefined
+          ? { by: 'denied', matched: deniedBy }
+          : { by: 'routes.allow', matched: prefix },
+      );
       return by === null ? denied() : forward(by, method, path, target);
     }
-    return role === null ? unknown() : forward(role, method, path, target);
+    if (open === null) return unknown();
+    told?.({ by: 'path', matched: open.prefix });
+    return forward(open.role, method, path, target);
   }
 
   /** Returns the part of the path that decides the route: everything before the names, or all of it. */
@@ -70,25 +90,30 @@ export function createRouter({ allow }: RouterOptions): Router {
     return path.slice(0, path.length - inner.length + names);
   }
 
-  function byProxy(method: string, role: MasterRole, path: string, query: string): Route {
+  function byProxy(method: string, role: MasterRole, path: string, query: string, told?: RuleTold): Route {
     if (path === '' || path === '/') return unknown();
     if (opened(path) === undefined) {
       // Below `/proxy` the client addresses the master itself, whose extensions are not denied.
       const canonical = canonicalPath(path);
-      if (canonical === null || isDenied(canonical)) return denied();
+      const deniedBy = canonical === null ? path : deniedPrefix(canonical);
+      if (deniedBy !== null) {
+        told?.({ by: 'denied', matched: deniedBy });
+        return denied();
+      }
       if (!isProxied(path)) return unknown();
     }
+    told?.({ by: 'proxy', matched: `/proxy/${role}` });
     return forward(role, method, path, path + query);
   }
 
-  return (method, target, preflight = false) => {
+  return (method, target, preflight = false, told) => {
     if (method === 'OPTIONS' && target === '*') return options(target, FORWARDED);
     if (!METHODS.has(method) && method !== 'OPTIONS') return notAllowed(FORWARDED);
     const fault = checkTarget(target);
     if (fault !== null) return refused(gatewayError('target_malformed', { message: fault }));
     const { path, query } = splitTarget(target);
-    if (method !== 'OPTIONS') return byPath(method, target, path, query);
-    const route = byPath('GET', target, path, query);
+    if (method !== 'OPTIONS') return byPath(method, target, path, query, told);
+    const route = byPath('GET', target, path, query, told);
     if (route.kind === 'refused') return route;
     const asked = preflight ? roleOfPreflight(route) : null;
     if (asked !== null) return { kind: 'forward', role: asked, class: 'read', target: route.target };

@@ -1,4 +1,4 @@
-import { pickBroker } from '../cluster/brokers/balancer.ts';
+import { hasRoom, pickBroker } from '../cluster/brokers/balancer.ts';
 import type { UpstreamNode } from '../cluster/node.ts';
 import type { ClusterView, WaitReason } from '../cluster/view.ts';
 import type { ReasonsOf } from '../errors/catalogue.ts';
@@ -41,5 +41,5 @@ export const chooseTarget: ChooseTarget = (route, view, random, exclude, { defau
   const leader = view.leaders[route.role];
   if (leader.state !== 'serving') return { kind: 'wait', reason: leader.waitReason };
   const { node } = leader;
-  return node.outstanding < maxPerNode ? { kind: 'node', node } : { kind: 'wait', reason: 'overloaded' };
+  return hasRoom(node, maxPerNode) ? { kind: 'node', node } : { kind: 'wait', reason: 'overloaded' };
 };

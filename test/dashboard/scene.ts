@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import { createAdmin } from '../../src/admin/admin.ts';
-import type { HistorySource, Term } from '../../src/admin/history-source.ts';
+import type { History } from '../../src/admin/history/history.ts';
+import type { Term } from '../../src/admin/history/term.ts';
 import type { BrokerView } from '../../src/cluster/view.ts';
 import { loadWithOrigins } from '../../src/config/load.ts';
 import type { MasterRole } from '../../src/discovery/discovery.ts';
@@ -45,8 +46,8 @@ export class Scene {
       flags: { listen: '0.0.0.0:8888' },
       environment: { DRUID_GATEWAY__PARKING__MAX_WAIT: '90s' },
     });
-    const history: HistorySource = {
-      body: { terms: this.#terms },
+    const history: Pick<History, 'body' | 'onTerm'> = {
+      body: { since: new Date(now).toISOString(), terms: this.#terms },
       onTerm: (listener) => {
         this.#told.on('term', listener);
         return () => this.#told.off('term', listener);
@@ -69,7 +70,6 @@ export class Scene {
   }
 
   async listen(port = 0): Promise<this> {
-    this.#app.get('/history', async () => ({ since: this.#terms[0]?.from ?? null, terms: this.#terms }));
     const url = await this.#app.listen({ host: '127.0.0.1', port });
     this.url = url;
     return this;

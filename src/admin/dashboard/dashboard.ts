@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { ShownSetting } from '../../config/shown-settings.ts';
 import type { Guard } from '../guard.ts';
-import type { HistorySource } from '../history-source.ts';
+import type { History } from '../history/history.ts';
 import type { State } from '../status.ts';
 import { renderPage } from './page.ts';
 
@@ -11,7 +11,7 @@ export interface DashboardOptions {
   readonly refresh: () => Promise<boolean>;
   readonly state: () => State;
   /** Absent if no record of leadership is kept. */
-  readonly history?: Pick<HistorySource, 'body'>;
+  readonly history?: Pick<History, 'body'>;
   /** The configuration with the origin of each value. */
   readonly settings: readonly ShownSetting[];
   /** Whether actions need a token. */

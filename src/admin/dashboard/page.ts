@@ -1,5 +1,5 @@
 import type { ShownSetting } from '../../config/shown-settings.ts';
-import type { Term } from '../history-source.ts';
+import type { Term } from '../history/term.ts';
 import type { State } from '../status.ts';
 import {
   allBrokers,

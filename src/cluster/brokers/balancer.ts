@@ -21,13 +21,18 @@ export function pickBroker(
   const one = pool[first];
   if (one === undefined) return null;
   const another = size === 1 ? one : (pool[(first + 1 + Math.floor(random() * (size - 1))) % size] ?? one);
-  const oneCan = one.outstanding < limit && !exclude.has(one);
-  const anotherCan = another.outstanding < limit && !exclude.has(another);
+  const oneCan = hasRoom(one, limit) && !exclude.has(one);
+  const anotherCan = hasRoom(another, limit) && !exclude.has(another);
   if (oneCan && anotherCan) return one === another ? one : preferred(one, another, random);
   if (oneCan) return one;
   if (anotherCan) return another;
   // Both draws were ruled out. That happens only on a second attempt, or in a pool near its limit.
   return leastBusy(pool, exclude, limit) ?? leastBusy(pool, NOBODY, limit);
+}
+
+/** Whether a node has fewer requests under way than `limit`. */
+export function hasRoom(node: UpstreamNode, limit: number): boolean {
+  return node.outstanding < limit;
 }
 
 function preferred(one: UpstreamNode, another: UpstreamNode, random: () => number): UpstreamNode {
@@ -44,7 +49,7 @@ function leastBusy(
 ): UpstreamNode | null {
   let best: UpstreamNode | null = null;
   for (const node of pool) {
-    if (node.outstanding >= limit || exclude.has(node)) continue;
+    if (!hasRoom(node, limit) || exclude.has(node)) continue;
     if (best === null || node.outstanding < best.outstanding) best = node;
   }
   return best;

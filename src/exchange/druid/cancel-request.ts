@@ -1,10 +1,11 @@
 import type { UpstreamNode } from '../../cluster/node.ts';
-import { gatewayError } from '../../errors/gateway-error.ts';
+import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import { type HeaderBlock, without } from '../../http/header-block.ts';
 import { relayedHead } from '../../http/response-framing.ts';
 import type { AnswerHead } from '../../http/response-head.ts';
+import { cancelledId } from '../../routing/query-context.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
 import type { Accounting } from '../accounting.ts';
 import { failRequest } from '../internal-error.ts';
@@ -40,6 +41,41 @@ export function mergeCancels(answers: readonly (CancelAnswer | null)[]): CancelA
   const decisive = by(202) ?? by(403) ?? by(401);
   if (decisive !== undefined) return decisive;
   return answers.every((candidate) => candidate?.status === 404) ? (by(404) ?? 'absent') : 'unknown';
+}
+
+const NO_QUERY = gatewayError('target_malformed', { message: 'No query has such an id.' });
+const OWN_CANCELS = gatewayError('too_many_requests', {
+  message: 'This client already cancels as many queries as it may at once; try again.',
+});
+const ALL_CANCELS = gatewayError('overloaded', {
+  message: 'As many queries are being cancelled as may be at once; try again.',
+});
+
+/** Returns the id of the query that this client cancels, or why it may not now. */
+export function admitCancel(
+  { target }: ForwardRoute,
+  client: string,
+  limits: Pick<CancelLimits, 'limitReached'>,
+): string | GatewayError {
+  const id = cancelledId(target);
+  if (id === null) return NO_QUERY;
+  const limit = limits.limitReached(client);
+  if (limit === null) return id;
+  return limit === 'client' ? OWN_CANCELS : ALL_CANCELS;
+}
+
+/** The Brokers that are asked to cancel a query: first those known to run it, then the others. */
+export function brokersToAsk(
+  id: string,
+  {
+    runningQueries,
+    options: { services },
+    cluster,
+  }: Pick<ExchangeServices, 'runningQueries' | 'options' | 'cluster'>,
+): { readonly known: readonly UpstreamNode[]; readonly others: UpstreamNode[] } {
+  const known = runningQueries.nodesOf(id);
+  const all = cluster.view.brokers.filter(({ service }) => services.has(service));
+  return { known, others: all.map(({ node }) => node).filter((node) => !known.includes(node)) };
 }
 
 /**
@@ -95,11 +131,9 @@ export class Cancel implements ClientEvents, CollectorEvents {
       );
     this.#limits = exchange.cancelLimits;
     this.#onBehalfOf = onBehalfOf;
-    const known = exchange.runningQueries.nodesOf(id);
-    const { services } = exchange.options;
-    const all = exchange.cluster.view.brokers.filter(({ service }) => services.has(service));
-    this.#others = all.map(({ node }) => node).filter((node) => !known.includes(node));
+    const { known, others } = brokersToAsk(id, exchange);
     this.#known = known;
+    this.#others = others;
     client.listen(this);
   }
 

@@ -6,6 +6,7 @@ import type { Accounting } from '../accounting.ts';
 import type { ResponseCollector } from '../forward/answer/collect.ts';
 import { ProxiedRequest } from '../forward/proxied-request.ts';
 import { RequestBody } from '../forward/request-body.ts';
+import { withoutPlacement } from '../intake.ts';
 import { AnsweredRequest } from '../internal-error.ts';
 import { answer, answerError } from '../own-answers/answer.ts';
 import { brokersBody, type StatusPageName } from '../own-answers/local.ts';
@@ -35,24 +36,14 @@ export interface StatusPage {
   readonly target: string;
 }
 
-/**
- * Answers a status page by asking Druid with the caller's own credentials. A caller who may not read the state gets
- * Druid's 401 or 403 from the gateway too.
- */
-export function answerFromDruid(
-  exchange: ExchangeServices,
-  client: ClientSide,
-  account: Accounting,
-  { headers, onBehalfOf, name, target }: StatusPage,
-): void {
+/** Returns the request that a status page needs an answer to; null if the view alone has the answer. */
+export function statusPageRoute(
+  exchange: Pick<ExchangeServices, 'cluster' | 'chooseTarget' | 'random' | 'options'>,
+  name: StatusPageName,
+  target: string,
+): ForwardRoute | null {
   const { view } = exchange.cluster;
-  const { services } = exchange.options;
-  if (name === 'router-brokers' && view.complete && view.brokers.length === 0) {
-    new AnsweredRequest(exchange.errors, client, account).answer(() =>
-      answer(client, account, { status: 200, body: brokersBody(view, services) }),
-    );
-    return;
-  }
+  if (name === 'router-brokers' && view.complete && view.brokers.length === 0) return null;
   const query = target.indexOf('?');
   const path =
     name === 'status' ? '/status' : name === 'status-properties' ? '/status/properties' : BROKER_STATE_READ;
@@ -65,19 +56,35 @@ export function answerFromDruid(
   const toBroker =
     name === 'router-brokers' ||
     exchange.chooseTarget(route, view, exchange.random, new Set(), exchange.options).kind === 'node';
-  const request = new ProxiedRequest(
-    { ...exchange, redirectPolicy: null, tierSelector: null },
-    client,
-    account,
-    {
-      route: toBroker ? route : { ...route, role: 'coordinator' },
-      method: 'GET',
-      headers: without(headers, UNWANTED),
-      body: new RequestBody(client.body, 0, 0, exchange.bodies),
-      collector: name === 'status' ? null : new PageCollector(exchange, client, account, name),
-      onBehalfOf,
-    },
-  );
+  return toBroker ? route : { ...route, role: 'coordinator' };
+}
+
+/**
+ * Answers a status page by asking Druid with the caller's own credentials. A caller who may not read the state gets
+ * Druid's 401 or 403 from the gateway too.
+ */
+export function answerFromDruid(
+  exchange: ExchangeServices,
+  client: ClientSide,
+  account: Accounting,
+  { headers, onBehalfOf, name, target }: StatusPage,
+): void {
+  const { view } = exchange.cluster;
+  const route = statusPageRoute(exchange, name, target);
+  if (route === null) {
+    new AnsweredRequest(exchange.errors, client, account).answer(() =>
+      answer(client, account, { status: 200, body: brokersBody(view, exchange.options.services) }),
+    );
+    return;
+  }
+  const request = new ProxiedRequest(withoutPlacement(exchange), client, account, {
+    route,
+    method: 'GET',
+    headers: without(headers, UNWANTED),
+    body: new RequestBody(client.body, 0, 0, exchange.bodies),
+    collector: name === 'status' ? null : new PageCollector(exchange, client, account, name),
+    onBehalfOf,
+  });
   request.start();
 }
 

@@ -31,7 +31,7 @@ import type { BodyFault, BodyOwner } from './body-reading.ts';
 import { Deadline } from './deadline.ts';
 import { AT_NODE, isIn, MAY_BEGIN, mayBecome, nameOf, OVER, State, UNSHOWN } from './lifecycle.ts';
 import { publicLocation, redirectTargetOf } from './location-policy.ts';
-import { Permit } from './permit.ts';
+import { isLarge, Permit } from './permit.ts';
 import { QueryTracker } from './query-tracker.ts';
 import type { RequestBody } from './request-body.ts';
 import { RequestWait, type WaitOwner } from './request-wait.ts';
@@ -54,8 +54,6 @@ export interface UpstreamRequestTemplate {
   readonly neverHeld?: true;
 }
 
-/** A request with a longer body, in bytes, or with one of unknown length, counts as large. */
-const LARGE_BODY = 256 * 1024;
 /**
  * Most interim answers relayed. A node may send any number, and those that a client does not read would be buffered.
  */
@@ -105,8 +103,8 @@ export class ProxiedRequest
     this.#template = template;
     const { route, headers, body, onBehalfOf } = template;
     const { concurrency, options } = services;
-    this.#choice = new TargetChoice(services, route, headers, body);
-    const large = body.length < 0 || body.length > LARGE_BODY || route.class === 'stream';
+    const large = isLarge(route, body.length);
+    this.#choice = new TargetChoice(services, route, headers, body, large);
     this.#permit = new Permit(concurrency, route.role, onBehalfOf, large);
     this.#attempts = new Attempts(route, body, services);
     const resetIncomplete = options.resetIncomplete && !client.head.fields.trailers;
@@ -283,6 +281,7 @@ export class ProxiedRequest
     }
     this.#template.body.release();
     this.#account.parkedMs = this.#wait?.waitedMs ?? 0;
+    this.#account.leaderWait = this.#wait?.leaderWait ?? null;
     this.#account.placed = this.#choice.placed;
     this.#account.onClose(finished);
   }
@@ -339,18 +338,11 @@ export class ProxiedRequest
    */
   #enters(): boolean {
     if (this.#permit.held) return true;
-    const { limitReached: limit } = this.#permit;
-    if (limit === 'client') {
-      this.giveUp(gatewayError('too_many_requests'));
-      return false;
-    }
-    const first = this.#wait === null;
-    if (limit !== null || (first && this.#services.waitQueue.queued(this.#permit.role) > 0)) {
-      this.#waitFor('overloaded');
-      return false;
-    }
-    this.#permit.take();
-    return true;
+    const admission = this.#permit.admission(this.#wait === null, this.#services.waitQueue);
+    if (admission === 'enters') this.#permit.take();
+    else if (admission === 'waits') this.#waitFor('overloaded');
+    else this.giveUp(gatewayError('too_many_requests'));
+    return admission === 'enters';
   }
 
   #read(): void {
@@ -369,9 +361,9 @@ export class ProxiedRequest
   }
 
   #waiting(): RequestWait {
-    const { client, large, role } = this.#permit;
+    const { lane, role } = this.#permit;
     this.#wait ??= new RequestWait(role, this.#services, this, {
-      lane: large ? `large ${client}` : client,
+      lane,
       bytes: this.#template.body.footprint,
     });
     return this.#wait;

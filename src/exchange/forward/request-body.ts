@@ -36,7 +36,7 @@ export class RequestBody {
     this.#limit = limit;
     this.#limits = limits;
     this.#reading = new BodyReading(source, limits);
-    this.#long = length > limit || (length < 0 && limit === 0);
+    this.#long = isLong(length, limit);
     this.#whole = source.whole;
     if (this.#whole !== null) this.#hold(this.#whole.length);
   }
@@ -170,6 +170,11 @@ export class RequestBody {
     this.#collected = null;
     collected?.();
   }
+}
+
+/** Whether a body of this declared length, -1 if unknown, is more than can be collected. */
+export function isLong(length: number, limit: number): boolean {
+  return length > limit || (length < 0 && limit === 0);
 }
 
 interface Supply {

@@ -4,6 +4,7 @@ import type { ReasonsOf } from '../../errors/catalogue.ts';
 import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import type { Target, UnavailableReason } from '../../routing/target.ts';
 import type { PendingRequest, WaitRefusal } from '../limits/wait-queue.ts';
+import type { LeaderWait } from '../ports/record.ts';
 import type { ExchangeServices } from '../ports/services.ts';
 
 /** The pause before a failed node is asked again. A change of the cluster's view ends it early. */
@@ -20,12 +21,28 @@ const REFUSALS: Readonly<Record<Exclude<WaitRefusal, 'closed'>, ReasonsOf<'parki
   queue: 'overloaded',
 };
 
+/** Returns the error for a request that the wait queue refuses. */
+export function waitRefusal(refusal: Exclude<WaitRefusal, 'closed'>): GatewayError {
+  return gatewayError(REFUSALS[refusal]);
+}
+
+/** Returns how long a request may wait for a leader or a Broker, all its waits together, in ms. */
+export function longestLeaderWaitMs(
+  role: Role,
+  reason: UnavailableReason | null,
+  { maxWaitMs, maxWaitByRole, maxWaitStaleMs }: WaitLimits,
+): number {
+  return reason === 'zookeeper_stale' ? maxWaitStaleMs : (maxWaitByRole[role] ?? maxWaitMs);
+}
+
+type WaitLimits = Pick<
+  ExchangeServices['options'],
+  'maxWaitMs' | 'maxWaitByRole' | 'maxWaitStaleMs' | 'maxQueueMs'
+>;
+
 /** The services that waiting uses. */
 export type WaitServices = Pick<ExchangeServices, 'cluster' | 'waitQueue' | 'now'> & {
-  readonly options: Pick<
-    ExchangeServices['options'],
-    'maxWaitMs' | 'maxWaitByRole' | 'maxWaitStaleMs' | 'maxQueueMs'
-  >;
+  readonly options: WaitLimits;
 };
 
 /** The owner of a wait: what it checks during the wait and does afterwards. */
@@ -67,6 +84,7 @@ export class RequestWait implements PendingRequest {
   /** Only another leader, or a new election of the same one, ends the pause early. */
   #untilMoved = false;
   #reason: UnavailableReason | null = null;
+  #leaderWait: LeaderWait | null = null;
   /** When it began to wait for capacity only; -1 if it never did. */
   #needsCapacitySince = -1;
   #error: GatewayError | null = null;
@@ -82,6 +100,11 @@ export class RequestWait implements PendingRequest {
   /** The sum of all completed waits, in milliseconds. */
   get waitedMs(): number {
     return this.#waitedMs;
+  }
+
+  /** See `ExchangeRecord`. */
+  get leaderWait(): LeaderWait | null {
+    return this.#leaderWait;
   }
 
   get needsCapacity(): boolean {
@@ -191,12 +214,16 @@ export class RequestWait implements PendingRequest {
     const refusal = this.#services.waitQueue.park(this);
     if (refusal === null) return;
     this.#since = -1;
-    this.#owner.giveUp(refusal === 'closed' ? this.#verdict() : gatewayError(REFUSALS[refusal]));
+    this.#owner.giveUp(refusal === 'closed' ? this.#verdict() : waitRefusal(refusal));
   }
 
   #because(reason: UnavailableReason | null): void {
     if (reason === 'overloaded' && !this.needsCapacity) this.#needsCapacitySince = this.#services.now();
     this.#reason = reason;
+    const { role } = this;
+    if (this.#leaderWait !== null || role === 'broker') return;
+    const { state, since } = this.#services.cluster.view.leaders[role];
+    if (state !== 'serving') this.#leaderWait = { role, leaderlessSince: since };
   }
 
   #count(): void {
@@ -206,10 +233,7 @@ export class RequestWait implements PendingRequest {
   }
 
   #left(): number {
-    const { maxWaitMs, maxWaitByRole, maxWaitStaleMs } = this.#services.options;
-    const limit =
-      this.#reason === 'zookeeper_stale' ? maxWaitStaleMs : (maxWaitByRole[this.role] ?? maxWaitMs);
-    return limit - this.#waitedMs;
+    return longestLeaderWaitMs(this.role, this.#reason, this.#services.options) - this.#waitedMs;
   }
 
   #verdict(): GatewayError {

@@ -1,12 +1,27 @@
 import type { UpstreamNode } from '../../cluster/node.ts';
+import type { ClusterView } from '../../cluster/view.ts';
 import { type HeaderBlock, headerValue } from '../../http/header-block.ts';
+import { type Candidate, candidatesFor, connectionCandidates } from '../../routing/candidates.ts';
 import { chooseConnection } from '../../routing/jdbc/broker-choice.ts';
 import { connectionIdOf } from '../../routing/jdbc/connection-id.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
-import type { Target } from '../../routing/target.ts';
+import type { ChoiceLimits, Target } from '../../routing/target.ts';
 import { TierSelection } from '../../routing/tiers/tier-selection.ts';
 import type { ExchangeServices } from '../ports/services.ts';
 import type { RequestBody } from './request-body.ts';
+
+/** A choice with its reasons, for people. */
+export interface ExplainedChoice {
+  readonly target: Target;
+  readonly candidates: readonly Candidate[];
+  /**
+   * `leader`: the node that leads. `draw`: the less busy of two Brokers drawn at random. `connection`: the Broker that
+   * has the JDBC connection. `hash`: the Broker that the Router's hash gives a new one to.
+   */
+  readonly by: 'leader' | 'draw' | 'connection' | 'hash';
+  /** Most requests at a node for this request to go there; null if any number. */
+  readonly maxPerNode: number | null;
+}
 
 const NO_EXCLUSIONS: ReadonlySet<UpstreamNode> = new Set();
 
@@ -15,18 +30,30 @@ export class TargetChoice {
   readonly #services: ExchangeServices;
   readonly #route: ForwardRoute;
   readonly #headers: HeaderBlock;
-  readonly #body: RequestBody;
+  readonly #body: Pick<RequestBody, 'content'>;
+  readonly #limits: ChoiceLimits;
   /** The connection of an Avatica request; undefined until its body has been read. */
   #connectionId: string | null | undefined;
   /** Nodes that are not asked again while there is another one. */
   #failed: Set<UpstreamNode> | null = null;
   #placed: TierSelection | null = null;
 
-  constructor(services: ExchangeServices, route: ForwardRoute, headers: HeaderBlock, body: RequestBody) {
+  /** `large`: the request may take long to send or to answer, and leaves some of a node's room to others. */
+  constructor(
+    services: ExchangeServices,
+    route: ForwardRoute,
+    headers: HeaderBlock,
+    body: Pick<RequestBody, 'content'>,
+    large: boolean,
+  ) {
+    const { options } = services;
     this.#services = services;
     this.#route = route;
     this.#headers = headers;
     this.#body = body;
+    this.#limits = large
+      ? { defaultService: options.defaultService, maxPerNode: options.maxPerNodeForLarge }
+      : options;
   }
 
   /** The Broker service that was chosen; null if there was no choice. */
@@ -41,6 +68,23 @@ export class TargetChoice {
 
   choose(): Target {
     return this.#chooseExcept(this.#failed ?? NO_EXCLUSIONS);
+  }
+
+  /** Chooses, and tells what from and by what. */
+  explain(): ExplainedChoice {
+    const target = this.choose();
+    const { cluster, jdbcConnections } = this.#services;
+    const { view } = cluster;
+    const connection = this.#connection();
+    if (connection === null) {
+      const { maxPerNode } = this.#among(view);
+      const candidates = candidatesFor(this.#route.role, view, this.#among(view));
+      return { target, candidates, by: this.#route.role === 'broker' ? 'draw' : 'leader', maxPerNode };
+    }
+    const remembered = jdbcConnections.brokerOf(connection);
+    const candidates = connectionCandidates(view, remembered, this.#connectionsAmong(view));
+    const isOwn = target.kind === 'node' && target.node.hostAndPort === remembered;
+    return { target, candidates, by: isOwn ? 'connection' : 'hash', maxPerNode: null };
   }
 
   /** Chooses a node that has not failed yet; null if there is none. `failed` is added to the failed nodes. */
@@ -67,16 +111,25 @@ export class TargetChoice {
   }
 
   #chooseExcept(excluded: ReadonlySet<UpstreamNode>): Target {
-    const { cluster, chooseTarget, jdbcConnections: connections, random, options } = this.#services;
+    const { cluster, chooseTarget, jdbcConnections, random } = this.#services;
     const { view } = cluster;
     const connection = this.#connection();
-    const placed = this.#place(connection !== null);
     if (connection !== null) {
-      const broker = connections.brokerOf(connection);
-      const among = placed?.connectionsAmong(view, options.services) ?? options.services;
-      return chooseConnection(connection, broker, view, excluded, among);
+      const broker = jdbcConnections.brokerOf(connection);
+      return chooseConnection(connection, broker, view, excluded, this.#connectionsAmong(view));
     }
-    return chooseTarget(this.#route, view, random, excluded, placed?.among(view, options) ?? options);
+    return chooseTarget(this.#route, view, random, excluded, this.#among(view));
+  }
+
+  /** The service and the room of the nodes to choose from. */
+  #among(view: ClusterView): ChoiceLimits {
+    return this.#place(false)?.among(view, this.#limits) ?? this.#limits;
+  }
+
+  /** The services to choose from for a JDBC connection. */
+  #connectionsAmong(view: ClusterView): ReadonlySet<string> {
+    const { services } = this.#services.options;
+    return this.#place(true)?.connectionsAmong(view, services) ?? services;
   }
 
   #place(connected: boolean): TierSelection | null {

@@ -20,12 +20,17 @@ export interface PendingRequest {
   onInternalError(error: unknown): void;
 }
 
+/** What decides whether a request may wait. */
+export type WaitClaim = Pick<PendingRequest, 'role' | 'flow' | 'bytes' | 'needsCapacity'>;
+
 /** The bound that keeps a request from waiting. */
 export type WaitRefusal = 'closed' | 'requests' | 'bytes' | 'queue';
 
 export interface WaitQueue {
   /** Adds the request to the queue. Returns null on success, else the bound that refused it. */
   park(request: PendingRequest): WaitRefusal | null;
+  /** Returns the bound that would refuse the request now; null if it could wait. Changes nothing. */
+  refusal(request: WaitClaim): WaitRefusal | null;
   leave(request: PendingRequest): void;
   /** Capacity for a request of this role has been freed. */
   capacityFreed(role: Role): void;
@@ -217,7 +222,8 @@ export function createWaitQueue(options: WaitQueueOptions): WaitQueue {
     lookEverywhere();
   }
 
-  function refusal(queue: Queue, request: PendingRequest): WaitRefusal | null {
+  function refusal(request: WaitClaim): WaitRefusal | null {
+    const queue = queueOf(request.role);
     if (closed) return 'closed';
     if (request.needsCapacity) {
       const ofLane = queue.needingCapacity.get(request.flow) ?? 0;
@@ -232,9 +238,9 @@ export function createWaitQueue(options: WaitQueueOptions): WaitQueue {
 
   return {
     park(request) {
-      const queue = queueOf(request.role);
-      const refused = refusal(queue, request);
+      const refused = refusal(request);
       if (refused !== null) return refused;
+      const queue = queueOf(request.role);
       const { flow, needsCapacity, bytes } = request;
       const peers = queue.flows.get(flow);
       if (peers === undefined) queue.flows.set(flow, new Set([request]));
@@ -249,6 +255,7 @@ export function createWaitQueue(options: WaitQueueOptions): WaitQueue {
       timer ??= setInterval(() => contain(tick, onError), TICK_MS);
       return null;
     },
+    refusal,
     leave: (request) => void remove(request),
     capacityFreed(role) {
       if (queueOf(role).waiting === 0) return;

@@ -39,6 +39,8 @@ export interface ExchangeRecord {
   readonly durationMs: number;
   /** Milliseconds spent waiting for a leader, a Broker or capacity. */
   readonly parkedMs: number;
+  /** The first of these waits that was for a leader; null if none was. */
+  readonly leaderWait: LeaderWait | null;
   readonly bytesIn: number;
   readonly bytesOut: number;
   /** The client's address, as reported by trusted proxies. */
@@ -47,6 +49,13 @@ export interface ExchangeRecord {
   readonly queryId: string | null;
   /** The Broker service that was chosen, and what chose it; null if there was no choice. */
   readonly placement: RecordPlacement | null;
+}
+
+/** A wait for a leader that did not serve. */
+export interface LeaderWait {
+  readonly role: MasterRole;
+  /** Since when there was no serving leader, in epoch ms (`LeaderView.since`). */
+  readonly leaderlessSince: number;
 }
 
 export interface RecordPlacement extends SelectedService {

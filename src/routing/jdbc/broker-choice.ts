@@ -1,5 +1,6 @@
 import type { UpstreamNode } from '../../cluster/node.ts';
 import type { ClusterView } from '../../cluster/view.ts';
+import { connectionRefusal } from '../candidates.ts';
 import type { Target } from '../target.ts';
 import { rendezvous } from './rendezvous.ts';
 
@@ -18,7 +19,7 @@ export function chooseConnection(
   const brokers = view.brokers.filter(({ node }) => !exclude.has(node));
   const own = brokers.find(({ node }) => node.hostAndPort === remembered);
   if (own !== undefined) return { kind: 'node', node: own.node };
-  const candidates = brokers.filter(({ ready, service }) => ready && services.has(service));
+  const candidates = brokers.filter((broker) => connectionRefusal(broker, services) === null);
   const byName = new Map(candidates.map(({ node }) => [node.hostAndPort, node]));
   const [first] = rendezvous(id, [...byName.keys()]);
   const node = first === undefined ? undefined : byName.get(first);

@@ -1,10 +1,10 @@
-import type { WorkerAnswer } from '../protocol/messages.ts';
+import type { Asked, WorkerAnswer } from '../protocol/messages.ts';
 import type { PoolWorker } from './worker-pool.ts';
 
 /** Asks the serving and draining workers one question and gathers their answers. */
 export interface AnswerGatherer {
   /** Resolves to the answers that arrived before the timeout, by worker. */
-  ask(workers: readonly PoolWorker[], metrics: boolean): Promise<ReadonlyMap<PoolWorker, WorkerAnswer>>;
+  ask(workers: readonly PoolWorker[], asked: Asked): Promise<ReadonlyMap<PoolWorker, WorkerAnswer>>;
   answered(worker: PoolWorker, question: number, answer: WorkerAnswer): void;
   /** No more answers will come from this worker. */
   gone(worker: PoolWorker): void;
@@ -27,11 +27,11 @@ export function createAnswerGatherer(timeoutMs: number): AnswerGatherer {
   }
 
   return {
-    ask(workers, metrics) {
-      const asked = workers.filter(({ state }) => state === 'serving' || state === 'draining');
+    ask(workers, asked) {
+      const able = workers.filter(({ state }) => state === 'serving' || state === 'draining');
       const number = ++last;
       const answers = new Map<PoolWorker, WorkerAnswer>();
-      if (asked.length === 0) return Promise.resolve(answers);
+      if (able.length === 0) return Promise.resolve(answers);
       return new Promise((resolve) => {
         const timer = setTimeout(done, timeoutMs);
         function done(): void {
@@ -39,8 +39,8 @@ export function createAnswerGatherer(timeoutMs: number): AnswerGatherer {
           questions.delete(number);
           resolve(answers);
         }
-        questions.set(number, { waiting: new Set(asked), answers, done });
-        for (const worker of asked) worker.send({ kind: 'ask', question: number, metrics });
+        questions.set(number, { waiting: new Set(able), answers, done });
+        for (const worker of able) worker.send({ kind: 'ask', question: number, asked });
       });
     },
     answered(worker, number, answer) {

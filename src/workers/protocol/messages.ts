@@ -1,7 +1,10 @@
 import type { AddressInfo } from 'node:net';
 import type { MetricObjectWithValues, MetricValue } from 'prom-client';
 import type { NodeOutcome } from '../../cluster/node.ts';
+import type { LogLevel } from '../../config/log-levels.ts';
 import type { Config } from '../../config/schema.ts';
+import type { ExplainQuestion, Explanation } from '../../exchange/explain/explanation.ts';
+import type { LeaderWaits } from '../../exchange/leader-waits.ts';
 import type { ViewParts } from './view-codec.ts';
 
 /** Metrics as a registry exports them for another process. */
@@ -29,8 +32,15 @@ export type ToWorker =
   /** Nodes (by origin) that just failed a request in some worker. From now on their successes are reported too. */
   | { readonly kind: 'watch'; readonly origins: readonly string[] }
   | { readonly kind: 'connections'; readonly entries: readonly ConnectionEntry[] }
-  | { readonly kind: 'ask'; readonly question: number; readonly metrics: boolean }
+  | { readonly kind: 'ask'; readonly question: number; readonly asked: Asked }
+  | { readonly kind: 'log-level'; readonly level: LogLevel }
   | { readonly kind: 'stop' };
+
+/** What the primary wants to know besides loads. */
+export interface Asked {
+  readonly metrics?: true;
+  readonly explain?: ExplainQuestion;
+}
 
 /** Requests in flight at a node, by its origin. */
 export type Load = readonly [origin: string, outstanding: number];
@@ -40,6 +50,8 @@ export interface WorkerAnswer {
   readonly inFlight: number;
   /** Null if metrics were not asked for. */
   readonly metrics: MetricsJson | null;
+  /** Null if none was asked for. */
+  readonly explanation: Explanation | null;
 }
 
 /** Why a worker cannot listen, as the system reported it. */
@@ -59,6 +71,8 @@ export type FromWorker =
   | { readonly kind: 'draining' }
   /** The worker hit a fault of its own. It has stopped listening and will end in a moment. */
   | { readonly kind: 'fault' }
+  /** Requests that have ended and had waited for a leader. */
+  | { readonly kind: 'waits'; readonly waits: readonly LeaderWaits[] }
   /** Sent every `PULSE_MS` as a sign of life. */
   | {
       readonly kind: 'pulse';

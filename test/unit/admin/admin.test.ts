@@ -154,7 +154,10 @@ test('an unknown path is a 404 that names the known ones', async () => {
     '/health/ready',
     '/status',
     '/events',
+    '/history',
+    'POST /explain',
     'POST /brokers/HOST:PORT/cordon, drain or return',
+    'PUT /log-level',
   ];
   expect(await json('/druid/v2')).toEqual({ status: 404, body: { error: 'not found', paths } });
 });

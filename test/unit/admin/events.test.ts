@@ -4,7 +4,8 @@ import { connect, type Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createAdmin } from '../../../src/admin/admin.ts';
-import type { HistorySource, Term } from '../../../src/admin/history-source.ts';
+import type { History } from '../../../src/admin/history/history.ts';
+import type { Term } from '../../../src/admin/history/term.ts';
 import type { State } from '../../../src/admin/status.ts';
 import type { MetricsJson } from '../../../src/workers/protocol/messages.ts';
 import { type RecordedErrors, recordErrors } from '../../kit/gateway/recorded-errors.ts';
@@ -24,8 +25,8 @@ let tellTerm: ((term: Term) => void) | null;
 let url: string;
 let open: IncomingMessage[];
 
-const history: HistorySource = {
-  body: { terms: [] },
+const history: Pick<History, 'body' | 'onTerm'> = {
+  body: { since: '2026-01-01T00:00:00.000Z', terms: [] },
   onTerm(listener) {
     tellTerm = listener;
     return () => {

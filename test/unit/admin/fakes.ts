@@ -107,6 +107,7 @@ export function exchange(change: Partial<ExchangeRecord> = {}): ExchangeRecord {
     end: 'complete',
     durationMs: 12.34,
     parkedMs: 0,
+    leaderWait: null,
     bytesIn: 100,
     bytesOut: 1000,
     remoteAddress: '192.0.2.1',

@@ -4,7 +4,7 @@
  * @typedef {import('../../status.ts').State} State
  * @typedef {import('../../status.ts').BrokerStatus} BrokerStatus
  * @typedef {import('../../../metrics/traffic-window.ts').Traffic} Traffic
- * @typedef {import('../../history-source.ts').Term} Term
+ * @typedef {import('../../history/term.ts').Term} Term
  */
 
 /**

@@ -12,7 +12,7 @@ import {
   REFUSALS,
   TERMS,
 } from '../../../../src/admin/dashboard/assets/rows.js';
-import type { Term } from '../../../../src/admin/history-source.ts';
+import type { Term } from '../../../../src/admin/history/term.ts';
 import type { BrokerStatus, LeaderStatus, State } from '../../../../src/admin/status.ts';
 
 const LEADER: LeaderStatus = {

@@ -10,12 +10,17 @@ function member(number: number, state: PoolWorker['state'] = 'serving') {
   };
   return { number, pid: number, state, since: 0, restarts: 0, lastExit: null, send, asked };
 }
-const answer = (inFlight: number): WorkerAnswer => ({ loads: [], inFlight, metrics: null });
+const answer = (inFlight: number): WorkerAnswer => ({
+  loads: [],
+  inFlight,
+  metrics: null,
+  explanation: null,
+});
 
 test('everybody is asked once and waited for; one that dies is not', async () => {
   const gatherer = createAnswerGatherer(60_000);
   const [a, b, c] = [member(1), member(2), member(3, 'starting')];
-  const answers = gatherer.ask([a, b, c], false);
+  const answers = gatherer.ask([a, b, c], {});
   expect([a.asked.length, b.asked.length, c.asked.length]).toEqual([1, 1, 0]);
   gatherer.answered(a, a.asked[0] ?? 0, answer(5));
   gatherer.gone(b);
@@ -25,12 +30,12 @@ test('everybody is asked once and waited for; one that dies is not', async () =>
 test('one that hangs costs no more than the timeout, and what it says later is of no use', async () => {
   const gatherer = createAnswerGatherer(20);
   const [a, b] = [member(1), member(2)];
-  const answers = gatherer.ask([a, b], false);
+  const answers = gatherer.ask([a, b], {});
   gatherer.answered(b, b.asked[0] ?? 0, answer(1));
   expect([...(await answers).keys()]).toEqual([b]);
   gatherer.answered(a, a.asked[0] ?? 0, answer(1));
 });
 
 test('without anybody there is nothing to wait for', async () => {
-  expect((await createAnswerGatherer(60_000).ask([member(1, 'gone')], true)).size).toBe(0);
+  expect((await createAnswerGatherer(60_000).ask([member(1, 'gone')], { metrics: true })).size).toBe(0);
 });
