@@ -227,7 +227,7 @@ export const limitsSection = () =>
             NO_LIMIT,
           ),
           largeShare: share(
-            "The largest part of a role's limit for large requests (a body above 256 KiB or of unknown length, downloads).",
+            "The largest part of a role's limit, and of `upstream.maxRequestsPerNode`, for large requests (a body above 256 KiB or of unknown length, downloads).",
             0.75,
           ),
         },

@@ -26,6 +26,7 @@ import { contain, type InternalErrors } from '../faults/internal-errors.ts';
 import type { ExchangeState } from '../metrics/exchange-metrics.ts';
 import { createAddressSet } from '../net/address-set.ts';
 import { createRedirectPolicy } from '../routing/redirect/redirect-policy.ts';
+import { rememberRoutes } from '../routing/remembered-routes.ts';
 import { createRouter } from '../routing/router.ts';
 import { chooseTarget } from '../routing/target.ts';
 import { createUpstreams } from '../upstream/upstreams.ts';
@@ -124,7 +125,7 @@ export function createServing(options: ServingOptions): Serving {
   const exchangeOptions = exchangeOptionsOf(config, tierRouting);
   const exchange = createExchange({
     cluster,
-    route: createRouter({ allow: config.routes.allow }),
+    route: rememberRoutes(createRouter({ allow: config.routes.allow })),
     chooseTarget,
     tierSelector: tierRouting.tierSelector,
     redirectPolicy: createRedirectPolicy({ mode: config.mode, ...config.redirect }),
@@ -236,6 +237,7 @@ function exchangeOptionsOf(
     resetIncomplete: queries.resetIncomplete,
     showNode: upstream.showNode,
     maxPerNode: upstream.maxRequestsPerNode,
+    maxPerNodeForLarge: Math.max(1, Math.floor(upstream.maxRequestsPerNode * limits.concurrency.largeShare)),
     cors: createCorsPolicy({ ...cors, maxAgeMs: cors.maxAge }),
     trusts: trustedHops(forwarded),
     forwardedHeader: forwarded.header,

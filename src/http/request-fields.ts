@@ -1,3 +1,4 @@
+import { FirstLetters } from './first-letters.ts';
 import { type HeaderBlock, lineEnd, valueAt } from './header-block.ts';
 import { isHopByHop, namedInConnection } from './hop-by-hop.ts';
 import { isHostField } from './host-field.ts';
@@ -35,8 +36,7 @@ export interface RequestFields {
   readonly fault: string | null;
 }
 
-/** First letters of the names that are inspected. */
-const LOOKED_AT = new Set([...'cefhkopstuxCEFHKOPSTUX'].map((letter) => letter.charCodeAt(0)));
+const INSPECTED = new FirstLetters('cefhkopstux');
 const WHOLE_NUMBER = /^\d{1,15}$/;
 
 const HOST_FAULT = 'The Host header is no host with an optional port.';
@@ -84,7 +84,7 @@ export function readRequestFields(block: HeaderBlock): RequestFields {
   for (let at = 0; at < block.length; ) {
     const end = lineEnd(block, at);
     const next = end + 2;
-    if (!LOOKED_AT.has(block.charCodeAt(at))) {
+    if (!INSPECTED.has(block.charCodeAt(at))) {
       at = next;
       continue;
     }

@@ -1,3 +1,4 @@
+import { FirstLetters } from './first-letters.ts';
 import { type HeaderBlock, lineEnd, valueAt } from './header-block.ts';
 import { isHopByHop, namedInConnection } from './hop-by-hop.ts';
 
@@ -35,8 +36,7 @@ export interface AnswerHead {
   readonly keepAlive: number | null;
 }
 
-/** First letters of the names that are inspected. */
-const LOOKED_AT = new Set([...'cdhklptuxCDHKLPTUX'].map((letter) => letter.charCodeAt(0)));
+const INSPECTED = new FirstLetters('cdhklptux');
 const WHOLE_NUMBER = /^\d{1,15}$/;
 
 /**
@@ -68,7 +68,7 @@ export function readAnswerHead(
   for (let at = 0; at < block.length; ) {
     const end = lineEnd(block, at);
     const next = end + 2;
-    if (!LOOKED_AT.has(block.charCodeAt(at))) {
+    if (!INSPECTED.has(block.charCodeAt(at))) {
       at = next;
       continue;
     }

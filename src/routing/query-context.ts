@@ -74,7 +74,9 @@ const UNHARMED = /^[!->@-~]+$/;
  * someone else's query.
  */
 export function toldId(value: string | null): string | null {
-  return value !== null && UNHARMED.test(value) && isQueryId(value) ? value : null;
+  if (value === null || value.length > LONGEST_ID || !UNHARMED.test(value)) return null;
+  // What is left of `isQueryId`: an id without a dot has no path segment that is one.
+  return value.includes('.') && !isQueryId(value) ? null : value;
 }
 
 /** Native, SQL, and Dart (`DartSqlResource`). */

@@ -23,6 +23,11 @@ const TRAILERS = /^(?:[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t -~\x80-\xff]*\r\n)*\r\n$/;
 const CHUNK_SIZE =
   /^([\da-f]{1,8})(?:[\t ]*;[\t ]*[!#$%&'*+\-.^_`|~\w]+(?:[\t ]*=[\t ]*(?:[!#$%&'*+\-.^_`|~\w]+|"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"))?)*$/i;
 const LONGEST_SIZE_LINE = 256;
+const MOST_SIZE_DIGITS = 8;
+const NO_DIGIT = 255;
+/** The value of each octet that is a hexadecimal digit. */
+const HEX_DIGITS = new Uint8Array(256).fill(NO_DIGIT);
+for (const digit of '0123456789abcdefABCDEF') HEX_DIGITS[digit.charCodeAt(0)] = Number.parseInt(digit, 16);
 const HEAD_END = Buffer.from('\r\n\r\n');
 const CR = 13;
 const LF = 10;
@@ -188,6 +193,8 @@ export class AnswerParser {
   }
 
   #size(buffer: Buffer, at: number, length: number): number {
+    const plain = this.#pending === '' ? this.#plainSize(buffer, at, length) : 0;
+    if (plain > 0) return plain;
     const end = buffer.indexOf(LF, at);
     const to = end === -1 || end >= length ? length : end + 1;
     this.#pending += buffer.toString('latin1', at, to);
@@ -203,9 +210,29 @@ export class AnswerParser {
       this.#malformed();
       return length;
     }
-    this.#left = Number.parseInt(match[1] ?? '', 16);
-    this.#state = this.#left === 0 ? 'trailers' : 'data';
+    this.#sized(Number.parseInt(match[1] ?? '', 16));
     return to;
+  }
+
+  /** Reads a whole size line without extensions; returns where it ends, or 0 if it is not one. */
+  #plainSize(buffer: Buffer, at: number, length: number): number {
+    let size = 0;
+    let to = at;
+    for (; to < length && to - at <= MOST_SIZE_DIGITS; to++) {
+      const digit = HEX_DIGITS[buffer[to] ?? 0] ?? NO_DIGIT;
+      if (digit === NO_DIGIT) break;
+      size = size * 16 + digit;
+    }
+    const digits = to - at;
+    if (digits === 0 || digits > MOST_SIZE_DIGITS || to + 1 >= length) return 0;
+    if (buffer[to] !== CR || buffer[to + 1] !== LF) return 0;
+    this.#sized(size);
+    return to + 2;
+  }
+
+  #sized(size: number): void {
+    this.#left = size;
+    this.#state = size === 0 ? 'trailers' : 'data';
   }
 
   #dataEnd(buffer: Buffer, at: number, length: number): number {

@@ -30,6 +30,8 @@ export interface Wire {
   assign(call: Call): void;
   /** Writes; false while the node takes nothing more. */
   write(data: string | Buffer): boolean;
+  /** Call before a long request: a node that answers before it has read the whole is heard. */
+  expectEarlyAnswer(): void;
   /** Collects writes until `uncork`, then sends them together. */
   cork(): void;
   uncork(): void;
@@ -137,6 +139,7 @@ export class Call implements UpstreamCall, BodySink {
       const framed = `${head}Content-Length: ${body.length}\r\n\r\n`;
       if (body.length <= ONE_WRITE) connection.write(framed + body.toString('latin1'));
       else {
+        connection.expectEarlyAnswer();
         connection.cork();
         connection.write(framed);
         connection.write(body);
@@ -147,6 +150,7 @@ export class Call implements UpstreamCall, BodySink {
       return;
     }
     const framing = bodyLength === null ? 'Transfer-Encoding: chunked' : `Content-Length: ${bodyLength}`;
+    connection.expectEarlyAnswer();
     connection.write(`${head}${framing}\r\n\r\n`);
     body.start(this);
   }
@@ -154,6 +158,8 @@ export class Call implements UpstreamCall, BodySink {
   write(chunk: Buffer): boolean {
     const connection = this.#connection;
     if (this.#over || connection === null) return false;
+    // A chunk of no bytes would end a chunked body.
+    if (chunk.length === 0) return this.#requestState === 'open';
     try {
       connection.touch();
       this.#handler.onBodySent(chunk.length);

@@ -79,7 +79,8 @@ const ADDRESS_ATTEMPT_MS = 1_000;
  */
 export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   readonly #socket: net.Socket;
-  readonly #failure: WithheldFailure;
+  /** Set as soon as a request is written in pieces. */
+  #failure: WithheldFailure | null = null;
   readonly #keeper: ConnectionKeeper;
   readonly #buffers: ReadBuffers;
   readonly #limits: QuietLimits;
@@ -115,10 +116,6 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     this.#buffer = buffers.small();
     this.#parser = new AnswerParser(this, maxHeadBytes);
     this.#socket = place.tls === null ? this.#dial(place) : this.#dialTls(place, place.tls);
-    this.#failure = new WithheldFailure(this.#socket, {
-      quietMs: EARLY_ANSWER_MS,
-      isPaused: () => this.#paused,
-    });
     this.#socket.on('error', () => {});
     this.#socket.on('end', () => this.#onEnd());
     this.#socket.on('close', () => this.#onClose());
@@ -170,6 +167,14 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
 
   write(data: string | Buffer): boolean {
     return typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data);
+  }
+
+  /** The request is longer than what the system takes at once, so the node can answer before it has all of it. */
+  expectEarlyAnswer(): void {
+    this.#failure ??= new WithheldFailure(this.#socket, {
+      quietMs: EARLY_ANSWER_MS,
+      isPaused: () => this.#paused,
+    });
   }
 
   /** Collects writes until `uncork`, then sends them together. */
@@ -316,7 +321,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   /** Handles bytes read; false stops reading until `resume`. */
   #onRead(buffer: ReadBuffer, length: number): boolean {
     const call = this.#call;
-    this.#failure.touch();
+    this.#failure?.touch();
     if (call === null) {
       // No call is waiting for these bytes.
       this.destroy();
@@ -376,7 +381,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   }
 
   #onClose(): void {
-    this.#failure.clear();
+    this.#failure?.clear();
     try {
       this.#lose();
     } catch (error) {

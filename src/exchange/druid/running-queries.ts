@@ -22,8 +22,8 @@ export function createRunningQueries(): RunningQueries {
       const nodes = running.get(id);
       const at = nodes?.indexOf(node) ?? -1;
       if (nodes === undefined || at === -1) return;
-      nodes.splice(at, 1);
-      if (nodes.length === 0) running.delete(id);
+      if (nodes.length === 1) running.delete(id);
+      else nodes.splice(at, 1);
     },
     nodesOf: (id) => [...new Set(running.get(id))],
     get size() {

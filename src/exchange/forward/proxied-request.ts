@@ -105,8 +105,8 @@ export class ProxiedRequest
     this.#template = template;
     const { route, headers, body, onBehalfOf } = template;
     const { concurrency, options } = services;
-    this.#choice = new TargetChoice(services, route, headers, body);
     const large = body.length < 0 || body.length > LARGE_BODY || route.class === 'stream';
+    this.#choice = new TargetChoice(services, route, headers, body, large);
     this.#permit = new Permit(concurrency, route.role, onBehalfOf, large);
     this.#attempts = new Attempts(route, body, services);
     const resetIncomplete = options.resetIncomplete && !client.head.fields.trailers;

@@ -12,7 +12,6 @@ const OF_THE_BODY: ReadonlySet<string> = new Set(['content-type', 'content-encod
 
 const CANCEL_PATIENCE_MS = 5_000;
 
-const NO_IDS: readonly string[] = [];
 const BY_SQL = ['sqlQueryId', 'queryId'] as const;
 const BY_NATIVE = ['queryId', 'sqlQueryId'] as const;
 
@@ -26,7 +25,7 @@ export interface CancelServices {
 export class QueryTracker {
   readonly #running: RunningQueries;
   #node: UpstreamNode | null = null;
-  #ids: readonly string[] = NO_IDS;
+  readonly #ids: string[] = [];
   /** The names of the query: first the client's, then Druid's. */
   readonly #names: QueryIds[] = [];
   readonly #kind: QueryKind;
@@ -41,10 +40,17 @@ export class QueryTracker {
    * spelling is preferred to that in Druid's answer, since a header cannot hold every id.
    */
   get id(): string | undefined {
+    if (this.#ids.length === 0) return undefined;
     const [own, other] = this.#kind === 'sql' ? BY_SQL : BY_NATIVE;
-    const named = (key: keyof QueryIds): string | undefined =>
-      this.#names.map((ids) => ids[key]).find((id) => id !== null) ?? undefined;
-    return this.#ids.length === 0 ? undefined : (named(own) ?? named(other));
+    return this.#named(own) ?? this.#named(other);
+  }
+
+  #named(key: keyof QueryIds): string | undefined {
+    for (const ids of this.#names) {
+      const id = ids[key];
+      if (id !== null) return id;
+    }
+    return undefined;
   }
 
   /**
@@ -54,18 +60,20 @@ export class QueryTracker {
   runs(node: UpstreamNode, names: QueryIds): void {
     this.#node = node;
     this.#names.push(names);
-    for (const id of [names.queryId, names.sqlQueryId]) {
-      if (id === null || this.#ids.includes(id)) continue;
-      this.#running.begin(id, node);
-      this.#ids = [...this.#ids, id];
-    }
+    this.#begin(names.queryId, node);
+    this.#begin(names.sqlQueryId, node);
+  }
+
+  #begin(id: string | null, node: UpstreamNode): void {
+    if (id === null || this.#ids.includes(id)) return;
+    this.#running.begin(id, node);
+    this.#ids.push(id);
   }
 
   /** Registers that the query has ended. Repeated calls do nothing. */
   ends(): void {
-    const ids = this.#ids;
-    this.#ids = NO_IDS;
-    for (const id of ids) if (this.#node !== null) this.#running.end(id, this.#node);
+    for (const id of this.#ids) if (this.#node !== null) this.#running.end(id, this.#node);
+    this.#ids.length = 0;
   }
 
   /** Cancels the query at its node with the caller's own credentials. Nothing waits for the outcome. */

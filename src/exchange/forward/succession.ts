@@ -37,64 +37,85 @@ export const LAST_WORD_MS = 500;
 
 /** Creates the notifier, which listens to the cluster from now on. */
 export function createSuccession({ cluster, abandonedTimeoutMs }: SuccessionOptions): Succession {
-  const stays: Readonly<Record<MasterRole, Set<Stay>>> = { coordinator: new Set(), overlord: new Set() };
-  const seen = { ...cluster.view.leaders };
-  const leaderOf = (role: MasterRole): LeaderView => cluster.view.leaders[role];
-
-  cluster.on('view', ({ leaders }) => {
-    for (const role of MASTER_ROLES) {
-      const leader = leaders[role];
-      if (leader === seen[role]) continue;
-      seen[role] = leader;
-      for (const stay of stays[role]) stay.look();
-    }
-  });
-
-  return {
-    follow(role, node, follower) {
-      const stay = new Stay(
-        node,
-        () => leaderOf(role),
-        follower,
-        abandonedTimeoutMs,
-        () => stays[role].delete(stay),
-      );
-      stays[role].add(stay);
-      stay.look();
-      return stay;
-    },
+  const stays: Readonly<Record<MasterRole, Stays>> = {
+    coordinator: new Stays(() => cluster.view.leaders.coordinator, abandonedTimeoutMs),
+    overlord: new Stays(() => cluster.view.leaders.overlord, abandonedTimeoutMs),
   };
+  cluster.on('view', () => {
+    for (const role of MASTER_ROLES) stays[role].look();
+  });
+  return { follow: (role, node, follower) => stays[role].add(node, follower) };
 }
 
+/**
+ * The requests that are at the leader of one role. They are in an array, because requests come and go too fast for a
+ * `Set`: each table that it has outgrown refers to the next one, so a single old table keeps all later ones and their
+ * requests alive until the next full garbage collection.
+ */
+class Stays {
+  readonly #present: () => LeaderView;
+  readonly abandonedTimeoutMs: number;
+  readonly #stays: Stay[] = [];
+  #seen: LeaderView;
+
+  constructor(present: () => LeaderView, abandonedTimeoutMs: number) {
+    this.#present = present;
+    this.abandonedTimeoutMs = abandonedTimeoutMs;
+    this.#seen = present();
+  }
+
+  get leader(): LeaderView {
+    return this.#present();
+  }
+
+  /** Checks the leader after a change of the view. */
+  look(): void {
+    if (this.leader === this.#seen) return;
+    this.#seen = this.leader;
+    for (const stay of this.#stays) stay.look();
+  }
+
+  add(node: UpstreamNode, follower: Follower): Stay {
+    const stay = new Stay(this, this.#stays.length, node, follower);
+    this.#stays.push(stay);
+    stay.look();
+    return stay;
+  }
+
+  /** Removes the stay at this place; the last one takes it. */
+  remove(place: number): void {
+    const last = this.#stays.pop();
+    if (last === undefined || place === this.#stays.length) return;
+    last.place = place;
+    this.#stays[place] = last;
+  }
+}
+
+/** No place in the array. */
+const NOWHERE = -1;
+
 class Stay implements Following {
+  readonly #stays: Stays;
+  /** Index in the array of `#stays`. */
+  place: number;
   readonly #node: UpstreamNode;
   readonly #term: number | null;
-  readonly #leader: () => LeaderView;
   readonly #follower: Follower;
-  readonly #abandonedTimeoutMs: number;
-  readonly #onLeave: () => void;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(
-    node: UpstreamNode,
-    leader: () => LeaderView,
-    follower: Follower,
-    abandonedTimeoutMs: number,
-    onLeave: () => void,
-  ) {
-    const present = leader();
+  constructor(stays: Stays, place: number, node: UpstreamNode, follower: Follower) {
+    const { leader } = stays;
+    this.#stays = stays;
+    this.place = place;
     this.#node = node;
-    this.#term = present.node === node ? present.term : null;
-    this.#leader = leader;
+    this.#term = leader.node === node ? leader.term : null;
     this.#follower = follower;
-    this.#abandonedTimeoutMs = abandonedTimeoutMs;
-    this.#onLeave = onLeave;
   }
 
   /** Checks the role's leader after a change. */
   look(): void {
     if (this.#timer !== null || !this.#isSucceeded()) return;
-    const limit = this.#abandonedTimeoutMs;
+    const limit = this.#stays.abandonedTimeoutMs;
     if (limit > 0 && limit <= LAST_WORD_MS) {
       this.#in(limit, () => this.#follower.onAbandoned());
       return;
@@ -106,9 +127,11 @@ class Stay implements Following {
   }
 
   leave(): void {
+    if (this.place === NOWHERE) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#onLeave();
+    this.#stays.remove(this.place);
+    this.place = NOWHERE;
   }
 
   /** Runs `step` after `ms` milliseconds, unless the node leads again by then. */
@@ -120,12 +143,12 @@ class Stay implements Following {
   }
 
   #isSucceeded(): boolean {
-    return this.#leader().state === 'serving' && !this.#isFollowed();
+    return this.#stays.leader.state === 'serving' && !this.#isFollowed();
   }
 
   /** A term is known only while there is a latch. If either term is unknown, the node alone decides. */
   #isFollowed(): boolean {
-    const { node, term } = this.#leader();
+    const { node, term } = this.#stays.leader;
     return node === this.#node && (term === this.#term || term === null || this.#term === null);
   }
 }

@@ -3,7 +3,7 @@ import { type HeaderBlock, headerValue } from '../../http/header-block.ts';
 import { chooseConnection } from '../../routing/jdbc/broker-choice.ts';
 import { connectionIdOf } from '../../routing/jdbc/connection-id.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
-import type { Target } from '../../routing/target.ts';
+import type { ChoiceLimits, Target } from '../../routing/target.ts';
 import { TierSelection } from '../../routing/tiers/tier-selection.ts';
 import type { ExchangeServices } from '../ports/services.ts';
 import type { RequestBody } from './request-body.ts';
@@ -16,17 +16,29 @@ export class TargetChoice {
   readonly #route: ForwardRoute;
   readonly #headers: HeaderBlock;
   readonly #body: RequestBody;
+  readonly #limits: ChoiceLimits;
   /** The connection of an Avatica request; undefined until its body has been read. */
   #connectionId: string | null | undefined;
   /** Nodes that are not asked again while there is another one. */
   #failed: Set<UpstreamNode> | null = null;
   #placed: TierSelection | null = null;
 
-  constructor(services: ExchangeServices, route: ForwardRoute, headers: HeaderBlock, body: RequestBody) {
+  /** `large`: the request may take long to send or to answer, and leaves some of a node's room to others. */
+  constructor(
+    services: ExchangeServices,
+    route: ForwardRoute,
+    headers: HeaderBlock,
+    body: RequestBody,
+    large: boolean,
+  ) {
+    const { options } = services;
     this.#services = services;
     this.#route = route;
     this.#headers = headers;
     this.#body = body;
+    this.#limits = large
+      ? { defaultService: options.defaultService, maxPerNode: options.maxPerNodeForLarge }
+      : options;
   }
 
   /** The Broker service that was chosen; null if there was no choice. */
@@ -76,7 +88,13 @@ export class TargetChoice {
       const among = placed?.connectionsAmong(view, options.services) ?? options.services;
       return chooseConnection(connection, broker, view, excluded, among);
     }
-    return chooseTarget(this.#route, view, random, excluded, placed?.among(view, options) ?? options);
+    return chooseTarget(
+      this.#route,
+      view,
+      random,
+      excluded,
+      placed?.among(view, this.#limits) ?? this.#limits,
+    );
   }
 
   #place(connected: boolean): TierSelection | null {

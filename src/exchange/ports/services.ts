@@ -28,6 +28,8 @@ export interface ExchangeOptions extends TimeLimitOptions, ForwardingPolicy {
   readonly services: ReadonlySet<string>;
   /** Most requests under way at one node. Further requests go to another node, or wait. */
   readonly maxPerNode: number;
+  /** With so many requests under way at it, a node gets no large one, so that small ones still find room. */
+  readonly maxPerNodeForLarge: number;
   /** Bodies of at most this many bytes are kept for sending again. */
   readonly bufferBodyBytes: number;
   /** Milliseconds that a request may wait for a leader or Broker, all waits together. */

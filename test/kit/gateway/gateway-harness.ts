@@ -236,6 +236,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     cancelOnDisconnect: { native: true, sql: true },
     resetIncomplete: false,
     maxPerNode: 64,
+    maxPerNodeForLarge: 64,
     trusts: () => false,
     forwardedHeader: 'x-forwarded-for',
     cors: null,

@@ -332,6 +332,17 @@ describe('a request with a body', () => {
     expect(await ask().result).toBe('200 ok');
   });
 
+  test('does not end with a piece of no bytes', async () => {
+    const body = new Upload();
+    const { result } = ask({ method: 'POST', body, bodyLength: null });
+    await until(() => body.sink !== null);
+    for (const piece of ['', 'a', '', 'bc', '']) expect(body.sink?.write(Buffer.from(piece))).toBe(true);
+    body.sink?.end();
+    expect(await result).toBe('200 ok');
+    expect(await ask().result).toBe('200 ok');
+    expect(server.requests.map(({ body }) => String(body))).toEqual(['abc', '']);
+  });
+
   test('is chunked where its length is not known, and counted where it is', async () => {
     for (const bodyLength of [null, 3]) {
       const body = new Upload();
@@ -574,6 +585,26 @@ describe('a node behind TLS', () => {
     await slow.result;
     clearInterval(timer);
     expect(bytes).toBe(3_000_000);
+  });
+
+  test('is heard where it answers and closes before it has read the request', async () => {
+    await use({ tls: { ca: await readFile(certificates.ca, 'utf8'), rejectUnauthorized: true } });
+    secure.removeAllListeners('secureConnection');
+    secure.on('secureConnection', (socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => {
+        socket.pause();
+        socket.write(plain('401 Unauthorized', [], 'no'), () => socket.destroy());
+      });
+    });
+    const piece = Buffer.alloc(64 * 1024, 'x');
+    for (let i = 0; i < 10; i++) {
+      const body = new Upload();
+      const { result } = ask({ method: 'POST', body, bodyLength: null }, undefined, place);
+      await until(() => body.sink !== null);
+      for (; !body.stopped; await turn()) body.sink?.write(piece);
+      expect(await result).toBe('401 no');
+    }
   });
 
   test('is not read on for the next request while its answer is out', { timeout: 10_000 }, async () => {

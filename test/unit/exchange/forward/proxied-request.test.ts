@@ -176,6 +176,7 @@ class World {
         cancelOnDisconnect: { native: true, sql: true },
         resetIncomplete: false,
         maxPerNode: 64,
+        maxPerNodeForLarge: 64,
         trusts: () => false,
         forwardedHeader: 'x-forwarded-for',
         cors: null,

@@ -115,12 +115,17 @@ test('of a peer that is trusted, the clients are those that it names', async () 
   for (const answer of answers) expect((await answer).status).toBe(200);
 });
 
-test('large requests leave room for small ones', async () => {
-  const broker2 = { coordinator: 0, overlord: 0, broker: 2 };
-  await begin({
-    concurrency: { roles: broker2, largeShare: 0.5 },
-    exchange: { maxQueueMs: 60_000, bufferBodyBytes: 1 },
-  });
+test.for<[of: string, options: HarnessOptions]>([
+  [
+    'the role',
+    {
+      concurrency: { roles: { coordinator: 0, overlord: 0, broker: 2 }, largeShare: 0.5 },
+      exchange: { maxQueueMs: 60_000, bufferBodyBytes: 1 },
+    },
+  ],
+  ['a node', { exchange: { maxPerNode: 2, maxPerNodeForLarge: 1, maxQueueMs: 60_000, bufferBodyBytes: 1 } }],
+])('large requests leave room in the limit of %s for small ones', async ([, options]) => {
+  await begin(options);
   const large = (): Promise<RawAnswer> =>
     exchangeRaw(
       gateway.port,
@@ -133,9 +138,13 @@ test('large requests leave room for small ones', async () => {
   // The other large one runs; a third would wait, a small one does not.
   answers.push(large());
   await until(() => gateway.waitQueue.queued('broker') === 1);
-  held[1]?.();
+  const small = query();
   await until(() => held.length === 3);
   held[2]?.();
+  expect((await small).status).toBe(200);
+  held[1]?.();
+  await until(() => held.length === 4);
+  held[3]?.();
   for (const answer of answers) expect((await answer).status).toBe(200);
 });
 
