@@ -158,6 +158,8 @@ export class Call implements UpstreamCall, BodySink {
   write(chunk: Buffer): boolean {
     const connection = this.#connection;
     if (this.#over || connection === null) return false;
+    // A chunk of no bytes would end a chunked body.
+    if (chunk.length === 0) return this.#requestState === 'open';
     try {
       connection.touch();
       this.#handler.onBodySent(chunk.length);

@@ -130,7 +130,7 @@ ${table('brokers', BROKERS, BROKERS.rows(allBrokers(state)))}
 }
 
 function refusalsPart(): Html {
-  return html`${table('refused', REFUSED, [])}
+  return html`${table('refusals', REFUSED, [])}
 <h3 id="recent-title">Latest, while this page is open</h3>
 ${table('recent', REFUSALS, REFUSALS.rows(NOTHING))}`;
 }

@@ -332,6 +332,17 @@ describe('a request with a body', () => {
     expect(await ask().result).toBe('200 ok');
   });
 
+  test('does not end with a piece of no bytes', async () => {
+    const body = new Upload();
+    const { result } = ask({ method: 'POST', body, bodyLength: null });
+    await until(() => body.sink !== null);
+    for (const piece of ['', 'a', '', 'bc', '']) expect(body.sink?.write(Buffer.from(piece))).toBe(true);
+    body.sink?.end();
+    expect(await result).toBe('200 ok');
+    expect(await ask().result).toBe('200 ok');
+    expect(server.requests.map(({ body }) => String(body))).toEqual(['abc', '']);
+  });
+
   test('is chunked where its length is not known, and counted where it is', async () => {
     for (const bodyLength of [null, 3]) {
       const body = new Upload();

@@ -96,6 +96,15 @@ test('the page tells a person without JavaScript who leads and which Brokers are
   expect(page).toContain('<td role="cell" data-column="Why">a reason</td>');
 });
 
+test('each name that an element is given by another one is there, once', () => {
+  const page = pageOf('a', 'b', 'c');
+  const ids = [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id);
+  expect(new Set(ids).size).toBe(ids.length);
+  const names = [...page.matchAll(/ (?:aria-labelledby|href)="#?([\w-]+)"/g)].map(([, id]) => id);
+  expect(names.length).toBeGreaterThan(15);
+  expect(ids).toEqual(expect.arrayContaining(names));
+});
+
 test('nothing of the page comes from elsewhere, and no script or style stands in it', () => {
   const page = pageOf('a', 'b', 'c');
   expect(page).not.toMatch(/(src|href|action)="(?!\/|#)/);
