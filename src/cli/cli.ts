@@ -1,6 +1,6 @@
 import { ConfigError } from '../config/problems.ts';
 import { FAILED, MISUSED, UsageError } from './command.ts';
-import { serve } from './commands/serve.ts';
+import { serve, serveWith } from './commands/serve.ts';
 
 /** Runs one command and sets the exit code of the process. Never rejects: errors are written to standard error. */
 export async function run(args: readonly string[]): Promise<void> {
@@ -16,7 +16,7 @@ export async function run(args: readonly string[]): Promise<void> {
 async function execute(args: readonly string[]): Promise<number> {
   // Containers start it this way. There is nothing to parse, so commander need not be loaded.
   const bare = args.length === 0 || (args.length === 1 && args[0] === serve.name);
-  if (bare) return await serve.run({ sources: { flags: {} }, options: {}, args: [] });
+  if (bare) return await serveWith({ flags: {} });
   const { runCommandLine } = await import('./command-line.ts');
   return await runCommandLine(args);
 }

@@ -23,6 +23,13 @@ export interface Given {
   readonly options: Readonly<Record<string, unknown>>;
   /** The command's own arguments, at most as many as it declares. */
   readonly args: readonly string[];
+  readonly commandLine: () => CommandLine;
+}
+
+/** The whole command line, for commands that describe it. */
+export interface CommandLine {
+  readonly program: Declaration;
+  readonly commands: readonly CliCommand[];
 }
 
 export interface Example {
@@ -37,6 +44,8 @@ export interface CliCommand {
   readonly summary: string;
   /** Whether the command reads the configuration, so its help shows flags, files and variables. */
   readonly takesConfiguration: boolean;
+  /** Whether the command asks a running gateway, and has the options that say which. */
+  readonly asksGateway?: true;
   readonly examples: readonly Example[];
   /** Declares the command's own options and arguments, if it has any. */
   readonly declare?: (declaration: Declaration) => void;

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { FLAGS, type Flag, type Flags } from '../config/flags.ts';
 import { version } from '../version.ts';
+import { declareAdminOptions } from './admin/options.ts';
 import { type CliCommand, type Given, type SourceArguments, UsageError } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT_CODES, examples, layOut, ORDER_OF_SOURCES } from './help.ts';
@@ -37,7 +38,7 @@ export function createProgram(
   for (const [flags, description] of FILE_OPTIONS) program.addOption(valued(flags, description));
   for (const command of COMMANDS) addCommand(program, command, run);
   program.addHelpText('after', `\n${ORDER_OF_SOURCES}\n\n${EXIT_CODES}`);
-  program.addHelpText('after', examples(COMMANDS));
+  program.addHelpText('after', examples(COMMANDS, 1));
   return program;
 }
 
@@ -50,6 +51,7 @@ function addCommand(
   // Commander only counts extra arguments; the check below names the word.
   declaration.allowExcessArguments();
   command.declare?.(declaration);
+  if (command.asksGateway) declareAdminOptions(declaration);
   layOut(declaration, command.takesConfiguration);
   if (command.takesConfiguration) declaration.addHelpText('after', `\n${ORDER_OF_SOURCES}`);
   declaration.addHelpText('after', examples([command]));
@@ -60,6 +62,7 @@ function addCommand(
       sources: sourcesOf(program),
       options: declaration.opts(),
       args: declaration.args,
+      commandLine: () => ({ program, commands: COMMANDS }),
     });
   });
 }

@@ -1,4 +1,4 @@
-import { type CliCommand, OK } from '../command.ts';
+import { type CliCommand, OK, type SourceArguments } from '../command.ts';
 
 export const serve: CliCommand = {
   name: 'serve',
@@ -12,9 +12,12 @@ export const serve: CliCommand = {
       what: "with Druid's own settings",
     },
   ],
-  async run({ sources }) {
-    const { serve } = await import('../serve.ts');
-    await serve(sources);
-    return OK;
-  },
+  run: ({ sources }) => serveWith(sources),
 };
+
+/** Serves with what these sources say, see `serve` in `../serve.ts`. */
+export async function serveWith(sources: SourceArguments): Promise<number> {
+  const { serve } = await import('../serve.ts');
+  await serve(sources);
+  return OK;
+}

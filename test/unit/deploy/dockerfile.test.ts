@@ -145,8 +145,13 @@ describe('the image', () => {
       const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
       const port = /admin on http:\/\/127\.0\.0\.1:(\d+)$/.exec(line)?.[1] ?? '';
       const check = only('HEALTHCHECK').args.replace(/^.*\bCMD\s+/, '');
-      const [, ...checkArgs] = jsonForm(check).map((word) => word.replace('9888', port));
-      await run(process.execPath, checkArgs, { cwd: app });
+      const [, ...checkArgs] = jsonForm(check);
+      const asked = { ...env, DRUID_GATEWAY__ADMIN__LISTEN: `127.0.0.1:${port}` };
+      await run(process.execPath, checkArgs, { cwd: app, env: asked });
+      const elsewhere = { ...env, DRUID_GATEWAY__ADMIN__LISTEN: '127.0.0.1:1' };
+      await expect(run(process.execPath, checkArgs, { cwd: app, env: elsewhere })).rejects.toMatchObject({
+        code: 1,
+      });
     } finally {
       child.kill('SIGTERM');
     }

@@ -1,0 +1,75 @@
+import { plainText } from '../output/plain-text.ts';
+import type { Screen } from '../output/screen.ts';
+import type { Tone } from '../output/style.ts';
+import { type Cell, layOutTable } from '../output/table.ts';
+import { listIn, numberIn, shownDuration, textIn, valueIn } from '../output/values.ts';
+
+const TONES: Readonly<Record<string, Tone>> = { serving: 'good', elected: 'doubtful', none: 'bad' };
+
+/** Renders the body of `GET /status`: a line about the gateway, its leaders, its Brokers. */
+export function renderStatus(body: unknown, origin: string, screen: Pick<Screen, 'style' | 'width'>): string {
+  const { style, width } = screen;
+  const parts = [
+    about(body, origin),
+    layOutTable(
+      ['ROLE', 'STATE', 'NODE', 'TERM', 'FOR', 'KNOWN BY', 'REQUESTS'],
+      ['coordinator', 'overlord'].map((role) => leaderRow(body, role)),
+      width,
+      style,
+    ),
+  ];
+  for (const role of ['coordinator', 'overlord']) {
+    const rivals = listIn(body, 'leaders', role, 'rivals').map((rival) => plainText(String(rival)));
+    if (rivals.length > 0) parts.push(style(`rivals of the ${role}: ${rivals.join(', ')}`, 'bad'));
+  }
+  const brokers = listIn(body, 'brokers');
+  parts.push(
+    brokers.length === 0
+      ? style('no Brokers', 'bad')
+      : layOutTable(['BROKER', 'SERVICE', 'REQUESTS', 'SHARE', 'WHY'], brokers.map(brokerRow), width, style),
+  );
+  return parts.join('\n\n');
+}
+
+function about(body: unknown, origin: string): string {
+  const age = numberIn(body, 'discovery', 'age');
+  const read = age === null ? 'never read' : `read ${shownDuration(age * 1000)} ago`;
+  const discovery = `${textIn(body, 'discovery', 'kind')} ${textIn(body, 'discovery', 'state')}, ${read}`;
+  const uptime = numberIn(body, 'uptime');
+  const up = `up ${shownDuration(uptime === null ? null : uptime * 1000)}`;
+  const draining = valueIn(body, 'draining') === true ? ', draining' : '';
+  const workers = listIn(body, 'workers');
+  const serving = workers.filter((worker) => valueIn(worker, 'state') === 'serving').length;
+  return [
+    plainText(`druid-gateway ${textIn(body, 'version')} at ${origin}, ${up}${draining}`),
+    plainText(`discovery: ${discovery}`),
+    ...(workers.length === 0 ? [] : [`workers: ${serving} of ${workers.length} serve`]),
+  ].join('\n');
+}
+
+function leaderRow(body: unknown, role: string): readonly Cell[] {
+  const text = (key: string): string => textIn(body, 'leaders', role, key);
+  const state = text('state');
+  const waitReason = text('waitReason');
+  const age = numberIn(body, 'leaders', role, 'age');
+  return [
+    role,
+    { text: waitReason === '-' ? state : `${state} (${waitReason})`, tone: TONES[state] ?? 'plain' },
+    text('node'),
+    text('term'),
+    shownDuration(age === null ? null : age * 1000),
+    text('knownBy'),
+    text('outstanding'),
+  ];
+}
+
+function brokerRow(broker: unknown): readonly Cell[] {
+  const share = numberIn(broker, 'share');
+  return [
+    textIn(broker, 'node'),
+    textIn(broker, 'service'),
+    textIn(broker, 'outstanding'),
+    share === null ? '-' : `${Math.round(share * 100)}%`,
+    { text: textIn(broker, 'why'), tone: valueIn(broker, 'ready') === true ? 'good' : 'bad' },
+  ];
+}
