@@ -1,15 +1,17 @@
 import type { FastifyInstance } from 'fastify';
 import type { ShownSetting } from '../config/shown-settings.ts';
 import type { Discovery } from '../discovery/discovery.ts';
+import type { Report } from '../doctor/examine.ts';
 import type { MetricsJson } from '../workers/protocol/messages.ts';
 import { registerBrokerActions } from './broker-actions.ts';
 import { registerDashboard } from './dashboard/dashboard.ts';
+import { registerDoctor } from './doctor.ts';
 import { registerEvents } from './events.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
 import { HEALTH_PATHS, type HealthSources, registerHealth } from './health.ts';
 import type { HistorySource } from './history-source.ts';
 import { createListener, type ListenerOptions } from './listener.ts';
-import { describeState, type State } from './status.ts';
+import { describeState, describeStatus, type State } from './status.ts';
 
 export interface AdminOptions extends HealthSources, GuardOptions, Omit<ListenerOptions, 'paths'> {
   readonly discovery: Discovery;
@@ -19,6 +21,8 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
   readonly sampleTraffic?: () => Promise<MetricsJson>;
   /** The record of leadership, if one is kept. */
   readonly history?: HistorySource;
+  /** Examines the set-up without credentials; absent, there is no `/doctor`. */
+  readonly examine?: () => Promise<Report>;
   readonly version: string;
   /** The configuration as `/status` shows it, with secrets already removed. */
   readonly config: unknown;
@@ -35,6 +39,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     refresh = async () => true,
     sampleTraffic = async () => [],
     settings = [],
+    examine,
     now = Date.now,
   } = options;
   const started = now();
@@ -42,13 +47,21 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
   const guard = createGuard(options);
   const app = createListener({
     ...options,
-    paths: ['/', ...HEALTH_PATHS, '/status', '/events', 'POST /brokers/HOST:PORT/cordon, drain or return'],
+    paths: [
+      '/',
+      ...HEALTH_PATHS,
+      '/status',
+      '/events',
+      ...(examine === undefined ? [] : ['/doctor']),
+      'POST /brokers/HOST:PORT/cordon, drain or return',
+    ],
   });
   registerHealth(app, options);
   app.get('/status', { onRequest: guard.read }, async () => {
     await refresh();
-    return { ...state(), config: options.config };
+    return describeStatus(options, started, now());
   });
+  if (examine !== undefined) registerDoctor(app, examine, guard);
   // Actions have no body; ignore whatever the client sends.
   app.addContentTypeParser('*', (_request, payload, done) => {
     payload.resume();

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { createAdmin, createHealth } from '../admin/admin.ts';
 import { Liveness } from '../admin/liveness.ts';
 import { watchLoop } from '../admin/loop-watch.ts';
+import { describeStatus } from '../admin/status.ts';
 import { dangerousSettings } from '../config/dangerous-settings.ts';
 import { redact } from '../config/redact.ts';
 import type { Config } from '../config/schema.ts';
@@ -13,6 +14,7 @@ import { onLogError } from '../logs/logger.ts';
 import { formatHostPort } from '../net/host-port.ts';
 import { createDiscoveredCluster } from './create-cluster.ts';
 import { createDiscovery } from './create-discovery.ts';
+import { createDiagnose } from './diagnose.ts';
 import { serveByWorkers } from './serve-by-workers.ts';
 import { serveHere } from './serve-here.ts';
 import { listenTls, tokenOf } from './tls-files.ts';
@@ -85,14 +87,25 @@ export function createGateway(config: Config, { logger, version, settings = [] }
     draining: () => draining,
     errors,
   };
+  const diagnose = createDiagnose(config);
+  const described = { ...sources, discovery, version, config: redact(config) };
+  const started = Date.now();
   const admin = createAdmin({
-    ...sources,
-    discovery,
+    ...described,
     refresh: () => servers.refresh(),
     sampleTraffic: () => servers.metrics.sampleTraffic(),
     version,
     config: redact(config),
     settings,
+    examine: () =>
+      diagnose({
+        errors,
+        gateway: {
+          where: 'this gateway',
+          expected: true,
+          read: async () => describeStatus(described, started, Date.now()),
+        },
+      }),
     allowedHosts: access.allowedHosts,
     token: access.tokenFile === undefined ? null : tokenOf(access.tokenFile),
     ...(access.tls === undefined ? {} : { tls: listenTls(access.tls) }),

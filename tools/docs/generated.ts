@@ -1,3 +1,4 @@
+import { checkTables } from './check-table.ts';
 import { editorSchema } from './editor-schema.ts';
 import { keyTable } from './key-table.ts';
 import { reasonTable } from './reason-table.ts';
@@ -13,6 +14,7 @@ export interface GeneratedFile {
 export const GENERATED: readonly GeneratedFile[] = [
   { path: 'docs/operations.md', make: (text) => between(text, 'reasons', reasonTable()) },
   { path: 'docs/configuration.md', make: (text) => between(text, 'keys', keyTable()) },
+  { path: 'docs/doctor.md', make: (text) => between(text, 'checks', checkTables()) },
   { path: 'config/schema.json', make: () => `${JSON.stringify(editorSchema(), null, 2)}\n` },
 ];
 
