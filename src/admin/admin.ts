@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import type { ShownSetting } from '../config/shown-settings.ts';
 import type { Discovery } from '../discovery/discovery.ts';
+import type { Report } from '../doctor/examine.ts';
 import type { MetricsJson } from '../workers/protocol/messages.ts';
 import { registerBrokerActions } from './broker-actions.ts';
 import { registerDashboard } from './dashboard/dashboard.ts';
+import { registerDoctor } from './doctor.ts';
 import { registerEvents } from './events.ts';
 import { type ExplainHere, registerExplain } from './explain.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
@@ -11,7 +13,7 @@ import { HEALTH_PATHS, type HealthSources, registerHealth } from './health.ts';
 import type { History } from './history/history.ts';
 import { createListener, type ListenerOptions } from './listener.ts';
 import { type LogLevelControl, registerLogLevel } from './log-level.ts';
-import { describeState, type State } from './status.ts';
+import { describeState, describeStatus, type State } from './status.ts';
 
 export interface AdminOptions extends HealthSources, GuardOptions, Omit<ListenerOptions, 'paths'> {
   readonly discovery: Discovery;
@@ -25,6 +27,8 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
   readonly explain?: ExplainHere;
   /** Absent if the level is not to be changed. */
   readonly logLevel?: LogLevelControl;
+  /** Examines the set-up without credentials; absent, there is no `/doctor`. */
+  readonly examine?: () => Promise<Report>;
   readonly version: string;
   /** The configuration as `/status` shows it, with secrets already removed. */
   readonly config: unknown;
@@ -44,6 +48,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     explain,
     history,
     logLevel,
+    examine,
     now = Date.now,
   } = options;
   const started = now();
@@ -57,6 +62,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
       '/status',
       '/events',
       '/history',
+      ...(examine === undefined ? [] : ['/doctor']),
       'POST /explain',
       'POST /brokers/HOST:PORT/cordon, drain or return',
       'PUT /log-level',
@@ -65,8 +71,9 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
   registerHealth(app, options);
   app.get('/status', { onRequest: guard.read }, async () => {
     await refresh();
-    return { ...state(), config: options.config };
+    return describeStatus(options, started, now());
   });
+  if (examine !== undefined) registerDoctor(app, examine, guard);
   // Actions have no body; ignore whatever the client sends.
   app.addContentTypeParser('*', (_request, payload, done) => {
     payload.resume();

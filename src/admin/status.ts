@@ -84,6 +84,15 @@ export function describeState(sources: StatusSources, started: number, now: numb
   };
 }
 
+/** Returns the body of `GET /status`: the state, and the configuration. */
+export function describeStatus(
+  sources: StatusSources & { readonly config: unknown },
+  started: number,
+  now: number,
+): object {
+  return { ...describeState(sources, started, now), config: sources.config };
+}
+
 function announcedLabels(discovery: Discovery): (role: Role, hostAndPort: string | null) => Labelled {
   const { announcements } = discovery.snapshot;
   const byNode = (role: Role) =>

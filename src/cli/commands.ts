@@ -2,6 +2,7 @@ import type { CliCommand } from './command.ts';
 import { brokers } from './commands/brokers.ts';
 import { checkConfig } from './commands/check-config.ts';
 import { completion } from './commands/completion.ts';
+import { doctor } from './commands/doctor.ts';
 import { explain } from './commands/explain.ts';
 import { health } from './commands/health.ts';
 import { history } from './commands/history.ts';
@@ -14,6 +15,7 @@ import { version } from './commands/version.ts';
 export const COMMANDS: readonly CliCommand[] = [
   serve,
   checkConfig,
+  doctor,
   explain,
   status,
   brokers,

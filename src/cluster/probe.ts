@@ -3,13 +3,23 @@ import type { NodeTls } from './node.ts';
 
 /** The result of one probe: the answer's status and the beginning of its body, or why there is no answer. */
 export type ProbeAnswer =
-  | { readonly kind: 'answer'; readonly status: number; readonly body: string }
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly body: string;
+      /** By names in lower case; untrusted, and absent in what is no real answer. */
+      readonly headers?: Readonly<Record<string, string | string[] | undefined>>;
+    }
   /** No connection. `why` describes the TLS fault, if there is one. */
   | { readonly kind: 'refused'; readonly why?: string }
   | { readonly kind: 'silent' };
 
-/** GETs `origin + path`. Never rejects, and never takes longer than its time limit. */
-export type Probe = (origin: string, path: string) => Promise<ProbeAnswer>;
+/** GETs `origin + path`, with these headers. Never rejects, and never takes longer than its time limit. */
+export type Probe = (
+  origin: string,
+  path: string,
+  headers?: Readonly<Record<string, string>>,
+) => Promise<ProbeAnswer>;
 
 export interface ProbeClient {
   readonly probe: Probe;
@@ -19,12 +29,14 @@ export interface ProbeClient {
 export interface ProbeClientOptions {
   /** Milliseconds for the whole probe, including the connection. */
   readonly timeoutMs: number;
+  /** What is read of a body; by default 4 KiB. */
+  readonly maxBodyBytes?: number;
   readonly tls?: NodeTls;
   /** TLS to a node fails with a new fault: not the one last reported, or the first since the node answered. */
   readonly onTlsFault?: (origin: string, why: string) => void;
 }
 
-const MAX_BODY = 4096;
+const MAX_BODY_BYTES = 4096;
 /** Number of nodes whose last reported TLS fault is remembered. */
 const MOST_FAULTS = 1_000;
 /** Codes of OpenSSL and Node.js for an untrusted certificate (`X509 certificate error codes` of `node:tls`). */
@@ -37,7 +49,12 @@ const NO_CONNECTION = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'E
  * Probes over separate connections, so a probe never waits behind requests. GET only: Druid answers HEAD with 405 on
  * every path (AllowHttpMethodsResourceFilter).
  */
-export function createProbeClient({ timeoutMs, tls, onTlsFault }: ProbeClientOptions): ProbeClient {
+export function createProbeClient({
+  timeoutMs,
+  maxBodyBytes = MAX_BODY_BYTES,
+  tls,
+  onTlsFault,
+}: ProbeClientOptions): ProbeClient {
   const agent = new Agent({
     connections: 4,
     keepAliveTimeout: 10_000,
@@ -56,23 +73,25 @@ export function createProbeClient({ timeoutMs, tls, onTlsFault }: ProbeClientOpt
   }
 
   return {
-    async probe(origin, path) {
+    async probe(origin, path, sent = {}) {
       try {
         const signal = AbortSignal.timeout(timeoutMs);
-        const { statusCode, body } = await agent.request({ origin, path, method: 'GET', signal });
+        const options = { origin, path, method: 'GET', headers: sent, signal } as const;
+        const { statusCode, headers, body } = await agent.request(options);
         const chunks: Buffer[] = [];
         let size = 0;
         for await (const chunk of body as AsyncIterable<Buffer>) {
           chunks.push(chunk);
           size += chunk.byteLength;
           // Leaving the loop destroys the body, and with it the connection of a node that sends too much.
-          if (size > MAX_BODY) break;
+          if (size > maxBodyBytes) break;
         }
         faults.delete(origin);
         return {
           kind: 'answer',
           status: statusCode,
-          body: Buffer.concat(chunks).toString('latin1', 0, MAX_BODY),
+          body: Buffer.concat(chunks).toString('latin1', 0, maxBodyBytes),
+          headers,
         };
       } catch (error) {
         const code = error instanceof Error && 'code' in error ? String(error.code) : '';

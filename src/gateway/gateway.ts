@@ -4,6 +4,7 @@ import { createAdmin, createHealth } from '../admin/admin.ts';
 import { History } from '../admin/history/history.ts';
 import { Liveness } from '../admin/liveness.ts';
 import { watchLoop } from '../admin/loop-watch.ts';
+import { describeStatus } from '../admin/status.ts';
 import { dangerousSettings } from '../config/dangerous-settings.ts';
 import { redact } from '../config/redact.ts';
 import type { Config } from '../config/schema.ts';
@@ -15,6 +16,7 @@ import { onLogError } from '../logs/logger.ts';
 import { formatHostPort } from '../net/host-port.ts';
 import { createDiscoveredCluster } from './create-cluster.ts';
 import { clusterNameOf, createDiscovery } from './create-discovery.ts';
+import { createDiagnose } from './diagnose.ts';
 import { serveByWorkers } from './serve-by-workers.ts';
 import { serveHere } from './serve-here.ts';
 import { listenTls, tokenOf } from './tls-files.ts';
@@ -105,9 +107,11 @@ export function createGateway(config: Config, { logger, version, settings = [] }
     draining: () => draining,
     errors,
   };
+  const diagnose = createDiagnose(config);
+  const described = { ...sources, discovery, version, config: redact(config) };
+  const started = Date.now();
   const admin = createAdmin({
-    ...sources,
-    discovery,
+    ...described,
     refresh: () => servers.refresh(),
     sampleTraffic: () => servers.metrics.sampleTraffic(),
     history,
@@ -122,6 +126,15 @@ export function createGateway(config: Config, { logger, version, settings = [] }
     version,
     config: redact(config),
     settings,
+    examine: () =>
+      diagnose({
+        errors,
+        gateway: {
+          where: 'this gateway',
+          expected: true,
+          read: async () => describeStatus(described, started, Date.now()),
+        },
+      }),
     allowedHosts: access.allowedHosts,
     token: access.tokenFile === undefined ? null : tokenOf(access.tokenFile),
     ...(access.tls === undefined ? {} : { tls: listenTls(access.tls) }),

@@ -199,6 +199,7 @@ describe('buttons', () => {
       }, scene.url);
       // The browser itself keeps the answer to the second from the page.
       await expect.poll(() => statuses).toEqual([403, 403, 403]);
+      await page.waitForURL('**/cordon');
       // A link is no harm: its page sees nothing of what it opens.
       const link = await page.goto(`${scene.url}/`, { referer: 'https://elsewhere.example/' });
       expect(link?.status()).toBe(200);

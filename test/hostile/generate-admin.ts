@@ -2,7 +2,7 @@ import { BODIES, type GeneratedRequest, methodOf, ODD_IDS, TIMEOUTS, targetOf, w
 import type { Random } from './random.ts';
 
 const READS = [
-  ...['/metrics', '/health/live', '/health/ready', '/status'],
+  ...['/metrics', '/health/live', '/health/ready', '/status', '/doctor'],
   ...['/metrics/', '/METRICS', '//status', '/status/..', '/health', '/health/%6cive', '/status;x', '/'],
 ];
 const ACTIONS = ['cordon', 'drain', 'drain', 'return', 'return'];

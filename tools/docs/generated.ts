@@ -1,3 +1,4 @@
+import { checkTables } from './check-table.ts';
 import { commandLine } from './command-line.ts';
 import { editorSchema } from './editor-schema.ts';
 import { keyTable } from './key-table.ts';
@@ -15,6 +16,7 @@ export const GENERATED: readonly GeneratedFile[] = [
   { path: 'docs/operations.md', make: (text) => between(text, 'reasons', reasonTable()) },
   { path: 'docs/configuration.md', make: (text) => between(text, 'keys', keyTable()) },
   { path: 'docs/command-line.md', make: commandLine },
+  { path: 'docs/doctor.md', make: (text) => between(text, 'checks', checkTables()) },
   { path: 'config/schema.json', make: () => `${JSON.stringify(editorSchema(), null, 2)}\n` },
 ];
 

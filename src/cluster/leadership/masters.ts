@@ -7,7 +7,7 @@ import type { Probe, ProbeAnswer } from '../probe.ts';
 import type { LeaderClaim, ProbeResult } from './leadership.ts';
 
 /** Every Coordinator, Overlord and combined process serves these without a redirect (RedirectInfo's local paths). */
-const PATHS = {
+export const MASTER_PATHS = {
   coordinator: { isLeader: '/druid/coordinator/v1/isLeader', leader: '/druid/coordinator/v1/leader' },
   overlord: { isLeader: '/druid/indexer/v1/isLeader', leader: '/druid/indexer/v1/leader' },
 } as const;
@@ -44,11 +44,11 @@ export function createMasters(options: MastersOptions): Masters {
 
   async function ask(node: UpstreamNode): Promise<void> {
     const asked = stamp();
-    const answer = await probe(node.origin, PATHS[role].isLeader);
+    const answer = await probe(node.origin, MASTER_PATHS[role].isLeader);
     const claim = claimOf(answer);
     const namesItself =
       claim === 'leads' && needsName()
-        ? namesOf(await probe(node.origin, PATHS[role].leader), node.origin)
+        ? namesOf(await probe(node.origin, MASTER_PATHS[role].leader), node.origin)
         : null;
     if (!pollers.has(node)) return;
     const silences = claim === 'silent' ? (results.get(node.origin)?.silences ?? 0) + 1 : 0;
@@ -86,7 +86,8 @@ export function createMasters(options: MastersOptions): Masters {
   };
 }
 
-function claimOf(answer: ProbeAnswer): LeaderClaim {
+/** Returns what an answer to `isLeader` claims. */
+export function claimOf(answer: ProbeAnswer): LeaderClaim {
   if (answer.kind !== 'answer') return answer.kind;
   return answer.status === 200 ? 'leads' : 'follows';
 }
@@ -95,10 +96,10 @@ function claimOf(answer: ProbeAnswer): LeaderClaim {
 function namesOf(answer: ProbeAnswer, origin: string): boolean | 'untold' {
   if (answer.kind !== 'answer') return false;
   if (answer.status === 401 || answer.status === 403) return 'untold';
-  return answer.status === 200 && names(answer.body, origin);
+  return answer.status === 200 && leaderNamed(answer.body) === origin;
 }
 
-/** The `leader` answer is a bare URL as Java spells it, with or without quotes. */
-function names(body: string, origin: string): boolean {
-  return parseOrigin(body.trim().replace(/^"|"$/g, '')) === origin;
+/** Returns the origin that an answer to `leader` names: a bare URL as Java spells it, with or without quotes. */
+export function leaderNamed(body: string): string | null {
+  return parseOrigin(body.trim().replace(/^"|"$/g, ''));
 }

@@ -8,6 +8,11 @@ export type ParsedAnnouncement =
   | { readonly kind: 'ignored' }
   | { readonly kind: 'fault'; readonly reason: string };
 
+/** The same of a node of any role. */
+export type ParsedNode =
+  | { readonly kind: 'node'; readonly node: Omit<Announcement, 'role'> }
+  | Exclude<ParsedAnnouncement, { readonly kind: 'announcement' }>;
+
 /** Largest JSON in bytes: a real announcement has about 1 kB, and ten thousand of this size do no harm. */
 const MAX_JSON_BYTES = 16 * 1024;
 /** Longest host or service, in characters; DNS has no longer names. */
@@ -25,9 +30,15 @@ const UNSEEN = /[\p{C}\p{Zl}\p{Zp}]/u;
  * entry whose `nodeType` is not the folder's role is ignored, as in `BaseNodeRoleWatcher`.
  */
 export function parseAnnouncement(role: Role, data: Buffer): ParsedAnnouncement {
+  const parsed = parseNode(role, data);
+  return parsed.kind === 'node' ? { kind: 'announcement', announcement: { role, ...parsed.node } } : parsed;
+}
+
+/** Parses the same of a node of any role; `nodeType` is its name in the JSON (`NodeRole.getJsonName`). */
+export function parseNode(nodeType: string, data: Buffer): ParsedNode {
   const json = readJson(data);
   if (json === null) return fault('is no JSON object, neither gzip nor plain');
-  if (json.nodeType !== role) return { kind: 'ignored' };
+  if (json.nodeType !== nodeType) return { kind: 'ignored' };
   const node = json.druidNode;
   if (!isObject(node)) return fault('has no druidNode');
   const { service, host, version } = node;
@@ -41,9 +52,8 @@ export function parseAnnouncement(role: Role, data: Buffer): ParsedAnnouncement 
   if (origin === null) return fault('has no valid druidNode.host');
   const labels = labelsOf(node.labels);
   return {
-    kind: 'announcement',
-    announcement: {
-      role,
+    kind: 'node',
+    node: {
       hostAndPort,
       origin,
       service,
@@ -100,16 +110,20 @@ function readJson(data: Buffer): Record<string, unknown> | null {
   }
 }
 
+/** Whether the data is compressed (`druid.zk.service.compress`). */
+export function isGzip(data: Buffer): boolean {
+  return data.length >= 2 && data[0] === 0x1f && data[1] === 0x8b;
+}
+
 function inflated(data: Buffer): Buffer {
-  const gzip = data.length >= 2 && data[0] === 0x1f && data[1] === 0x8b;
   if (data.length > MAX_JSON_BYTES) throw new RangeError('too long');
-  return gzip ? gunzipSync(data, { maxOutputLength: MAX_JSON_BYTES }) : data;
+  return isGzip(data) ? gunzipSync(data, { maxOutputLength: MAX_JSON_BYTES }) : data;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function fault(reason: string): ParsedAnnouncement {
+function fault(reason: string): { readonly kind: 'fault'; readonly reason: string } {
   return { kind: 'fault', reason };
 }

@@ -57,6 +57,7 @@ export class PacketReader {
 
 /** Requests whose answers contain lengths (`ZooDefs.OpCode`). */
 const GET_DATA = 4;
+const GET_ACL = 6;
 const GET_CHILDREN2 = 12;
 /** Offset after the packet's length, protocol version, timeout and session id. */
 const PASSWORD_AT = 20;
@@ -79,10 +80,11 @@ export function checkHandshake(packet: Buffer): void {
 export function checkAnswer(packet: Buffer, type: number | undefined): void {
   if (packet.length <= PAYLOAD_AT || packet.readInt32BE(ERROR_AT) !== 0) return;
   if (type === GET_DATA) fitting(packet, PAYLOAD_AT);
-  if (type !== GET_CHILDREN2) return;
+  if (type !== GET_CHILDREN2 && type !== GET_ACL) return;
   const count = packet.readInt32BE(PAYLOAD_AT);
   let at = PAYLOAD_AT + 4;
-  for (let i = 0; i < count; i++) at = fitting(packet, at);
+  // An entry of an access list is permissions, scheme and id.
+  for (let i = 0; i < count; i++) at = fitting(packet, type === GET_ACL ? fitting(packet, at + 4) : at);
 }
 
 /**

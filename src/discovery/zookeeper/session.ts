@@ -1,4 +1,4 @@
-import type { Client } from 'node-zookeeper-client';
+import type { ACL, Client, Stat } from 'node-zookeeper-client';
 import { ContainedEmitter, contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import type { ServerAddress } from '../../net/connect-string.ts';
 import { createBackoff } from '../../time/backoff.ts';
@@ -35,6 +35,12 @@ export class ReadError extends Error {
     super(message);
     this.code = code;
   }
+}
+
+/** One entry of an access control list: bits of permissions (`ZooDefs.Perms`), and for whom. */
+export interface AccessEntry {
+  readonly permissions: number;
+  readonly scheme: string;
 }
 
 /** Called on every event of a path. Always pass the same function for a path, so the library holds only one. */
@@ -83,6 +89,11 @@ export class Session extends ContainedEmitter<SessionEvents> {
     };
   }
 
+  /** Session timeout in ms, as the server granted it; null without a connection. */
+  get grantedTimeoutMs(): number | null {
+    return this.#status.state === 'connected' ? (this.#connection?.sessionTimeoutMs ?? null) : null;
+  }
+
   start(): void {
     this.#open();
   }
@@ -113,6 +124,22 @@ export class Session extends ContainedEmitter<SessionEvents> {
   async exists(path: string, watcher: Watcher): Promise<boolean> {
     const stat = await this.#read<object | null>((client, done) => client.exists(path, watcher, done));
     return stat !== null;
+  }
+
+  /** Returns when the node was created, in epoch milliseconds of the server's clock. Rejects with `ReadError`. */
+  async createdAt(path: string): Promise<number | null> {
+    const stat = await this.#read<Stat | null>((client, done) => client.exists(path, done));
+    return stat === null ? null : Number(stat.ctime.readBigInt64BE());
+  }
+
+  /** Returns who may do what with the node. Rejects with `ReadError`. */
+  async getAcl(path: string): Promise<readonly AccessEntry[]> {
+    const list = await this.#read<ACL[] | undefined>((client, done) => client.getACL(path, done));
+    // The library calls `permission` what its types call `perms`.
+    return (list ?? []).map((entry) => ({
+      permissions: (entry as unknown as { readonly permission: number }).permission,
+      scheme: entry.id.scheme,
+    }));
   }
 
   #read<T>(call: (client: Client, done: (error: unknown, value: T) => void) => void): Promise<T> {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,6 +62,15 @@ test.each([
   [['--print'], '--print goes with check-config only'],
   [['serve', '--print'], '--print goes with check-config only'],
   [['check-config', '--print=yes'], '--print takes no value'],
+  [['doctor', '--skip', 'zk.server'], '--skip: there is no check zk.server; docs/doctor.md lists them'],
+  [['doctor', '--watch', 'soon'], '--watch: soon is no duration such as 60s'],
+  [['doctor', '--watch', '2h'], '--watch: 2h is no duration such as 60s, of an hour at most'],
+  [['doctor', '--druid-user', 'admin'], '--druid-user and --druid-password-file go together'],
+  [['doctor', '--druid-user', 'a', '--druid-password-file', 'none.txt'], 'none.txt cannot be read (ENOENT)'],
+  [['doctor', '--druid-user', 'a:b', '--druid-password-file', 'x'], '--druid-user: a user has no colon'],
+  [['doctor', '--admin', 'http://a/b'], '--admin: http://a/b is no URL such as http://127.0.0.1:9888'],
+  [['doctor', '--admin', 'nowhere'], 'flag --admin: admin.listen: expected HOST:PORT'],
+  [['--strict'], '--strict goes with doctor only'],
   [['--listen', 'nowhere'], 'flag --listen: listen: expected HOST:PORT'],
   [['--config', 'none.yaml'], 'none.yaml: cannot be read (ENOENT)'],
   [['check-config', '--discovery', 'dns'], 'discovery.type: expected one of zookeeper, static'],
@@ -101,6 +110,46 @@ test('an admin listener that anybody could act by is refused, with what to do', 
     expect([code, out]).toEqual([2, '']);
     expect(err).toMatch(/^druid-gateway: flag --admin: admin\.listen\.host: .* admin\.tokenFile [^\n]*\n$/);
   }
+});
+
+describe('doctor', () => {
+  const dead = ['doctor', '--zookeeper', '127.0.0.1:1', '--admin', '127.0.0.1:1'];
+
+  test('says in text what is wrong and what to do, and ends with 1', async () => {
+    const { code, out, err } = await run(dead);
+    expect([code, err]).toEqual([1, '']);
+    expect(out).toMatch(/^\[INFO\] 1 ZooKeeper\n\[FAIL\] 1\.1 zk\.servers: /);
+    expect(out).toContain('127.0.0.1:1: ECONNREFUSED\n       Remedy: Start the servers');
+    expect(out).toMatch(/== Summary ==\n\d+ checks PASS\n0 checks WARN\n1 checks FAIL\n/);
+  });
+
+  test('ends with 0 where nothing fails, and writes JSON and JUnit', async () => {
+    const junit = join(folder, 'doctor.xml');
+    const { code, out, err } = await run([...dead, '--skip', 'zk', '--json', '--junit', junit]);
+    expect([code, err]).toEqual([0, '']);
+    const { checks, totals } = JSON.parse(out);
+    expect([checks.length, totals.fail]).toEqual([35, 0]);
+    expect(readFileSync(junit, 'utf8')).toContain('<testsuite name="druid-gateway doctor" tests="35"');
+  });
+
+  test('with --strict ends with 1 where a check warns', async () => {
+    const environment = { DRUID_GATEWAY__PARKING__MAX_WAIT: '1s' };
+    expect((await run([...dead, '--skip', 'zk'], environment)).code).toBe(0);
+    expect((await run([...dead, '--skip', 'zk', '--strict'], environment)).code).toBe(1);
+  });
+
+  test.each([
+    [['--junit', join(folder, 'none', 'x.xml')], {}, '--junit: '],
+    [
+      [],
+      { DRUID_GATEWAY__ZOOKEEPER__TLS__CA_FILE: join(folder, 'none.pem') },
+      'none.pem cannot be read (ENOENT)',
+    ],
+  ])('a file that cannot be used is misuse: %j %j', async (args, environment, sentence) => {
+    const { code, out, err } = await run([...dead, ...args], environment);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toContain(sentence);
+  });
 });
 
 describe('serve', () => {

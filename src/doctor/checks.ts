@@ -1,0 +1,29 @@
+import { AVAILABILITY_CHECKS } from './availability-checks.ts';
+import type { Check } from './check.ts';
+import { GATEWAY_CHECKS } from './gateway-checks.ts';
+import { LEADERSHIP_CHECKS } from './leadership-checks.ts';
+import { NODE_CHECKS } from './node-checks.ts';
+import { ZOOKEEPER_CHECKS } from './zookeeper-checks.ts';
+
+/** A group of checks; the first part of their ids is its name. */
+export interface CheckGroup {
+  readonly name: string;
+  readonly title: string;
+  readonly checks: readonly Check[];
+}
+
+/** All checks in the order of the report. A new check goes at the end of its group, since numbers count from the first. */
+export const GROUPS: readonly CheckGroup[] = [
+  { name: 'zk', title: 'ZooKeeper', checks: ZOOKEEPER_CHECKS },
+  { name: 'node', title: 'Nodes', checks: NODE_CHECKS },
+  { name: 'lead', title: 'Leadership', checks: LEADERSHIP_CHECKS },
+  { name: 'ha', title: 'High availability', checks: AVAILABILITY_CHECKS },
+  { name: 'gw', title: 'Gateway', checks: GATEWAY_CHECKS },
+];
+
+/** Returns the ids that a word of `--skip` means: a check, or a group as `ha` or `ha.*`; empty for what is neither. */
+export function idsOf(word: string): string[] {
+  const group = GROUPS.find(({ name }) => word === name || word === `${name}.*`);
+  if (group !== undefined) return group.checks.map(({ id }) => id);
+  return GROUPS.flatMap(({ checks }) => checks.map(({ id }) => id)).filter((id) => id === word);
+}

@@ -1,0 +1,58 @@
+import type { Config } from '../config/schema.ts';
+import { createOriginRefusal } from '../discovery/allowed-origins.ts';
+import { prepareTls } from '../discovery/zookeeper/tls.ts';
+import { examine, type Report } from '../doctor/examine.ts';
+import { type GatewaySource, gatherFacts } from '../doctor/gather.ts';
+import type { ZooKeeperTarget } from '../doctor/zookeeper-facts.ts';
+import type { InternalErrors } from '../faults/internal-errors.ts';
+import { parseConnectString } from '../net/connect-string.ts';
+import { nodeTls } from './node-tls.ts';
+import { zookeeperTls } from './tls-files.ts';
+
+export interface DiagnoseOptions {
+  readonly errors: InternalErrors;
+  readonly gateway: GatewaySource;
+  /** For what Druid guards; by default none. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** How long the leaders are watched, in ms; by default not at all. */
+  readonly watchMs?: number;
+  /** Ids of checks that are not run. */
+  readonly skipped?: ReadonlySet<string>;
+}
+
+/** Examines what a configuration names, from here. Resolves within 20 s and `watchMs`. */
+export type Diagnose = (options: DiagnoseOptions) => Promise<Report>;
+
+/**
+ * Creates the examination of a configuration, and reads its files. Throws an Error of one sentence if a configured file
+ * is unusable.
+ */
+export function createDiagnose(config: Config): Diagnose {
+  const tls = nodeTls(config);
+  const target = config.discovery.type === 'static' ? null : zookeeperTarget(config);
+  return async ({ errors, gateway, headers = {}, watchMs = 0, skipped }) => {
+    const facts = await gatherFacts({
+      config,
+      zookeeper: target === null ? null : { ...target, errors },
+      headers,
+      watchMs,
+      gateway,
+      ...tls,
+    });
+    return examine(facts, skipped, (error) => errors.report('admin', error));
+  };
+}
+
+function zookeeperTarget({ zookeeper, discovery }: Config): Omit<ZooKeeperTarget, 'errors'> {
+  const { connect, sessionTimeout, basePath, coordinatorPath, auth, tls } = zookeeper;
+  return {
+    ...parseConnectString(connect),
+    sessionTimeoutMs: sessionTimeout,
+    basePath,
+    coordinatorPath,
+    credentials:
+      auth?.password === undefined ? null : { scheme: auth.scheme, user: auth.user, password: auth.password },
+    tls: tls === undefined ? null : prepareTls(zookeeperTls(tls)),
+    refusal: createOriginRefusal(discovery.allow),
+  };
+}

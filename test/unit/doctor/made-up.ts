@@ -1,0 +1,149 @@
+import { loadConfig } from '../../../src/config/load.ts';
+import type {
+  Facts,
+  LeadershipFacts,
+  MasterAnswer,
+  NodeFacts,
+  NodeProperties,
+  ServerFacts,
+  TreeFacts,
+  ZooKeeperFacts,
+} from '../../../src/doctor/facts.ts';
+import { version } from '../../../src/version.ts';
+
+export const COORDINATORS = ['http://10.0.0.1:8081', 'http://10.0.0.2:8081'] as const;
+export const OVERLORDS = ['http://10.0.0.1:8090', 'http://10.0.0.2:8090'] as const;
+export const BROKERS = ['http://10.0.0.3:8082', 'http://10.0.0.4:8082'] as const;
+
+export const CONFIG = loadConfig({ flags: { zookeeper: 'zk-1:2181,zk-2:2181,zk-3:2181' } });
+
+export function server(name: string, change: Partial<ServerFacts> = {}): ServerFacts {
+  return {
+    name,
+    connected: true,
+    grantedTimeoutMs: 30_000,
+    detail: null,
+    mode: 'follower',
+    serves: true,
+    certificate: null,
+    ...change,
+  };
+}
+
+export const TREE: TreeFacts = {
+  basePath: '/druid',
+  baseExists: true,
+  folders: ['COORDINATOR', 'OVERLORD', 'BROKER', 'HISTORICAL'],
+  latches: {
+    coordinator: COORDINATORS.map((origin, i) => ({ sequence: i, origin })),
+    overlord: OVERLORDS.map((origin, i) => ({ sequence: i, origin })),
+  },
+  refused: [],
+  unreadable: [],
+  notAllowed: [],
+  gzip: 7,
+  plain: 0,
+  nearMisses: [],
+  aheadMs: 0,
+  open: false,
+};
+
+const NAMES = ['zk-1:2181', 'zk-2:2181', 'zk-3:2181'] as const;
+
+export const ZOOKEEPER: ZooKeeperFacts = {
+  connect: NAMES.join(','),
+  requestedTimeoutMs: 30_000,
+  servers: NAMES.map((name, i) => server(name, { mode: i === 0 ? 'leader' : 'follower' })),
+  members: NAMES.map((client, id) => ({ id, voter: true, client })),
+  tree: TREE,
+};
+
+export function node(role: string, origin: string, change: Partial<NodeFacts> = {}): NodeFacts {
+  return {
+    roles: [role],
+    origin,
+    hostAndPort: origin.slice(origin.indexOf('//') + 2),
+    service: `druid/${role}`,
+    version: '33.0.0',
+    addresses: ['10.0.0.1'],
+    health: 200,
+    latencyMs: 3,
+    clockMs: 0,
+    certificate: null,
+    readiness: role === 'broker' ? 200 : null,
+    ...change,
+  };
+}
+
+export const NODES: readonly NodeFacts[] = [
+  ...COORDINATORS.map((origin) => node('coordinator', origin)),
+  ...OVERLORDS.map((origin) => node('overlord', origin)),
+  ...BROKERS.map((origin) => node('broker', origin)),
+  node('historical', 'http://10.0.0.5:8083'),
+];
+
+export function leads(origin: string, change: Partial<MasterAnswer> = {}): MasterAnswer {
+  return { origin, claim: 'leads', leader: { kind: 'named', origin }, redirectsTo: null, ...change };
+}
+
+export function follows(origin: string, leader: string, change: Partial<MasterAnswer> = {}): MasterAnswer {
+  return {
+    origin,
+    claim: 'follows',
+    leader: { kind: 'named', origin: leader },
+    redirectsTo: leader,
+    ...change,
+  };
+}
+
+export function ledBy([leader, other]: readonly [string, string]): LeadershipFacts {
+  return {
+    latch: [leader, other].map((origin, sequence) => ({ sequence, origin })),
+    answers: [leads(leader), follows(other, leader)],
+  };
+}
+
+const SETTINGS: Readonly<Record<string, string>> = {
+  'druid.zk.service.host': NAMES.join(','),
+  'druid.metadata.storage.type': 'mysql',
+  'druid.metadata.storage.connector.connectURI': 'jdbc:mysql:replication://db-1:3306,db-2:3306/druid',
+};
+
+export function properties(
+  origin: string,
+  role: string,
+  change: Record<string, string> = {},
+): NodeProperties {
+  return { origin, roles: [role], values: { ...SETTINGS, ...change } };
+}
+
+export const PROPERTIES: readonly NodeProperties[] = [
+  ...COORDINATORS.map((origin) => properties(origin, 'coordinator')),
+  ...OVERLORDS.map((origin) => properties(origin, 'overlord')),
+];
+
+/** A cluster in which nothing is wrong, seen with a gateway in front of it. */
+export const HEALTHY: Facts = {
+  config: CONFIG,
+  zookeeper: ZOOKEEPER,
+  nodes: NODES,
+  leadership: { coordinator: ledBy(COORDINATORS), overlord: ledBy(OVERLORDS) },
+  properties: PROPERTIES,
+  guarded: false,
+  watched: { durationMs: 60_000, changes: { coordinator: 0, overlord: 0 } },
+  gateway: {
+    where: 'http://127.0.0.1:9888',
+    expected: true,
+    detail: null,
+    status: {
+      version,
+      leaders: {
+        coordinator: { node: '10.0.0.1:8081', state: 'serving' },
+        overlord: { node: '10.0.0.1:8090', state: 'serving' },
+      },
+      brokers: BROKERS.map((origin) => ({ node: origin.slice('http://'.length), ready: true })),
+      discovery: { state: 'connected' },
+      config: CONFIG,
+    },
+  },
+};

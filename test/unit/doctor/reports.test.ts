@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest';
+import { GROUPS } from '../../../src/doctor/checks.ts';
+import { examine } from '../../../src/doctor/examine.ts';
+import { reportJson } from '../../../src/doctor/report-json.ts';
+import { reportJunit } from '../../../src/doctor/report-junit.ts';
+import { reportText } from '../../../src/doctor/report-text.ts';
+import { HEALTHY, TREE, ZOOKEEPER } from './made-up.ts';
+
+const REFUSED = '/druid/internal-discovery/BROKER/<b>&"x"';
+const report = examine({ ...HEALTHY, zookeeper: { ...ZOOKEEPER, tree: { ...TREE, refused: [REFUSED] } } });
+
+test('the text has each check with number, id, evidence, and with remedy and source where it is needed', () => {
+  const text = reportText(report);
+  expect(text).toContain('[PASS] 1.1 zk.servers: Each ZooKeeper server');
+  expect(text).toContain(`[FAIL] 1.5 zk.access: `);
+  expect(text).toMatch(/Remedy: Give the user[^\n]*\n {7}Source: https:\/\/druid/);
+  expect(text).toMatch(
+    /== Summary ==\n\d+ checks PASS\n0 checks WARN\n1 checks FAIL\n2 checks INFO\n1 checks SKIP\n$/,
+  );
+  for (const { checks } of GROUPS) for (const { id } of checks) expect(text).toContain(` ${id}: `);
+});
+
+test('the JSON has the keys that scripts read, and no others', () => {
+  const { checks, totals, ...rest } = JSON.parse(reportJson(report));
+  expect(rest).toEqual({});
+  expect(Object.keys(totals)).toEqual(['pass', 'warn', 'fail', 'info', 'skip']);
+  for (const check of checks) {
+    expect(Object.keys(check)).toEqual(['id', 'title', 'result', 'evidence', 'remedy', 'source']);
+  }
+});
+
+describe("JUnit's XML", () => {
+  const xml = reportJunit(report);
+
+  test('counts failures and what was skipped', () => {
+    expect(xml).toContain(`tests="${report.checks.length}" failures="1" skipped="1" errors="0"`);
+    expect(xml.match(/<testcase /g)).toHaveLength(report.checks.length);
+    expect(xml.match(/<failure /g)).toHaveLength(1);
+  });
+
+  test('escapes what means something to XML', () => {
+    expect(xml).toContain('BROKER/&lt;b&gt;&amp;&quot;x&quot;');
+    expect(xml).not.toContain(REFUSED);
+  });
+});
