@@ -21,14 +21,14 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
   readonly refresh?: () => Promise<boolean>;
   /** Reads the counters that the traffic is computed from, and updates the counts of nodes. */
   readonly sampleTraffic?: () => Promise<MetricsJson>;
+  /** Examines the set-up without credentials; absent, there is no `/doctor`. */
+  readonly examine?: () => Promise<Report>;
   /** The record of leadership, if one is kept. */
   readonly history?: Pick<History, 'body' | 'onTerm'>;
   /** Absent if requests are not to be explained. */
   readonly explain?: ExplainHere;
   /** Absent if the level is not to be changed. */
   readonly logLevel?: LogLevelControl;
-  /** Examines the set-up without credentials; absent, there is no `/doctor`. */
-  readonly examine?: () => Promise<Report>;
   readonly version: string;
   /** The configuration as `/status` shows it, with secrets already removed. */
   readonly config: unknown;

@@ -123,8 +123,6 @@ export function createGateway(config: Config, { logger, version, settings = [] }
         servers.setLogLevel(level);
       },
     },
-    version,
-    config: redact(config),
     settings,
     examine: () =>
       diagnose({

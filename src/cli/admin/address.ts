@@ -8,7 +8,11 @@ import { type Given, UsageError } from '../command.ts';
 export interface AdminAddress {
   /** `http://HOST:PORT` or `https://HOST:PORT`. */
   readonly origin: string;
-  readonly token: string | null;
+  /**
+   * Returns the token for actions, or null. Only actions need it, and only who may act can read its file. Throws an
+   * Error of one sentence if the file cannot be read.
+   */
+  readonly token: () => string | null;
   readonly tls: AdminTls;
 }
 
@@ -53,7 +57,7 @@ export async function adminAddress(
   const pinned = files.ca === undefined ? configured?.tls : {};
   return {
     origin,
-    token: tokenOf(option(options.tokenFile) ?? null, environment) ?? configured?.token ?? null,
+    token: () => tokenOf(option(options.tokenFile) ?? null, environment) ?? configured?.token() ?? null,
     tls: { ...pinned, ...Object.fromEntries(given) },
   };
 }
@@ -69,7 +73,7 @@ async function configuredAddress(
   if (!isFile && settings.length === 0) return null;
   // Health checks of containers come every few seconds, and the configuration takes ten times as long to load.
   const listen = settings.join() === LISTEN ? parseHostPort(environment[LISTEN] ?? '') : null;
-  if (!isFile && listen !== null) return { origin: reachable('http', listen), token: null, tls: {} };
+  if (!isFile && listen !== null) return { origin: reachable('http', listen), token: () => null, tls: {} };
   return fromConfig(sources, environment, forHealth);
 }
 
@@ -81,11 +85,11 @@ async function fromConfig(
   const { loadConfig } = await import('../../config/load.ts');
   const { listen, tls, tokenFile, health } = loadConfig({ ...sources, environment }).admin;
   if (forHealth && health !== undefined) {
-    return { origin: reachable('http', health.listen), token: null, tls: {} };
+    return { origin: reachable('http', health.listen), token: () => null, tls: {} };
   }
   return {
     origin: reachable(tls === undefined ? 'http' : 'https', listen),
-    token: tokenFile === undefined ? null : read(tokenFile).trim(),
+    token: () => (tokenFile === undefined ? null : read(tokenFile).trim()),
     tls: tls === undefined ? {} : pin(read(tls.certFile)),
   };
 }

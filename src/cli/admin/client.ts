@@ -18,6 +18,8 @@ export interface AdminQuestion {
   readonly body?: unknown;
   /** Longest time until the answer is whole, in ms. */
   readonly timeoutMs?: number;
+  /** It changes something: show the token. */
+  readonly acts?: true;
   /** Statuses from 400 on that are answers, not failures. */
   readonly accepts?: readonly number[];
 }
@@ -31,7 +33,8 @@ const LONGEST = 64 * 1024 * 1024;
  * or is no admin listener.
  */
 export async function askAdmin(address: AdminAddress, question: AdminQuestion): Promise<AdminAnswer> {
-  const { status, text } = await send(address, question).catch((error: unknown) => {
+  const token = question.acts === true ? address.token() : null;
+  const { status, text } = await send(address, token, question).catch((error: unknown) => {
     throw new Error(unreached(address, error));
   });
   const refused = (what: string): Error => new Error(`${address.origin} ${what}`);
@@ -44,11 +47,12 @@ export async function askAdmin(address: AdminAddress, question: AdminQuestion): 
     );
   }
   if (status < 300 || question.accepts?.includes(status)) return { status, body };
-  throw refused(refusal(status, body, address.token !== null));
+  throw refused(refusal(status, body, token !== null));
 }
 
 function send(
-  { origin, token, tls }: AdminAddress,
+  { origin, tls }: AdminAddress,
+  token: string | null,
   { method, path, body, timeoutMs = TIMEOUT_MS }: AdminQuestion,
 ): Promise<{ status: number; text: string }> {
   const content = body === undefined ? '' : JSON.stringify(body);

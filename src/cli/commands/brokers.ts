@@ -52,6 +52,7 @@ export const brokers: CliCommand = {
     const query = action === 'drain' ? `?timeout=${waitMs}ms` : '';
     const { status, body } = await askAdmin(await adminAddress(given, process.env), {
       method: 'POST',
+      acts: true,
       path: `/brokers/${encodeURIComponent(name)}/${action}${query}`,
       timeoutMs: (action === 'drain' ? waitMs : 0) + SLACK_MS,
     });

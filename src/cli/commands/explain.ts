@@ -63,15 +63,14 @@ function collect(value: string, before: readonly string[] = []): readonly string
 
 /** Groups the values of headers that are given several times. */
 function headersOf(given: readonly string[]): Record<string, string[]> {
-  const headers: Record<string, string[]> = {};
+  const headers = new Map<string, string[]>();
   for (const header of given) {
     const colon = header.indexOf(':');
     if (colon < 1) throw new UsageError('--header: expected NAME:VALUE');
     const name = header.slice(0, colon).trim();
-    const value = header.slice(colon + 1).trim();
-    headers[name] = [...(Object.hasOwn(headers, name) ? (headers[name] ?? []) : []), value];
+    headers.set(name, [...(headers.get(name) ?? []), header.slice(colon + 1).trim()]);
   }
-  return headers;
+  return Object.fromEntries(headers);
 }
 
 function bodyOf(data: string): Buffer {

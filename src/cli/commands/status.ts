@@ -45,11 +45,16 @@ export const status: CliCommand = {
       standardScreen().print(await look());
       return OK;
     }
-    // A gateway that is being restarted is worth watching, too.
+    // Whoever read the output has seen enough.
+    process.stdout.on('error', () => process.exit(OK));
     for (;;) {
-      const text = await look().catch((error: Error) => error.message);
       const screen = standardScreen();
-      screen.print(screen.isTerminal && json !== true ? CLEAR + text : text);
+      const clear = screen.isTerminal && json !== true ? CLEAR : '';
+      // A gateway that is being restarted is worth watching, too.
+      await look().then(
+        (text) => screen.print(clear + text),
+        (error: Error) => process.stderr.write(`${clear}druid-gateway: ${error.message}\n`),
+      );
       await sleep(WATCH_MS);
     }
   },

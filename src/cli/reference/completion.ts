@@ -14,11 +14,6 @@ export function completionScript(shell: Shell, program: ProgramReference): strin
 
 const SCRIPTS: Readonly<Record<Shell, (program: ProgramReference) => string>> = { bash, zsh, fish };
 
-function allOptions(program: ProgramReference): readonly OptionReference[] {
-  const all = [...program.options, ...program.commands.flatMap(({ options }) => options)];
-  return [...new Map(all.map((option) => [option.long, option])).values()];
-}
-
 /** The words that may follow a command: options, and choices of its arguments. */
 function wordsOf(program: ProgramReference, command: CommandReference): string {
   const options = optionsOf(program, command).map(({ long }) => long);
@@ -27,12 +22,21 @@ function wordsOf(program: ProgramReference, command: CommandReference): string {
 
 function bash(program: ProgramReference): string {
   const names = program.commands.map(({ name }) => name);
-  const withValue = allOptions(program).filter(({ value }) => value !== null);
-  const files = withValue.filter(takesFile).map(({ long }) => long);
-  const free = withValue.filter((option) => !takesFile(option) && option.choices.length === 0);
-  const chosen = withValue.filter(({ choices }) => choices.length > 0);
+  const places = [
+    { name: '', options: program.options },
+    ...program.commands.map((command) => ({ name: command.name, options: optionsOf(program, command) })),
+  ];
+  /** Patterns of a command, a colon and an option of it whose value is such. */
+  const after = (is: (option: OptionReference) => boolean): string =>
+    places
+      .flatMap(({ name, options }) =>
+        options.filter((option) => option.value !== null && is(option)).map(({ long }) => `${name}:${long}`),
+      )
+      .join(' | ');
+  const lists = new Set(places.flatMap(({ options }) => options.map(({ choices }) => choices.join(' '))));
+  const chosen = [...lists].filter((list) => list !== '');
   const first = [...names, 'help', ...program.options.map(({ long }) => long)].join(' ');
-  return `# Completion of druid-gateway for bash. To load it: source <(druid-gateway completion bash)
+  return `# Completion of druid-gateway for bash 4 and later. To load it: source <(druid-gateway completion bash)
 _druid_gateway() {
   local current=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]} command='' word words
   COMPREPLY=()
@@ -41,13 +45,13 @@ _druid_gateway() {
       ${[...names, 'help'].join(' | ')}) command=$word; break ;;
     esac
   done
-  case $before in
-    ${files.join(' | ')})
+  case $command:$before in
+    ${after(takesFile)})
       compopt -o filenames 2>/dev/null
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return ;;
-${chosen.map(({ long, choices }) => `    ${long}) words='${choices.join(' ')}' ;;`).join('\n')}
-    ${free.map(({ long }) => long).join(' | ')}) return ;;
+${chosen.map((list) => `    ${after(({ choices }) => choices.join(' ') === list)}) words='${list}' ;;`).join('\n')}
+    ${after((option) => !takesFile(option) && option.choices.length === 0)}) return ;;
     *)
       case $command in
         '') words='${first}' ;;
@@ -120,7 +124,7 @@ function zshArgument({ name, choices, required }: CommandReference['arguments'][
 function fish(program: ProgramReference): string {
   const names = program.commands.map(({ name }) => name);
   const line = (condition: string, rest: string): string =>
-    `complete -c druid-gateway -f -n ${quoted(condition, "\\'")} ${rest}`;
+    `complete -c druid-gateway -n ${quoted(condition, "\\'")} ${rest}`;
   const option = (condition: string, reference: OptionReference): string => {
     const { long, short, value, choices, description } = reference;
     const takes = value === null ? '' : takesFile(reference) ? ' -r -F' : ' -x';
@@ -130,6 +134,8 @@ function fish(program: ProgramReference): string {
   };
   const lines = [
     '# Completion of druid-gateway for fish. To load it: druid-gateway completion fish | source',
+    // Files are offered only where an option takes one.
+    'complete -c druid-gateway -f',
     ...program.commands.map(({ name, summary }) =>
       line('__fish_use_subcommand', `-a ${name} -d ${quoted(summary, "\\'")}`),
     ),

@@ -98,11 +98,11 @@ function decide(services: ExplainServices, request: Request, route: Route): Deci
     case 'refused':
       return own(refused(route.error), null);
     case 'console':
-      return forward(services, withoutPlacement(exchange), request, pageRoute(route.target));
+      return underPressure(exchange, forward(unplaced(services), request, pageRoute(route.target)));
     case 'forward':
       return route.class === 'cancel'
         ? cancel(services, request, route)
-        : forward(services, exchange, request, route);
+        : underPressure(exchange, forward(services, request, route));
     case 'local': {
       const { view } = exchange.cluster;
       if (!isStatusPage(route.name)) {
@@ -112,9 +112,19 @@ function decide(services: ExplainServices, request: Request, route: Route): Deci
       const asked = statusPageRoute(exchange, route.name, route.target);
       return asked === null
         ? own({ kind: 'answered', status: 200 }, null)
-        : forward(services, withoutPlacement(exchange), { ...request, body: NOTHING }, asked);
+        : forward(unplaced(services), { ...request, body: NOTHING }, asked);
     }
   }
+}
+
+/** For requests that are neither redirected nor placed by tier. */
+function unplaced(services: ExplainServices): ExplainServices {
+  return { ...services, exchange: withoutPlacement(services.exchange), inRedirectMode: null };
+}
+
+/** While the event loop is late, whatever would be forwarded is refused before anything else is asked. */
+function underPressure({ pressure }: ExchangeServices, decision: Decision): Decision {
+  return pressure.high ? { ...decision, outcome: refused(gatewayError('overloaded')) } : decision;
 }
 
 /** A decision without a node. */
@@ -139,12 +149,8 @@ function cancel({ exchange }: ExplainServices, { origin }: Request, route: Forwa
   return { ...own(outcome, route.role), choice: { nodes, by: 'cancel', candidates } };
 }
 
-function forward(
-  services: ExplainServices,
-  exchange: ExchangeServices,
-  request: Request,
-  route: ForwardRoute,
-): Decision {
+function forward(services: ExplainServices, request: Request, route: ForwardRoute): Decision {
+  const { exchange } = services;
   const { head, origin } = request;
   const { options, redirectPolicy } = exchange;
   const length = Math.max(request.body.length, head.fields.bodyLength);
@@ -170,7 +176,7 @@ function forward(
   };
 }
 
-/** The order is that of `Exchange` and `ProxiedRequest`: pressure, target, redirect, room. */
+/** The order is that of `ProxiedRequest.go`: target, redirect, room. */
 function outcomeOf(
   exchange: ExchangeServices,
   permit: Permit,
@@ -178,11 +184,9 @@ function outcomeOf(
   location: string | null,
   bytes: number,
 ): Outcome {
-  const { pressure, waitQueue } = exchange;
-  if (pressure.high) return refused(gatewayError('overloaded'));
   if (target.kind === 'wait') return waits(exchange, permit, target.reason, bytes);
   if (location !== null) return { kind: 'redirected', status: 307, location };
-  const admission = permit.admission(true, waitQueue);
+  const admission = permit.admission(true, exchange.waitQueue);
   if (admission === 'refused') return refused(gatewayError('too_many_requests'));
   if (admission === 'waits') return waits(exchange, permit, 'overloaded', bytes);
   return { kind: 'relayed', nodes: [target.node.hostAndPort] };

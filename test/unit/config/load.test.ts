@@ -191,6 +191,10 @@ describe('what is wrong is named with its place, what was expected, and the near
     ['discovery: { type: static }', 'discovery.type: is static, but static names no node'],
     ['static: { brokers: ["b:8082"] }', 'static.brokers[0].url: expected the http(s) URL of a node'],
     ['forwarded: { trust: [10.0.0.0/8], hops: 1 }', 'forwarded.hops: trust is given, too; expected one of'],
+    [
+      'history: { file: /x }\ndiscovery: { snapshotFile: /x }',
+      'history.file: is discovery.snapshotFile, too; expected a file of its own',
+    ],
     ['forwarded: { hops: -1 }', 'forwarded.hops: expected a whole number from 0 to 100'],
     ['forwarded: { header: x-real-ip }', 'forwarded.header: expected one of x-forwarded-for, forwarded'],
     [

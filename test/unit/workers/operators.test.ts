@@ -1,9 +1,14 @@
+import { execFile } from 'node:child_process';
 import { get } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { HistoryBody } from '../../../src/admin/history/history.ts';
 import { type RunningGateway, startGatewayFromSources } from '../../kit/gateway/gateway-process.ts';
 import { type FakeUpstream, json, plain, startUpstream } from '../../kit/upstream/fake-upstream.ts';
 
+const run = promisify(execFile);
+const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 const READ = '/druid/coordinator/v1/servers';
 
 let druid: FakeUpstream;
@@ -55,6 +60,12 @@ async function ask<T>(method: string, path: string, body: unknown): Promise<T> {
     body: JSON.stringify(body),
   });
   return (await response.json()) as T;
+}
+
+async function cli(...args: readonly string[]): Promise<string> {
+  const env = { PATH: process.env.PATH ?? '' };
+  const { stdout } = await run(process.execPath, [MAIN, ...args, '--admin', gateway.admin], { env });
+  return stdout;
 }
 
 const history = async (): Promise<HistoryBody> =>
@@ -118,6 +129,19 @@ describe.each([1, 2])('with %i worker(s)', (workers) => {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     expect(gateway.log()).toContain(`"path":"${READ}"`);
+  });
+
+  test('the command line shows all of this', async () => {
+    await start(workers);
+    const told = await Promise.all(
+      [['status'], ['history'], ['health', '--ready'], ['explain', 'GET', READ]].map((args) => cli(...args)),
+    );
+    const [status, terms, ready, explained] = told;
+    expect(status).toMatch(new RegExp(`^coordinator  serving +${druid.hostAndPort} `, 'm'));
+    expect(status?.includes(`workers: ${workers} of ${workers} serve`)).toBe(workers > 1);
+    expect(terms).toMatch(new RegExp(` coordinator  ${druid.hostAndPort} `));
+    expect(ready).toBe('ready\n');
+    expect(explained).toContain(`outcome   relayed by ${druid.hostAndPort}\n`);
   });
 
   test('a request is explained by who would serve it', async () => {

@@ -53,7 +53,7 @@ afterEach(async () => {
   stranger?.close();
 });
 
-async function listen(options: Partial<AdminOptions> = {}): Promise<string> {
+async function listen(options: Partial<AdminOptions> = {}, port = 0): Promise<string> {
   app = createAdmin({
     cluster,
     discovery: new FakeDiscovery(),
@@ -69,7 +69,12 @@ async function listen(options: Partial<AdminOptions> = {}): Promise<string> {
     },
     ...options,
   });
-  return await app.listen({ host: '127.0.0.1', port: 0 });
+  return await app.listen({ host: '127.0.0.1', port });
+}
+
+/** Listens where a listener was before. */
+async function listenAgain(url: string): Promise<void> {
+  await listen({}, Number(new URL(url).port));
 }
 
 /** A server that says this to whoever comes. */
@@ -117,11 +122,7 @@ describe('the address', () => {
   test('is by default the default of the configuration', async () => {
     const { host, port } = loadConfig({}).admin.listen;
     expect(DEFAULT_ORIGIN).toBe(`http://${formatHostPort({ host, port })}`);
-    expect(await adminAddress(given(undefined), {})).toEqual({
-      origin: DEFAULT_ORIGIN,
-      token: null,
-      tls: {},
-    });
+    expect(await adminAddress(given(undefined), {})).toMatchObject({ origin: DEFAULT_ORIGIN, tls: {} });
   });
 
   test.each([
@@ -147,27 +148,28 @@ describe('the address', () => {
     );
     expect(await adminAddress(given(undefined, {}, file), {})).toMatchObject({
       origin: 'http://127.0.0.1:1234',
-      token: TOKEN,
     });
+    expect((await adminAddress(given(undefined, {}, file), {})).token()).toBe(TOKEN);
     expect(await adminAddress(given(undefined, {}, file), {}, true)).toMatchObject({
       origin: 'http://[::1]:1235',
     });
     const listen = { DRUID_GATEWAY__ADMIN__LISTEN: '127.0.0.1:77' };
     expect((await adminAddress(given(undefined), listen)).origin).toBe('http://127.0.0.1:77');
     const more = { ...listen, DRUID_GATEWAY__ADMIN__TOKEN_FILE: token };
-    expect((await adminAddress(given(undefined), more)).token).toBe(TOKEN);
-    expect((await adminAddress(given('a:1', {}, file), {})).token).toBeNull();
+    expect((await adminAddress(given(undefined), more)).token()).toBe(TOKEN);
+    expect((await adminAddress(given('a:1', {}, file), {})).token()).toBeNull();
   });
 
   test('a token of a file counts before one of the environment', async () => {
     const file = join(folder, 'other-token');
     writeFileSync(file, 'from-the-file\n');
     const environment = { DRUID_GATEWAY_TOKEN: 'from-the-environment' };
-    expect((await adminAddress(given('a:1'), environment)).token).toBe('from-the-environment');
-    expect((await adminAddress(given('a:1', { tokenFile: file }), environment)).token).toBe('from-the-file');
-    await expect(adminAddress(given('a:1', { tokenFile: '/none' }), {})).rejects.toThrow(
-      '/none cannot be read (ENOENT)',
+    expect((await adminAddress(given('a:1'), environment)).token()).toBe('from-the-environment');
+    expect((await adminAddress(given('a:1', { tokenFile: file }), environment)).token()).toBe(
+      'from-the-file',
     );
+    const { token } = await adminAddress(given('a:1', { tokenFile: '/none' }), {});
+    expect(token).toThrow('/none cannot be read (ENOENT)');
   });
 });
 
@@ -178,7 +180,12 @@ describe('what goes wrong is said in one line, with what to do', () => {
       (error: Error) => error.message,
     );
   const ask = async (origin: string, token: string | null = null): Promise<string> =>
-    said(askAdmin({ origin, token, tls: {} }, { method: 'POST', path: `/brokers/${BROKER}/cordon` }));
+    said(
+      askAdmin(
+        { origin, token: () => token, tls: {} },
+        { method: 'POST', acts: true, path: `/brokers/${BROKER}/cordon` },
+      ),
+    );
 
   test('nothing listens', async () => {
     expect(await ask('http://127.0.0.1:1')).toBe(
@@ -205,11 +212,14 @@ describe('what goes wrong is said in one line, with what to do', () => {
 
   test('a path that is not there, and a Broker that is not', async () => {
     const origin = await listen();
-    const nowhere = askAdmin({ origin, token: null, tls: {} }, { method: 'GET', path: '/nothing' });
+    const nowhere = askAdmin({ origin, token: () => null, tls: {} }, { method: 'GET', path: '/nothing' });
     expect(await said(nowhere)).toBe(
       `${origin} has no such path (404); is it the admin listener of a gateway of this version?`,
     );
-    const other = askAdmin({ origin, token: null, tls: {} }, { method: 'POST', path: '/brokers/a:1/drain' });
+    const other = askAdmin(
+      { origin, token: () => null, tls: {} },
+      { method: 'POST', path: '/brokers/a:1/drain' },
+    );
     expect(await said(other)).toBe(`${origin} refuses with 404: no such Broker`);
   });
 
@@ -232,7 +242,7 @@ describe('what goes wrong is said in one line, with what to do', () => {
     await once(stranger, 'listening');
     const origin = `http://127.0.0.1:${(stranger.address() as { port: number }).port}`;
     const late = askAdmin(
-      { origin, token: null, tls: {} },
+      { origin, token: () => null, tls: {} },
       { method: 'GET', path: '/status', timeoutMs: 50 },
     );
     expect(await said(late)).toContain('does not answer in time');
@@ -346,6 +356,19 @@ describe('commands', () => {
     ]);
   });
 
+  test('what only reads shows no token, and does not read its file', async () => {
+    const url = await listen();
+    const shown: unknown[] = [];
+    app?.server.on('request', ({ headers }) => shown.push(headers.authorization));
+    const args = ['status', '--admin', url, '--token-file', '/none'];
+    expect(await run(args, { DRUID_GATEWAY_TOKEN: TOKEN })).toMatchObject({ code: 0 });
+    expect(shown).toEqual([undefined]);
+    expect(await run(['brokers', 'cordon', BROKER, '--admin', url, '--token-file', '/none'])).toMatchObject({
+      code: 1,
+      err: 'druid-gateway: /none cannot be read (ENOENT)\n',
+    });
+  });
+
   test('history and health', async () => {
     const url = await listen({ notLive: () => 'event_loop_stuck' });
     expect(await run(['history', '--admin', url])).toMatchObject({ code: 0, err: '' });
@@ -381,20 +404,25 @@ describe('commands', () => {
     const url = await listen();
     const child = spawn(process.execPath, [MAIN, 'status', '--watch', '--admin', url], {
       env: { PATH: process.env.PATH ?? '' },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     let out = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       out += text;
     });
+    let err = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      err += text;
+    });
     const until = async (holds: () => boolean): Promise<void> => {
-      while (!holds()) await once(child.stdout, 'data');
+      while (!holds()) await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data')]);
     };
     await until(() => out.split('druid-gateway 1.2.3').length > 2);
     await app?.close();
     app = null;
-    await until(() => out.includes('nothing listens at'));
-    child.kill('SIGINT');
-    await once(child, 'exit');
+    await until(() => err.includes('druid-gateway: nothing listens at'));
+    child.stdout.destroy();
+    await listenAgain(url);
+    expect(await once(child, 'exit')).toEqual([0, null]);
   });
 });

@@ -82,6 +82,9 @@ describe('bash', () => {
     expect(await offered('serve', '--discovery', '')).toEqual(['zookeeper', 'static']);
     expect(await offered('serve', '--config', 'a')).toEqual(['a gateway.yaml']);
     expect(await offered('serve', '--listen', '')).toEqual([]);
+    expect(await offered('doctor', '--watch', '')).toEqual([]);
+    expect(await offered('status', '--watch', '--j')).toEqual(['--json']);
+    expect(await offered('--log-level', 'w')).toEqual(['warn']);
   });
 });
 

@@ -271,7 +271,7 @@ describe('what is said happens', () => {
         role: 'coordinator',
         rule: { by: 'console', matched: '/unified-console.html' },
       },
-      redirect: { asConfigured: null },
+      redirect: { asConfigured: null, inRedirectMode: null },
       outcome: { kind: 'relayed', nodes: [coordinator.hostAndPort] },
     });
   });
@@ -365,6 +365,7 @@ describe('limits of today', () => {
     await begin();
     gateway.pressure.high = true;
     expect((await compared(read)).outcome).toMatchObject({ kind: 'refused', reason: 'overloaded' });
+    expect((await compared({ target: '/status' })).outcome).toMatchObject({ kind: 'relayed' });
     expect((await compared({ target: '/status/health' })).outcome).toMatchObject({ kind: 'answered' });
   });
 });
