@@ -2,7 +2,7 @@ import { BODIES, type GeneratedRequest, methodOf, ODD_IDS, TIMEOUTS, targetOf, w
 import type { Random } from './random.ts';
 
 const READS = [
-  ...['/metrics', '/health/live', '/health/ready', '/status', '/doctor'],
+  ...['/metrics', '/health/live', '/health/ready', '/status', '/doctor', '/history'],
   ...['/metrics/', '/METRICS', '//status', '/status/..', '/health', '/health/%6cive', '/status;x', '/'],
 ];
 const ACTIONS = ['cordon', 'drain', 'drain', 'return', 'return'];
@@ -35,13 +35,48 @@ const DURATIONS = [
 
 /** A request for the admin listener; `brokers` are those that there are. */
 export function generateAdminRequest(random: Random, brokers: readonly string[]): GeneratedRequest {
-  return random.chance(0.6) ? action(random, brokers) : read(random);
+  const kind = random.next();
+  if (kind < 0.5) return action(random, brokers);
+  return kind < 0.75 ? question(random) : read(random);
 }
 
 function read(random: Random): GeneratedRequest {
   const body = random.chance(0.1) ? random.pick(BODIES)(random) : null;
   const method = methodOf(random, body === null ? 'GET' : 'POST');
   return written({ kind: 'read', method, target: targetOf(random, READS), body }, random);
+}
+
+/** What a question of `POST /explain`, or a level of `PUT /log-level`, may have in place of what it should. */
+const ODD_VALUES: readonly unknown[] = [
+  null,
+  0,
+  '',
+  [],
+  {},
+  '__proto__',
+  '\u0000',
+  'a\r\nb',
+  'x'.repeat(70_000),
+];
+
+function question(random: Random): GeneratedRequest {
+  const asked = random.chance(0.8) ? random.pick(BODIES)(random) : null;
+  const told: Record<string, unknown> = {
+    method: methodOf(random, asked === null ? 'GET' : 'POST'),
+    path: targetOf(random, asked?.paths ?? READS),
+    headers: { 'Content-Type': asked?.type ?? 'text/plain', Authorization: 'Basic eDp5' },
+    ...(asked === null ? {} : { body: String(asked.content) }),
+  };
+  if (random.chance(0.2)) {
+    const key = random.pick(['method', 'path', 'headers', 'body', 'bodyBase64', 'client', '__proto__']);
+    told[key] = random.pick(ODD_VALUES);
+  }
+  const level = { level: random.pick(ODD_VALUES) };
+  const [target, usual, content] = random.chance(0.9)
+    ? (['/explain', 'POST', told] as const)
+    : (['/log-level', 'PUT', level] as const);
+  const body = { kind: 'question', type: 'application/json', paths: [], content: JSON.stringify(content) };
+  return written({ kind: 'question', method: methodOf(random, usual), target, body }, random);
 }
 
 function action(random: Random, brokers: readonly string[]): GeneratedRequest {

@@ -54,7 +54,10 @@ test('the gap is from the last moment that a leader served to the first that the
 });
 
 test('a leader that is doubted for a moment goes on with its term, one that is elected again begins another', () => {
-  const terms = observed(leads(A, 1, 1_000), elected(A, 1, 2_000), leads(A, 1, 2_050));
+  const terms = observed(leads(A, 1, 1_000));
+  expect(terms.observe(elected(A, 1, 2_000))).toEqual([]);
+  expect(terms.all).toMatchObject([{ to: null }]);
+  expect(terms.observe(leads(A, 1, 2_050))).toEqual([]);
   expect(terms.all).toMatchObject([{ from: at(1_000), to: null }]);
   terms.observe(leads(A, 2, 3_000));
   expect(terms.all).toMatchObject([
@@ -132,6 +135,9 @@ describe('requests that waited', () => {
     terms.observe(leads(A, 1, 10_500));
     terms.count(waits(10_000, 3));
     expect(terms.all).toMatchObject([{ waited: 0 }]);
+    terms.observe(nobody(20_000));
+    terms.observe(leads(B, 2, 21_000));
+    expect(terms.all).toMatchObject([{ waited: 0 }, { waited: 0 }]);
   });
 });
 

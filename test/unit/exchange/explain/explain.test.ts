@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createExplain, type Explain } from '../../../../src/exchange/explain/explain.ts';
 import type { Explanation } from '../../../../src/exchange/explain/explanation.ts';
@@ -286,6 +287,45 @@ test('a body that is too long to be kept places nothing', async () => {
   });
   const told = explained({ ...SQL, target: '/druid/v2', body: body(2_000) });
   expect(told).toMatchObject({ tier: { by: 'default' }, choice: { nodes: [cold.hostAndPort] } });
+});
+
+test('whatever is asked is explained, and nothing is sent or taken', async () => {
+  await begin();
+  const paths = [
+    '/',
+    '/druid/v2/',
+    '/druid/v2/sql/avatica',
+    '/druid/coordinator/v1',
+    '/proxy/overlord',
+    '/status',
+  ];
+  const target = fc.oneof(
+    fc.string(),
+    fc.tuple(fc.constantFrom(...paths), fc.string({ unit: 'binary' })).map((parts) => parts.join('')),
+  );
+  const method = fc.oneof(fc.constantFrom('GET', 'POST', 'DELETE', 'OPTIONS', 'HEAD', 'PUT'), fc.string());
+  const name = fc.constantFrom(
+    'Origin',
+    'X-Forwarded-For',
+    'Request',
+    'Content-Length',
+    'Authorization',
+    'X-Team',
+  );
+  const headers = fc.array(fc.tuple(name, fc.stringMatching(/^[\x20-\x7e]*$/)));
+  fc.assert(
+    fc.property(method, target, headers, fc.json(), (method, target, headers, body) => {
+      const block = blockOf(['Host', 'a', ...headers.flat()]);
+      const content = Buffer.from(body).toString('base64');
+      const told = explain({ method, target, headers: block, body: content, client: '10.0.0.1' });
+      expect(['relayed', 'redirected', 'answered', 'waits', 'refused']).toContain(told.outcome.kind);
+      expect(JSON.parse(JSON.stringify(told))).toEqual(told);
+    }),
+  );
+  expect(everywhere()).toBe(0);
+  expect([gateway.cancelLimits.under, gateway.waitQueue.waiting('broker'), gateway.records.length]).toEqual([
+    0, 0, 0,
+  ]);
 });
 
 describe('a request that waits', () => {
