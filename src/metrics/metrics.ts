@@ -102,6 +102,16 @@ export function recordMetrics(registry: Registry, rules: Pick<RulesSource, 'ageM
   };
 }
 
+/**
+ * Gauges of prom-client whose names end like those of counters, which `promtool check metrics` refuses. Each has a twin
+ * with a series for each type, and they are its sum.
+ */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+] as const;
+
 /** Registers the metrics of this process: CPU, memory, garbage collection, the event loop's lag. */
 export function processMetrics(registry: Registry, worker?: string): void {
   collectDefaultMetrics({
@@ -110,4 +120,5 @@ export function processMetrics(registry: Registry, worker?: string): void {
     eventLoopMonitoringPrecision: 20,
     ...(worker === undefined ? {} : { labels: { worker } }),
   });
+  for (const name of MISNAMED) registry.removeSingleMetric(name);
 }

@@ -44,7 +44,7 @@ async function sample({ gateway }: Scene): Promise<Sample> {
   await pause(3_000);
   return {
     rssBytes: await gateway.metric('process_resident_memory_bytes'),
-    handles: await gateway.metric('nodejs_active_handles_total'),
+    handles: await gateway.metric('process_open_fds'),
     watches: await gateway.metric('druid_gateway_zookeeper_watches'),
   };
 }

@@ -46,6 +46,18 @@ async function value(series: string): Promise<number | undefined> {
   return line === undefined ? undefined : Number(line.slice(series.length + 1));
 }
 
+test('names and help are as `promtool check metrics` wants them', async () => {
+  metrics.record(exchange());
+  const text = await metrics.render();
+  const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type]) => ({ name, type }));
+  expect(types.length).toBeGreaterThan(50);
+  for (const { name, type } of types) {
+    expect(text).toMatch(new RegExp(`^# HELP ${name} \\S`, 'm'));
+    expect([name, name.endsWith('_total')]).toEqual([name, type === 'counter']);
+    expect(name).not.toMatch(/_(?:count|sum|bucket|info_total|milliseconds|ms|kb|mib)$|[A-Z]/);
+  }
+});
+
 describe('exchanges', () => {
   test('requests are counted by role, class and status, and by nothing a client can choose', async () => {
     metrics.record(exchange());
