@@ -108,7 +108,7 @@ function hints(cluster: DruidCluster, url: string, adminPort: number, folder: st
     `A query:          curl ${url}/druid/v2/sql -H 'Content-Type: application/json' -d '{"query":"SELECT COUNT(*) FROM ${DATASOURCE}"}'`,
     `The Coordinator:  curl ${url}/druid/coordinator/v1/leader`,
     `The Overlord:     curl ${url}/druid/indexer/v1/tasks`,
-    `Who leads:        curl http://localhost:${adminPort}/status`,
+    `Who leads:        http://localhost:${adminPort}/, or curl http://localhost:${adminPort}/status`,
     '',
     'Kill the leader (kill -9 PROCESS) and ask again: the requests wait a few seconds for the next one.',
     `  ${pids('coordinator')}`,

@@ -1,8 +1,12 @@
 import type { FastifyInstance } from 'fastify';
+import type { ShownSetting } from '../config/shown-settings.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { Report } from '../doctor/examine.ts';
+import type { MetricsJson } from '../workers/protocol/messages.ts';
 import { registerBrokerActions } from './broker-actions.ts';
+import { registerDashboard } from './dashboard/dashboard.ts';
 import { registerDoctor } from './doctor.ts';
+import { registerEvents } from './events.ts';
 import { type ExplainHere, registerExplain } from './explain.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
 import { HEALTH_PATHS, type HealthSources, registerHealth } from './health.ts';
@@ -10,18 +14,20 @@ import type { History } from './history/history.ts';
 import { createListener, type ListenerOptions } from './listener.ts';
 import { type LogLevelControl, registerLogLevel } from './log-level.ts';
 import { type ReloadResult, registerReload } from './reload.ts';
-import { describeStatus } from './status.ts';
+import { describeState, describeStatus, type State } from './status.ts';
 
 export interface AdminOptions extends HealthSources, GuardOptions, Omit<ListenerOptions, 'paths'> {
   readonly discovery: Discovery;
   /** Updates the counts of nodes from the workers; false if a worker did not answer in time. */
   readonly refresh?: () => Promise<boolean>;
+  /** Reads the counters that the traffic is computed from, and updates the counts of nodes. */
+  readonly sampleTraffic?: () => Promise<MetricsJson>;
   /** Examines the set-up without credentials; absent, there is no `/doctor`. */
   readonly examine?: () => Promise<Report>;
   /** Takes up a changed configuration; absent if it cannot. */
   readonly reload?: () => Promise<ReloadResult>;
   /** The record of leadership, if one is kept. */
-  readonly history?: Pick<History, 'body'>;
+  readonly history?: Pick<History, 'body' | 'onTerm'>;
   /** Absent if requests are not to be explained. */
   readonly explain?: ExplainHere;
   /** Absent if the level is not to be changed. */
@@ -29,6 +35,8 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
   readonly version: string;
   /** The configuration as `/status` shows it, with secrets already removed. */
   readonly config: unknown;
+  /** The same as a list, with the origin of each value. */
+  readonly settings?: () => readonly ShownSetting[];
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -38,21 +46,25 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
   const {
     cluster,
     refresh = async () => true,
-    examine,
+    sampleTraffic = async () => [],
+    settings = () => [],
     explain,
     history,
     logLevel,
     reload,
+    examine,
     now = Date.now,
   } = options;
   const started = now();
+  const state = (): State => describeState(options, started, now());
   const guard = createGuard(options);
   const app = createListener({
     ...options,
     paths: [
+      '/',
       ...HEALTH_PATHS,
       '/status',
-      ...(examine === undefined ? [] : ['/doctor']),
+      '/events',
       '/history',
       ...(examine === undefined ? [] : ['/doctor']),
       'POST /explain',
@@ -77,6 +89,8 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
   if (history !== undefined) app.get('/history', { onRequest: guard.read }, async () => history.body);
   if (logLevel !== undefined) registerLogLevel(app, guard, logLevel);
   if (reload !== undefined) registerReload(app, guard, reload);
+  registerEvents(app, guard, { ...options, state, sampleTraffic, now });
+  registerDashboard(app, guard, { ...options, refresh, state, settings, needsToken: options.token != null });
   return app;
 }
 

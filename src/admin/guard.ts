@@ -15,8 +15,10 @@ type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyRep
 
 /** Hooks that refuse requests before anything else reads them. */
 export interface Guard {
-  /** For data that operators may see, but web pages may not. */
+  /** For data that operators and our own pages may see, but other web pages may not. */
   readonly read: Hook;
+  /** For our own page: like `read`, and a link on another site may open it. */
+  readonly page: Hook;
   /** For requests that change something. */
   readonly action: Hook;
 }
@@ -28,21 +30,26 @@ const TOKEN_NEEDED = gatewayError('token_required');
 /**
  * Creates the hooks that decide who may read and act. A web page can make an operator's browser call any address;
  * the browser then says so in `Sec-Fetch-Site` and `Origin`. If the page's own name resolves to this listener (DNS
- * rebinding), only the name in `Host` shows it.
+ * rebinding), both say that the page is ours, and only the name in `Host` shows that it is not.
  */
 export function createGuard({ allowedHosts = [], token = null }: GuardOptions = {}): Guard {
   const names = new Set(['localhost', ...allowedHosts.map(plainName)]);
   const wanted = token === null ? null : sha256(token);
 
-  function refusal({ headers }: FastifyRequest): GatewayError | null {
+  function refusal(request: FastifyRequest, isAllowed = isNoOtherPage): GatewayError | null {
+    const { host } = request.headers;
     // No `Host` means HTTP/1.0, which no browser uses.
-    if (headers.host !== undefined && !isOurs(headers.host, names)) return HOST_REFUSED;
-    return fromPage(headers) ? CROSS_SITE : null;
+    if (host !== undefined && !isOurs(host, names)) return HOST_REFUSED;
+    return isAllowed(request) ? null : CROSS_SITE;
   }
 
   return {
     async read(request, reply) {
       const error = refusal(request);
+      return error === null ? undefined : refuse(request, reply, error);
+    },
+    async page(request, reply) {
+      const error = refusal(request, (asked) => isNoOtherPage(asked) || isOpened(asked));
       return error === null ? undefined : refuse(request, reply, error);
     },
     async action(request, reply) {
@@ -69,9 +76,24 @@ function plainName(name: string): string {
   return name.toLowerCase().replace(/\.$/, '');
 }
 
-function fromPage(headers: IncomingHttpHeaders): boolean {
-  const site = headers['sec-fetch-site'];
-  return headers.origin !== undefined || (site !== undefined && site !== 'same-origin' && site !== 'none');
+/**
+ * Whether no browser sent this on behalf of a page, or only of a page of this listener: same scheme, host and port. A
+ * browser sends `Origin` with every POST, and a page can forge neither field.
+ */
+function isNoOtherPage({ headers, protocol }: FastifyRequest): boolean {
+  const { host, origin, 'sec-fetch-site': site } = headers;
+  if (origin === undefined) return site === undefined || site === 'same-origin' || site === 'none';
+  return site === 'same-origin' && host !== undefined && origin === `${protocol}://${host}`;
+}
+
+/** Whether a person follows a link into a tab of its own. The page with the link cannot read what the tab shows. */
+function isOpened({ method, headers }: FastifyRequest): boolean {
+  return (
+    method === 'GET' &&
+    headers.origin === undefined &&
+    headers['sec-fetch-mode'] === 'navigate' &&
+    headers['sec-fetch-dest'] === 'document'
+  );
 }
 
 /** Compares digests, so timing reveals neither the length nor the beginning of the token. */

@@ -1,5 +1,5 @@
 import type { Cluster } from '../cluster/cluster.ts';
-import type { BrokerView, ClusterView } from '../cluster/view.ts';
+import type { BrokerView, ClusterView, KnownBy, LeaderState, WaitReason } from '../cluster/view.ts';
 import { type Discovery, MASTER_ROLES, type MasterRole, type Role } from '../discovery/discovery.ts';
 import type { WorkerStatus } from '../workers/worker-status.ts';
 
@@ -8,26 +8,64 @@ export interface StatusSources {
   readonly discovery: Discovery;
   readonly draining: () => boolean;
   readonly version: string;
-  readonly config: unknown;
   readonly workers?: () => readonly WorkerStatus[] | null;
 }
 
-/**
- * Returns the body of `GET /status`: the current state that requests are decided on. Ages are in seconds, `started`
- * and `now` in epoch milliseconds.
- */
-export function describeStatus(sources: StatusSources, started: number, now: number): object {
-  const { cluster, discovery, draining, version, config } = sources;
+/** The labels that a node announces; absent if it announces none. */
+interface Labelled {
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface LeaderStatus extends Labelled {
+  readonly state: LeaderState;
+  /** `host:port` */
+  readonly node: string | null;
+  readonly term: number | null;
+  /** Seconds since state, node or term last changed. */
+  readonly age: number;
+  readonly knownBy: KnownBy;
+  readonly waitReason: WaitReason | null;
+  readonly rivals: readonly string[];
+  readonly outstanding: number;
+}
+
+export interface BrokerStatus extends Labelled, Omit<BrokerView, 'node'> {
+  /** `host:port` */
+  readonly node: string;
+  readonly share: number;
+  readonly outstanding: number;
+}
+
+export interface DiscoveryStatus {
+  readonly kind: string;
+  readonly state: string;
+  /** ISO time. */
+  readonly since: string;
+  /** Seconds since discovery was last read; null if it never was. */
+  readonly age: number | null;
+  readonly detail: string | null;
+}
+
+/** The current state that requests are decided on. */
+export interface State {
+  readonly version: string;
+  /** Seconds. */
+  readonly uptime: number;
+  readonly draining: boolean;
+  readonly complete: boolean;
+  readonly workers?: readonly WorkerStatus[];
+  readonly leaders: Readonly<Record<MasterRole, LeaderStatus>>;
+  readonly brokers: readonly BrokerStatus[];
+  readonly cordoned: readonly string[];
+  readonly discovery: DiscoveryStatus;
+}
+
+/** Describes the current state. `started` and `now` are in epoch milliseconds. */
+export function describeState(sources: StatusSources, started: number, now: number): State {
+  const { cluster, discovery, draining, version } = sources;
   const workers = sources.workers?.() ?? null;
   const { view } = cluster;
-  const { announcements } = discovery.snapshot;
-
-  /** Returns the labels that the node announces, or nothing if it has none. */
-  function labels(role: Role, hostAndPort: string | undefined): object {
-    const found = announcements[role].find((node) => node.hostAndPort === hostAndPort)?.labels;
-    return found === undefined ? {} : { labels: Object.fromEntries(found) };
-  }
-
+  const labelsOf = announcedLabels(discovery);
   return {
     version,
     uptime: seconds(started, now),
@@ -37,17 +75,40 @@ export function describeStatus(sources: StatusSources, started: number, now: num
     leaders: Object.fromEntries(
       MASTER_ROLES.map((role) => {
         const described = leader(view, role, now);
-        return [role, { ...described, ...labels(role, view.leaders[role].node?.hostAndPort) }];
+        return [role, { ...described, ...labelsOf(role, described.node) }];
       }),
-    ),
-    brokers: view.brokers.map((view) => ({ ...broker(view), ...labels('broker', view.node.hostAndPort) })),
+    ) as Record<MasterRole, LeaderStatus>,
+    brokers: view.brokers.map((view) => ({ ...broker(view), ...labelsOf('broker', view.node.hostAndPort) })),
     cordoned: [...view.cordoned],
     discovery: describeDiscovery(discovery, view, now),
-    config,
   };
 }
 
-function leader({ leaders, rivals }: ClusterView, role: MasterRole, now: number): object {
+/** Returns the body of `GET /status`: the state, and the configuration. */
+export function describeStatus(
+  sources: StatusSources & { readonly config: unknown },
+  started: number,
+  now: number,
+): object {
+  return { ...describeState(sources, started, now), config: sources.config };
+}
+
+function announcedLabels(discovery: Discovery): (role: Role, hostAndPort: string | null) => Labelled {
+  const { announcements } = discovery.snapshot;
+  const byNode = (role: Role) =>
+    new Map(announcements[role].map(({ hostAndPort, labels }) => [hostAndPort, labels]));
+  const roles = {
+    coordinator: byNode('coordinator'),
+    overlord: byNode('overlord'),
+    broker: byNode('broker'),
+  };
+  return (role, hostAndPort) => {
+    const labels = hostAndPort === null ? undefined : roles[role].get(hostAndPort);
+    return labels === undefined ? {} : { labels: Object.fromEntries(labels) };
+  };
+}
+
+function leader({ leaders, rivals }: ClusterView, role: MasterRole, now: number): LeaderStatus {
   const view = leaders[role];
   return {
     state: view.state,
@@ -61,12 +122,12 @@ function leader({ leaders, rivals }: ClusterView, role: MasterRole, now: number)
   };
 }
 
-function broker({ node, service, ready, cordoned, ejected, why }: BrokerView): object {
+function broker({ node, service, ready, cordoned, ejected, why }: BrokerView): BrokerStatus {
   const { hostAndPort, outstanding, share } = node;
   return { node: hostAndPort, service, ready, cordoned, ejected, why, share, outstanding };
 }
 
-function describeDiscovery(discovery: Discovery, view: ClusterView, now: number): object {
+function describeDiscovery(discovery: Discovery, view: ClusterView, now: number): DiscoveryStatus {
   const { state, since, detail } = discovery.status;
   return {
     kind: discovery.kind,

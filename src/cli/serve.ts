@@ -1,5 +1,5 @@
 import closeWithGrace from 'close-with-grace';
-import { loadConfig } from '../config/load.ts';
+import { loadWithOrigins } from '../config/load.ts';
 import { FAULT_CODE, logFault, onFault } from '../faults/process-fault.ts';
 import { createGateway, type Gateway } from '../gateway/gateway.ts';
 import { createLogger, endLogger, lastLog } from '../logs/logger.ts';
@@ -12,9 +12,8 @@ const CLOSE_SLACK_MS = 10_000;
 
 /**
  * Serves until SIGTERM or SIGINT, then drains and exits with 0; a second signal exits at once. SIGHUP has the
- * configuration read again. A fault of its own
- * exits with 70 and without draining: the client that found the fault could hold a drain open. Rejects if it cannot
- * start, with `ConfigError` for a wrong configuration.
+ * configuration read again. A fault of its own exits with 70 and without draining: the client that found the fault could
+ * hold a drain open. Rejects if it cannot start, with `ConfigError` for a wrong configuration.
  */
 export async function serve(sources: SourceArguments): Promise<void> {
   let gateway: Gateway | null = null;
@@ -23,7 +22,8 @@ export async function serve(sources: SourceArguments): Promise<void> {
   const secrets: string[] = [];
   // A copy: secrets are removed below, and a reload reads them again.
   const given = { ...sources, environment: { ...process.env } };
-  const config = loadConfig({ ...given, onSecretVariable: (name) => secrets.push(name) });
+  const loaded = loadWithOrigins({ ...given, onSecretVariable: (name) => secrets.push(name) });
+  const { config } = loaded;
   // Workers inherit the environment, but get everything they need in messages.
   for (const name of secrets) delete process.env[name];
   const logger = createLogger({ level: config.log.level, shared: config.workers > 1 });
@@ -38,7 +38,8 @@ export async function serve(sources: SourceArguments): Promise<void> {
   const serving = createGateway(config, {
     logger,
     version,
-    origin: { load: () => loadConfig(given), files },
+    settings: loaded.settings,
+    origin: { load: () => loadWithOrigins(given), files },
   });
   gateway = serving;
   const { listen, admin, health } = await serving.start();

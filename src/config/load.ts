@@ -7,7 +7,8 @@ import { derivePaths, merge } from './merge.ts';
 import { givesPassword, oneSourceOfPassword } from './password.ts';
 import { ConfigError, problem } from './problems.ts';
 import type { Config } from './schema.ts';
-import { isTree } from './schema-walk.ts';
+import { isTree, type Path, valueAt } from './schema-walk.ts';
+import { type ShownSetting, showSettings } from './shown-settings.ts';
 import type { ConfigSource } from './source.ts';
 import { complete, validateTogether, whereOf } from './validate.ts';
 import { codeOf, yamlSource } from './yaml-source.ts';
@@ -25,11 +26,23 @@ export interface ConfigSources {
   readonly onSecretVariable?: (name: string) => void;
 }
 
+export interface LoadedConfig {
+  /** Complete, validated and frozen. */
+  readonly config: Config;
+  /** All settings with the source of each, for people; secrets are hidden. */
+  readonly settings: readonly ShownSetting[];
+}
+
+/** Loads the configuration like `loadWithOrigins`, without the sources of the settings. */
+export function loadConfig(given: ConfigSources): Config {
+  return loadWithOrigins(given).config;
+}
+
 /**
  * Loads the configuration from all sources: flags first, then environment, the file, Druid's own properties, and
- * defaults. The result is complete, validated and frozen. Throws `ConfigError` with all problems found.
+ * defaults. Throws `ConfigError` with all problems found.
  */
-export function loadConfig(given: ConfigSources): Config {
+export function loadWithOrigins(given: ConfigSources): LoadedConfig {
   const { flags = {}, environment = {}, file, druidProperties, cwd = process.cwd() } = given;
   const { onSecretVariable = () => {} } = given;
   const read: ConfigSource[] = [flagsSource(flags, cwd), environmentSource(environment, cwd)];
@@ -42,12 +55,23 @@ export function loadConfig(given: ConfigSources): Config {
   const sources = oneSourceOfPassword(read);
   const early = sources.flatMap(({ problems }) => problems);
   const merged = merge(sources.map(({ value }) => value));
+  const givenTree = derivePaths(isTree(merged) ? merged : {});
   // A copy, because defaults are filled into it while messages refer to what the sources say.
-  const tree = derivePaths(structuredClone(isTree(merged) ? merged : {}));
+  const tree = structuredClone(givenTree);
   const wrong = complete(tree, sources);
   const problems = [...early, ...wrong, ...(wrong.length === 0 ? validateTogether(tree, sources) : [])];
   if (problems.length > 0) throw new ConfigError(problems);
-  return freeze(withSecrets(tree as unknown as Config, sources));
+  const config = tree as unknown as Config;
+  // Before files of secrets are read: people see the file's name.
+  const settings = showSettings(config, (path) => originOf(path, givenTree, sources));
+  return { config: freeze(withSecrets(config, sources)), settings };
+}
+
+/** Returns the source of a value, for people. A value that no source has, but that is no default, is derived. */
+function originOf(path: Path, givenTree: unknown, sources: readonly ConfigSource[]): string {
+  const where = whereOf(path, sources);
+  if (where !== '') return where;
+  return valueAt(givenTree, path) === undefined ? 'default' : 'derived from zookeeper.basePath';
 }
 
 /** Replaces files of secrets by their content. Throws `ConfigError` if a file cannot be read or is empty. */

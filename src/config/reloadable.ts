@@ -1,5 +1,6 @@
 import type { Config } from './schema.ts';
-import { isTree, type Path } from './schema-walk.ts';
+import { formatPath, isTree, leaves, type Path } from './schema-walk.ts';
+import type { ShownSetting } from './shown-settings.ts';
 
 /**
  * What a reload takes up, by key; a section stands for all keys below it that have no entry of their own. Everything
@@ -57,6 +58,17 @@ export function isReloadable(path: Path): boolean {
 /** Returns `next` with all that needs a restart as it is in `current`. */
 export function takeUp(current: Config, next: Config): Config {
   return taken(current, next, []) as Config;
+}
+
+/** Does what `takeUp` does to the settings that people see, of the same two configurations. */
+export function takeUpSettings(
+  current: readonly ShownSetting[],
+  next: readonly ShownSetting[],
+): readonly ShownSetting[] {
+  const isTaken = ({ key }: ShownSetting): boolean => isReloadable(key.split('.'));
+  const settings = [...current.filter((setting) => !isTaken(setting)), ...next.filter(isTaken)];
+  const order = new Map(leaves().map(([path], i) => [formatPath(path), i]));
+  return settings.toSorted((a, b) => (order.get(a.key) ?? 0) - (order.get(b.key) ?? 0));
 }
 
 /** The value at `path`: of `next` where a reload takes it up, otherwise of `current`. */

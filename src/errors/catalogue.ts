@@ -250,11 +250,12 @@ export const REASONS = {
   },
   cross_site: {
     status: 403,
-    message: 'A page in a browser sent this request; the admin listener answers operators only.',
+    message:
+      'A page of another site sent this request; the admin listener answers operators and its own page.',
     retry: 'no',
     meaning:
       'a page of another site asks for what could change something, and `cors` does not allow it; or it asked the admin listener',
-    action: 'allow the origin in `cors.origins`; the admin listener answers curl and scripts',
+    action: 'allow the origin in `cors.origins`; the admin listener answers curl, scripts and its own page',
   },
   token_required: {
     status: 401,

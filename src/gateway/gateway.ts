@@ -9,9 +9,11 @@ import type { ReloadResult } from '../admin/reload.ts';
 import { describeStatus } from '../admin/status.ts';
 import { type DangerousSetting, dangerousSettings } from '../config/dangerous-settings.ts';
 import { watchFiles } from '../config/file-watch.ts';
+import type { LoadedConfig } from '../config/load.ts';
 import type { LogLevel } from '../config/log-levels.ts';
 import { redact } from '../config/redact.ts';
 import type { Config } from '../config/schema.ts';
+import type { ShownSetting } from '../config/shown-settings.ts';
 import type { LeaderWaits } from '../exchange/leader-waits.ts';
 import { contain, createInternalErrors } from '../faults/internal-errors.ts';
 import { logClusterEvents } from '../logs/event-log.ts';
@@ -29,6 +31,8 @@ import { listenTls, tokenOf } from './tls-files.ts';
 export interface GatewayOptions {
   readonly logger: Logger;
   readonly version: string;
+  /** The settings of the configuration with the origin of each, for the dashboard; none by default. */
+  readonly settings?: readonly ShownSetting[];
   /** Where the configuration comes from; by default nothing of it changes but certificates and keys. */
   readonly origin?: ConfigOrigin;
 }
@@ -36,7 +40,7 @@ export interface GatewayOptions {
 /** Where a configuration is read from. */
 export interface ConfigOrigin {
   /** Reads it anew. Throws `ConfigError`. */
-  readonly load: () => Config;
+  readonly load: () => LoadedConfig;
   /** The files that it is read from. */
   readonly files: readonly string[];
 }
@@ -69,7 +73,8 @@ const LIVENESS_MS = 1_000;
  * several workers, this process runs discovery, the cluster and the admin listener, and the workers serve.
  */
 export function createGateway(config: Config, options: GatewayOptions): Gateway {
-  const { logger, version, origin = { load: () => config, files: [] } } = options;
+  const { logger, version, settings = [] } = options;
+  const { origin = { load: () => ({ config, settings }), files: [] } } = options;
   let draining = false;
   const { admin: access } = config;
   const dangers = watchDangers(logger);
@@ -91,7 +96,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
   });
   const onLeaderWaits = (waits: LeaderWaits): void => history.count(waits);
   const certificates = readCertificateEnds(config);
-  const reloading = createReloading({ config, load: origin.load, take, logger, errors });
+  const reloading = createReloading({ begun: { config, settings }, load: origin.load, take, logger, errors });
   const servers = serve({
     config,
     cluster,
@@ -144,9 +149,11 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
     get config() {
       return shownConfig();
     },
+    sampleTraffic: () => servers.metrics.sampleTraffic(),
     history,
     explain: (question) => servers.explain(question),
     logLevel: { get: () => logger.level, set: setLogLevel },
+    settings: () => reloading.settings,
     reload: () => reloading.reload('request'),
     examine: () =>
       diagnose({

@@ -1,8 +1,10 @@
 import type { Logger } from 'pino';
 import type { ReloadResult } from '../admin/reload.ts';
 import { type ChangedKey, changedKeys } from '../config/diff.ts';
-import { isReloadable, takeUp } from '../config/reloadable.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import { isReloadable, takeUp, takeUpSettings } from '../config/reloadable.ts';
 import type { Config } from '../config/schema.ts';
+import type { ShownSetting } from '../config/shown-settings.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { bounded } from '../logs/field-text.ts';
 import { problemsOf } from './problems-of.ts';
@@ -14,6 +16,8 @@ export type ReloadTrigger = 'signal' | 'request' | 'file';
 export interface Reloading {
   /** The configuration in use: keys that need a restart are as they were at the start. */
   readonly config: Config;
+  /** The same for people, with the origin of each value. */
+  readonly settings: readonly ShownSetting[];
   /** Whether the last attempt was taken up everywhere; true before the first. */
   readonly successful: boolean;
   /** Epoch milliseconds of the last successful attempt, or of the start. */
@@ -29,9 +33,9 @@ export interface Reloading {
 
 export interface ReloadingOptions {
   /** The configuration at the start. */
-  readonly config: Config;
+  readonly begun: LoadedConfig;
   /** Reads the configuration. Throws `ConfigError`. */
-  readonly load: () => Config;
+  readonly load: () => LoadedConfig;
   /**
    * Takes up a configuration in which keys that need a restart are unchanged. Resolves to problems of processes that
    * have not taken it. Rejects if nothing has been taken.
@@ -50,7 +54,7 @@ const LONGEST_VALUE = 500;
 
 export function createReloading(options: ReloadingOptions): Reloading {
   const { load, take, logger, errors, now = Date.now } = options;
-  let current = options.config;
+  let { config: current, settings } = options.begun;
   let successful = true;
   let succeededAt = now();
   let closed = false;
@@ -62,10 +66,11 @@ export function createReloading(options: ReloadingOptions): Reloading {
     if (closed) return CLOSED;
     try {
       const read = load();
-      const changes = changedKeys(current, read);
-      const config = takeUp(current, read);
+      const changes = changedKeys(current, read.config);
+      const config = takeUp(current, read.config);
       const problems = await take(config);
       current = config;
+      settings = takeUpSettings(settings, read.settings);
       return problems.length === 0
         ? accepted(trigger, changes)
         : refused(trigger, problems, 'configuration not reloaded by all workers');
@@ -93,6 +98,9 @@ export function createReloading(options: ReloadingOptions): Reloading {
   return {
     get config() {
       return current;
+    },
+    get settings() {
+      return settings;
     },
     get successful() {
       return successful;

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Registry } from 'prom-client';
 import type { Config } from '../config/schema.ts';
 import { contain } from '../faults/internal-errors.ts';
-import { createMetrics } from '../metrics/metrics.ts';
+import { createMetrics, trafficOf } from '../metrics/metrics.ts';
 import { workerMetrics } from '../metrics/worker-metrics.ts';
 import { forTimer } from '../time/timer.ts';
 import { createAnswerGatherer } from '../workers/primary/answer-gatherer.ts';
@@ -198,6 +198,10 @@ export function serveByWorkers({
       async render() {
         await ask(true);
         return renderMetrics([await registry.getMetricsAsJSON(), ...counts.values(), retired]);
+      },
+      async sampleTraffic() {
+        await ask(true);
+        return mergeMetrics([...counts.values(), retired].map(trafficOf));
       },
     },
     refresh: () => ask(false),

@@ -17,7 +17,7 @@ export interface Servers {
    * sentence each. Rejects with an Error of one sentence if a file is unusable; then nothing has changed.
    */
   reload(config: Config): Promise<readonly string[]>;
-  readonly metrics: Pick<Metrics, 'render' | 'contentType'>;
+  readonly metrics: Pick<Metrics, 'render' | 'contentType' | 'sampleTraffic'>;
   /** Updates the nodes' `outstanding`; false if a worker did not answer in time. */
   refresh(): Promise<boolean>;
   /** Null if this process serves by itself. */

@@ -5,13 +5,14 @@ import type { Discovery } from '../discovery/discovery.ts';
 import type { RecordSink } from '../exchange/ports/record.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import type { RulesSource } from '../routing/tiers/load-rules-source.ts';
+import type { MetricsJson } from '../workers/protocol/messages.ts';
 import { clusterMetrics } from './cluster-metrics.ts';
 import { discoveryMetrics, type SessionObserved } from './discovery-metrics.ts';
 import { type ExchangeState, exchangeMetrics, inFlightMetric } from './exchange-metrics.ts';
 import { internalErrorMetrics } from './internal-error-metrics.ts';
 import { placementMetrics } from './placement-metrics.ts';
 import { type ReloadsObserved, reloadMetrics } from './reload-metrics.ts';
-import { trafficMetrics } from './traffic-metrics.ts';
+import { TRAFFIC_METRICS, trafficMetrics } from './traffic-metrics.ts';
 
 export interface MetricsOptions {
   readonly cluster: Cluster;
@@ -41,6 +42,8 @@ export interface Metrics {
   readonly contentType: string;
   /** Renders all metrics in Prometheus' text format. */
   render(): Promise<string>;
+  /** Reads the metrics that a `TrafficWindow` takes. */
+  sampleTraffic(): Promise<MetricsJson>;
   /** Removes the listeners on cluster and discovery. */
   close(): void;
 }
@@ -93,11 +96,27 @@ export function createMetrics(options: MetricsOptions): Metrics {
     record,
     contentType: registry.contentType,
     render: () => registry.metrics(),
+    sampleTraffic: () =>
+      Promise.all(Object.values(TRAFFIC_METRICS).map((name) => readMetric(registry, name))),
     close: () => {
       leaveCluster();
       leaveDiscovery();
     },
   };
+}
+
+/** Reads one metric alone: the gauges of a large cluster have thousands of series. */
+function readMetric(registry: Registry, name: string): Promise<MetricsJson[number]> {
+  const metric = registry.getSingleMetric(name) as { get(): Promise<MetricsJson[number]> } | undefined;
+  if (metric === undefined) throw new Error(`the metric ${name} is not registered`);
+  return metric.get();
+}
+
+const TRAFFIC_NAMES: ReadonlySet<string> = new Set(Object.values(TRAFFIC_METRICS));
+
+/** Picks the metrics that a `TrafficWindow` takes. */
+export function trafficOf(metrics: MetricsJson): MetricsJson {
+  return metrics.filter(({ name }) => TRAFFIC_NAMES.has(name));
 }
 
 /** Registers the metrics computed from records and returns the sink that feeds them. */

@@ -2,6 +2,13 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 import type { ExchangeRecord, RecordSink } from '../exchange/ports/record.ts';
 import { createTalliedHistogram, type HistogramTally, type TalliedHistogram } from './tallied-histogram.ts';
 
+/** Names of the metrics that `traffic-window.ts` computes rates and quantiles of. */
+export const TRAFFIC_METRICS = {
+  requests: 'druid_gateway_requests_total',
+  errors: 'druid_gateway_errors_total',
+  duration: 'druid_gateway_request_duration_seconds',
+} as const;
+
 /** Ten buckets, in seconds: from an answer out of the leader's memory to Druid's own query timeout of 300 s. */
 const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.1, 0.25, 1, 2.5, 10, 60, 300];
 const PARKED_BUCKETS = [0.05, 0.25, 1, 2.5, 5, 10, 30, 60];
@@ -29,7 +36,7 @@ type Sum = Exclude<keyof Tally, Label | 'duration'>;
 
 const COUNTERS: readonly { name: string; help: string; labels: readonly Label[]; sum: Sum }[] = [
   {
-    name: 'druid_gateway_requests_total',
+    name: TRAFFIC_METRICS.requests,
     help: 'Requests answered, by the role that answered or should have, kind of request and status sent.',
     labels: ['role', 'class', 'status'],
     sum: 'requests',
@@ -101,13 +108,13 @@ export function trafficMetrics(registry: Registry): RecordSink {
     });
   }
   const errors = new Counter({
-    name: 'druid_gateway_errors_total',
+    name: TRAFFIC_METRICS.errors,
     help: 'Answers that are the gateway’s own refusals, by reason code.',
     labelNames: ['reason'],
     registers,
   });
   const duration = createTalliedHistogram(registry, {
-    name: 'druid_gateway_request_duration_seconds',
+    name: TRAFFIC_METRICS.duration,
     help: 'From the request head received to the last byte sent.',
     labelNames: ['role', 'class'],
     buckets: DURATION_BUCKETS,

@@ -1,12 +1,11 @@
-import { existsSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ingest, ingestionTask, waitForRows } from '../../tools/druid-cluster/dataset.ts';
+import { launchChromium } from '../kit/clients/chromium.ts';
 import { gatewayForDruid } from '../kit/druid/druid.ts';
 import { isWhole, type RunningGateway } from '../kit/gateway/gateway-process.ts';
 
 const TABLE = 'console_rows';
-const CANDIDATES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
 let gateway: RunningGateway;
 let browser: Browser;
@@ -22,19 +21,12 @@ const EXPECTED = [
 ];
 
 beforeAll(async () => {
-  const executablePath = process.env.CHROMIUM ?? CANDIDATES.find((path) => existsSync(path));
-  if (executablePath === undefined) {
-    throw new Error('Chromium is needed (Debian, Ubuntu: apt install chromium), or its path in CHROMIUM');
-  }
   gateway = await gatewayForDruid();
   await gateway.until(isWhole);
   const rows = [1, 2, 3].map((n) => ({ ts: `2024-01-0${n}T00:00:00Z`, name: `row-${n}` }));
   await ingest(gateway.url, ingestionTask(TABLE, rows, ['name']));
   await waitForRows(gateway.url, TABLE, rows.length);
-  browser = await chromium.launch({
-    executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-proxy-server'],
-  });
+  browser = await launchChromium();
   page = await browser.newPage();
   page.setDefaultTimeout(60_000);
   page.on('requestfailed', (request) => {

@@ -148,10 +148,12 @@ test('metrics are served in the text format', async () => {
 
 test('an unknown path is a 404 that names the known ones', async () => {
   const paths = [
+    '/',
     '/metrics',
     '/health/live',
     '/health/ready',
     '/status',
+    '/events',
     '/history',
     'POST /explain',
     'POST /brokers/HOST:PORT/cordon, drain or return',
@@ -199,6 +201,8 @@ const FIRST_BYTES = [
   'GET',
   'GET /metrics HTTP/1.1\r\n',
   'GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n',
+  'GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n',
+  'GET /events HTTP/1.1\r\nHost: localhost\r\n\r\nGET /events HTTP/1.1\r\nHost: localhost\r\n\r\n',
   'GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n',
   'GET /\ud800 HTTP/1.1\r\nHost: a\r\n\r\n',
   'CONNECT b:80 HTTP/1.1\r\nHost: a\r\n\r\n',

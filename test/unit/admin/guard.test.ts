@@ -139,6 +139,8 @@ describe('a page in a browser', () => {
     [{ origin: 'https://evil.example' }],
     [{ origin: 'null' }],
     [{ origin: 'http://127.0.0.1:9888', 'sec-fetch-site': 'same-origin' }],
+    [{ origin: 'null', 'sec-fetch-site': 'same-origin' }],
+    [{ origin: '', 'sec-fetch-site': 'same-origin' }],
   ])('that says %j neither reads nor acts', async (headers) => {
     await listenAsAdmin();
     for (const [method, path] of [
@@ -149,6 +151,92 @@ describe('a page in a browser', () => {
       expect([status, reason]).toEqual([403, 'cross_site']);
     }
     expect(acted).toEqual([]);
+  });
+
+  const OURS = 'http://localhost:9888';
+
+  test('of this listener itself acts, by each name of it', async () => {
+    await listenAsAdmin({ allowedHosts: ['gateway-1'] });
+    for (const host of ['localhost:9888', '127.0.0.1:9888', '[::1]:9888', 'gateway-1:80', 'localhost']) {
+      const headers = { host, origin: `http://${host}`, 'sec-fetch-site': 'same-origin' };
+      expect((await ask('POST', CORDON, headers)).status).toBe(200);
+    }
+    expect(acted).toHaveLength(5);
+  });
+
+  test('of this listener itself needs the token as others do', async () => {
+    await listenAsAdmin({ token: TOKEN });
+    const headers = { host: 'localhost:9888', origin: OURS, 'sec-fetch-site': 'same-origin' };
+    expect((await ask('POST', CORDON, headers)).reason).toBe('token_required');
+    expect(acted).toEqual([]);
+    const authorization = `Bearer ${TOKEN}`;
+    expect((await ask('POST', CORDON, { ...headers, authorization })).status).toBe(200);
+  });
+
+  test.each<[string, Record<string, string | string[]>]>([
+    ['no Sec-Fetch-Site', { origin: OURS }],
+    ['an Origin of another site', { origin: OURS, 'sec-fetch-site': 'cross-site' }],
+    ['an Origin of another port', { origin: OURS, 'sec-fetch-site': 'same-site' }],
+    ['an Origin of a tab', { origin: OURS, 'sec-fetch-site': 'none' }],
+    ['another port', { origin: 'http://localhost:3000', 'sec-fetch-site': 'same-origin' }],
+    ['no port', { origin: 'http://localhost', 'sec-fetch-site': 'same-origin' }],
+    ['another scheme', { origin: 'https://localhost:9888', 'sec-fetch-site': 'same-origin' }],
+    ['no scheme', { origin: 'localhost:9888', 'sec-fetch-site': 'same-origin' }],
+    ['another name of this listener', { origin: 'http://127.0.0.1:9888', 'sec-fetch-site': 'same-origin' }],
+    ['more behind it', { origin: `${OURS}.evil.example`, 'sec-fetch-site': 'same-origin' }],
+    ['a path', { origin: `${OURS}/`, 'sec-fetch-site': 'same-origin' }],
+    ['a user before it', { origin: 'http://x@localhost:9888', 'sec-fetch-site': 'same-origin' }],
+    ['two', { origin: [OURS, OURS], 'sec-fetch-site': 'same-origin' }],
+    ['two in one', { origin: `${OURS}, https://evil.example`, 'sec-fetch-site': 'same-origin' }],
+    ['two Sec-Fetch-Site', { origin: OURS, 'sec-fetch-site': ['same-origin', 'cross-site'] }],
+  ])('is not of this listener with %s', async (_, headers) => {
+    await listenAsAdmin();
+    const { status, reason } = await ask('POST', CORDON, { host: 'localhost:9888', ...headers });
+    expect([status, reason]).toEqual([403, 'cross_site']);
+    expect(acted).toEqual([]);
+  });
+
+  test.each(['rebind.evil.example:9888', 'localhost.evil.example:9888', 'evil.example'])(
+    'whose own name leads here (%s) is not of this listener, although it says so',
+    async (host) => {
+      await listenAsAdmin();
+      const headers = { host, origin: `http://${host}`, 'sec-fetch-site': 'same-origin' };
+      for (const [method, path] of [
+        ['POST', CORDON],
+        ['GET', '/status'],
+        ['GET', '/'],
+        ['GET', '/events'],
+      ] as const) {
+        expect((await ask(method, path, headers)).reason).toBe('host_not_allowed');
+      }
+      expect(acted).toEqual([]);
+    },
+  );
+
+  const FOLLOWED = {
+    'sec-fetch-site': 'cross-site',
+    'sec-fetch-mode': 'navigate',
+    'sec-fetch-dest': 'document',
+  };
+
+  test('of another site can have a link to our page, and to nothing else', async () => {
+    await listenAsAdmin();
+    expect((await ask('GET', '/', FOLLOWED)).status).toBe(200);
+    expect((await ask('GET', '/status', FOLLOWED)).reason).toBe('cross_site');
+    expect((await ask('GET', '/events', FOLLOWED)).reason).toBe('cross_site');
+    expect((await ask('POST', CORDON, FOLLOWED)).reason).toBe('cross_site');
+  });
+
+  test.each<[string, Record<string, string>]>([
+    ['in a frame', { 'sec-fetch-dest': 'iframe' }],
+    ['as an object', { 'sec-fetch-dest': 'object' }],
+    ['by a script', { 'sec-fetch-dest': 'empty' }],
+    ['without going there', { 'sec-fetch-mode': 'no-cors' }],
+    ['by a form', { origin: 'https://evil.example' }],
+    ['with a name of its own', { host: 'evil.example' }],
+  ])('of another site does not get our page %s', async (_, headers) => {
+    await listenAsAdmin();
+    expect((await ask('GET', '/', { ...FOLLOWED, ...headers })).status).toBeGreaterThanOrEqual(403);
   });
 
   test.each(['none', 'same-origin'])('that was opened here itself (%s) reads', async (site) => {

@@ -110,7 +110,7 @@ test('with client certificates only those whom the authority knows get anything'
   expect(admin).toMatch(/^https:/);
   const port = Number(new URL(admin).port);
   const pem = (path: string): Buffer => readFileSync(path);
-  const ask = async (client: object): Promise<number | string> => {
+  const ask = async (client: object, request: object = {}): Promise<number | string> => {
     const sent = requestTls({
       host: '127.0.0.1',
       port,
@@ -118,6 +118,7 @@ test('with client certificates only those whom the authority knows get anything'
       agent: false,
       ca: pem(ca),
       ...client,
+      ...request,
     });
     sent.end();
     try {
@@ -128,6 +129,18 @@ test('with client certificates only those whom the authority knows get anything'
     }
   };
   expect(await ask({ cert: pem(clientCert), key: pem(clientKey) })).toBe(200);
+  // Our own page over TLS is one of https, and a page of http on the same port is not ours.
+  const act = (scheme: string) =>
+    ask(
+      { cert: pem(clientCert), key: pem(clientKey) },
+      {
+        method: 'POST',
+        path: '/brokers/127.0.0.1:1/cordon',
+        headers: { origin: `${scheme}://127.0.0.1:${port}`, 'sec-fetch-site': 'same-origin' },
+      },
+    );
+  expect(await act('http')).toBe(403);
+  expect(await act('https')).toBe(200);
   expect(await ask({})).toBe('cut');
   expect(await ask({ cert: pem(strangerCa), key: pem(strangerCa.replace('.pem', '.key')) })).toBe('cut');
   const plain = connect(port, '127.0.0.1').on('error', () => {});

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { loadConfig } from '../../../src/config/load.ts';
+import { loadWithOrigins } from '../../../src/config/load.ts';
 import type { Config } from '../../../src/config/schema.ts';
 import { createReloading, type Reloading } from '../../../src/gateway/reloading.ts';
 import { type RecordedErrors, recordErrors } from '../../kit/gateway/recorded-errors.ts';
@@ -34,10 +34,10 @@ beforeEach(() => {
   take = async () => [];
   write('parking: { maxWait: 1s }');
   reloading = createReloading({
-    config: loadConfig({ file }),
+    begun: loadWithOrigins({ file }),
     load() {
       loads++;
-      return loadConfig({ file });
+      return loadWithOrigins({ file });
     },
     take(config) {
       taken.push(config);
@@ -62,6 +62,10 @@ test('what has changed is taken, told with both values, and what needs a restart
   expect(state()).toEqual([true, 2_000, 2_000]);
   expect(taken).toEqual([reloading.config]);
   expect(reloading.config.listen.port).toBe(8888);
+  const shown = reloading.settings.map(({ key, value, origin }) => `${key}=${value} (${origin})`);
+  expect(shown).toContain(`parking.maxWait=2s (${file}:1)`);
+  expect(shown).toContain('listen.port=8888 (default)');
+  expect(shown.toSorted()).toHaveLength(new Set(shown).size);
   expect(lines).toEqual([
     {
       level: 30,

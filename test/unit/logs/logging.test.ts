@@ -33,7 +33,6 @@ describe('the access log', () => {
         redirected: false,
         ms: 12.3,
         parkedMs: 1.3,
-        leaderWait: null,
         bytesIn: 100,
         bytesOut: 1000,
         end: 'complete',

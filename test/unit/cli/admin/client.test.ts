@@ -62,7 +62,7 @@ async function listen(options: Partial<AdminOptions> = {}, port = 0): Promise<st
     draining: () => false,
     version: '1.2.3',
     config: {},
-    history: { body: { since: new Date(0).toISOString(), terms: [] } },
+    history: { body: { since: new Date(0).toISOString(), terms: [] }, onTerm: () => () => {} },
     async explain(question) {
       asked.push(question);
       return { outcome: { kind: 'answered', status: 200 } } as unknown as Explained;

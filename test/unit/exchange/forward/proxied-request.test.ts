@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { UpstreamNode } from '../../../../src/cluster/node.ts';
 import { Accounting } from '../../../../src/exchange/accounting.ts';
 import { createJdbcConnections } from '../../../../src/exchange/druid/jdbc-connections.ts';
 import { createRunningQueries } from '../../../../src/exchange/druid/running-queries.ts';
@@ -80,6 +81,7 @@ interface Kind {
 }
 
 interface Attempt {
+  readonly node: UpstreamNode;
   readonly handler: UpstreamHandler;
   readonly request: UpstreamRequest;
   state: 'sent' | 'headed' | 'over';
@@ -147,7 +149,7 @@ class World {
       chooseTarget,
       tierSelector: null,
       redirectPolicy: null,
-      upstreams: { send: (_, request, handler) => this.#send(request, handler) },
+      upstreams: { send: (node, request, handler) => this.#send(node, request, handler) },
       waitQueue: this.#waitQueue,
       concurrency: this.#concurrency,
       bodies: noBodyLimits(),
@@ -292,7 +294,8 @@ class World {
     if (attempt?.state !== 'sent') return;
     attempt.state = 'headed';
     attempt.cause = cause;
-    this.#causedByServing = this.#cluster.view.leaders.coordinator.state === 'serving';
+    const { coordinator } = this.#cluster.view.leaders;
+    this.#causedByServing = coordinator.state === 'serving' && coordinator.node === attempt.node;
     attempt.handler.onHead(readAnswerHead(status, '', 1, block) as AnswerHead);
   }
 
@@ -304,12 +307,12 @@ class World {
     attempt.handler.onFailure({ kind, answered });
   }
 
-  #send(request: UpstreamRequest, handler: UpstreamHandler): { abort(): void } {
+  #send(node: UpstreamNode, request: UpstreamRequest, handler: UpstreamHandler): { abort(): void } {
     if (request.method === 'DELETE') {
       this.cancels.push(request);
       return { abort() {} };
     }
-    const attempt: Attempt = { handler, request, state: 'sent', cause: null };
+    const attempt: Attempt = { node, handler, request, state: 'sent', cause: null };
     this.#judge(this.attempts.at(-1)?.cause ?? null);
     this.attempts.push(attempt);
     return {
