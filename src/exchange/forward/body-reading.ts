@@ -23,7 +23,7 @@ type ReadingState = 'stopped' | 'reading' | 'starved';
 export class BodyReading implements WatchedBody {
   readonly #source: BodySource;
   readonly #limits: BodyLimits;
-  #owner: BodyOwner | null = null;
+  readonly #owner: BodyOwner | null;
   #state: ReadingState = 'stopped';
   /** Since when it is in this state, or when the last piece came. */
   #since = 0;
@@ -32,17 +32,14 @@ export class BodyReading implements WatchedBody {
   #counted = 0;
   #bytes = 0;
 
-  constructor(source: BodySource, limits: BodyLimits) {
+  constructor(source: BodySource, limits: BodyLimits, owner: BodyOwner | null) {
     this.#source = source;
     this.#limits = limits;
+    this.#owner = owner;
   }
 
   get starves(): boolean {
     return this.#state === 'starved';
-  }
-
-  tell(owner: BodyOwner): void {
-    this.#owner = owner;
   }
 
   /** The next piece is wanted; `keeps`: to be kept, for which there must be memory. */

@@ -5,6 +5,12 @@ import { type BodyOwner, BodyReading } from './body-reading.ts';
 
 const NOTHING = Buffer.alloc(0);
 
+/** A body on its way in, and what of it is kept. */
+interface Arrival {
+  readonly reading: BodyReading;
+  readonly kept: PackedBytes;
+}
+
 /**
  * The body of one request, so that more than one attempt can send it. Up to `limit` bytes are collected before a node
  * is taken; what is longer is streamed behind that. As long as no more than `limit` bytes have been read, `open` can
@@ -16,8 +22,9 @@ export class RequestBody {
   readonly #source: BodySource;
   readonly #limit: number;
   readonly #limits: BodyLimits;
-  readonly #reading: BodyReading;
-  readonly #kept = new PackedBytes();
+  #owner: BodyOwner | null = null;
+  /** Set once it is read. Most bodies come whole with their head. */
+  #arrival: Arrival | null = null;
   /** What of it counts for the memory of all bodies. */
   #held = 0;
   #overflown = false;
@@ -35,7 +42,6 @@ export class RequestBody {
     this.length = length;
     this.#limit = limit;
     this.#limits = limits;
-    this.#reading = new BodyReading(source, limits);
     this.#long = isLong(length, limit);
     this.#whole = source.whole;
     if (this.#whole !== null) this.#hold(this.#whole.length);
@@ -43,7 +49,7 @@ export class RequestBody {
 
   /** Who hears that it will not come to its end. */
   tell(owner: BodyOwner): void {
-    this.#reading.tell(owner);
+    this.#owner = owner;
   }
 
   /** Everything that can be sent again is here, or can still be read. */
@@ -67,8 +73,9 @@ export class RequestBody {
   get content(): Buffer {
     if (this.#whole !== null) return this.#whole;
     if (this.length === 0 || this.#long || !this.#ended) return NOTHING;
-    this.#whole = this.#kept.whole();
-    this.#kept.clear();
+    const { kept } = this.#arriving;
+    this.#whole = kept.whole();
+    kept.clear();
     this.#hold(this.#whole.length);
     return this.#whole;
   }
@@ -77,7 +84,7 @@ export class RequestBody {
   collect(done: () => void): void {
     this.#collected = done;
     this.#listen();
-    this.#reading.read(true);
+    this.#arriving.reading.read(true);
   }
 
   /** The body for one attempt, from its beginning; what an earlier attempt was reading ends. */
@@ -85,7 +92,7 @@ export class RequestBody {
     if (this.length === 0) return null;
     if (this.length > 0 && (this.#whole !== null || !this.#long)) return this.content;
     this.#upload?.stop();
-    const kept = this.#whole === null ? this.#kept.pieces() : [this.#whole];
+    const kept = this.#whole === null ? this.#arriving.kept.pieces() : [this.#whole];
     const upload: Upload = new Upload(kept, {
       ended: () => this.#ended,
       pull: () => this.#pull(upload),
@@ -98,22 +105,31 @@ export class RequestBody {
   /** The request is over: nothing of it is kept any more. */
   release(): void {
     this.#released = true;
-    this.#reading.end();
-    this.#kept.clear();
+    this.#arrival?.reading.end();
+    this.#arrival?.kept.clear();
     this.#hold(0);
+  }
+
+  get #arriving(): Arrival {
+    this.#arrival ??= {
+      reading: new BodyReading(this.#source, this.#limits, this.#owner),
+      kept: new PackedBytes(),
+    };
+    return this.#arrival;
   }
 
   #pull(upload: Upload): void {
     if (this.#upload !== upload || this.#ended) return;
-    if (this.#kept.length > this.#limit) this.#overflow();
+    const { reading, kept } = this.#arriving;
+    if (kept.length > this.#limit) this.#overflow();
     this.#listen();
-    this.#reading.read(false);
+    reading.read(false);
   }
 
   #release(upload: Upload): void {
     if (this.#upload !== upload) return;
     this.#upload = null;
-    if (!this.#ended) this.#reading.stop();
+    if (!this.#ended) this.#arriving.reading.stop();
   }
 
   #listen(): void {
@@ -123,7 +139,7 @@ export class RequestBody {
       (chunk) => this.#take(chunk),
       () => {
         this.#ended = true;
-        this.#reading.end();
+        this.#arriving.reading.end();
         this.#upload?.end();
         this.#tellCollected();
       },
@@ -132,31 +148,33 @@ export class RequestBody {
 
   #take(chunk: Buffer): void {
     if (this.#released) return;
-    this.#reading.came(chunk.length);
+    const { reading } = this.#arriving;
+    reading.came(chunk.length);
     if (!this.#overflown) this.#keep(chunk);
     const upload = this.#upload;
     if (upload !== null) {
-      if (!upload.push(chunk)) this.#reading.stop();
+      if (!upload.push(chunk)) reading.stop();
     } else if (this.#long) {
-      this.#reading.stop();
+      reading.stop();
       this.#tellCollected();
     } else if (this.#limits.full) {
-      this.#reading.stop();
-      this.#reading.read(true);
+      reading.stop();
+      reading.read(true);
     }
   }
 
   /** What a node has been sent of a long body is kept no longer than there is memory for it. */
   #keep(chunk: Buffer): void {
-    this.#kept.push(chunk);
-    this.#hold(this.#kept.size);
-    if (this.#kept.length > this.#limit) this.#long = true;
-    if (this.#upload !== null && (this.#kept.length > this.#limit || this.#limits.full)) this.#overflow();
+    const { kept } = this.#arriving;
+    kept.push(chunk);
+    this.#hold(kept.size);
+    if (kept.length > this.#limit) this.#long = true;
+    if (this.#upload !== null && (kept.length > this.#limit || this.#limits.full)) this.#overflow();
   }
 
   #overflow(): void {
     this.#overflown = true;
-    this.#kept.clear();
+    this.#arriving.kept.clear();
     this.#hold(0);
   }
 

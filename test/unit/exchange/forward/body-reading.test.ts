@@ -19,8 +19,7 @@ function begin(own: { readonly idleTimeoutMs?: number; readonly minRate?: number
     unwatch() {},
     setLimits() {},
   };
-  const reading = new BodyReading(SOURCE, limits);
-  reading.tell({
+  const reading = new BodyReading(SOURCE, limits, {
     onBodyFault: (fault) => void world.faults.push(fault),
     onInternalError: (error) => void world.faults.push(String(error)),
   });
