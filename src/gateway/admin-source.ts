@@ -3,12 +3,10 @@ import { createProbeClient } from '../cluster/probe.ts';
 import type { Config } from '../config/schema.ts';
 import type { GatewaySource } from '../doctor/gather.ts';
 import { outcome } from '../doctor/node-facts.ts';
-import { formatHostPort } from '../net/host-port.ts';
+import { fromHere } from '../net/host-port.ts';
 
 const TIMEOUT_MS = 1_500;
 const MAX_BODY_BYTES = 1024 * 1024;
-/** To what a listener on all addresses is called on its own machine. */
-const ANYWHERE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
 
 /**
  * Reads the status of a gateway by its admin listener: at `origin`, or where the configuration has it. The certificate
@@ -16,9 +14,8 @@ const ANYWHERE: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::
  */
 export function createAdminSource({ admin }: Config, origin: string | null): GatewaySource {
   const { listen, tls } = admin;
-  const host = ANYWHERE[listen.host] ?? listen.host;
   const scheme = tls === undefined ? 'http' : 'https';
-  const where = origin ?? `${scheme}://${formatHostPort({ host, port: listen.port })}`;
+  const where = origin ?? `${scheme}://${fromHere(listen)}`;
   const own = origin === null && tls !== undefined ? { ca: readFileSync(tls.certFile, 'utf8') } : {};
   return {
     where,

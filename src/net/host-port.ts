@@ -23,6 +23,17 @@ export function formatHostPort({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** Loopback addresses that reach a listener on all addresses. */
+const LOOPBACK: ReadonlyMap<string, string> = new Map([
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+]);
+
+/** Returns where a listener can be reached on its own machine, as `HOST:PORT`. */
+export function fromHere({ host, port }: HostPort): string {
+  return formatHostPort({ host: LOOPBACK.get(host) ?? host, port });
+}
+
 /** Whether the text is an IP address (without brackets) or a possible host name. */
 export function isHost(text: string): boolean {
   if (/^[\d.]+$/.test(text)) return isIPv4(text);

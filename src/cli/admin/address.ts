@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { PeerCertificate } from 'node:tls';
-import { formatHostPort, type HostPort, parseHostPort } from '../../net/host-port.ts';
+import { fromHere, type HostPort, parseHostPort } from '../../net/host-port.ts';
 import { parseOrigin } from '../../net/origin.ts';
 import { type Given, UsageError } from '../command.ts';
 
@@ -106,10 +106,10 @@ function pin(pem: string): AdminTls {
   };
 }
 
-function reachable(scheme: string, { host, port }: HostPort): string {
-  if (port === 0) throw new UsageError('the configuration lets the system choose the port; give --admin URL');
-  const loopback = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  return `${scheme}://${formatHostPort({ host: loopback, port })}`;
+function reachable(scheme: string, listen: HostPort): string {
+  if (listen.port === 0)
+    throw new UsageError('the configuration lets the system choose the port; give --admin URL');
+  return `${scheme}://${fromHere(listen)}`;
 }
 
 function originOf(told: string): string {
