@@ -28,6 +28,8 @@ export interface EnsembleServer {
   /** 0 without TLS. */
   readonly securePort: number;
   readonly running: boolean;
+  /** 0 before it was started. */
+  readonly pid: number;
   kill(signal: NodeJS.Signals): Promise<void>;
   /** Starts it again, on the same data or on none. */
   start(wipe?: boolean): Promise<void>;
@@ -101,6 +103,9 @@ function createServer(i: number, options: EnsembleOptions, place: EnsemblePlace)
     securePort: tls === undefined ? 0 : portOf(place, 3, i),
     get running() {
       return process?.running ?? false;
+    },
+    get pid() {
+      return process?.pid ?? 0;
     },
     async kill(signal) {
       process?.kill(signal);

@@ -1,0 +1,131 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from '../../tools/druid-cluster/dataset.ts';
+import { waitFor } from '../../tools/druid-cluster/wait.ts';
+import type { Books, Entry, Found } from './ledger.ts';
+import { LOADED, ROWS_OF_TASK } from './load.ts';
+
+/** Of the Overlord's list of tasks, what matters here. */
+export interface ListedTask {
+  readonly id: string;
+  readonly groupId?: string;
+  /** `SUCCESS`, `FAILED`, `RUNNING`; `status` is its name in newer versions. */
+  readonly statusCode?: string;
+  readonly status?: string;
+}
+
+/** What was read of Druid's own books. */
+export interface Pages {
+  readonly tasks: readonly ListedTask[];
+  /** Comments of all changes to the Coordinator's dynamic configuration. */
+  readonly comments: readonly string[];
+  /** Rows by key. */
+  readonly rows: ReadonlyMap<string, number>;
+}
+
+/** How often each write was carried out. `ids` are those that the Overlord gave to acknowledged tasks, by key. */
+export function compileBooks(
+  entries: readonly Entry[],
+  ids: ReadonlyMap<string, string>,
+  pages: Pages,
+): Books {
+  // A task that ends while the list is made stands in it twice: as running and as complete.
+  const byId = new Map(pages.tasks.map((task) => [task.id, task]));
+  const byGroup = new Map<string, ListedTask[]>();
+  for (const task of byId.values()) {
+    const group = task.groupId ?? '';
+    byGroup.set(group, [...(byGroup.get(group) ?? []), task]);
+  }
+  const comments = new Map<string, number>();
+  for (const comment of pages.comments) comments.set(comment, (comments.get(comment) ?? 0) + 1);
+  const books = new Map<string, Found>();
+  for (const { kind, key } of entries) {
+    if (key === undefined) continue;
+    if (kind === 'setting') books.set(key, { times: comments.get(key) ?? 0 });
+    if (kind === 'task') {
+      const made = byGroup.get(key) ?? [];
+      books.set(key, { times: made.length, failed: made.some(hasFailed) });
+    }
+    if (kind === 'rows') {
+      const task = byId.get(ids.get(key) ?? '');
+      const times = (pages.rows.get(key) ?? 0) / ROWS_OF_TASK;
+      books.set(key, { times, failed: task !== undefined && hasFailed(task) });
+    }
+  }
+  return books;
+}
+
+function hasFailed(task: ListedTask): boolean {
+  return stateOf(task) === 'FAILED';
+}
+
+function stateOf({ status, statusCode }: ListedTask): string | undefined {
+  return status ?? statusCode;
+}
+
+const TASKS_MS = 180_000;
+const ROWS_MS = 60_000;
+/** Queries go to all Brokers in turn, and each learns of new segments by itself. */
+const SAME_ANSWERS = 9;
+
+/** Waits until no task runs any more and all rows that must be there are, or no longer, and reads the books. */
+export async function readBooks(
+  url: string,
+  entries: readonly Entry[],
+  ids: ReadonlyMap<string, string>,
+  signal?: AbortSignal,
+): Promise<Books> {
+  const stoppable = signal === undefined ? {} : { signal };
+  let tasks: readonly ListedTask[] = [];
+  await waitFor(
+    'the end of all tasks',
+    async () => {
+      tasks = await readTasks(url);
+      return tasks.every((task) => stateOf(task) !== 'RUNNING');
+    },
+    { timeoutMs: TASKS_MS, ...stoppable },
+  );
+  const history = (await read(`${url}/druid/coordinator/v1/config/history?count=1000000`)) as {
+    readonly auditInfo: { readonly comment: string };
+  }[];
+  const comments = history.map(({ auditInfo }) => auditInfo.comment);
+  const isComplete = (rows: ReadonlyMap<string, number>): boolean => {
+    const books = compileBooks(entries, ids, { tasks, comments, rows });
+    return entries.every(({ kind, key = '', outcome }) => {
+      const { times, failed = false } = books.get(key) ?? { times: 0 };
+      return kind !== 'rows' || outcome !== 'ok' || failed || times >= 1;
+    });
+  };
+  const rows = await settledRows(url, isComplete, signal);
+  return compileBooks(entries, ids, { tasks, comments, rows });
+}
+
+async function readTasks(url: string): Promise<readonly ListedTask[]> {
+  return (await read(`${url}/druid/indexer/v1/tasks`)) as ListedTask[];
+}
+
+/** Rows by key, once so many answers in a row are the same and complete; the last answer when that takes too long. */
+async function settledRows(
+  url: string,
+  isComplete: (rows: ReadonlyMap<string, number>) => boolean,
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<string, number>> {
+  const deadline = performance.now() + ROWS_MS;
+  const query = `SELECT k, COUNT(*) AS n FROM ${LOADED} GROUP BY k ORDER BY k`;
+  let before = '';
+  let same = 0;
+  for (;;) {
+    const list = (await sql(url, query)) as { k: string; n: number }[];
+    const rows = new Map(list.map(({ k, n }) => [k, n]));
+    const now = JSON.stringify(list);
+    same = now === before && isComplete(rows) ? same + 1 : 0;
+    before = now;
+    if (same === SAME_ANSWERS || performance.now() > deadline) return rows;
+    await sleep(100, undefined, signal === undefined ? {} : { signal });
+  }
+}
+
+async function read(url: string): Promise<unknown> {
+  const answer = await fetch(url);
+  if (answer.status !== 200) throw new Error(`${url} was answered with ${answer.status}`);
+  return answer.json();
+}

@@ -1,0 +1,175 @@
+/** What clients ask for, each with a pace of its own. */
+export const KINDS = ['coordinatorRead', 'overlordRead', 'query', 'setting', 'task', 'rows'] as const;
+
+/**
+ * A read of the Coordinator or the Overlord, an SQL query, a write to the Coordinator (its dynamic configuration), a
+ * task that does nothing, or a task that loads rows.
+ */
+export type Kind = (typeof KINDS)[number];
+
+const WRITES: ReadonlySet<Kind> = new Set<Kind>(['setting', 'task', 'rows']);
+
+/**
+ * `ok`: answered, and for a write acknowledged. `wrong`: answered with 200 and something else than the truth.
+ * `refused`: an error. A write that is refused says that nothing was done; where nobody can know, it is `unknown`.
+ */
+export type Outcome = 'ok' | 'wrong' | 'refused' | 'unknown';
+
+/** One request and what its client saw; times in milliseconds of one clock. */
+export interface Entry {
+  readonly kind: Kind;
+  readonly sent: number;
+  readonly ended: number;
+  readonly outcome: Outcome;
+  /** What a write is found by: no two have the same. */
+  readonly key?: string;
+  /** Of an answer that was not `ok`: its status and reason, or the error of the connection. */
+  readonly detail?: string;
+}
+
+/** What Druid's own books say of a write after everything. */
+export interface Found {
+  /** How often it was carried out: tasks that were made of it, its rows divided by those that were sent. */
+  readonly times: number;
+  /** Of a task: it was accepted and failed. */
+  readonly failed?: boolean;
+}
+
+export type Books = ReadonlyMap<string, Found>;
+
+/** A stretch of time in which one thing was broken and mended. */
+export interface Window {
+  readonly what: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What became of the requests that were sent within a window. */
+export interface Row {
+  readonly what: string;
+  readonly seconds: number;
+  /** The longest time between two successes, in milliseconds, that lies in the window for some part. */
+  readonly gaps: Readonly<Record<Column, number>>;
+  readonly requests: number;
+  /** Reads and queries that failed, and writes that were refused. */
+  readonly failed: number;
+  /** Writes whose client does not know whether they were carried out, and how many of them were; null if nobody looked. */
+  readonly unknown: number;
+  readonly unknownDone: number | null;
+  /** Tasks that were accepted and failed, of which the client is told. */
+  readonly tasksFailed: number | null;
+  /** Answers with 200 that were not the truth. */
+  readonly wrong: number;
+  /** Acknowledged writes of which there is nothing. */
+  readonly lost: number | null;
+  /** Writes that were carried out more than once, or though they were refused. */
+  readonly doubled: number | null;
+  /** Everything that went wrong, in words, with how often. */
+  readonly details: ReadonlyMap<string, number>;
+}
+
+/** The columns of gaps. */
+export const COLUMNS = ['coordinator', 'overlord', 'queries', 'writes'] as const;
+export type Column = (typeof COLUMNS)[number];
+
+const COLUMN: Readonly<Record<Kind, Column>> = {
+  coordinatorRead: 'coordinator',
+  overlordRead: 'overlord',
+  query: 'queries',
+  setting: 'writes',
+  task: 'writes',
+  rows: 'writes',
+};
+
+export function isWrite(kind: Kind): boolean {
+  return WRITES.has(kind);
+}
+
+/** Judges all requests by the books, which are null where nobody looked: one row for each window. */
+export function judge(entries: readonly Entry[], windows: readonly Window[], books: Books | null): Row[] {
+  const successes = successTimes(entries);
+  return windows.map((window) => {
+    const within = entries.filter(({ sent }) => sent >= window.from && sent < window.to);
+    const details = new Map<string, number>();
+    const note = (text: string): void => void details.set(text, (details.get(text) ?? 0) + 1);
+    const counts = { failed: 0, unknown: 0, unknownDone: 0, tasksFailed: 0, wrong: 0, lost: 0, doubled: 0 };
+    for (const entry of within) {
+      const { kind, outcome, detail = '', key = '' } = entry;
+      if (outcome === 'refused') counts.failed++;
+      if (outcome === 'wrong') counts.wrong++;
+      if (outcome === 'unknown') counts.unknown++;
+      if (outcome !== 'ok') note(`${kind} ${outcome}: ${detail}`);
+      if (books === null || !isWrite(kind)) continue;
+      const { times, failed = false } = books.get(key) ?? { times: 0 };
+      if (outcome === 'unknown' && times > 0) counts.unknownDone++;
+      if (failed) counts.tasksFailed++;
+      if (failed) note(`${kind} ${key} was accepted and its task failed`);
+      // A task that failed was known, and its client is told.
+      if (outcome === 'ok' && times < 1 && !failed) {
+        counts.lost++;
+        note(`${kind} ${key} was acknowledged and is lost (${times} times there)`);
+      }
+      if (times > 1 || (outcome === 'refused' && times > 0)) {
+        counts.doubled++;
+        note(`${kind} ${key} was ${outcome}, and carried out ${times} times`);
+      }
+    }
+    const looked = <T>(value: T): T | null => (books === null ? null : value);
+    return {
+      what: window.what,
+      seconds: (window.to - window.from) / 1_000,
+      gaps: gapsOf(successes, window),
+      requests: within.length,
+      failed: counts.failed,
+      unknown: counts.unknown,
+      unknownDone: looked(counts.unknownDone),
+      tasksFailed: looked(counts.tasksFailed),
+      wrong: counts.wrong,
+      lost: looked(counts.lost),
+      doubled: looked(counts.doubled),
+      details,
+    };
+  });
+}
+
+/** Whether somebody was lied to: something acknowledged is lost, anything was done twice, or an answer was wrong. */
+export function isClean(rows: readonly Row[]): boolean {
+  return rows.every(({ lost, doubled, wrong }) => !lost && !doubled && wrong === 0);
+}
+
+function successTimes(entries: readonly Entry[]): Readonly<Record<Column, readonly number[]>> {
+  const of = (column: Column): number[] =>
+    entries
+      .filter(({ kind, outcome }) => outcome === 'ok' && COLUMN[kind] === column)
+      .map(({ ended }) => ended)
+      .toSorted((a, b) => a - b);
+  return {
+    coordinator: of('coordinator'),
+    overlord: of('overlord'),
+    queries: of('queries'),
+    writes: of('writes'),
+  };
+}
+
+function gapsOf(
+  successes: Readonly<Record<Column, readonly number[]>>,
+  window: Window,
+): Record<Column, number> {
+  return {
+    coordinator: longestGap(successes.coordinator, window),
+    overlord: longestGap(successes.overlord, window),
+    queries: longestGap(successes.queries, window),
+    writes: longestGap(successes.writes, window),
+  };
+}
+
+/** Of ascending times; before the first and after the last success the window's own edges count. */
+export function longestGap(times: readonly number[], { from, to }: Pick<Window, 'from' | 'to'>): number {
+  let longest = 0;
+  let before = Math.min(from, times[0] ?? from);
+  for (const time of [...times, Math.max(to, times.at(-1) ?? to)]) {
+    if (time > from && before < to) longest = Math.max(longest, time - before);
+    before = time;
+  }
+  return longest;
+}
