@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Report } from '../../tools/druid-cluster/artifacts.ts';
 import { readBooks } from './books.ts';
 import { type Books, judge, type Row, type Window } from './ledger.ts';
-import { type Load, startLoad, type Truth } from './load.ts';
+import { type Load, type Pace, startLoad, type Truth } from './load.ts';
 import type { Scene } from './scene.ts';
 import type { Broken, Step } from './steps.ts';
 
@@ -12,6 +12,7 @@ export interface ChaosOptions {
   readonly url: string;
   readonly truth: Truth;
   readonly steps: readonly Step[];
+  readonly pace?: Pace;
   /** Breaks until so many seconds have passed, over and over; without it, each step once. */
   readonly seconds?: number;
   /** How long a thing stays broken after the cluster has dealt with it. */
@@ -38,7 +39,7 @@ const SUCCESS_MS = 120_000;
 export async function runChaos(options: ChaosOptions): Promise<Outcome> {
   const { scene, url, truth, abandon, report } = options;
   await scene.whole();
-  const load = startLoad(url, truth);
+  const load = startLoad(url, truth, options.pace);
   const windows: Window[] = [];
   let trouble: string | null = null;
   try {

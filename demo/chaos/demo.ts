@@ -8,7 +8,7 @@ import { type Outcome, runChaos } from './chaos.ts';
 import { isClean } from './ledger.ts';
 import { Scene } from './scene.ts';
 import { STEPS } from './steps.ts';
-import { renderDetails, renderTable } from './table.ts';
+import { LEGEND, renderDetails, renderTable } from './table.ts';
 
 export interface DemoChaos {
   readonly options: DemoOptions;
@@ -45,7 +45,7 @@ export async function chaosOfDemo({ options, cluster, loaded, ending, say }: Dem
     report: say,
   });
   ending.stop.removeEventListener('abort', onStop);
-  say(`\n${renderTable(outcome.rows)}`);
+  say(`\n${renderTable(outcome.rows)}\n${LEGEND}`);
   const details = renderDetails(outcome.rows);
   if (details !== '') say(details);
   say(verdictOf(outcome));

@@ -10,8 +10,8 @@ export type Kind = (typeof KINDS)[number];
 const WRITES: ReadonlySet<Kind> = new Set<Kind>(['setting', 'task', 'rows']);
 
 /**
- * `ok`: answered, and for a write acknowledged. `wrong`: answered with 200 and something else than the truth.
- * `refused`: an error. A write that is refused says that nothing was done; where nobody can know, it is `unknown`.
+ * `ok`: answered, and a write is acknowledged by that. `wrong`: answered with 200 and something else than the truth.
+ * `refused`: an error. To a write it says that nothing was done; where the client cannot know, it is `unknown`.
  */
 export type Outcome = 'ok' | 'wrong' | 'refused' | 'unknown';
 
@@ -48,11 +48,15 @@ export interface Window {
 export interface Row {
   readonly what: string;
   readonly seconds: number;
-  /** The longest time between two successes, in milliseconds, that lies in the window for some part. */
+  /** The longest time in the window without a success, in milliseconds. */
   readonly gaps: Readonly<Record<Column, number>>;
+  /** The slowest success, in milliseconds. */
+  readonly slowest: number;
   readonly requests: number;
-  /** Reads and queries that failed, and writes that were refused. */
+  /** Reads and queries that had no answer or an error. */
   readonly failed: number;
+  /** Writes whose client was told that nothing was done. */
+  readonly refused: number;
   /** Writes whose client does not know whether they were carried out, and how many of them were; null if nobody looked. */
   readonly unknown: number;
   readonly unknownDone: number | null;
@@ -68,18 +72,11 @@ export interface Row {
   readonly details: ReadonlyMap<string, number>;
 }
 
-/** The columns of gaps. */
-export const COLUMNS = ['coordinator', 'overlord', 'queries', 'writes'] as const;
+/** The columns of gaps. Both kinds of tasks go the same way. */
+const COLUMNS = ['coordinatorRead', 'setting', 'overlordRead', 'task', 'query'] as const;
 export type Column = (typeof COLUMNS)[number];
 
-const COLUMN: Readonly<Record<Kind, Column>> = {
-  coordinatorRead: 'coordinator',
-  overlordRead: 'overlord',
-  query: 'queries',
-  setting: 'writes',
-  task: 'writes',
-  rows: 'writes',
-};
+const columnOf = (kind: Kind): Column => (kind === 'rows' ? 'task' : kind);
 
 export function isWrite(kind: Kind): boolean {
   return WRITES.has(kind);
@@ -92,11 +89,14 @@ export function judge(entries: readonly Entry[], windows: readonly Window[], boo
     const within = entries.filter(({ sent }) => sent >= window.from && sent < window.to);
     const details = new Map<string, number>();
     const note = (text: string): void => void details.set(text, (details.get(text) ?? 0) + 1);
-    const counts = { failed: 0, unknown: 0, unknownDone: 0, tasksFailed: 0, wrong: 0, lost: 0, doubled: 0 };
+    const counts = { failed: 0, refused: 0, unknown: 0, unknownDone: 0, tasksFailed: 0 };
+    const lies = { wrong: 0, lost: 0, doubled: 0 };
+    let slowest = 0;
     for (const entry of within) {
       const { kind, outcome, detail = '', key = '' } = entry;
-      if (outcome === 'refused') counts.failed++;
-      if (outcome === 'wrong') counts.wrong++;
+      if (outcome === 'ok') slowest = Math.max(slowest, entry.ended - entry.sent);
+      if (outcome === 'refused') counts[isWrite(kind) ? 'refused' : 'failed']++;
+      if (outcome === 'wrong') lies.wrong++;
       if (outcome === 'unknown') counts.unknown++;
       if (outcome !== 'ok') note(`${kind} ${outcome}: ${detail}`);
       if (books === null || !isWrite(kind)) continue;
@@ -106,11 +106,11 @@ export function judge(entries: readonly Entry[], windows: readonly Window[], boo
       if (failed) note(`${kind} ${key} was accepted and its task failed`);
       // A task that failed was known, and its client is told.
       if (outcome === 'ok' && times < 1 && !failed) {
-        counts.lost++;
+        lies.lost++;
         note(`${kind} ${key} was acknowledged and is lost (${times} times there)`);
       }
       if (times > 1 || (outcome === 'refused' && times > 0)) {
-        counts.doubled++;
+        lies.doubled++;
         note(`${kind} ${key} was ${outcome}, and carried out ${times} times`);
       }
     }
@@ -119,14 +119,14 @@ export function judge(entries: readonly Entry[], windows: readonly Window[], boo
       what: window.what,
       seconds: (window.to - window.from) / 1_000,
       gaps: gapsOf(successes, window),
+      slowest,
       requests: within.length,
-      failed: counts.failed,
-      unknown: counts.unknown,
+      ...counts,
       unknownDone: looked(counts.unknownDone),
       tasksFailed: looked(counts.tasksFailed),
-      wrong: counts.wrong,
-      lost: looked(counts.lost),
-      doubled: looked(counts.doubled),
+      ...lies,
+      lost: looked(lies.lost),
+      doubled: looked(lies.doubled),
       details,
     };
   });
@@ -137,39 +137,35 @@ export function isClean(rows: readonly Row[]): boolean {
   return rows.every(({ lost, doubled, wrong }) => !lost && !doubled && wrong === 0);
 }
 
-function successTimes(entries: readonly Entry[]): Readonly<Record<Column, readonly number[]>> {
-  const of = (column: Column): number[] =>
-    entries
-      .filter(({ kind, outcome }) => outcome === 'ok' && COLUMN[kind] === column)
-      .map(({ ended }) => ended)
-      .toSorted((a, b) => a - b);
-  return {
-    coordinator: of('coordinator'),
-    overlord: of('overlord'),
-    queries: of('queries'),
-    writes: of('writes'),
-  };
+type Times = ReadonlyMap<Column, readonly number[]>;
+
+/** When successes ended, in order. */
+function successTimes(entries: readonly Entry[]): Times {
+  const times = new Map<Column, number[]>(COLUMNS.map((column) => [column, []]));
+  for (const { kind, outcome, ended } of entries) {
+    if (outcome === 'ok') times.get(columnOf(kind))?.push(ended);
+  }
+  for (const list of times.values()) list.sort((a, b) => a - b);
+  return times;
 }
 
-function gapsOf(
-  successes: Readonly<Record<Column, readonly number[]>>,
-  window: Window,
-): Record<Column, number> {
-  return {
-    coordinator: longestGap(successes.coordinator, window),
-    overlord: longestGap(successes.overlord, window),
-    queries: longestGap(successes.queries, window),
-    writes: longestGap(successes.writes, window),
-  };
+function gapsOf(successes: Times, window: Window): Record<Column, number> {
+  const gaps = COLUMNS.map((column) => [column, longestGap(successes.get(column) ?? [], window)]);
+  return Object.fromEntries(gaps) as Record<Column, number>;
 }
 
-/** Of ascending times; before the first and after the last success the window's own edges count. */
+/**
+ * Of ascending times. What lies outside the window does not count: it is of the window before or after, in which
+ * something else is broken.
+ */
 export function longestGap(times: readonly number[], { from, to }: Pick<Window, 'from' | 'to'>): number {
   let longest = 0;
-  let before = Math.min(from, times[0] ?? from);
-  for (const time of [...times, Math.max(to, times.at(-1) ?? to)]) {
-    if (time > from && before < to) longest = Math.max(longest, time - before);
+  let before = from;
+  for (const time of times) {
+    if (time <= from) continue;
+    if (time >= to) break;
+    longest = Math.max(longest, time - before);
     before = time;
   }
-  return longest;
+  return Math.max(longest, to - before);
 }

@@ -28,8 +28,11 @@ export interface Load {
   stop(): Promise<void>;
 }
 
-/** Milliseconds between two requests of a kind. */
-const PACE_MS: Readonly<Record<Kind, number>> = {
+/** Milliseconds between two requests of each kind. */
+export type Pace = Readonly<Record<Kind, number>>;
+
+/** As much as two cores carry beside all the processes. */
+export const PACE: Pace = {
   coordinatorRead: 100,
   overlordRead: 100,
   query: 50,
@@ -47,7 +50,8 @@ interface Answer {
   readonly retryAfter: boolean;
 }
 
-export function startLoad(url: string, truth: Truth): Load {
+/** Begins to ask the gateway at a URL. */
+export function startLoad(url: string, truth: Truth, pace: Pace = PACE): Load {
   const agent = new Agent({ headersTimeout: PATIENCE_MS, bodyTimeout: PATIENCE_MS, connections: null });
   const entries: Entry[] = [];
   const lastSuccess = new Map<Kind, number>();
@@ -145,7 +149,7 @@ export function startLoad(url: string, truth: Truth): Load {
       const work = kinds[kind]();
       pending.add(work);
       void work.then(() => pending.delete(work));
-    }, PACE_MS[kind]),
+    }, pace[kind]),
   );
 
   return {

@@ -1,37 +1,58 @@
 import type { Row } from './ledger.ts';
 
-const HEADS = [
-  ['', 'longest gap between successes, s', '', '', '', '', '', '', '', '', '', ''],
-  [
-    'what was broken',
-    'Coordinator',
-    'Overlord',
-    'queries',
-    'writes',
-    'requests',
-    'failed',
-    'unknown fate',
-    'tasks failed',
-    'wrong',
-    'lost',
-    'doubled',
-  ],
-] as const;
+interface Field {
+  /** Two lines of its head. */
+  readonly head: readonly [string, string];
+  readonly of: (row: Row) => string;
+  readonly total: (rows: readonly Row[]) => string;
+}
+
+const FIELDS: readonly Field[] = [
+  { head: ['', 'what was broken'], of: ({ what }) => what, total: () => 'all' },
+  time('Coordinator', 'reads', ({ gaps }) => gaps.coordinatorRead),
+  time('Coordinator', 'writes', ({ gaps }) => gaps.setting),
+  time('Overlord', 'reads', ({ gaps }) => gaps.overlordRead),
+  time('Overlord', 'tasks', ({ gaps }) => gaps.task),
+  time('Brokers', 'queries', ({ gaps }) => gaps.query),
+  time('slowest', 'success', ({ slowest }) => slowest),
+  count('', 'requests', ({ requests }) => requests),
+  count('reads', 'failed', ({ failed }) => failed),
+  count('writes', 'refused', ({ refused }) => refused),
+  {
+    head: ['writes of', 'unknown fate'],
+    of: (row) => fate(row.unknown, row.unknownDone),
+    total: (rows) =>
+      fate(
+        sum(rows, ({ unknown }) => unknown) ?? 0,
+        sum(rows, ({ unknownDone }) => unknownDone),
+      ),
+  },
+  count('tasks', 'failed', ({ tasksFailed }) => tasksFailed),
+  count('wrong', 'answers', ({ wrong }) => wrong),
+  count('', 'lost', ({ lost }) => lost),
+  count('', 'doubled', ({ doubled }) => doubled),
+];
+
+/** What the columns mean, below the table. */
+export const LEGEND = `Seconds are the longest time in which nothing of a kind succeeded, and what the slowest success took.
+Requests are sent at a steady pace, and none of them twice by its client.
+`;
 
 /** The rows as aligned text, with a total below; `?` stands where nobody looked. */
 export function renderTable(rows: readonly Row[]): string {
-  const [, heads] = HEADS;
-  const lines = [[...heads], ...rows.map(cells), total(rows)];
-  const widths = heads.map((_, i) => Math.max(...lines.map((line) => (line[i] ?? '').length)));
-  const text = lines.map((line) =>
+  const heads = [0, 1].map((line) => FIELDS.map(({ head }) => head[line] ?? ''));
+  const body = rows.map((row) => FIELDS.map(({ of }) => of(row)));
+  const totals = FIELDS.map(({ total }) => total(rows));
+  const widths = FIELDS.map((_, i) =>
+    Math.max(...[...heads, ...body, totals].map((line) => (line[i] ?? '').length)),
+  );
+  const render = (line: readonly string[]): string =>
     line
       .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
       .join('  ')
-      .trimEnd(),
-  );
-  const above = ' '.repeat((widths[0] ?? 0) + 2) + HEADS[0][1];
-  const rule = '-'.repeat(Math.max(...text.map((line) => line.length)));
-  return [above, text[0], rule, ...text.slice(1, -1), rule, text.at(-1), ''].join('\n');
+      .trimEnd();
+  const rule = '-'.repeat(widths.reduce((all, width) => all + width + 2, -2));
+  return [...heads.map(render), rule, ...body.map(render), rule, render(totals), ''].join('\n');
 }
 
 /** Everything that went wrong in words, with how often, by what was broken. Empty when nothing did. */
@@ -45,45 +66,26 @@ export function renderDetails(rows: readonly Row[]): string {
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
 }
 
-function cells(row: Row): string[] {
-  const { gaps } = row;
-  return [
-    row.what,
-    ...[gaps.coordinator, gaps.overlord, gaps.queries, gaps.writes].map((ms) => (ms / 1_000).toFixed(1)),
-    String(row.requests),
-    String(row.failed),
-    fate(row.unknown, row.unknownDone),
-    counted(row.tasksFailed),
-    String(row.wrong),
-    counted(row.lost),
-    counted(row.doubled),
-  ];
+/** A time in seconds; the total is the longest. */
+function time(first: string, second: string, of: (row: Row) => number): Field {
+  const seconds = (ms: number): string => (ms / 1_000).toFixed(1);
+  return {
+    head: [first, second],
+    of: (row) => seconds(of(row)),
+    total: (rows) => seconds(Math.max(0, ...rows.map(of))),
+  };
 }
 
-function total(rows: readonly Row[]): string[] {
-  const sum = (of: (row: Row) => number | null): number | null =>
-    rows.reduce<number | null>((all, row) => {
-      const one = of(row);
-      return all === null || one === null ? null : all + one;
-    }, 0);
-  const worst = (of: (row: Row) => number): string => (Math.max(0, ...rows.map(of)) / 1_000).toFixed(1);
-  return [
-    'all',
-    worst(({ gaps }) => gaps.coordinator),
-    worst(({ gaps }) => gaps.overlord),
-    worst(({ gaps }) => gaps.queries),
-    worst(({ gaps }) => gaps.writes),
-    String(sum(({ requests }) => requests)),
-    String(sum(({ failed }) => failed)),
-    fate(
-      sum(({ unknown }) => unknown) ?? 0,
-      sum(({ unknownDone }) => unknownDone),
-    ),
-    counted(sum(({ tasksFailed }) => tasksFailed)),
-    String(sum(({ wrong }) => wrong)),
-    counted(sum(({ lost }) => lost)),
-    counted(sum(({ doubled }) => doubled)),
-  ];
+function count(first: string, second: string, of: (row: Row) => number | null): Field {
+  return { head: [first, second], of: (row) => counted(of(row)), total: (rows) => counted(sum(rows, of)) };
+}
+
+/** Null where one of them is. */
+function sum(rows: readonly Row[], of: (row: Row) => number | null): number | null {
+  return rows.reduce<number | null>((all, row) => {
+    const one = of(row);
+    return all === null || one === null ? null : all + one;
+  }, 0);
 }
 
 function counted(count: number | null): string {
