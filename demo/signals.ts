@@ -12,16 +12,21 @@ export interface Ending {
   release(): void;
 }
 
-/** Listens to the signals that end a program, and to a terminal that is closed. */
-export function listenForEnding(): Ending {
+/** A Ctrl-C comes from the terminal, and again from npm and from the script that started this program. */
+const ONE_SIGNAL_MS = 1_000;
+
+/** Listens to the signals that end a program, and to a terminal that is closed. `now` is in milliseconds. */
+export function listenForEnding(now: () => number = () => performance.now()): Ending {
   const stop = new AbortController();
   const abandon = new AbortController();
   let gentle = false;
+  let firstAt: number | null = null;
   const end = (): void => {
-    const first = !stop.signal.aborted;
+    const again = firstAt !== null && now() - firstAt > ONE_SIGNAL_MS;
+    firstAt ??= now();
     stop.abort();
-    // Also a second one and those after it: nothing must be left behind.
-    if (!gentle || !first) abandon.abort();
+    // Also one that comes while everything is being ended: nothing must be left behind.
+    if (!gentle || again) abandon.abort();
   };
   // A terminal that was closed takes no more words; what is left to do is to end everything.
   const closed = (): void => {

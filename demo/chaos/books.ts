@@ -64,16 +64,26 @@ function stateOf({ status, statusCode }: ListedTask): string | undefined {
 
 const TASKS_MS = 180_000;
 const ROWS_MS = 60_000;
+const ROWS_EVERY_MS = 100;
 /** Queries go to all Brokers in turn, and each learns of new segments by itself. */
 const SAME_ANSWERS = 9;
+
+export interface BooksOptions {
+  /** How long, in milliseconds, acknowledged rows are waited for before they count as lost; a minute by default. */
+  readonly rowsMs?: number;
+  /** Milliseconds between two counts of all rows. */
+  readonly everyMs?: number;
+  readonly signal?: AbortSignal;
+}
 
 /** Waits until no task runs any more and all rows that must be there are, or no longer, and reads the books. */
 export async function readBooks(
   url: string,
   entries: readonly Entry[],
   ids: ReadonlyMap<string, string>,
-  signal?: AbortSignal,
+  options: BooksOptions = {},
 ): Promise<Books> {
+  const { signal } = options;
   const stoppable = signal === undefined ? {} : { signal };
   let tasks: readonly ListedTask[] = [];
   await waitFor(
@@ -95,7 +105,7 @@ export async function readBooks(
       return kind !== 'rows' || outcome !== 'ok' || failed || times >= 1;
     });
   };
-  const rows = await settledRows(url, isComplete, signal);
+  const rows = await settledRows(url, isComplete, options);
   return compileBooks(entries, ids, { tasks, comments, rows });
 }
 
@@ -107,9 +117,9 @@ async function readTasks(url: string): Promise<readonly ListedTask[]> {
 async function settledRows(
   url: string,
   isComplete: (rows: ReadonlyMap<string, number>) => boolean,
-  signal?: AbortSignal,
+  { rowsMs = ROWS_MS, everyMs = ROWS_EVERY_MS, signal }: BooksOptions,
 ): Promise<ReadonlyMap<string, number>> {
-  const deadline = performance.now() + ROWS_MS;
+  const deadline = performance.now() + rowsMs;
   const query = `SELECT k, COUNT(*) AS n FROM ${LOADED} GROUP BY k ORDER BY k`;
   let before = '';
   let same = 0;
@@ -120,7 +130,7 @@ async function settledRows(
     same = now === before && isComplete(rows) ? same + 1 : 0;
     before = now;
     if (same === SAME_ANSWERS || performance.now() > deadline) return rows;
-    await sleep(100, undefined, signal === undefined ? {} : { signal });
+    await sleep(everyMs, undefined, signal === undefined ? {} : { signal });
   }
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Report } from '../../tools/druid-cluster/artifacts.ts';
-import { readBooks } from './books.ts';
+import { type BooksOptions, readBooks } from './books.ts';
 import { type Books, judge, type Row, type Window } from './ledger.ts';
 import { type Load, type Pace, startLoad, type Truth } from './load.ts';
 import type { Scene } from './scene.ts';
@@ -17,6 +17,8 @@ export interface ChaosOptions {
   readonly seconds?: number;
   /** How long a thing stays broken after the cluster has dealt with it. */
   readonly holdMs: number;
+  /** How the books are read at the end. */
+  readonly books?: Omit<BooksOptions, 'signal'>;
   /** Breaks nothing more; what is broken is mended, and everything is checked. */
   readonly stop: AbortSignal;
   /** Does not check either. */
@@ -34,16 +36,23 @@ export interface Outcome {
 }
 
 const SUCCESS_MS = 120_000;
+/** The first row: what it is like without any of this. */
+export const NOTHING = 'nothing';
 
 /** Breaks one thing after the other under load and mends it, and then looks what became of every request. */
 export async function runChaos(options: ChaosOptions): Promise<Outcome> {
   const { scene, url, truth, abandon, report } = options;
   await scene.whole();
+  const from = performance.now();
   const load = startLoad(url, truth, options.pace);
   const windows: Window[] = [];
   let trouble: string | null = null;
   try {
-    await load.succeeded(SUCCESS_MS, abandon);
+    try {
+      await load.succeeded(SUCCESS_MS, abandon);
+    } finally {
+      windows.push({ what: NOTHING, from, to: performance.now() });
+    }
     await breakAll(options, load, windows);
   } catch (error) {
     trouble = abandon.aborted ? null : messageOf(error);
@@ -55,7 +64,7 @@ export async function runChaos(options: ChaosOptions): Promise<Outcome> {
     report('reading the books of Coordinator and Overlord, and counting rows');
     try {
       await orAbandoned(answered, abandon);
-      books = await readBooks(url, load.entries, load.tasks, abandon);
+      books = await readBooks(url, load.entries, load.tasks, { ...options.books, signal: abandon });
     } catch (error) {
       trouble ??= abandon.aborted ? null : messageOf(error);
     }

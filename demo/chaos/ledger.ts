@@ -37,14 +37,14 @@ export interface Found {
 
 export type Books = ReadonlyMap<string, Found>;
 
-/** A stretch of time in which one thing was broken and mended. */
+/** A stretch of time in which one thing was broken and mended, or nothing was broken yet. */
 export interface Window {
   readonly what: string;
   readonly from: number;
   readonly to: number;
 }
 
-/** What became of the requests that were sent within a window. */
+/** What became of the requests that ended within a window: what hurts a request is broken when it ends. */
 export interface Row {
   readonly what: string;
   readonly seconds: number;
@@ -82,11 +82,19 @@ export function isWrite(kind: Kind): boolean {
   return WRITES.has(kind);
 }
 
-/** Judges all requests by the books, which are null where nobody looked: one row for each window. */
+/**
+ * Judges all requests by the books, which are null where nobody looked: one row for each window, in order of time. Each
+ * request is in one of them: what ended between or after windows is in the one before, what ended first in the first.
+ */
 export function judge(entries: readonly Entry[], windows: readonly Window[], books: Books | null): Row[] {
   const successes = successTimes(entries);
+  const ended = new Map<Window, Entry[]>(windows.map((window) => [window, []]));
+  for (const entry of entries) {
+    const window = windows.findLast(({ from }) => entry.ended >= from) ?? windows[0];
+    if (window !== undefined) ended.get(window)?.push(entry);
+  }
   return windows.map((window) => {
-    const within = entries.filter(({ sent }) => sent >= window.from && sent < window.to);
+    const within = ended.get(window) ?? [];
     const details = new Map<string, number>();
     const note = (text: string): void => void details.set(text, (details.get(text) ?? 0) + 1);
     const counts = { failed: 0, refused: 0, unknown: 0, unknownDone: 0, tasksFailed: 0 };

@@ -101,20 +101,19 @@ test('a read is never lost, and a wrong answer is no success', () => {
   expect(isClean([row])).toBe(false);
 });
 
-test('a request belongs to the window in which it was sent', () => {
+test('a request belongs to the window in which it ended, and none is left out', () => {
   const windows = [
     { what: 'first', from: 0, to: 100 },
-    { what: 'second', from: 100, to: 200 },
+    { what: 'second', from: 150, to: 200 },
   ];
-  const entries: Entry[] = [
-    { kind: 'task', sent: 99, ended: 150, outcome: 'ok', key: 'a' },
-    { kind: 'task', sent: 100, ended: 110, outcome: 'ok', key: 'b' },
-    { kind: 'task', sent: 200, ended: 210, outcome: 'ok', key: 'c' },
-  ];
+  const ends = [-5, 99, 120, 150, 199, 5_000];
+  const entries = ends.map(
+    (ended, i): Entry => ({ kind: 'task', sent: ended - 20, ended, outcome: 'ok', key: String(i) }),
+  );
   const rows = judge(entries, windows, new Map());
   expect(rows.map(({ what, lost }) => [what, lost])).toEqual([
-    ['first', 1],
-    ['second', 1],
+    ['first', 3],
+    ['second', 3],
   ]);
 });
 
