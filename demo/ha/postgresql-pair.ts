@@ -21,6 +21,8 @@ interface Seat {
 export interface PairOptions {
   /** Holds the data of both. */
   readonly folder: string;
+  /** Off, a machine that is lost itself loses data, and the start is faster: for tests. */
+  readonly fsync?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -130,7 +132,7 @@ export class PostgresqlPair {
       port,
       primary: serverOf(this.#primary),
       synchronous: true,
-      ...this.#signal,
+      ...this.#common,
     });
   }
 
@@ -148,9 +150,9 @@ export class PostgresqlPair {
     return this.#primary === first ? second : first;
   }
 
-  get #signal(): { readonly signal?: AbortSignal } {
-    const { signal } = this.#options;
-    return signal === undefined ? {} : { signal };
+  get #common(): Omit<PairOptions, 'folder'> {
+    const { folder, ...common } = this.#options;
+    return common;
   }
 
   async #start(): Promise<void> {
@@ -158,7 +160,7 @@ export class PostgresqlPair {
     this.#primary.server = await startPostgresql({
       folder: join(this.#options.folder, name),
       port,
-      ...this.#signal,
+      ...this.#common,
     });
     await this.#rebuildStandby();
   }
