@@ -26,7 +26,7 @@ const druid = {
  * measure, and have both cores for one. `DOOR` says which door clients come through (the express door unless it says
  * otherwise; `shared` is that with `doors.sharedReadBuffer`), and `LISTENER=tls` that they come encrypted.
  */
-const PROJECTS = [
+const UNIT = [
   { name: 'unit', include: tests('unit'), ...unit },
   { name: 'unit-front', include: tests('unit/doors', 'unit/exchange'), env: FRONT, ...unit },
   { name: 'unit-tls', include: tests('unit/exchange/wire'), env: { LISTENER: 'tls' }, ...unit },
@@ -36,6 +36,9 @@ const PROJECTS = [
     env: { DOOR: 'shared' },
     ...unit,
   },
+];
+
+const OTHERS = [
   {
     name: 'dashboard',
     include: tests('dashboard'),
@@ -80,8 +83,13 @@ const PROJECTS = [
   },
 ];
 
+/** The first all at once, the others one after the other. */
+const inTurn = [UNIT, ...OTHERS.map((project) => [project])];
+
 export default defineConfig({
   test: {
-    projects: PROJECTS.map((project, i) => ({ test: { ...project, sequence: { groupOrder: i + 1 } } })),
+    projects: inTurn.flatMap((projects, i) =>
+      projects.map((project) => ({ test: { ...project, sequence: { groupOrder: i + 1 } } })),
+    ),
   },
 });
