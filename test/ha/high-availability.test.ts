@@ -85,15 +85,9 @@ test('no read and no query fails: they wait for who is next', () => {
   );
 });
 
-test('no task that was accepted fails because of that', () => {
-  expect(outcome.rows.map(({ what, tasksFailed }) => [what, tasksFailed])).toEqual(
-    outcome.rows.map(({ what }) => [what, 0]),
-  );
-});
-
 test('queries hardly notice what is not a Broker', () => {
   for (const { what, gaps } of outcome.rows) {
-    // Two a second would be called an outage; they come twenty a second.
+    // They come twenty a second.
     if (!what.startsWith('broker')) expect([what, gaps.query < 5_000]).toEqual([what, true]);
   }
 });
