@@ -14,7 +14,7 @@ import { needPostgresql } from '../tools/druid-cluster/postgresql-programs.ts';
 import { checkToolchain, MissingTool } from '../tools/druid-cluster/toolchain.ts';
 import { chaosOfDemo } from './chaos/demo.ts';
 import { demoGateway } from './gateway.ts';
-import { GATEWAY, type HaCluster, startHaCluster } from './ha/ha-cluster.ts';
+import { type HaCluster, startHaCluster } from './ha/ha-cluster.ts';
 import { haHints, hints } from './hints.ts';
 import { DEMO_HELP, type DemoOptions, parseDemoOptions } from './options.ts';
 import { aborted, type Ending, listenForEnding } from './signals.ts';
@@ -62,8 +62,9 @@ async function demonstrate(options: DemoOptions, ending: Ending): Promise<number
   let cluster: DruidCluster | HaCluster | null = null;
   let gateway: Gateway | null = null;
   try {
-    cluster = await (options.ha ? startHaCluster(wanted) : startDruidCluster(wanted));
-    const zookeeper = 'zookeeper' in cluster ? cluster.zookeeper : cluster.link(GATEWAY).connect;
+    const cuttable = options.chaos !== null;
+    cluster = await (options.ha ? startHaCluster({ ...wanted, cuttable }) : startDruidCluster(wanted));
+    const { zookeeper } = cluster;
     say(`starting the gateway on ${url}`);
     gateway = demoGateway({ zookeeper, port, adminPort, folder });
     await gateway.start();
@@ -73,7 +74,7 @@ async function demonstrate(options: DemoOptions, ending: Ending): Promise<number
     }
     if (options.once) return 0;
     const lines =
-      'zookeeper' in cluster ? hints(cluster, options, folder) : haHints(cluster, options, folder);
+      'postgresql' in cluster ? haHints(cluster, options, folder) : hints(cluster, options, folder);
     for (const line of lines) say(line);
     await aborted(ending.stop);
     say('\nending all processes');

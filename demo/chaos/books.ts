@@ -54,8 +54,9 @@ export function compileBooks(
   return books;
 }
 
+/** Also what has still not ended when the books are read: its client is told so, too. */
 function hasFailed(task: ListedTask): boolean {
-  return stateOf(task) === 'FAILED';
+  return stateOf(task) !== 'SUCCESS';
 }
 
 function stateOf({ status, statusCode }: ListedTask): string | undefined {
@@ -69,6 +70,8 @@ const ROWS_EVERY_MS = 100;
 const SAME_ANSWERS = 9;
 
 export interface BooksOptions {
+  /** How long, in milliseconds, tasks may run before they count as failed; three minutes by default. */
+  readonly tasksMs?: number;
   /** How long, in milliseconds, acknowledged rows are waited for before they count as lost; a minute by default. */
   readonly rowsMs?: number;
   /** Milliseconds between two counts of all rows. */
@@ -76,7 +79,10 @@ export interface BooksOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Waits until no task runs any more and all rows that must be there are, or no longer, and reads the books. */
+/**
+ * Waits until no task runs any more and all rows that must be there are, but not for ever, and reads the books. Rejects
+ * when they cannot be read.
+ */
 export async function readBooks(
   url: string,
   entries: readonly Entry[],
@@ -86,14 +92,15 @@ export async function readBooks(
   const { signal } = options;
   const stoppable = signal === undefined ? {} : { signal };
   let tasks: readonly ListedTask[] = [];
-  await waitFor(
-    'the end of all tasks',
-    async () => {
-      tasks = await readTasks(url);
-      return tasks.every((task) => stateOf(task) !== 'RUNNING');
-    },
-    { timeoutMs: TASKS_MS, ...stoppable },
-  );
+  const haveEnded = async (): Promise<boolean> => {
+    tasks = await readTasks(url);
+    return tasks.every((task) => stateOf(task) !== 'RUNNING');
+  };
+  const limits = { timeoutMs: options.tasksMs ?? TASKS_MS, ...stoppable };
+  await waitFor('the end of all tasks', haveEnded, limits).catch((error: unknown) => {
+    // What never ends is counted, and the rest can be read; without any list nothing can be said.
+    if (signal?.aborted || tasks.length === 0) throw error;
+  });
   const history = (await read(`${url}/druid/coordinator/v1/config/history?count=1000000`)) as {
     readonly auditInfo: { readonly comment: string };
   }[];

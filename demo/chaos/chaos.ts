@@ -83,25 +83,30 @@ async function breakAll(options: ChaosOptions, load: Load, windows: Window[]): P
   }
 }
 
-async function breakOne(
-  { scene, holdMs, stop, abandon, report }: ChaosOptions,
-  step: Step,
-  load: Load,
-  windows: Window[],
-): Promise<void> {
+async function breakOne(options: ChaosOptions, step: Step, load: Load, windows: Window[]): Promise<void> {
+  const { scene, abandon, report } = options;
   const from = performance.now();
-  let broken: Broken | null = null;
+  let what = step.name;
   try {
-    broken = await step.breakIt(scene);
-    report(`  ${broken.what}`);
-    await broken.dealtWith();
-    await sleep(holdMs, undefined, { signal: stop }).catch(() => {});
-    await broken.mend();
+    const broken = await step.breakIt(scene);
+    what = broken.what;
+    report(`  ${what}`);
+    await endure(options, broken);
     await scene.whole();
     await load.succeeded(SUCCESS_MS, abandon);
   } finally {
     // Also a step that went wrong has a row, with what its requests met.
-    windows.push({ what: broken?.what ?? step.name, from, to: performance.now() });
+    windows.push({ what, from, to: performance.now() });
+  }
+}
+
+/** Waits for the cluster to deal with it, and mends it in any case: the rest can be checked only then. */
+async function endure({ holdMs, stop, abandon }: ChaosOptions, broken: Broken): Promise<void> {
+  try {
+    await broken.dealtWith();
+    await sleep(holdMs, undefined, { signal: stop }).catch(() => {});
+  } finally {
+    if (!abandon.aborted) await broken.mend();
   }
 }
 

@@ -31,7 +31,7 @@ export interface Entry {
 export interface Found {
   /** How often it was carried out: tasks that were made of it, its rows divided by those that were sent. */
   readonly times: number;
-  /** Of a task: it was accepted and failed. */
+  /** Of a task: it was accepted, and has failed or never ended. */
   readonly failed?: boolean;
 }
 
@@ -60,7 +60,7 @@ export interface Row {
   /** Writes whose client does not know whether they were carried out, and how many of them were; null if nobody looked. */
   readonly unknown: number;
   readonly unknownDone: number | null;
-  /** Tasks that were accepted and failed, of which the client is told. */
+  /** Tasks that were accepted and failed or never ended, of which the client is told. */
   readonly tasksFailed: number | null;
   /** Answers with 200 that were not the truth. */
   readonly wrong: number;
@@ -111,7 +111,7 @@ export function judge(entries: readonly Entry[], windows: readonly Window[], boo
       const { times, failed = false } = books.get(key) ?? { times: 0 };
       if (outcome === 'unknown' && times > 0) counts.unknownDone++;
       if (failed) counts.tasksFailed++;
-      if (failed) note(`${kind} ${key} was accepted and its task failed`);
+      if (failed) note(`${kind} ${key} was accepted, and its task failed or has not ended`);
       // A task that failed was known, and its client is told.
       if (outcome === 'ok' && times < 1 && !failed) {
         lies.lost++;

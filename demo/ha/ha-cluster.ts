@@ -18,6 +18,11 @@ export interface HaClusterOptions {
   /** With PostgreSQL's extension (`ensureExtendedDruidJars`). */
   readonly druidClassPath: string;
   readonly zookeeperClassPath: string;
+  /**
+   * Whether the ways to ZooKeeper can be cut. Each master then names other addresses for the same servers, which the
+   * doctor warns about.
+   */
+  readonly cuttable: boolean;
   readonly report?: Report;
   readonly signal?: AbortSignal;
 }
@@ -27,7 +32,9 @@ export interface HaCluster {
   readonly ensemble: Ensemble;
   readonly postgresql: PostgresqlPair;
   readonly druid: DruidProcesses;
-  /** By the name of a master, and `gateway`. */
+  /** What the gateway takes for ZooKeeper. */
+  readonly zookeeper: string;
+  /** By the name of a master, and `gateway`. Throws where it cannot be cut. */
   link(name: string): ZooKeeperLink;
   /** Ends every process; SIGKILL, since nothing is to be kept. */
   close(): Promise<void>;
@@ -66,7 +73,7 @@ function extraProperties(role: DruidRole): readonly string[] {
 
 /** Starts everything at once and waits until each process is healthy; ends them all if one is not. */
 export async function startHaCluster(options: HaClusterOptions): Promise<HaCluster> {
-  const { folder, druidClassPath, zookeeperClassPath, report = () => {}, signal } = options;
+  const { folder, druidClassPath, zookeeperClassPath, cuttable, report = () => {}, signal } = options;
   const stoppable = signal === undefined ? {} : { signal };
   await mkdir(folder, { recursive: true });
   const closing: (() => Promise<void>)[] = [];
@@ -94,16 +101,17 @@ export async function startHaCluster(options: HaClusterOptions): Promise<HaClust
     }) as [Ensemble, PostgresqlPair];
     const links = new Map<string, ZooKeeperLink>();
     const ports = ensemble.servers.map(({ port }) => port);
-    for (const name of LINKED) {
+    for (const name of cuttable ? LINKED : []) {
       const link = await startZooKeeperLink(ports);
       links.set(name, link);
       closing.push(() => link.close());
     }
+    const zookeeper = (name: string): string => links.get(name)?.connect ?? ensemble.connect;
     const { user, password } = postgresql.credentials;
     const druid = new DruidProcesses({
       places: {
         folder,
-        zookeeper: (name) => links.get(name)?.connect ?? ensemble.connect,
+        zookeeper,
         metadata: postgresqlMetadata(postgresql.jdbcUrl, user, password),
       },
       classPath: druidClassPath,
@@ -117,6 +125,7 @@ export async function startHaCluster(options: HaClusterOptions): Promise<HaClust
       ensemble,
       postgresql,
       druid,
+      zookeeper: zookeeper(GATEWAY),
       link(name) {
         const link = links.get(name);
         if (link === undefined) throw new Error(`${name} has no link of its own to ZooKeeper`);

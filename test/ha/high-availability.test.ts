@@ -7,7 +7,7 @@ import { Scene } from '../../demo/chaos/scene.ts';
 import { stepNamed } from '../../demo/chaos/steps.ts';
 import { renderDetails, renderTable } from '../../demo/chaos/table.ts';
 import { demoGateway } from '../../demo/gateway.ts';
-import { GATEWAY, type HaCluster, startHaCluster } from '../../demo/ha/ha-cluster.ts';
+import { type HaCluster, startHaCluster } from '../../demo/ha/ha-cluster.ts';
 import type { Gateway } from '../../src/gateway/gateway.ts';
 import { ensureExtendedDruidJars, ensureZooKeeperJars } from '../../tools/druid-cluster/artifacts.ts';
 import { type Loaded, loadDataset } from '../../tools/druid-cluster/dataset.ts';
@@ -42,10 +42,11 @@ beforeAll(async () => {
     folder,
     druidClassPath: await ensureExtendedDruidJars(say),
     zookeeperClassPath: await ensureZooKeeperJars(say),
+    cuttable: true,
     report: say,
   });
   const [port = 0, adminPort = 0] = await testPorts(2);
-  gateway = demoGateway({ zookeeper: cluster.link(GATEWAY).connect, port, adminPort, folder });
+  gateway = demoGateway({ zookeeper: cluster.zookeeper, port, adminPort, folder });
   await gateway.start();
   url = `http://127.0.0.1:${port}`;
   admin = `http://127.0.0.1:${adminPort}`;
@@ -56,6 +57,16 @@ afterAll(async () => {
   await gateway?.stop();
   await cluster?.close();
   await rm(folder, { recursive: true, force: true });
+});
+
+test('the doctor finds it highly available', async () => {
+  const { checks } = (await (await fetch(`${admin}/doctor`)).json()) as {
+    checks: readonly { readonly id: string; readonly result: string; readonly evidence: string }[];
+  };
+  // Each master has a way of its own to ZooKeeper here (ha.shared), and there is one gateway (ha.balancer).
+  const found = checks.filter(({ id }) => id.startsWith('ha.') && !['ha.shared', 'ha.balancer'].includes(id));
+  expect(found.length).toBeGreaterThan(5);
+  expect(found.filter(({ result }) => result !== 'PASS')).toEqual([]);
 });
 
 test('each part of a highly available cluster is broken and mended under load, to the end', async () => {

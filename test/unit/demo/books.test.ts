@@ -31,13 +31,15 @@ test('a task was made as often as there are tasks of its group, whatever became 
     { id: 'noop_1', groupId: 'a', statusCode: 'SUCCESS' },
     { id: 'noop_2', groupId: 'b', statusCode: 'SUCCESS' },
     { id: 'noop_3', groupId: 'b', status: 'FAILED' },
+    { id: 'noop_4', groupId: 'd', statusCode: 'RUNNING' },
     { id: 'query-1' },
   ];
-  const entries = [entry('task', 'a'), entry('task', 'b'), entry('task', 'c')];
+  const entries = ['a', 'b', 'c', 'd'].map((key) => entry('task', key));
   expect([...compileBooks(entries, new Map(), { ...NOTHING, tasks })]).toEqual([
     ['a', { times: 1, failed: false }],
     ['b', { times: 2, failed: true }],
     ['c', { times: 0, failed: false }],
+    ['d', { times: 1, failed: true }],
   ]);
 });
 

@@ -16,6 +16,7 @@ type Lie =
   | 'refuses and does'
   | 'cuts answers'
   | 'fails tasks'
+  | 'never ends tasks'
   | 'answers nothing';
 
 interface Sent {
@@ -70,9 +71,10 @@ class Cluster {
   #submit({ type, groupId, spec }: Sent): string {
     const id = `${type}_${this.tasks.length}`;
     if (this.lie === 'loses tasks') return id;
-    const failed = this.lie === 'fails tasks';
-    this.tasks.push({ id, groupId: groupId ?? id, statusCode: failed ? 'FAILED' : 'SUCCESS' });
-    if (type === 'index_parallel' && !failed) {
+    const statusCode =
+      this.lie === 'fails tasks' ? 'FAILED' : this.lie === 'never ends tasks' ? 'RUNNING' : 'SUCCESS';
+    this.tasks.push({ id, groupId: groupId ?? id, statusCode });
+    if (type === 'index_parallel' && statusCode === 'SUCCESS') {
       const rows = spec.ioConfig.inputSource.data
         .split('\n')
         .map((row) => (JSON.parse(row) as { k: string }).k);
@@ -132,7 +134,7 @@ function run(steps: readonly Step[], options: Partial<ChaosOptions> = {}): Promi
     steps,
     pace: PACE,
     holdMs: 0,
-    books: { rowsMs: 1_000, everyMs: 10 },
+    books: { tasksMs: 1_000, rowsMs: 1_000, everyMs: 10 },
     stop: never,
     abandon: never,
     report: () => {},
@@ -172,11 +174,14 @@ describe('what is not true is found, and in its row', () => {
     120_000,
   );
 
-  test('a cluster that fails tasks has lost nothing', async () => {
-    const { rows } = await run([lying('fails tasks')]);
-    expect(rows[1]?.tasksFailed).toBeGreaterThan(0);
-    expect(isClean(rows)).toBe(true);
-  });
+  test.each(['fails tasks', 'never ends tasks'] as const)(
+    'a cluster that %s has lost nothing',
+    async (lie) => {
+      const { rows } = await run([lying(lie)]);
+      expect(rows[1]?.tasksFailed).toBeGreaterThan(0);
+      expect(isClean(rows)).toBe(true);
+    },
+  );
 
   test('a write without an answer is of unknown fate, and a read has failed', async () => {
     const { rows } = await run([lying('answers nothing')]);
@@ -238,6 +243,26 @@ describe('the end of a run', () => {
       ['stuck', null],
     ]);
     expect({ checked, trouble }).toEqual({ checked: false, trouble: null });
+  });
+
+  test('what the cluster does not deal with ends the run, and is mended all the same', async () => {
+    const endless: Step = {
+      name: 'fails tasks',
+      async breakIt(scene) {
+        const broken = await lying('fails tasks').breakIt(scene);
+        return {
+          ...broken,
+          async dealtWith() {
+            throw new Error('the next overlord: not within 120 s');
+          },
+        };
+      },
+    };
+    const { rows, checked, trouble } = await run([endless, calm]);
+    expect(trouble).toBe('the next overlord: not within 120 s');
+    expect(mended).toEqual(['fails tasks']);
+    expect(rows.map(({ what }) => what)).toEqual([NOTHING, 'fails tasks']);
+    expect(checked).toBe(true);
   });
 
   test('a step that goes wrong ends the run with what is known until then', async () => {
