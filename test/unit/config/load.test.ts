@@ -155,10 +155,16 @@ describe('precedence', () => {
   });
 
   test('a text that is no address is told, whatever key of its section stands beside it', () => {
-    const flags = { listen: 'nowhere', 'base-path': '/a' };
-    expect(problemsOf({ flags })).toEqual([
-      expect.stringMatching(/^flag --listen: listen: expected HOST:PORT, .* not "nowhere"$/),
-    ]);
+    const told = (where: string): object[] => [
+      expect.stringMatching(new RegExp(`^${where}: listen: expected HOST:PORT, .* not "nowhere"$`)),
+    ];
+    const flags = { 'base-path': '/a' };
+    const environment = { DRUID_GATEWAY__LISTEN: 'nowhere' };
+    expect(problemsOf({ flags: { listen: 'nowhere', ...flags } })).toEqual(told('flag --listen'));
+    expect(problemsOf({ flags, environment })).toEqual(told('environment variable DRUID_GATEWAY__LISTEN'));
+    const yaml = file('listen: nowhere\n', 'nowhere.yaml');
+    expect(problemsOf({ flags, file: yaml })).toEqual(told('nowhere.yaml:1'));
+    expect(problemsOf({ file: yaml })).toEqual(told('nowhere.yaml:1'));
   });
 
   test('tiers are a map in their order, taken whole from the first source', () => {
