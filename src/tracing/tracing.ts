@@ -38,6 +38,8 @@ export interface TracingOptions {
 const TRACES_PATH = '/v1/traces';
 /** Spans in one export; the SDK's own default. */
 const MOST_IN_BATCH = 512;
+/** Time that an exporter has beyond its own, in ms. */
+const EXPORT_SLACK_MS = 1_000;
 /** Longest text of an attribute, in UTF-16 code units. */
 const LONGEST_VALUE = 1024;
 
@@ -58,6 +60,8 @@ export function createTracing({ config, logger, errors, sdk = loadSdk() }: Traci
     maxQueueSize: config.maxQueue,
     maxExportBatchSize: Math.min(MOST_IN_BATCH, config.maxQueue),
     scheduledDelayMillis: config.delay,
+    // The exporter ends an export in its own time; until then there is no other.
+    exportTimeoutMillis: config.otlp.timeout + EXPORT_SLACK_MS,
   });
   const provider = new trace.TracerProvider({
     resource: resourceOf(config, sdk),

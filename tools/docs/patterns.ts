@@ -35,6 +35,7 @@ export const PATTERNS: Readonly<Record<FormatName, string>> = {
   'otlp-endpoint': `^${HTTP}(?:\\[${IPV6}\\]|${IPV4}\\.?|${NAME})(?::${USED_PORT})?(?:/[^\\s?#\\\\]*)?$`,
   attribute: String.raw`^[^\s=][^=]*=[\s\S]+$`,
   'header-line': String.raw`^(?!(?:${['host', 'connection', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'expect'].map(anyCase).join('|')}|${anyCase('content')}-.*):)[\w!#$%&'*+.^${'`'}|~-]+:[ \t]*[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$`,
+  'base-path': String.raw`^(?=.{0,201}$)(?:/(?!\.{1,2}(?:/|$))[\w.~-]+)*/?$`,
   'path-prefix': String.raw`^/[^\s?#%]*$`,
   'header-match': String.raw`^(?!(?:${anyCase('authorization')}|${anyCase('cookie')}|${anyCase('proxy')}-.*)(?::|$))[\w!#$%&'*+.^${'`'}|~-]+(?::[ \t]*[^\r\n]+)?$`,
   'address-pattern': String.raw`^(?:\*|(?:\[[0-9A-Fa-f:.*]+\]|[^\s:\[\]/@]+):(?:\d{1,5}|\*))$`,
