@@ -21,6 +21,8 @@ export interface TracedOptions {
   readonly keys?: Readonly<Record<string, string>>;
   readonly harness?: HarnessOptions;
   readonly closeMs?: number;
+  /** The gateway takes part in no traces. */
+  readonly off?: boolean;
 }
 
 /** The section `tracing` with these keys, as the environment has them. */
@@ -36,7 +38,7 @@ export function tracingConfig(
 /** A gateway whose spans go to this receiver as soon as they have ended. */
 export async function startTracedGateway(
   receiver: Pick<OtlpReceiver, 'url'>,
-  { keys = {}, harness = {}, closeMs = 500 }: TracedOptions = {},
+  { keys = {}, harness = {}, closeMs = 500, off = false }: TracedOptions = {},
 ): Promise<TracedGateway> {
   const errors = recordErrors();
   const lines: Record<string, unknown>[] = [];
@@ -48,7 +50,7 @@ export async function startTracedGateway(
   const tracing = createTracing({ config, logger, errors });
   const { sampleRatio: ratio, followParent } = config;
   const tracer = tracing.tracer({ ratio, followParent });
-  const gateway = await startHarness({ ...harness, deps: (own) => ({ ...own, tracer }) });
+  const gateway = await startHarness({ ...harness, deps: (own) => (off ? own : { ...own, tracer }) });
   return {
     gateway,
     tracing,

@@ -319,6 +319,30 @@ test.each([
   expect(node.requests[0]?.header('tracestate')).toBeUndefined();
 });
 
+describe('without tracing', () => {
+  test.each([
+    [`00-${TRACE}-${CALLER}-01`, { traceId: TRACE, parentSpanId: CALLER, spanId: null }],
+    [`cc-${TRACE}-${CALLER}-00-later`, { traceId: TRACE, parentSpanId: CALLER, spanId: null }],
+    [`ff-${TRACE}-${CALLER}-01`, null],
+    ['"} {', null],
+  ])('a context %s passes as it came, and is known if it is valid', async (value, trace) => {
+    await begin({ off: true });
+    const lines = [`TraceParent: ${value}`, 'tracestate: vendor=1', 'b3: 0', 'baggage: a=b'];
+    await query(`${lines.join('\r\n')}\r\n`);
+    const [request] = node.requests;
+    for (const line of lines) expect(request?.lines).toContain(line);
+    expect((await recorded())?.trace).toEqual(trace);
+    expect(receiver.spans).toEqual([]);
+  });
+
+  test('a request without a context gets none', async () => {
+    await begin({ off: true });
+    await query();
+    expect(node.requests[0]?.header('traceparent')).toBeUndefined();
+    expect((await recorded())?.trace).toBeNull();
+  });
+});
+
 test('a context of a later version is followed, in ours', async () => {
   await begin();
   await query(`traceparent: 01-${TRACE}-${CALLER}-fb-more\r\n`);

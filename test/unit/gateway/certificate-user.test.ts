@@ -31,7 +31,7 @@ beforeAll(async () => {
   await sign('service', '/O=Example', 'URI:spiffe://example.com/service,DNS:service.example.com');
   await sign('nameless', '/O=Example', 'IP:127.0.0.1');
   druid = await startUpstream((_, socket) => void socket.write(json([])));
-});
+}, 60_000);
 afterEach(() => serving.stop({ delay: 0, drain: 100 }));
 afterAll(async () => {
   await druid.close();
