@@ -20,11 +20,12 @@ const druid = {
 
 /**
  * One project for each folder that needs something else to be there, from cheap to dear and one after the other:
- * `unit` needs nothing but Node, `dashboard` Chromium, `package` npm and its registry, `hostile` and `both-doors` also the built gateway, `zookeeper` real ZooKeeper servers,
- * `faults` and `load` also Druid-like processes and the built gateway, `druid` one real Druid cluster, `druid-secured`
- * one with passwords. What mostly waits runs two files at a time: two cores do not carry more; `load` and `both-doors`
- * measure, and have both cores for one. `DOOR` says which door clients come through (the express door unless it says
- * otherwise; `shared` is that with `doors.sharedReadBuffer`), and `LISTENER=tls` that they come encrypted.
+ * `unit` needs nothing but Node, `dashboard` Chromium, `metadata` PostgreSQL, `package` npm and its registry, `hostile`
+ * and `both-doors` also the built gateway, `zookeeper` real ZooKeeper servers, `faults` and `load` also Druid-like
+ * processes and the built gateway, `druid` one real Druid cluster, `druid-secured` one with passwords, `ha` one of which
+ * everything is there twice. What mostly waits runs two files at a time: two cores do not carry more; `load` and
+ * `both-doors` measure, and have both cores for one. `DOOR` says which door clients come through (the express door unless
+ * it says otherwise; `shared` is that with `doors.sharedReadBuffer`), and `LISTENER=tls` that they come encrypted.
  */
 const UNIT = [
   { name: 'unit', include: tests('unit'), ...unit },
@@ -44,6 +45,13 @@ const OTHERS = [
     include: tests('dashboard'),
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    fileParallelism: false,
+  },
+  {
+    name: 'metadata',
+    include: tests('metadata'),
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     fileParallelism: false,
   },
   {
@@ -81,6 +89,7 @@ const OTHERS = [
     hookTimeout: 600_000,
     fileParallelism: false,
   },
+  { name: 'ha', include: tests('ha'), testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false },
 ];
 
 /** The first all at once, the others one after the other. */
