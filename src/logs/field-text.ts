@@ -1,5 +1,6 @@
 /** Characters that JSON text may contain unescaped, but that a terminal would interpret or not show. */
-const UNSEEN = /[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+const UNSEEN =
+  /[\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|\udb40[\udc00-\udfff]/g;
 
 /** Longest text of a field, in UTF-16 code units; anything longer is text from outside. */
 const LONGEST = 1024;
@@ -8,7 +9,16 @@ const LONGEST_STACK = 16 * 1024;
 
 /** Escapes the characters of JSON text that a reader of the log would not see. */
 export function escapeUnseen(json: string): string {
-  return json.replace(UNSEEN, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return json.replace(UNSEEN, escaped);
+}
+
+/** Each UTF-16 code unit as JSON escapes it. */
+function escaped(character: string): string {
+  let text = '';
+  for (let i = 0; i < character.length; i++) {
+    text += `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`;
+  }
+  return text;
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a terminal would act on.
@@ -16,9 +26,7 @@ const CONTROLS = /[\x00-\x1f]/g;
 
 /** Escapes all that a terminal would act on or not show, line breaks included. */
 export function visible(text: string): string {
-  return escapeUnseen(
-    text.replace(CONTROLS, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`),
-  );
+  return escapeUnseen(text.replace(CONTROLS, escaped));
 }
 
 /** Cuts text to `longest` UTF-16 code units; text that was cut ends in an ellipsis. */

@@ -15,6 +15,16 @@ type Exported = Parameters<Parameters<SpanExporter['export']>[1]>[0];
 /** Told of each batch: null if it was exported, otherwise why not. */
 export type OnBatch = (failure: string | null) => void;
 
+export interface ExportQueueOptions {
+  /** Spans that may wait. */
+  readonly most: number;
+  readonly onBatch: OnBatch;
+  /** What one export may take, in ms; one that takes longer has failed. */
+  readonly exportMs: number;
+  /** Called when one has taken longer: whatever it has open is to be closed. */
+  readonly onOverdue: () => void;
+}
+
 /** The result code of success (`ExportResultCode`). */
 const SUCCESS = 0;
 const FAILED = 1;
@@ -24,8 +34,7 @@ const FAILED = 1;
  * its own, but tells nobody what it drops. Use `exporter` for that processor, and `processor(it)` in its place.
  */
 export class ExportQueue {
-  readonly #most: number;
-  readonly #onBatch: OnBatch;
+  readonly #options: ExportQueueOptions;
   readonly #dropped: Record<DropReason, number> = { queue_full: 0, export_failed: 0, error: 0, shutdown: 0 };
   #exported = 0;
   /** Spans that the batch processor has and the exporter does not. */
@@ -33,9 +42,8 @@ export class ExportQueue {
   #sending = 0;
   #closed = false;
 
-  constructor(most: number, onBatch: OnBatch) {
-    this.#most = most;
-    this.#onBatch = onBatch;
+  constructor(options: ExportQueueOptions) {
+    this.#options = options;
   }
 
   get counts(): SpanCounts {
@@ -58,7 +66,7 @@ export class ExportQueue {
       onStart: (span: Span, context) => batches.onStart(span, context),
       onEnd: (span: ReadableSpan) => {
         if (this.#closed) this.drop('shutdown');
-        else if (this.#waiting >= this.#most) this.drop('queue_full');
+        else if (this.#waiting >= this.#options.most) this.drop('queue_full');
         else {
           this.#waiting++;
           batches.onEnd(span);
@@ -74,11 +82,22 @@ export class ExportQueue {
       export: (spans, done) => {
         this.#waiting -= spans.length;
         this.#sending += spans.length;
+        let over = false;
         const end = (result: Exported): void => {
+          if (over) return;
+          over = true;
+          clearTimeout(overdue);
           this.#sending -= spans.length;
           this.#count(spans.length, result);
           done(result);
         };
+        // The exporter's own limit is on the silence of its receiver, so one that sends a byte now and then has it wait
+        // for ever, and with thirty that wait it exports nothing any more.
+        const overdue = setTimeout(() => {
+          end({ code: FAILED, error: new Error('the receiver did not end its answer in time') });
+          this.#options.onOverdue();
+        }, this.#options.exportMs);
+        overdue.unref();
         try {
           exporter.export(spans, end);
         } catch (error) {
@@ -93,6 +112,16 @@ export class ExportQueue {
     if (this.#closed) return;
     if (code === SUCCESS) this.#exported += spans;
     else this.drop('export_failed', spans);
-    this.#onBatch(code === SUCCESS ? null : (error?.message ?? 'no reason given'));
+    this.#options.onBatch(code === SUCCESS ? null : reasonOf(error));
   }
+}
+
+/**
+ * Why an export failed: the error's code, which is the status of an answer, and its message. Answers may have no reason
+ * phrase, and an error for several addresses has no message.
+ */
+function reasonOf(error: (Error & { readonly code?: unknown }) | undefined): string {
+  const { code, message = '' } = error ?? {};
+  if (typeof code === 'number') return `status ${code} ${message}`.trimEnd();
+  return message || String(code ?? 'no reason given');
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { AgentOptions } from 'node:https';
+import http from 'node:http';
+import https, { type AgentOptions } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IdGenerator } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
@@ -49,19 +50,24 @@ const LONGEST_VALUE = 1024;
  */
 export function createTracing({ config, logger, errors, sdk = loadSdk() }: TracingOptions): Tracing {
   const { api, trace } = sdk;
-  const queue = new ExportQueue(
-    config.maxQueue,
-    tellOfExports(logger, () => queue.counts),
-  );
+  const agent = agentOf(config.otlp);
+  const exportMs = config.otlp.timeout + EXPORT_SLACK_MS;
+  const queue = new ExportQueue({
+    most: config.maxQueue,
+    onBatch: tellOfExports(logger, () => queue.counts),
+    exportMs,
+    // The next export opens another connection.
+    onOverdue: () => agent.destroy(),
+  });
   const guard = createGuard(errors, () => queue.drop('error'));
   const ids = new GivenTraceIds(new trace.RandomIdGenerator());
   const batches = new trace.BatchSpanProcessor({
-    exporter: queue.exporter(exporterOf(config.otlp, sdk)),
+    exporter: queue.exporter(exporterOf(config.otlp, sdk, agent)),
     maxQueueSize: config.maxQueue,
     maxExportBatchSize: Math.min(MOST_IN_BATCH, config.maxQueue),
     scheduledDelayMillis: config.delay,
-    // The exporter ends an export in its own time; until then there is no other.
-    exportTimeoutMillis: config.otlp.timeout + EXPORT_SLACK_MS,
+    // The queue ends an export before.
+    exportTimeoutMillis: exportMs + EXPORT_SLACK_MS,
   });
   const provider = new trace.TracerProvider({
     resource: resourceOf(config, sdk),
@@ -129,7 +135,13 @@ class GivenTraceIds implements IdGenerator {
   }
 }
 
-function exporterOf(otlp: Config['tracing']['otlp'], { exporter }: Sdk) {
+/** The connections to the receiver. Throws an Error of one sentence if a file cannot be read. */
+function agentOf(otlp: Config['tracing']['otlp']): http.Agent {
+  const options = { keepAlive: true, ...agentTls(otlp) };
+  return new URL(otlp.endpoint).protocol === 'https:' ? new https.Agent(options) : new http.Agent(options);
+}
+
+function exporterOf(otlp: Config['tracing']['otlp'], { exporter }: Sdk, agent: http.Agent) {
   const url = new URL(otlp.endpoint);
   if (url.pathname === '/') url.pathname = TRACES_PATH;
   type Options = NonNullable<ConstructorParameters<typeof exporter.OTLPTraceExporter>[0]>;
@@ -138,7 +150,7 @@ function exporterOf(otlp: Config['tracing']['otlp'], { exporter }: Sdk) {
     headers: headersOf(otlp),
     timeoutMillis: otlp.timeout,
     compression: otlp.compression as NonNullable<Options['compression']>,
-    httpAgentOptions: { keepAlive: true, ...agentTls(otlp) },
+    httpAgentOptions: () => agent,
   });
 }
 

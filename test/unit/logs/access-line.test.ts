@@ -74,5 +74,7 @@ test.each(['id', 'method', 'path', 'upstream', 'remoteAddress', 'queryId'] as co
   'nothing in %s acts upon a terminal, whatever the other fields hold',
   (field) => {
     expect(lineOf(exchange({ [field]: 'a\u202eb' }))).toContain('"a\\u202eb"');
+    // A tag, which no terminal shows, and a filler that looks like nothing.
+    expect(lineOf(exchange({ [field]: 'a\u{e0041}\u3164' }))).toContain('"a\\udb40\\udc41\\u3164"');
   },
 );

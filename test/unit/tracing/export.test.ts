@@ -87,6 +87,38 @@ test('an endpoint without a path is that of a receiver of traces', async () => {
 });
 
 describe('a receiver that', () => {
+  test('sends a byte now and then without an end has its connection closed, and gets what comes later', async () => {
+    const receiver = await receiving();
+    const closed: boolean[] = [];
+    receiver.answer = (response) => {
+      const sending = setInterval(() => response.write('x'), 20);
+      response.on('close', () => {
+        clearInterval(sending);
+        closed.push(response.writableEnded);
+      });
+    };
+    const traced = await tracing(receiver.url, { OTLP__TIMEOUT: '100ms' });
+    await ask(traced);
+    await until(() => traced.tracing.counts.dropped.export_failed === 1);
+    await until(() => closed.length === 1);
+    expect(closed).toEqual([false]);
+    expect(traced.lines).toMatchObject([{ level: 40, why: 'the receiver did not end its answer in time' }]);
+    receiver.answer = (response) => void response.end();
+    await ask(traced);
+    await until(() => traced.tracing.counts.exported === 1);
+    expect(droppedBy(traced)).toBe(1);
+  });
+
+  test('refuses without a reason phrase is told of by its status', async () => {
+    const receiver = await receiving();
+    receiver.answer = (response) =>
+      void response.writeHead(307, ' ', { Location: 'http://127.0.0.1:1/' }).end();
+    const traced = await tracing(receiver.url);
+    await ask(traced);
+    await until(() => traced.lines.length === 1);
+    expect(traced.lines).toMatchObject([{ why: 'status 307' }]);
+  });
+
   test('refuses costs spans, which are counted, and one line of the log', async () => {
     const receiver = await receiving();
     receiver.answer = (response) => void response.writeHead(403).end('no');
@@ -98,7 +130,7 @@ describe('a receiver that', () => {
     expect(traced.lines).toEqual([
       {
         level: 40,
-        why: 'Forbidden',
+        why: 'status 403 Forbidden',
         dropped: 1,
         msg: 'spans cannot be exported; requests are not affected',
       },
