@@ -205,6 +205,20 @@ describe('serve', () => {
     server.close();
   });
 
+  test('with a host name that has no address ends with 1 and one sentence', async () => {
+    const { code, out, err } = await run([
+      ...QUIET,
+      '--listen',
+      'gateway.invalid:1',
+      '--log-level',
+      'silent',
+    ]);
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toBe(
+      'druid-gateway: cannot listen on gateway.invalid: this machine knows no address of that name\n',
+    );
+  });
+
   test('with certificates that are not there ends with 1 and one sentence', async () => {
     const file = join(folder, 'tls.yaml');
     writeFileSync(file, 'listen: { tls: { certFile: none.pem, keyFile: none.key } }\n');
