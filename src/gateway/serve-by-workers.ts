@@ -44,6 +44,7 @@ export function serveByWorkers({
   version,
   dangers,
   reloads,
+  history,
   onLeaderWaits,
 }: ServeOptions): Servers {
   // Each worker reads these files. Report problems with them before any worker starts.
@@ -56,6 +57,7 @@ export function serveByWorkers({
     version,
     dangers,
     reloads,
+    history,
     registry,
     worker: 'primary',
   });
