@@ -20,7 +20,7 @@ const druid = {
 
 /**
  * One project for each folder that needs something else to be there, from cheap to dear and one after the other:
- * `unit` needs nothing but Node, `dashboard` Chromium, `hostile` and `both-doors` also the built gateway, `zookeeper` real ZooKeeper servers,
+ * `unit` needs nothing but Node, `dashboard` Chromium, `deploy` promtool, helm and kubeconform, `hostile` and `both-doors` also the built gateway, `zookeeper` real ZooKeeper servers,
  * `faults` and `load` also Druid-like processes and the built gateway, `druid` one real Druid cluster, `druid-secured`
  * one with passwords. What mostly waits runs two files at a time: two cores do not carry more; `load` and `both-doors`
  * measure, and have both cores for one. `DOOR` says which door clients come through (the express door unless it says
@@ -39,6 +39,14 @@ const PROJECTS = [
   {
     name: 'dashboard',
     include: tests('dashboard'),
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    fileParallelism: false,
+  },
+  {
+    name: 'deploy',
+    include: tests('deploy'),
+    globalSetup: ['test/deploy/setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     fileParallelism: false,
