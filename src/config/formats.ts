@@ -3,6 +3,9 @@ import { parseConnectString, pathProblem } from '../net/connect-string.ts';
 import { isHost } from '../net/host-port.ts';
 import { parseOrigin } from '../net/origin.ts';
 
+/** In characters; it is a part of every URL. */
+const LONGEST_BASE_PATH = 200;
+
 /** Checks behind the `format` keywords of the schema. */
 export const FORMATS = {
   host: isHost,
@@ -13,6 +16,9 @@ export const FORMATS = {
   'zookeeper-connect': isConnectString,
   'node-url': isNodeUrl,
   'path-prefix': (text) => /^\/[^\s?#%]*$/.test(text),
+  // Unreserved characters (RFC 3986 2.3) alone: nobody encodes them, and they mean nothing in cookies and scripts.
+  'base-path': (text) =>
+    text.length <= LONGEST_BASE_PATH && /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~-]+)*$/.test(text),
   // Pages without an origin of their own send `null`, so `null` identifies nobody.
   origin: (text) => text === '*' || /^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*,\\]+$/i.test(text),
   'header-name': (text) => /^[\w!#$%&'*+.^`|~-]+$/.test(text),

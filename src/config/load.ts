@@ -10,7 +10,7 @@ import type { Config } from './schema.ts';
 import { isTree, type Path, valueAt } from './schema-walk.ts';
 import { type ShownSetting, showSettings } from './shown-settings.ts';
 import type { ConfigSource } from './source.ts';
-import { complete, validateTogether, whereOf } from './validate.ts';
+import { complete, validateSections, validateTogether, whereOf } from './validate.ts';
 import { codeOf, yamlSource } from './yaml-source.ts';
 
 export interface ConfigSources {
@@ -58,7 +58,7 @@ export function loadWithOrigins(given: ConfigSources): LoadedConfig {
   const givenTree = derivePaths(isTree(merged) ? merged : {});
   // A copy, because defaults are filled into it while messages refer to what the sources say.
   const tree = structuredClone(givenTree);
-  const wrong = complete(tree, sources);
+  const wrong = [...validateSections(sources), ...complete(tree, sources)];
   const problems = [...early, ...wrong, ...(wrong.length === 0 ? validateTogether(tree, sources) : [])];
   if (problems.length > 0) throw new ConfigError(problems);
   const config = tree as unknown as Config;

@@ -10,6 +10,7 @@ import type { ShownSetting } from './shown-settings.ts';
 export const TAKEN_UP: Readonly<Record<string, boolean>> = {
   workers: false,
   listen: false,
+  'listen.basePath': true,
   admin: false,
   'admin.viewClients': true,
   discovery: false,

@@ -2,8 +2,10 @@ import { type GatewayError, gatewayError } from '../errors/gateway-error.ts';
 import type { HeaderBlock } from '../http/header-block.ts';
 import type { ForwardRoute, Route } from '../routing/route.ts';
 import { Accounting } from './accounting.ts';
+import { withBasePath } from './base-path.ts';
 import { type ClientOrigin, clientOrigin } from './client-origin.ts';
 import { admitCancel, Cancel } from './druid/cancel-request.ts';
+import { tellConsole } from './druid/console-config.ts';
 import { answerFromDruid } from './druid/status-pages.ts';
 import { ProxiedRequest, type UpstreamRequestTemplate } from './forward/proxied-request.ts';
 import { RequestBody } from './forward/request-body.ts';
@@ -77,6 +79,14 @@ export function createExchange(services: ExchangeServices): Exchange {
     return cors === null ? client : new AmendedClient(client, (given) => cors.amend(given, client.head));
   }
 
+  /** Gives the places in the answer the base path, which nodes do not know. */
+  function placed(client: ClientSide, { host }: ClientOrigin): ClientSide {
+    const { basePath } = options;
+    if (basePath === '') return client;
+    const { target } = client.head;
+    return new AmendedClient(client, (given) => withBasePath(given, basePath, { target, host }));
+  }
+
   function forward(
     services: ExchangeServices,
     client: ClientSide,
@@ -97,9 +107,18 @@ export function createExchange(services: ExchangeServices): Exchange {
    * Forwards a console page as a read of the Coordinator, asked by `sender`. Pages are never redirected: browsers
    * stay on the gateway.
    */
-  function forwardPage(plain: ClientSide, origin: ClientOrigin, sender: NodeSender): void {
-    const { target, fields } = plain.head;
-    const client = viewing(sharing(plain), origin);
+  function forwardPage(plain: ClientSide, origin: ClientOrigin, asking: NodeSender): void {
+    const { method, fields } = plain.head;
+    const client = placed(viewing(sharing(plain), origin), origin);
+    const route = services.route(method, plain.head.target);
+    // The configuration has changed since `handle` left the request to the console.
+    if (route.kind !== 'console') {
+      refuse(client, origin, route.kind === 'refused' ? route.error : gatewayError('path_unknown'));
+      return;
+    }
+    const { target } = route;
+    const { basePath } = options;
+    const sender = basePath === '' ? asking : tellConsole(asking, target, basePath);
     const refuseBody = (): void => refuse(client, origin, gatewayError('body_too_large', { closes: true }));
     const ask = (): void => {
       forward({ ...withoutPlacement(services), upstreams: sender }, client, origin, 'console', {
@@ -166,9 +185,9 @@ export function createExchange(services: ExchangeServices): Exchange {
       });
       return;
     }
-    const { name, allow } = route;
+    const answered = { ...route, name: route.name };
     new AnsweredRequest(errors, client, local).answer(() =>
-      answer(client, local, localAnswer(name, services.cluster.view, options.services, allow)),
+      answer(client, local, localAnswer(answered, services.cluster.view, options.services)),
     );
   }
 
@@ -176,7 +195,7 @@ export function createExchange(services: ExchangeServices): Exchange {
     const origin = clientOrigin(plain.head, options);
     const route = intake(plain.head, origin, services);
     if (route.kind === 'console') return false;
-    const client = sharing(plain);
+    const client = placed(sharing(plain), origin);
     if (route.kind === 'refused') refuse(client, origin, route.error);
     else dispatch(client, origin, route);
     return true;

@@ -8,6 +8,7 @@ import type { ExchangeOptions, ExchangeServices } from '../exchange/ports/servic
 import { contain } from '../faults/internal-errors.ts';
 import { createAccessLog } from '../logs/access-log.ts';
 import { createAddressSet } from '../net/address-set.ts';
+import { belowBasePath } from '../routing/base-path.ts';
 import { createRedirectPolicy, type Mode } from '../routing/redirect/redirect-policy.ts';
 import { rememberRoutes } from '../routing/remembered-routes.ts';
 import { createRouter } from '../routing/router.ts';
@@ -58,7 +59,9 @@ export function createGeneration(
   });
   const exchangeServices: ExchangeServices = {
     ...services,
-    route: rememberRoutes(createRouter({ allow: config.routes.allow })),
+    route: rememberRoutes(
+      belowBasePath(createRouter({ allow: config.routes.allow }), config.listen.basePath),
+    ),
     chooseTarget,
     tierSelector: tierRouting.tierSelector,
     redirectPolicy: createRedirectPolicy({ mode: config.mode, ...config.redirect }),
@@ -86,7 +89,7 @@ export function createGeneration(
 }
 
 function exchangeOptions(
-  { admin, brokers, cors, forwarded, limits, parking, queries, upstream }: Config,
+  { admin, brokers, cors, forwarded, limits, listen, parking, queries, upstream }: Config,
   { services }: TierRouting,
 ): ExchangeOptions {
   return {
@@ -109,6 +112,7 @@ function exchangeOptions(
     showNode: upstream.showNode,
     maxPerNode: upstream.maxRequestsPerNode,
     maxPerNodeForLarge: Math.max(1, Math.floor(upstream.maxRequestsPerNode * limits.concurrency.largeShare)),
+    basePath: listen.basePath,
     cors: createCorsPolicy({ ...cors, maxAgeMs: cors.maxAge }),
     trusts: trustedHops(forwarded),
     forwardedHeader: forwarded.header,

@@ -32,6 +32,7 @@ export const PATTERNS: Readonly<Record<FormatName, string>> = {
   znode: `^(?:/|/?${ZNODE}(?:/${ZNODE})*/*)$`,
   'zookeeper-connect': String.raw`^[\s,]*${SERVER}(?:\s*,[\s,]*${SERVER})*[\s,]*(?:/|(?:/${ZNODE})+)?\s*$`,
   'node-url': `^${HTTP}(?:\\[${IPV6}\\]|${IPV4}\\.?|${NAME})(?::${USED_PORT})?/?$`,
+  'base-path': String.raw`^(?=.{0,201}$)(?:/(?!\.{1,2}(?:/|$))[\w.~-]+)*/?$`,
   'path-prefix': String.raw`^/[^\s?#%]*$`,
   'header-match': String.raw`^(?!(?:${anyCase('authorization')}|${anyCase('cookie')}|${anyCase('proxy')}-.*)(?::|$))[\w!#$%&'*+.^${'`'}|~-]+(?::[ \t]*[^\r\n]+)?$`,
   'address-pattern': String.raw`^(?:\*|(?:\[[0-9A-Fa-f:.*]+\]|[^\s:\[\]/@]+):(?:\d{1,5}|\*))$`,

@@ -44,6 +44,8 @@ export interface ExchangeOptions extends TimeLimitOptions, ForwardingPolicy {
   readonly maxQueueMs: number;
   /** Whether to cancel a query at its Broker when its client leaves. */
   readonly cancelOnDisconnect: Readonly<Record<QueryKind, boolean>>;
+  /** What all paths of clients begin with, and nodes do not know; empty for none. */
+  readonly basePath: string;
   /** Rules for pages of other origins; null leaves them to the nodes. */
   readonly cors: CorsPolicy | null;
   /** Whether to reset the client's connection when Druid says in a trailer that its answer is incomplete. */

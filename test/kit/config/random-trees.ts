@@ -11,6 +11,7 @@ const FORMATTED: Readonly<Record<string, readonly string[]>> = {
   'zookeeper-connect': ['zk', 'zk:1', 'a:1,b:2/prod', '[::1]:2181'],
   'node-url': ['http://a:8081', 'https://[::1]:8281'],
   'path-prefix': ['/', '/druid/v2'],
+  'base-path': ['', '/druid-prod', '/a/b.c'],
   'header-match': ['X-Team', 'x-team: bi: 1'],
   'address-pattern': ['*', '*:8081', 'a:1', '[::1]:*'],
   'address-template': ['https://{host}:{port}', 'http://{hostname-first-label}.example.com'],

@@ -48,6 +48,8 @@ BROKER         SERVICE       REQUESTS  SHARE  WHY
 10.0.0.3:8082  druid/broker  7         10%    ready`);
   expect(widest(text)).toBeLessThanOrEqual(80);
   expect(renderStatus({}, 'http://x', screen)).toContain('no Brokers');
+  const below = { ...STATUS, config: { listen: { basePath: '/druid-prod' } } };
+  expect(renderStatus(below, 'http://x', screen)).toContain('\nclients: below /druid-prod/\n');
 });
 
 test('history says from when, how long, and what waited', () => {

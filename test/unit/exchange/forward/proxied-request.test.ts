@@ -182,6 +182,7 @@ class World {
         maxPerNodeForLarge: 64,
         trusts: () => false,
         forwardedHeader: 'x-forwarded-for',
+        basePath: '',
         cors: null,
         showsView: () => false,
       },
