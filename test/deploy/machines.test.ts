@@ -84,7 +84,7 @@ describe('systemd', () => {
     expect(node).toBe('/usr/bin/node');
     expect(args).toEqual([
       ...options.slice(0, -1),
-      `/opt/druid-gateway/${options.at(-1)}`,
+      `/opt/druid-gateway/node_modules/druid-gateway/${options.at(-1)}`,
       'serve',
       '--config',
       '/etc/druid-gateway/gateway.yaml',

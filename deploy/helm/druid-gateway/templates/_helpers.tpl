@@ -96,6 +96,9 @@ these is the only thing that the checksum of the pods is for.
 {{- define "druid-gateway.needsRestart" -}}
 {{- $config := include "druid-gateway.config" . | fromYaml -}}
 {{- $left := omit $config "queries" "brokers" "parking" "retries" "mode" "redirect" "routes" "forwarded" "cors" "log" -}}
+{{- with $left.listen -}}
+{{- $_ := set $left "listen" (omit . "basePath") -}}
+{{- end -}}
 {{- with $left.admin -}}
 {{- $_ := set $left "admin" (omit . "viewClients") -}}
 {{- end -}}
