@@ -7,7 +7,7 @@ import { problemsOf, selectorsOf, shownLabels } from './promql.ts';
 import {
   DEPLOY,
   HAS_GO_TOOLS,
-  HAS_PROMTOOL,
+  HAS_PROMETHEUS,
   readDeployed,
   runPromtool,
   runTool,
@@ -47,7 +47,7 @@ test.runIf(HAS_GO_TOOLS)('the dashboard has the fields and types of Grafana’s 
   await runTool('strict', ['dashboard', join(DEPLOY, FILE)]);
 });
 
-test.runIf(HAS_PROMTOOL)('every query is PromQL', async () => {
+test.runIf(HAS_PROMETHEUS)('every query is PromQL', async () => {
   const folder = await scratchFolder();
   const rules = queries.map(({ expr }, i) => ({
     record: `query:${i}`,

@@ -1,19 +1,18 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import type { Alert, AlertFile } from '../../tools/docs/alert-table.ts';
-import { type RunningGateway, startGatewayFromSources } from '../kit/gateway/gateway-process.ts';
 import { exportedSeries } from './exported.ts';
 import { problemsOf, shownLabels } from './promql.ts';
-import { DEPLOY, HAS_PROMTOOL, ROOT, readDeployed, runPromtool } from './tools.ts';
+import { DEPLOY, HAS_PROMETHEUS, ROOT, readDeployed, runPromtool } from './tools.ts';
 
 const FOLDER = join(DEPLOY, 'prometheus');
 const ALERTS = parse(await readFile(join(FOLDER, 'alerts.yaml'), 'utf8')) as AlertFile;
 const alerts: readonly Alert[] = ALERTS.groups.flatMap(({ rules }) => rules);
 
-describe.runIf(HAS_PROMTOOL)('promtool', () => {
+describe.runIf(HAS_PROMETHEUS)('promtool', () => {
   test('takes the rules', async () => {
     for (const name of ['alerts', 'recording-rules']) {
       expect(await runPromtool(['check', 'rules', join(FOLDER, `${name}.yaml`)])).toMatch(
@@ -80,32 +79,4 @@ test('recording rules name metrics and labels that the gateway exports', async (
   for (const { record, expr } of groups.flatMap(({ rules }) => rules)) {
     expect([record, problemsOf(expr, [], exported)]).toEqual([record, []]);
   }
-});
-
-describe.runIf(HAS_PROMTOOL)('what a gateway exports', () => {
-  let gateway: RunningGateway;
-
-  afterAll(() => gateway?.stop());
-
-  describe.each(['1', '2'])('with %s workers', (workers) => {
-    beforeAll(async () => {
-      await gateway?.stop();
-      gateway = await startGatewayFromSources({
-        WORKERS: workers,
-        DISCOVERY__TYPE: 'static',
-        STATIC__BROKERS: 'http://127.0.0.1:1',
-        PARKING__MAX_WAIT: '1s',
-      });
-    });
-
-    test('passes `promtool check metrics`', async () => {
-      // Something for histograms and counters that begin with their first request.
-      expect((await fetch(`${gateway.url}/druid/v2/datasources`)).status).toBe(503);
-      const text = await (await fetch(`${gateway.admin}/metrics`)).text();
-      expect(text).toContain('druid_gateway_parked_seconds_bucket');
-      expect(text).toMatch(/^druid_gateway_leader_gap_seconds_count\{role="overlord"\} 0$/m);
-      expect(text).toMatch(/^druid_gateway_history_last_write_successful 1$/m);
-      expect(await runPromtool(['check', 'metrics'], text)).toBe('');
-    });
-  });
 });

@@ -11,9 +11,9 @@ import type { Found } from '../../tools/deploy-tools/toolbox.ts';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const DEPLOY = join(ROOT, 'deploy');
 
-const { promtool, goTools, schemas } = inject('toolbox');
+const { prometheus, goTools, schemas } = inject('toolbox');
 
-export const HAS_PROMTOOL = 'path' in promtool;
+export const HAS_PROMETHEUS = 'path' in prometheus;
 export const HAS_GO_TOOLS = 'path' in goTools;
 export const HAS_SCHEMAS = 'path' in schemas;
 
@@ -22,8 +22,14 @@ export const schemasFolder = (): string => pathOf(schemas);
 
 /** Runs promtool; the test fails if it does. Returns what it printed. */
 export async function runPromtool(args: readonly string[], input?: string): Promise<string> {
-  return passed('promtool', await run(pathOf(promtool), args, input === undefined ? {} : { input }));
+  return passed(
+    'promtool',
+    await run(join(pathOf(prometheus), 'promtool'), args, input === undefined ? {} : { input }),
+  );
 }
+
+/** Where the server itself is. */
+export const prometheusServer = (): string => join(pathOf(prometheus), 'prometheus');
 
 /** Runs helm, kubeconform or strict; the test fails if it does. Returns its standard output. */
 export async function runTool(

@@ -20,7 +20,8 @@ export interface Missing {
 
 /** All that the tests of `deploy/` run besides Node.js. */
 export interface Toolbox {
-  readonly promtool: Found;
+  /** A folder with `promtool` and `prometheus`. */
+  readonly prometheus: Found;
   /** A folder with `helm`, `kubeconform` and `strict`. */
   readonly goTools: Found;
   /** A folder with a folder for each of `KUBERNETES_VERSIONS`. */
@@ -36,21 +37,21 @@ const GO_TOOLS = ['.', 'helm.sh/helm/v3/cmd/helm', 'github.com/yannh/kubeconform
 
 /** Finds, fetches or builds everything; what cannot be had is `missing`. Rejects only if the cache cannot be written. */
 export async function openToolbox(report: Report = () => {}): Promise<Toolbox> {
-  const [promtool, goTools, schemas] = await Promise.all([
-    findPromtool(report),
+  const [prometheus, goTools, schemas] = await Promise.all([
+    fetchPrometheus(report),
     buildGoTools(report),
     fetchSchemas(report),
   ]);
-  return { promtool, goTools, schemas };
+  return { prometheus, goTools, schemas };
 }
 
-async function findPromtool(report: Report): Promise<Found> {
-  if ((await run('promtool', ['--version'])) !== null) return { path: 'promtool' };
-  const found = await cached('promtool', 'prometheus of Debian', report, async (folder) => {
+/** Unpacks Debian's package, which would start a server where it is installed. */
+async function fetchPrometheus(report: Report): Promise<Found> {
+  const found = await cached('prometheus', 'prometheus of Debian', report, async (folder) => {
     const download = (): Promise<Result | null> =>
       run('apt-get', ['download', 'prometheus'], { cwd: folder });
     const first = await download();
-    if (first === null) return lacking('there is neither promtool nor apt-get');
+    if (first === null) return lacking('there is no apt-get');
     // Lists of packages may be old, or not there yet; only root can fetch them.
     if (first.code !== 0 && process.getuid?.() === 0) await run('apt-get', ['update', '-q']);
     const last = first.code === 0 ? first : await download();
@@ -59,7 +60,7 @@ async function findPromtool(report: Report): Promise<Found> {
     const unpacked = await run('dpkg-deb', ['-x', archive, '.'], { cwd: folder });
     return unpacked?.code === 0 ? null : failed('dpkg-deb', unpacked);
   });
-  return 'missing' in found ? found : { path: join(found.path, 'usr/bin/promtool') };
+  return 'missing' in found ? found : { path: join(found.path, 'usr/bin') };
 }
 
 async function buildGoTools(report: Report): Promise<Found> {
