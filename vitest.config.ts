@@ -53,7 +53,7 @@ const OTHERS = [
     globalSetup: ['test/deploy/setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    fileParallelism: false,
+    maxWorkers: 2,
   },
   {
     name: 'package',

@@ -69,7 +69,8 @@ async function buildGoTools(report: Report): Promise<Found> {
   );
   const name = `go-tools-${createHash('sha256').update(sources.join()).digest('hex').slice(0, 8)}`;
   return cached(name, 'helm, kubeconform and strict (Go modules)', report, async (folder) => {
-    const args = ['build', '-trimpath', '-ldflags=-s -w', '-o', `${folder}/`, ...GO_TOOLS];
+    // What is built does not depend on this repository's history, which another user may own.
+    const args = ['build', '-buildvcs=false', '-trimpath', '-ldflags=-s -w', '-o', `${folder}/`, ...GO_TOOLS];
     const built = await run('go', args, { cwd: STRICT, env: { CGO_ENABLED: '0' } });
     if (built === null) return lacking('there is no go on the PATH (Go 1.26 or newer)');
     return built.code === 0 ? null : failed('go build', built);
@@ -128,12 +129,16 @@ async function cached(
   }
 }
 
+/** A Go that cannot read `go.mod`, a Python without pip: no better than none. */
+const TOO_OLD = /requires go >=|invalid go version|toolchain not available|No module named pip/;
+
 function lacking(missing: string): Missing {
   return { missing, absent: true };
 }
 
 function failed(command: string, result: Result | null): Missing {
   if (result === null) return lacking(`there is no ${command.split(' ')[0]}`);
+  const absent = TOO_OLD.test(result.stderr);
   const line = `${result.stdout}\n${result.stderr}`.trim().split('\n').at(-1) ?? '';
-  return { missing: `${command} ended with ${result.code}: ${line.slice(0, 300)}`, absent: false };
+  return { missing: `${command} ended with ${result.code}: ${line.slice(0, 300)}`, absent };
 }
