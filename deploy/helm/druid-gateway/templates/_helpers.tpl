@@ -78,6 +78,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if .Values.admin.tokenSecret -}}
 {{- $_ := set $admin "tokenFile" "/etc/druid-gateway/admin/token" -}}
 {{- end -}}
+{{- with .Values.admin.viewClients -}}
+{{- $_ := set $admin "viewClients" . -}}
+{{- end -}}
 {{- $own := dict "listen" $listen "admin" $admin -}}
 {{- $zookeeper := ne (dig "discovery" "type" "zookeeper" .Values.config) "static" -}}
 {{- if .Values.state.enabled -}}
@@ -107,6 +110,12 @@ these is the only thing that the checksum of the pods is for.
 {{- end -}}
 {{- with $left.limits -}}
 {{- $_ := set $left "limits" (omit . "bodyIdleTimeout" "minBodyRate" "bodyMemory" "concurrency" "queue") -}}
+{{- end -}}
+{{- /* A section of which nothing is left is as good as none. */ -}}
+{{- range $key, $value := $left -}}
+{{- if empty $value -}}
+{{- $_ := unset $left $key -}}
+{{- end -}}
 {{- end -}}
 {{- toYaml $left -}}
 {{- end -}}
