@@ -78,7 +78,7 @@ const OVERVIEW: Row = {
       description: 'Share of answers of 500 and more, Druid’s own included.',
       queries: [
         {
-          expr: `sum(rate(${of('requests_total', 'status=~"5.."')}[$__rate_interval])) / sum(rate(${of('requests_total')}[$__rate_interval]))`,
+          expr: `(sum(rate(${of('requests_total', 'status=~"5.."')}[$__rate_interval])) or vector(0)) / sum(rate(${of('requests_total')}[$__rate_interval]))`,
         },
       ],
       unit: 'percentunit',
@@ -201,7 +201,8 @@ const REQUESTS: Row = {
       description: 'Answers of 500 and more, Druid’s own included.',
       queries: [
         {
-          expr: `${rate('requests_total', 'role', 'status=~"5.."')} / ${rate('requests_total', 'role')}`,
+          // Roles without an error have no series of errors.
+          expr: `(${rate('requests_total', 'role', 'status=~"5.."')} or 0 * ${rate('requests_total', 'role')}) / ${rate('requests_total', 'role')}`,
           legend: '{{role}}',
         },
       ],
