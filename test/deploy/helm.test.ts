@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments, stringify } from 'yaml';
@@ -354,6 +354,35 @@ describe.runIf(HAS_GO_TOOLS)('the chart', () => {
       expect([set, result?.code]).toEqual([set, 1]);
       expect(result?.stderr).toContain(why);
     }
+  });
+
+  test('tells after the installation where the gateway is, and what to ask it', async () => {
+    const folder = await scratchFolder();
+    await cp(CHART, folder, { recursive: true });
+    // Without a cluster helm prints no notes, so they become an object.
+    await rename(join(folder, 'templates/NOTES.txt'), join(folder, 'notes.txt'));
+    const object = 'kind: Notes\ndata:\n  notes: |\n    {{- tpl (.Files.Get "notes.txt") . | nindent 4 }}\n';
+    await writeFile(join(folder, 'templates/notes.yaml'), object);
+    const notesOf = async (values: string): Promise<string> => {
+      const args = ['-n', 'druid', '--kube-version', NEWEST, '--show-only', 'templates/notes.yaml'];
+      const files = ['-f', join(CHART, 'ci', values)];
+      const { data } = parse(
+        await runTool('helm', ['template', 'gw', folder, ...args, ...files]),
+      ) as Manifest;
+      return data?.notes ?? '';
+    };
+    const ingress = await notesOf('ingress-values.yaml');
+    expect(ingress).toContain('http://gw-druid-gateway.druid.svc:8888/druid-prod\n');
+    expect(ingress).toContain('https://druid.example.com/druid-prod\n');
+    expect(ingress).not.toContain('one replica');
+    const asked = Array.from(ingress.matchAll(/-- node dist\/main\.js (\w+)/g), ([, name]) => name);
+    expect(asked).toEqual(['status', 'doctor']);
+    expect(await notesOf('everything-values.yaml')).toContain('https://gw-druid-gateway.druid.svc:443\n');
+    expect(await notesOf('static-values.yaml')).toContain('There is one replica');
+    const sidecar = await notesOf('sidecar-values.yaml');
+    expect(sidecar).toContain('configmap -n druid gw-druid-gateway-sidecar ');
+    expect(sidecar).toMatch(/terminationGracePeriodSeconds of 55 or more/);
+    expect(sidecar).toContain('http://127.0.0.1:8888 within');
   });
 
   test('is of the gateway’s own version', async () => {
