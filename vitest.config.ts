@@ -20,12 +20,13 @@ const druid = {
 
 /**
  * One project for each folder that needs something else to be there, from cheap to dear and one after the other:
- * `unit` needs nothing but Node, `dashboard` Chromium, `deploy` promtool, helm and kubeconform, `package` npm and its registry,
- * `hostile` and `both-doors` also the built gateway, `zookeeper` real ZooKeeper servers,
- * `faults` and `load` also Druid-like processes and the built gateway, `druid` one real Druid cluster, `druid-secured`
- * one with passwords. What mostly waits runs two files at a time: two cores do not carry more; `load` and `both-doors`
- * measure, and have both cores for one. `DOOR` says which door clients come through (the express door unless it says
- * otherwise; `shared` is that with `doors.sharedReadBuffer`), and `LISTENER=tls` that they come encrypted.
+ * `unit` needs nothing but Node, `dashboard` Chromium, `deploy` promtool, helm and kubeconform,
+ * `metadata` PostgreSQL, `package` npm and its registry, `hostile`
+ * and `both-doors` also the built gateway, `zookeeper` real ZooKeeper servers, `faults` and `load` also Druid-like
+ * processes and the built gateway, `druid` one real Druid cluster, `druid-secured` one with passwords, `ha` one of which
+ * everything is there twice. What mostly waits runs two files at a time: two cores do not carry more; `load` and
+ * `both-doors` measure, and have both cores for one. `DOOR` says which door clients come through (the express door unless
+ * it says otherwise; `shared` is that with `doors.sharedReadBuffer`), and `LISTENER=tls` that they come encrypted.
  */
 const UNIT = [
   { name: 'unit', include: tests('unit'), ...unit },
@@ -54,6 +55,13 @@ const OTHERS = [
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+  },
+  {
+    name: 'metadata',
+    include: tests('metadata'),
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    fileParallelism: false,
   },
   {
     name: 'package',
@@ -90,6 +98,7 @@ const OTHERS = [
     hookTimeout: 600_000,
     fileParallelism: false,
   },
+  { name: 'ha', include: tests('ha'), testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false },
 ];
 
 /** The first all at once, the others one after the other. */

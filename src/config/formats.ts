@@ -26,6 +26,14 @@ export const FORMATS = {
   'header-match': (text) =>
     /^[\w!#$%&'*+.^`|~-]+(?::[ \t]*[^\r\n]+)?$/.test(text) &&
     !/^(?:authorization|cookie|proxy-.*)(?::|$)/i.test(text),
+  // The exporter writes those that HTTP needs.
+  'header-line': (text) =>
+    /^[\w!#$%&'*+.^`|~-]+:[ \t]*[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/.test(text) &&
+    !/^(?:host|connection|content-.*|transfer-encoding|te|trailer|upgrade|expect):/i.test(text),
+  // A user or a query may be a credential, and the endpoint is shown.
+  'otlp-endpoint': (text) =>
+    isNodeUrl(text.replace(/^([a-z]+:\/\/[^/]*)\/.*$/is, '$1')) && /^[^\s?#\\]+$/.test(text),
+  attribute: (text) => /^[^\s=][^=]*=.+$/s.test(text),
   'address-pattern': (text) =>
     text === '*' || /^(?:\[[0-9a-f:.*]+\]|[^\s:[\]/@]+):(?:\d{1,5}|\*)$/i.test(text),
   'address-template': (text) =>

@@ -45,6 +45,10 @@ export const TAKEN_UP: Readonly<Record<string, boolean>> = {
   history: false,
   shutdown: false,
   log: true,
+  'log.format': false,
+  tracing: false,
+  'tracing.sampleRatio': true,
+  'tracing.followParent': true,
 };
 
 /** Whether a reload takes up a key, or a list and what is in it. Throws if the table above does not have the key. */

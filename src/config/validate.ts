@@ -142,6 +142,7 @@ export function validateTogether(tree: unknown, sources: readonly ConfigSource[]
   for (const path of [
     ['upstream', 'tls'],
     ['zookeeper', 'tls'],
+    ['tracing', 'otlp', 'tls'],
   ]) {
     const tls = valueAt(tree, path);
     if (!isTree(tls) || (tls.certFile === undefined) === (tls.keyFile === undefined)) continue;

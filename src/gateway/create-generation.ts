@@ -14,13 +14,19 @@ import { rememberRoutes } from '../routing/remembered-routes.ts';
 import { createRouter } from '../routing/router.ts';
 import { chooseTarget } from '../routing/target.ts';
 import type { RulesSource } from '../routing/tiers/load-rules-source.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { createTierRouting, type TierRouting } from './create-tier-routing.ts';
 import { perRole } from './per-role.ts';
 
 /** What lasts over changes of the configuration. */
 export interface GenerationServices
-  extends Omit<ExchangeServices, 'route' | 'chooseTarget' | 'tierSelector' | 'redirectPolicy' | 'options'> {
+  extends Omit<
+    ExchangeServices,
+    'route' | 'chooseTarget' | 'tierSelector' | 'redirectPolicy' | 'options' | 'tracer' | 'spans'
+  > {
   readonly logger: Logger;
+  /** Null if there are no spans. */
+  readonly tracing: Pick<Tracing, 'tracer'> | null;
   /** Whether clients come by TLS. */
   readonly encrypted: boolean;
   /** Options of connections to nodes, if TLS is configured. */
@@ -49,7 +55,13 @@ export function createGeneration(
   former: Generation | null,
 ): Generation {
   const { cluster, errors, tls, random } = services;
-  const accessLog = createAccessLog(services.logger, config.log.access);
+  const { access, sampling } = config.log;
+  const accessLog = createAccessLog(services.logger, {
+    everything: access,
+    ratio: sampling.ratio,
+    slowMs: sampling.slow,
+  });
+  const { sampleRatio, followParent } = config.tracing;
   const tierRouting = createTierRouting(config, {
     cluster,
     errors,
@@ -66,6 +78,7 @@ export function createGeneration(
     tierSelector: tierRouting.tierSelector,
     redirectPolicy: createRedirectPolicy({ mode: config.mode, ...config.redirect }),
     options: exchangeOptions(config, tierRouting),
+    tracer: services.tracing?.tracer({ ratio: sampleRatio, followParent }) ?? null,
     sink(record) {
       services.sink(record);
       contain(
@@ -89,7 +102,7 @@ export function createGeneration(
 }
 
 function exchangeOptions(
-  { admin, brokers, cors, forwarded, limits, listen, parking, queries, upstream }: Config,
+  { admin, brokers, cors, forwarded, limits, listen, log, parking, queries, upstream }: Config,
   { services }: TierRouting,
 ): ExchangeOptions {
   return {
@@ -117,6 +130,7 @@ function exchangeOptions(
     trusts: trustedHops(forwarded),
     forwardedHeader: forwarded.header,
     showsView: createAddressSet(admin.viewClients),
+    namesUser: log.user,
   };
 }
 

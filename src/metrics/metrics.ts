@@ -5,6 +5,7 @@ import type { Discovery } from '../discovery/discovery.ts';
 import type { RecordSink } from '../exchange/ports/record.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import type { RulesSource } from '../routing/tiers/load-rules-source.ts';
+import type { SpanCounts } from '../tracing/export-queue.ts';
 import type { MetricsJson } from '../workers/protocol/messages.ts';
 import { clusterMetrics } from './cluster-metrics.ts';
 import { discoveryMetrics, type SessionObserved } from './discovery-metrics.ts';
@@ -13,6 +14,7 @@ import { type HistoryObserved, historyMetrics } from './history-metrics.ts';
 import { internalErrorMetrics } from './internal-error-metrics.ts';
 import { placementMetrics } from './placement-metrics.ts';
 import { type ReloadsObserved, reloadMetrics } from './reload-metrics.ts';
+import { spanMetrics } from './span-metrics.ts';
 import { TRAFFIC_METRICS, trafficMetrics } from './traffic-metrics.ts';
 
 export interface MetricsOptions {
@@ -30,6 +32,8 @@ export interface MetricsOptions {
   readonly worker?: string;
   /** The Coordinator's load rules, if they are read. */
   readonly rules?: Pick<RulesSource, 'ageMs'> | null;
+  /** What became of spans, if this process makes any. */
+  readonly spans?: (() => SpanCounts) | null;
   /** Dangerous settings in use; none by default. */
   readonly dangers?: () => readonly DangerousSetting[];
   /** What came of changes of the configuration, if they are taken up. */
@@ -65,6 +69,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     exchange,
     worker,
     rules = null,
+    spans = null,
     dangers = () => [],
     reloads,
     history,
@@ -93,6 +98,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       for (const { id } of dangers()) this.set({ setting: id }, 1);
     },
   });
+  if (spans !== null) spanMetrics(registry, spans);
   if (reloads !== undefined) reloadMetrics(registry, reloads);
   const leaveHistory = history === undefined ? () => {} : historyMetrics(registry, history);
   internalErrorMetrics(registry, errors);

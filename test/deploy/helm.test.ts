@@ -187,25 +187,41 @@ describe.runIf(HAS_GO_TOOLS)('the chart', () => {
       'config.cors.maxAge=3m',
       'listen.basePath=/x',
       'admin.viewClients[0]=10.0.0.0/8',
+      'config.tracing.sampleRatio=0.5',
     ];
     expect(await checksum(...takenUp)).toBe(before);
     expect(await checksum('config.zookeeper.connect=other:2181')).not.toBe(before);
     expect(await checksum('config.limits.maxConnections=5')).not.toBe(before);
+    expect(await checksum('config.log.format=text')).not.toBe(before);
     expect(await checksum('listen.port=8889')).not.toBe(before);
   });
 
   test('counts among these what a reload takes up', async () => {
     const template = await readFile(join(CHART, 'templates/_helpers.tpl'), 'utf8');
     const helper = template.slice(template.indexOf('define "druid-gateway.needsRestart"'));
-    const omitted = Array.from(
-      helper
-        .slice(0, helper.indexOf('{{- end -}}\n\n'))
-        .matchAll(/(?:"(\w+)" \()?omit (?:\$config|\.) ((?:"\w+" ?)+)/g),
-      ([, section = '', keys = '']) =>
-        Array.from(keys.matchAll(/"(\w+)"/g), ([, key]) => (section === '' ? key : `${section}.${key}`)),
-    ).flat();
-    const taken = Object.keys(TAKEN_UP).filter((key) => TAKEN_UP[key]);
-    expect(omitted.toSorted()).toEqual(taken.toSorted());
+    const end = helper.indexOf('{{- end -}}\n\n');
+    const calls = helper.slice(0, end).matchAll(/(?:"(\w+)" \()?(omit|pick) (?:\$config|\.) ((?:"\w+" ?)+)/g);
+    const [left, kept]: [string[], string[]] = [[], []];
+    for (const [, section, call, keys = ''] of calls) {
+      const paths = Array.from(keys.matchAll(/"(\w+)"/g), ([, key = '']) =>
+        section === undefined ? key : `${section}.${key}`,
+      );
+      if (call === 'omit') left.push(...paths);
+      else {
+        left.push(section ?? '');
+        kept.push(...paths);
+      }
+    }
+    expect(left.toSorted()).toEqual(
+      Object.keys(TAKEN_UP)
+        .filter((key) => TAKEN_UP[key])
+        .toSorted(),
+    );
+    // Of a section that is taken up, what is not.
+    const exceptions = Object.keys(TAKEN_UP).filter(
+      (key) => !TAKEN_UP[key] && TAKEN_UP[key.split('.')[0] ?? ''] === true,
+    );
+    expect(kept).toEqual(exceptions);
   });
 
   test('runs as nobody who could do harm', async () => {

@@ -115,7 +115,7 @@ describe.runIf(HAS_PROMETHEUS)('a Prometheus that scrapes two gateways, one of t
         if (result.length === 0) empty.push(title);
       }
     }
-    // What gateways without ZooKeeper, masters, tiers and certificates have not.
+    // What gateways without ZooKeeper, masters, tiers, spans and certificates have not.
     expect(empty).toEqual([
       'First certificate ends in',
       'Terms',
@@ -124,6 +124,8 @@ describe.runIf(HAS_PROMETHEUS)('a Prometheus that scrapes two gateways, one of t
       'Session',
       'Reconnects, faults, watches',
       'Reconnects, faults, watches',
+      'Spans',
+      'Spans',
       'Certificates',
       'Configuration and history',
     ]);

@@ -11,6 +11,14 @@ export interface ProcessSpec {
   readonly cwd: string;
   /** Both outputs go here, appended. */
   readonly logFile: string;
+  /** Whom it runs as instead of the parent's user, which only root may say. */
+  readonly owner?: Owner;
+}
+
+/** A user of this machine by its numbers. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /** A child process that ends with its parent's say, and by its own id. */
@@ -38,9 +46,10 @@ export async function startProcess({
   args,
   cwd,
   logFile,
+  owner,
 }: ProcessSpec): Promise<ManagedProcess> {
   const log = await open(logFile, 'a');
-  const child = spawn(command, args, { cwd, stdio: ['ignore', log.fd, log.fd], detached: true });
+  const child = spawn(command, args, { cwd, stdio: ['ignore', log.fd, log.fd], detached: true, ...owner });
   running.add(child);
   const ended = new Promise<void>((resolve) => {
     const end = (): void => {

@@ -485,6 +485,16 @@ const GATEWAY: Row = {
       queries: [{ expr: process('process_open_fds'), legend: '{{instance}} {{worker}}' }],
       width: 6,
     }),
+    graph({
+      title: 'Spans',
+      description: 'Only with tracing. Dropped ones by why.',
+      queries: [
+        { expr: rate('spans_exported_total', 'instance'), legend: '{{instance}} exported' },
+        { expr: rate('spans_dropped_total', 'instance, reason'), legend: '{{instance}} {{reason}}' },
+      ],
+      unit: 'cps',
+      width: 6,
+    }),
     states({
       title: 'Reloads, history, pressure',
       description:

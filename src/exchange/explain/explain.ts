@@ -87,6 +87,7 @@ function headOf({ method, target, headers, client }: ExplainQuestion, encrypted:
     httpMinor: 1,
     remoteAddress: client,
     encrypted,
+    certificateName: null,
     id: 'explain',
     receivedAt: 0,
   };

@@ -13,6 +13,9 @@ const FORMATTED: Readonly<Record<string, readonly string[]>> = {
   'path-prefix': ['/', '/druid/v2'],
   'base-path': ['', '/druid-prod', '/a/b.c'],
   'header-match': ['X-Team', 'x-team: bi: 1'],
+  'header-line': ['X-Scope-OrgID: druid'],
+  'otlp-endpoint': ['http://collector:4318', 'https://otlp.example.com/v1/traces'],
+  attribute: ['deployment.environment.name=test'],
   'address-pattern': ['*', '*:8081', 'a:1', '[::1]:*'],
   'address-template': ['https://{host}:{port}', 'http://{hostname-first-label}.example.com'],
 };

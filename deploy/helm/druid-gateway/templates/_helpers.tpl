@@ -98,9 +98,15 @@ these is the only thing that the checksum of the pods is for.
 */}}
 {{- define "druid-gateway.needsRestart" -}}
 {{- $config := include "druid-gateway.config" . | fromYaml -}}
-{{- $left := omit $config "queries" "brokers" "parking" "retries" "mode" "redirect" "routes" "forwarded" "cors" "log" -}}
+{{- $left := omit $config "queries" "brokers" "parking" "retries" "mode" "redirect" "routes" "forwarded" "cors" -}}
 {{- with $left.listen -}}
 {{- $_ := set $left "listen" (omit . "basePath") -}}
+{{- end -}}
+{{- with $left.log -}}
+{{- $_ := set $left "log" (pick . "format") -}}
+{{- end -}}
+{{- with $left.tracing -}}
+{{- $_ := set $left "tracing" (omit . "sampleRatio" "followParent") -}}
 {{- end -}}
 {{- with $left.admin -}}
 {{- $_ := set $left "admin" (omit . "viewClients") -}}

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { styleFor } from '../../../../src/cli/output/style.ts';
 import { renderExplanation } from '../../../../src/cli/render/explanation.ts';
 import { renderHistory } from '../../../../src/cli/render/history.ts';
 import { renderStatus } from '../../../../src/cli/render/status.ts';
+import { styleFor } from '../../../../src/logs/style.ts';
 
 const screen = { width: 80, style: styleFor({}, {}) };
 const widest = (text: string): number => Math.max(...text.split('\n').map((line) => line.length));

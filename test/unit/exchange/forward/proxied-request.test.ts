@@ -374,6 +374,7 @@ class World {
         httpMinor: 1,
         remoteAddress: 'client',
         encrypted: false,
+        certificateName: null,
         id: 'r',
         receivedAt: performance.now(),
       },
