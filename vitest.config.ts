@@ -52,8 +52,8 @@ const OTHERS = [
     name: 'deploy',
     include: tests('deploy'),
     globalSetup: ['test/deploy/setup.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     maxWorkers: 2,
   },
   {

@@ -10,7 +10,7 @@ import { testPorts } from '../kit/net/ports.ts';
 import { DEPLOY, HAS_PROMETHEUS, prometheusServer, readDeployed, runPromtool } from './tools.ts';
 
 /** Scrapes and evaluations come once a second. */
-const WAIT = { timeout: 40_000, interval: 200 };
+const WAIT = { timeout: 90_000, interval: 200 };
 
 interface Rule {
   readonly name: string;

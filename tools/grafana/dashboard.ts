@@ -505,8 +505,8 @@ const GATEWAY: Row = {
         { expr: `1 - ${of('overloaded')}`, legend: '{{instance}} takes requests' },
       ],
       texts: YES_NO,
-      height: 8,
-      width: 6,
+      height: 6,
+      width: 24,
     }),
     table({
       title: 'Certificates',
