@@ -20,7 +20,7 @@ const druid = {
 
 /**
  * One project for each folder that needs something else to be there, from cheap to dear and one after the other:
- * `unit` needs nothing but Node, `dashboard` Chromium, `metadata` PostgreSQL, `hostile` and `both-doors` also the built gateway, `zookeeper` real ZooKeeper servers,
+ * `unit` needs nothing but Node, `dashboard` Chromium, `metadata` PostgreSQL and MariaDB, `hostile` and `both-doors` also the built gateway, `zookeeper` real ZooKeeper servers,
  * `faults` and `load` also Druid-like processes and the built gateway, `druid` one real Druid cluster, `druid-secured`
  * one with passwords. What mostly waits runs two files at a time: two cores do not carry more; `load` and `both-doors`
  * measure, and have both cores for one. `DOOR` says which door clients come through (the express door unless it says
