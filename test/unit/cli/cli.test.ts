@@ -142,7 +142,7 @@ describe('doctor', () => {
     expect([code, err]).toEqual([0, '']);
     const { checks, totals } = JSON.parse(out);
     expect([checks.length, totals.fail]).toEqual([46, 0]);
-    expect(readFileSync(junit, 'utf8')).toContain('<testsuite name="druid-gateway doctor" tests="35"');
+    expect(readFileSync(junit, 'utf8')).toContain('<testsuite name="druid-gateway doctor" tests="46"');
   });
 
   test('with --strict ends with 1 where a check warns', async () => {
