@@ -103,6 +103,7 @@ export function serveByWorkers({
       guarded(() => gatherer.gone(worker));
       guarded(() => reloadGatherer.gone(worker));
       guarded(() => publisher.loads(worker, []));
+      guarded(() => publisher.ended(worker));
       guarded(() => {
         retired = mergeMetrics([retired, carriedCounters(counted)]);
       });
@@ -128,6 +129,7 @@ export function serveByWorkers({
     else if (message.kind === 'reloaded') reloadGatherer.answered(worker, message.question, message.problem);
     else if (message.kind === 'last') {
       keep(worker, message.metrics);
+      publisher.traffic(worker, message.traffic);
       finished.add(worker);
     } else if (message.kind === 'pulse') {
       liveness.errors(worker, message.internalErrors);
@@ -144,6 +146,7 @@ export function serveByWorkers({
   function takeAnswer(worker: PoolWorker, answer: WorkerAnswer): void {
     if (answer.metrics !== null && !finished.has(worker)) keep(worker, answer.metrics);
     publisher.loads(worker, answer.loads);
+    if (!finished.has(worker)) publisher.traffic(worker, answer.traffic);
     inFlight.set(worker, answer.inFlight);
     answering.add(worker);
   }
