@@ -18,13 +18,15 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 FROM node:24-slim@sha256:a9f5f7c91c432850b2a8a7797adf5eadb6c733ceed61167806cee7ea7fbc29df
 WORKDIR /app
 ENV NODE_ENV=production
-COPY package.json ./
+COPY package.json LICENSE ./
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY config ./config
 # Nothing here installs packages, and nobody who gets in should be able to. Relative to /app, so that a test can do it.
 RUN rm -rf ../usr/local/lib/node_modules ../usr/local/bin/npm ../usr/local/bin/npx ../usr/local/bin/corepack \
   ../usr/local/bin/yarn ../usr/local/bin/yarnpkg ../opt/yarn-*
+LABEL org.opencontainers.image.title="druid-gateway" org.opencontainers.image.licenses="Apache-2.0" \
+  org.opencontainers.image.description="One URL for a highly available Apache Druid cluster"
 # By number, so that Kubernetes can see that it is not root. Nothing below / is written to.
 USER 1000:1000
 EXPOSE 8888

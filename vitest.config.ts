@@ -19,14 +19,16 @@ const druid = {
 };
 
 /**
- * One project for each folder that needs something else to be there, from cheap to dear and one after the other:
- * `unit` needs nothing but Node, `dashboard` Chromium, `metadata` PostgreSQL and MariaDB, `hostile` and `both-doors` also the built gateway, `zookeeper` real ZooKeeper servers,
- * `faults` and `load` also Druid-like processes and the built gateway, `druid` one real Druid cluster, `druid-secured`
- * one with passwords. What mostly waits runs two files at a time: two cores do not carry more; `load` and `both-doors`
- * measure, and have both cores for one. `DOOR` says which door clients come through (the express door unless it says
- * otherwise; `shared` is that with `doors.sharedReadBuffer`), and `LISTENER=tls` that they come encrypted.
+ * One project for each folder that needs something else to be there, from cheap to dear and one after the other: `unit`
+ * needs nothing but Node, `dashboard` Chromium, `metadata` PostgreSQL and MariaDB, `package` npm and its registry,
+ * `hostile` and `both-doors` also the built gateway, `zookeeper` real ZooKeeper servers, `faults` and `load` also
+ * Druid-like processes and the built gateway, `druid` one real Druid cluster, `druid-secured` one with passwords, `ha`
+ * one of which everything is there twice. What mostly waits runs two files at a time: two cores do not carry more;
+ * `load` and `both-doors` measure, and have both cores for one. `DOOR` says which door clients come through (the
+ * express door unless it says otherwise; `shared` is that with `doors.sharedReadBuffer`), and `LISTENER=tls` that they
+ * come encrypted.
  */
-const PROJECTS = [
+const UNIT = [
   { name: 'unit', include: tests('unit'), ...unit },
   { name: 'unit-front', include: tests('unit/doors', 'unit/exchange'), env: FRONT, ...unit },
   { name: 'unit-tls', include: tests('unit/exchange/wire'), env: { LISTENER: 'tls' }, ...unit },
@@ -36,6 +38,9 @@ const PROJECTS = [
     env: { DOOR: 'shared' },
     ...unit,
   },
+];
+
+const OTHERS = [
   {
     name: 'dashboard',
     include: tests('dashboard'),
@@ -48,6 +53,13 @@ const PROJECTS = [
     include: tests('metadata'),
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    fileParallelism: false,
+  },
+  {
+    name: 'package',
+    include: tests('package'),
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     fileParallelism: false,
   },
   { name: 'hostile', include: tests('hostile'), testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 2 },
@@ -78,10 +90,16 @@ const PROJECTS = [
     hookTimeout: 600_000,
     fileParallelism: false,
   },
+  { name: 'ha', include: tests('ha'), testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false },
 ];
+
+/** The first all at once, the others one after the other. */
+const inTurn = [UNIT, ...OTHERS.map((project) => [project])];
 
 export default defineConfig({
   test: {
-    projects: PROJECTS.map((project, i) => ({ test: { ...project, sequence: { groupOrder: i + 1 } } })),
+    projects: inTurn.flatMap((projects, i) =>
+      projects.map((project) => ({ test: { ...project, sequence: { groupOrder: i + 1 } } })),
+    ),
   },
 });

@@ -69,6 +69,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
       ...(examine === undefined ? [] : ['/doctor']),
       'POST /explain',
       'POST /brokers/HOST:PORT/cordon, drain or return',
+      '/log-level',
       'PUT /log-level',
       'POST /reload',
     ],

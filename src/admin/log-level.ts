@@ -9,12 +9,13 @@ export interface LogLevelControl {
   set(level: LogLevel): void;
 }
 
-/** Registers `PUT /log-level` with a body such as `{"level": "debug"}`. */
+/** Registers `GET /log-level`, and `PUT /log-level` with a body such as `{"level": "debug"}`. */
 export function registerLogLevel(
   app: FastifyInstance,
-  guard: Pick<Guard, 'action'>,
+  guard: Pick<Guard, 'action' | 'read'>,
   control: LogLevelControl,
 ): void {
+  app.get('/log-level', { onRequest: guard.read }, async () => ({ level: control.get() }));
   app.put('/log-level', { onRequest: guard.action }, (request, reply) => {
     const level = (request.body as { level?: unknown } | null | undefined)?.level;
     const wanted = LOG_LEVELS.find((known) => known === level);

@@ -6,6 +6,7 @@ import { doctor } from './commands/doctor.ts';
 import { explain } from './commands/explain.ts';
 import { health } from './commands/health.ts';
 import { history } from './commands/history.ts';
+import { logLevel } from './commands/log-level.ts';
 import { man } from './commands/man.ts';
 import { reload } from './commands/reload.ts';
 import { serve } from './commands/serve.ts';
@@ -22,6 +23,7 @@ export const COMMANDS: readonly CliCommand[] = [
   brokers,
   history,
   reload,
+  logLevel,
   health,
   completion,
   man,

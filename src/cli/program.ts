@@ -76,11 +76,18 @@ function valued(flags: string, description: string): Option {
 }
 
 function sourcesOf(program: Command): SourceArguments {
-  const given = program.opts<{ config?: string; druidProperties?: string; logLevel?: string } & Flags>();
-  const { config, druidProperties, logLevel, ...flags } = given;
+  const { config, druidProperties, ...given } = program.opts<Readonly<Record<string, string | undefined>>>();
+  const flags = FLAGS.map(({ name }) => [name, given[optionKey(name)]]).filter(
+    ([, value]) => value !== undefined,
+  );
   return {
-    flags: { ...flags, ...(logLevel === undefined ? {} : { 'log-level': logLevel }) },
+    flags: Object.fromEntries(flags) as Flags,
     ...(config === undefined ? {} : { file: config }),
     ...(druidProperties === undefined ? {} : { druidProperties }),
   };
+}
+
+/** The name by which commander has the value of an option: `logLevel` for `--log-level`. */
+function optionKey(name: string): string {
+  return name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

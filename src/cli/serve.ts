@@ -26,7 +26,8 @@ export async function serve(sources: SourceArguments): Promise<void> {
   const { config } = loaded;
   // Workers inherit the environment, but get everything they need in messages.
   for (const name of secrets) delete process.env[name];
-  const logger = createLogger({ level: config.log.level, shared: config.workers > 1 });
+  const { level, format } = config.log;
+  const logger = createLogger({ level, format, shared: config.workers > 1 });
   onFault((error) => {
     logFault(logger, error);
     const exit = (): void => process.exit(FAULT_CODE);

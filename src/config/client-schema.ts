@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import {
+  basePath,
   choice,
   choices,
   count,
@@ -64,6 +65,9 @@ export const listenSection = () =>
     {
       host: host('0.0.0.0'),
       port: port(8888),
+      basePath: basePath(
+        'Everything is served below this path, the console included, so that an ingress can put several clusters side by side; nodes never see it. Paths elsewhere in the configuration are without it. The admin listener has none.',
+      ),
       tls: serverTls('HTTPS for clients'),
     },
     { shorthand: 'address', expected: ADDRESS, description: "Where Druid's clients come in." },

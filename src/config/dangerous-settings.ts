@@ -48,6 +48,12 @@ const RULES: readonly Rule[] = [
       'zookeeper.tls.verify is false: whoever can answer in the place of ZooKeeper says which nodes there are; name its authority in zookeeper.tls.caFile',
   },
   {
+    id: 'otlp_tls_unverified',
+    when: ({ tracing }) => tracing.enabled && tracing.otlp.tls?.verify === false,
+    sentence:
+      'tracing.otlp.tls.verify is false: whoever can answer in the place of the receiver gets all spans and the headers; name its authority in tracing.otlp.tls.caFile',
+  },
+  {
     id: 'zookeeper_password_in_clear',
     when: ({ discovery, zookeeper }) =>
       discovery.type === 'zookeeper' && zookeeper.auth !== undefined && zookeeper.tls === undefined,

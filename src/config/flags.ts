@@ -23,6 +23,12 @@ export const FLAGS = [
   },
   { name: 'listen', value: 'HOST:PORT', path: ['listen'], description: "for Druid's clients" },
   {
+    name: 'base-path',
+    value: 'PATH',
+    path: ['listen', 'basePath'],
+    description: 'what all paths of clients begin with, such as /druid-prod',
+  },
+  {
     name: 'admin',
     value: 'HOST:PORT',
     path: ['admin', 'listen'],

@@ -3,6 +3,9 @@ import { parseConnectString, pathProblem } from '../net/connect-string.ts';
 import { isHost } from '../net/host-port.ts';
 import { parseOrigin } from '../net/origin.ts';
 
+/** In characters; it is a part of every URL. */
+const LONGEST_BASE_PATH = 200;
+
 /** Checks behind the `format` keywords of the schema. */
 export const FORMATS = {
   host: isHost,
@@ -13,6 +16,9 @@ export const FORMATS = {
   'zookeeper-connect': isConnectString,
   'node-url': isNodeUrl,
   'path-prefix': (text) => /^\/[^\s?#%]*$/.test(text),
+  // Unreserved characters (RFC 3986 2.3) alone: nobody encodes them, and they mean nothing in cookies and scripts.
+  'base-path': (text) =>
+    text.length <= LONGEST_BASE_PATH && /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~-]+)*$/.test(text),
   // Pages without an origin of their own send `null`, so `null` identifies nobody.
   origin: (text) => text === '*' || /^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*,\\]+$/i.test(text),
   'header-name': (text) => /^[\w!#$%&'*+.^`|~-]+$/.test(text),
@@ -20,6 +26,14 @@ export const FORMATS = {
   'header-match': (text) =>
     /^[\w!#$%&'*+.^`|~-]+(?::[ \t]*[^\r\n]+)?$/.test(text) &&
     !/^(?:authorization|cookie|proxy-.*)(?::|$)/i.test(text),
+  // The exporter writes those that HTTP needs.
+  'header-line': (text) =>
+    /^[\w!#$%&'*+.^`|~-]+:[ \t]*[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/.test(text) &&
+    !/^(?:host|connection|content-.*|transfer-encoding|te|trailer|upgrade|expect):/i.test(text),
+  // A user or a query may be a credential, and the endpoint is shown.
+  'otlp-endpoint': (text) =>
+    isNodeUrl(text.replace(/^([a-z]+:\/\/[^/]*)\/.*$/is, '$1')) && /^[^\s?#\\]+$/.test(text),
+  attribute: (text) => /^[^\s=][^=]*=.+$/s.test(text),
   'address-pattern': (text) =>
     text === '*' || /^(?:\[[0-9a-f:.*]+\]|[^\s:[\]/@]+):(?:\d{1,5}|\*)$/i.test(text),
   'address-template': (text) =>

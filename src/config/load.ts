@@ -4,13 +4,14 @@ import { type Environment, environmentSource, ownVariables } from './environment
 import type { Flags } from './flags.ts';
 import { flagsSource } from './flags-source.ts';
 import { derivePaths, merge } from './merge.ts';
+import { otelEnvironmentSource } from './otel-environment-source.ts';
 import { givesPassword, oneSourceOfPassword } from './password.ts';
 import { ConfigError, problem } from './problems.ts';
 import type { Config } from './schema.ts';
 import { isTree, type Path, valueAt } from './schema-walk.ts';
 import { type ShownSetting, showSettings } from './shown-settings.ts';
 import type { ConfigSource } from './source.ts';
-import { complete, validateTogether, whereOf } from './validate.ts';
+import { complete, validateSections, validateTogether, whereOf } from './validate.ts';
 import { codeOf, yamlSource } from './yaml-source.ts';
 
 export interface ConfigSources {
@@ -39,14 +40,22 @@ export function loadConfig(given: ConfigSources): Config {
 }
 
 /**
- * Loads the configuration from all sources: flags first, then environment, the file, Druid's own properties, and
- * defaults. Throws `ConfigError` with all problems found.
+ * Loads the configuration from all sources: flags first, then environment, the file, OpenTelemetry's variables where
+ * tracing is on, Druid's own properties, and defaults. Throws `ConfigError` with all problems found.
  */
 export function loadWithOrigins(given: ConfigSources): LoadedConfig {
   const { flags = {}, environment = {}, file, druidProperties, cwd = process.cwd() } = given;
   const { onSecretVariable = () => {} } = given;
   const read: ConfigSource[] = [flagsSource(flags, cwd), environmentSource(environment, cwd)];
   if (file !== undefined) read.push(yamlSource(file, cwd));
+  const traces = read.map(({ value }) => valueAt(value, ['tracing', 'enabled'])).find((on) => on != null);
+  if (traces === true) {
+    const otel = otelEnvironmentSource(environment, cwd, onSecretVariable);
+    // The switch of OpenTelemetry's is there to be stronger than what it switches off.
+    const isOff = valueAt(otel.value, ['tracing', 'enabled']) === false;
+    if (isOff) read.unshift(otel);
+    else read.push(otel);
+  }
   if (druidProperties !== undefined) {
     const needsPassword = !read.some(givesPassword);
     read.push(druidPropertiesSource(druidProperties, { cwd, environment, needsPassword, onSecretVariable }));
@@ -58,7 +67,7 @@ export function loadWithOrigins(given: ConfigSources): LoadedConfig {
   const givenTree = derivePaths(isTree(merged) ? merged : {});
   // A copy, because defaults are filled into it while messages refer to what the sources say.
   const tree = structuredClone(givenTree);
-  const wrong = complete(tree, sources);
+  const wrong = [...validateSections(sources), ...complete(tree, sources)];
   const problems = [...early, ...wrong, ...(wrong.length === 0 ? validateTogether(tree, sources) : [])];
   if (problems.length > 0) throw new ConfigError(problems);
   const config = tree as unknown as Config;

@@ -10,6 +10,7 @@ import type { ShownSetting } from './shown-settings.ts';
 export const TAKEN_UP: Readonly<Record<string, boolean>> = {
   workers: false,
   listen: false,
+  'listen.basePath': true,
   admin: false,
   'admin.viewClients': true,
   discovery: false,
@@ -44,6 +45,10 @@ export const TAKEN_UP: Readonly<Record<string, boolean>> = {
   history: false,
   shutdown: false,
   log: true,
+  'log.format': false,
+  tracing: false,
+  'tracing.sampleRatio': true,
+  'tracing.followParent': true,
 };
 
 /** Whether a reload takes up a key, or a list and what is in it. Throws if the table above does not have the key. */

@@ -9,6 +9,7 @@ import type { FormatName } from './formats.ts';
  * - `address`: `HOST:PORT` for `{ host, port }`. `broker`: a URL for `{ url }`. `strategy`: a name for `{ type }`.
  * - `tiers`: a map of tiers to services for a list of `{ tier, service }`.
  * - `file`: a path, relative to the file that names it. `znode`: a ZooKeeper path, the leading slash optional.
+ * - `basePath`: a path of URLs, a slash at its end optional; `/` for none.
  * - `secret`: text that is never shown. `workers`: `auto` for as many as there are cores.
  */
 export type Shorthand =
@@ -20,6 +21,7 @@ export type Shorthand =
   | 'tiers'
   | 'file'
   | 'znode'
+  | 'basePath'
   | 'secret'
   | 'workers';
 
@@ -163,6 +165,17 @@ export const secretFile = (description: string, what: string) =>
 /** Absolute path of a znode, without a trailing slash. */
 export const znode = (description: string, expected: string, fallback: string) =>
   Type.String({ description, format: 'znode', shorthand: 'znode', expected, default: fallback });
+
+/** Path of URLs that others are below, without a trailing slash; empty for none. */
+export const basePath = (description: string) =>
+  Type.String({
+    description,
+    format: 'base-path',
+    shorthand: 'basePath',
+    expected:
+      'a path such as /druid-prod, of letters, digits, hyphens, dots, underscores and tildes; / is none',
+    default: '',
+  });
 
 /** Text that appears in no message, log or status. */
 export const secret = (description: string, expected: string) =>

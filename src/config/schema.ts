@@ -23,6 +23,7 @@ import {
   share,
   workers,
 } from './schema-types.ts';
+import { tracingSection } from './tracing-schema.ts';
 import {
   modeSection,
   parkingSection,
@@ -180,10 +181,34 @@ export const ConfigSchema = section({
   log: section(
     {
       level: choice('Lines of a lower level are not written.', [...LOG_LEVELS], 'info'),
+      format: choice(
+        'JSON for machines, text for people; auto: text on a terminal, otherwise JSON.',
+        ['auto', 'json', 'text'],
+        'auto',
+      ),
       access: flag('One line for each request; without it only for answers that were not whole.', true),
+      user: flag(
+        'Whether the line of a request names its user: of `Authorization: Basic`, else of the client certificate. Names are personal data.',
+        false,
+      ),
+      sampling: section(
+        {
+          ratio: share(
+            'The share of lines that are written of what goes well: reads and queries that are answered in time, below status 400.',
+            1,
+          ),
+          slow: durationOrZero(
+            'A request that takes longer has its line in any case.',
+            5_000,
+            'is no reason for a line',
+          ),
+        },
+        { description: 'Fewer lines of requests; a line says which share of its like it stands for.' },
+      ),
     },
-    { description: 'JSON lines on standard error.' },
+    { description: 'Lines on standard error.' },
   ),
+  tracing: tracingSection(),
 });
 
 type DeepReadonly<T> = T extends readonly (infer I)[]

@@ -57,6 +57,8 @@ function expandText(text: string, directory: string, node: SchemaNode): unknown 
       return text === 'auto' ? availableParallelism() : text;
     case 'znode':
       return absoluteZnode(text);
+    case 'basePath':
+      return text.replace(/\/$/, '');
     default:
       return text;
   }

@@ -20,7 +20,10 @@ export interface Setting {
   readonly where: string;
 }
 
-/** Combines the settings of one source; a setting of a longer path wins over one of its parent's. */
+/**
+ * Combines the settings of one source; a setting of a longer path wins over one of its parent's. `expand` turns what
+ * people write into the form of the schema.
+ */
 export function sourceOf(
   settings: readonly Setting[],
   expand: (tree: Tree) => unknown,
@@ -28,6 +31,7 @@ export function sourceOf(
 ): ConfigSource {
   const tree: Record<string, unknown> = {};
   for (const { path, value } of settings.toSorted((a, b) => a.path.length - b.path.length)) {
+    openText(tree, path, expand);
     put(tree, path, value);
   }
   return {
@@ -38,6 +42,17 @@ export function sourceOf(
   };
 }
 
+/**
+ * Turns a text that stands for a section into that section, for a setting of a key in it: `HOST:PORT` of `listen` for
+ * `listen.basePath`. A text that stands for none stays, and the schema refuses it.
+ */
+function openText(tree: Record<string, unknown>, path: Path, expand: (tree: Tree) => unknown): void {
+  for (let length = 1; length < path.length; length++) {
+    const section = path.slice(0, length);
+    if (typeof valueAt(tree, section) === 'string') put(tree, section, valueAt(expand(tree), section));
+  }
+}
+
 function put(tree: Record<string, unknown>, path: Path, value: unknown): void {
   const [key, ...rest] = path;
   if (key === undefined) return;
@@ -46,6 +61,8 @@ function put(tree: Record<string, unknown>, path: Path, value: unknown): void {
     return;
   }
   const below = tree[key];
+  // It stands for no section, which is to be told.
+  if (typeof below === 'string') return;
   const section = typeof below === 'object' && below !== null && !Array.isArray(below) ? { ...below } : {};
   tree[key] = section;
   put(section, rest, value);

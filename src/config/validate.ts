@@ -3,7 +3,16 @@ import { FORMATS } from './formats.ts';
 import { nearestKey } from './nearest.ts';
 import { problem } from './problems.ts';
 import { ConfigSchema } from './schema.ts';
-import { formatPath, isTree, type Path, ROOT, type SchemaNode, schemaAt, valueAt } from './schema-walk.ts';
+import {
+  formatPath,
+  isTree,
+  keys,
+  type Path,
+  ROOT,
+  type SchemaNode,
+  schemaAt,
+  valueAt,
+} from './schema-walk.ts';
 import type { ConfigSource } from './source.ts';
 import { validateBrokers } from './validate-brokers.ts';
 import { validateListeners } from './validate-listeners.ts';
@@ -41,14 +50,38 @@ function describe(error: ErrorObject, tree: unknown, sources: readonly ConfigSou
     const expected = schemaAt(missing)?.expected ?? 'a value';
     return problem(whereOf(path, sources), formatPath(missing), `is missing; expected ${expected}`);
   }
+  const source = layerOf(path, sources);
+  return unexpected(path, node, source, source?.written(path) ?? valueAt(tree, path));
+}
+
+/**
+ * Returns problems of values that stand for no section, in a source below another one that has keys of that section.
+ * Merging leaves them out, so `complete` does not see them.
+ */
+export function validateSections(sources: readonly ConfigSource[]): string[] {
+  const sections = keys().filter(([, { properties }]) => properties !== undefined);
+  return sources.flatMap((source, i) =>
+    sections.flatMap(([path, node]) => {
+      const value = valueAt(source.value, path);
+      const isLaidOver = sources.slice(0, i).some((above) => isTree(valueAt(above.value, path)));
+      if (value === undefined || value === null || isTree(value) || !isLaidOver) return [];
+      return [unexpected(path, node, source, source.written(path) ?? value)];
+    }),
+  );
+}
+
+function unexpected(
+  path: Path,
+  node: SchemaNode,
+  source: ConfigSource | undefined,
+  written: unknown,
+): string {
   const expected = `expected ${node.expected ?? typeName(node)}${bounds(node)}`;
-  return problem(whereOf(path, sources), formatPath(path), `${expected}${shown(path, node, tree, sources)}`);
+  return problem(source?.where(path) ?? '', formatPath(path), `${expected}${shown(node, written)}`);
 }
 
 /** Returns the written value for a message, or an empty text if it is or may hold a secret. */
-function shown(path: Path, node: SchemaNode, tree: unknown, sources: readonly ConfigSource[]): string {
-  const source = layerOf(path, sources);
-  const written = source?.written(path) ?? valueAt(tree, path);
+function shown(node: SchemaNode, written: unknown): string {
   // Text in place of an address is not a secret, although a secret may belong below it.
   const isAddress = node.shorthand === 'address' && typeof written !== 'object';
   if (holdsSecret(node) && !isAddress) return '';
@@ -109,6 +142,7 @@ export function validateTogether(tree: unknown, sources: readonly ConfigSource[]
   for (const path of [
     ['upstream', 'tls'],
     ['zookeeper', 'tls'],
+    ['tracing', 'otlp', 'tls'],
   ]) {
     const tls = valueAt(tree, path);
     if (!isTree(tls) || (tls.certFile === undefined) === (tls.keyFile === undefined)) continue;

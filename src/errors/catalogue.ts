@@ -204,6 +204,14 @@ export const REASONS = {
     meaning: 'no API that is served here',
     action: 'see [Routing](routing.md) for what is',
   },
+  path_outside_base: {
+    status: 404,
+    message: 'The path does not begin with the base path of this gateway.',
+    retry: 'no',
+    meaning: 'a path outside `listen.basePath`',
+    action:
+      'ask below the base path; if a proxy in front takes it away, have it pass paths on as they are ([On a sub-path](deployment.md#on-a-sub-path))',
+  },
   method_not_allowed: {
     status: 405,
     retry: 'no',

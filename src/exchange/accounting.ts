@@ -1,8 +1,17 @@
 import type { ReasonCode } from '../errors/catalogue.ts';
+import { parseTraceParent } from '../http/trace-context.ts';
 import type { RouteClass } from '../routing/route.ts';
 import type { TierSelection } from '../routing/tiers/tier-selection.ts';
 import type { RequestHead } from './ports/client.ts';
-import type { ExchangeRecord, LeaderWait, RecordEnd, RecordRole, RecordSink } from './ports/record.ts';
+import type {
+  ExchangeRecord,
+  LeaderWait,
+  RecordEnd,
+  RecordRole,
+  RecordSink,
+  RecordTrace,
+} from './ports/record.ts';
+import { userOf } from './user.ts';
 
 /** Status of a request whose client left before the answer; nginx uses the same number. */
 const CLIENT_CLOSED_REQUEST = 499;
@@ -27,6 +36,10 @@ export class Accounting {
   bytesOut = 0;
   queryId: string | null = null;
   placed: TierSelection | null = null;
+  /** Set if the gateway itself takes part in the request's trace. */
+  trace: RecordTrace | null = null;
+  /** Whether the record names the user. */
+  namesUser = false;
   /** How the exchange ended, if its answer was sent completely. */
   end: RecordEnd = 'complete';
   #closed = false;
@@ -52,7 +65,7 @@ export class Accounting {
   onClose(finished: boolean): void {
     if (this.#closed) return;
     this.#closed = true;
-    const { id, method, target, receivedAt } = this.#head;
+    const { id, method, target, receivedAt, fields } = this.#head;
     const query = target.indexOf('?');
     const record: ExchangeRecord = {
       id,
@@ -74,7 +87,15 @@ export class Accounting {
       remoteAddress: this.#remoteAddress,
       queryId: this.queryId,
       placement: this.placed === null ? null : { ...this.placed.selected, fellBack: this.placed.fellBack },
+      trace: this.trace ?? (fields.traceParent === null ? null : clientTrace(fields.traceParent)),
+      user: this.namesUser ? userOf(this.#head) : null,
     };
     this.#sink(record);
   }
+}
+
+/** The trace of a client's `traceparent`; null if that is invalid. */
+function clientTrace(traceParent: string): RecordTrace | null {
+  const parent = parseTraceParent(traceParent);
+  return parent && { traceId: parent.traceId, parentSpanId: parent.parentId, spanId: null };
 }

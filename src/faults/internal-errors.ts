@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 
 /**
  * The part of the gateway that threw: a `request`, a `client`'s connection, the connection to an `upstream`, a
- * `probe`, an event of `discovery` (or a listener of the view made from it), an `admin` request, a `log` write, or
+ * `probe`, an event of `discovery` (or a listener of the view made from it), an `admin` request, a `log` write, a span of `tracing`, or
  * a message or timer between the primary and a `worker`.
  */
 export const ERROR_PLACES = [
@@ -14,6 +14,7 @@ export const ERROR_PLACES = [
   'admin',
   'log',
   'worker',
+  'tracing',
 ] as const;
 export type ErrorPlace = (typeof ERROR_PLACES)[number];
 
@@ -57,6 +58,7 @@ export function createInternalErrors(
     admin: 0,
     log: 0,
     worker: 0,
+    tracing: 0,
   };
   const written = new Map<string, number>();
   let total = 0;

@@ -8,18 +8,25 @@ import type { ExchangeOptions, ExchangeServices } from '../exchange/ports/servic
 import { contain } from '../faults/internal-errors.ts';
 import { createAccessLog } from '../logs/access-log.ts';
 import { createAddressSet } from '../net/address-set.ts';
+import { belowBasePath } from '../routing/base-path.ts';
 import { createRedirectPolicy, type Mode } from '../routing/redirect/redirect-policy.ts';
 import { rememberRoutes } from '../routing/remembered-routes.ts';
 import { createRouter } from '../routing/router.ts';
 import { chooseTarget } from '../routing/target.ts';
 import type { RulesSource } from '../routing/tiers/load-rules-source.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { createTierRouting, type TierRouting } from './create-tier-routing.ts';
 import { perRole } from './per-role.ts';
 
 /** What lasts over changes of the configuration. */
 export interface GenerationServices
-  extends Omit<ExchangeServices, 'route' | 'chooseTarget' | 'tierSelector' | 'redirectPolicy' | 'options'> {
+  extends Omit<
+    ExchangeServices,
+    'route' | 'chooseTarget' | 'tierSelector' | 'redirectPolicy' | 'options' | 'tracer' | 'spans'
+  > {
   readonly logger: Logger;
+  /** Null if there are no spans. */
+  readonly tracing: Pick<Tracing, 'tracer'> | null;
   /** Whether clients come by TLS. */
   readonly encrypted: boolean;
   /** Options of connections to nodes, if TLS is configured. */
@@ -48,7 +55,13 @@ export function createGeneration(
   former: Generation | null,
 ): Generation {
   const { cluster, errors, tls, random } = services;
-  const accessLog = createAccessLog(services.logger, config.log.access);
+  const { access, sampling } = config.log;
+  const accessLog = createAccessLog(services.logger, {
+    everything: access,
+    ratio: sampling.ratio,
+    slowMs: sampling.slow,
+  });
+  const { sampleRatio, followParent } = config.tracing;
   const tierRouting = createTierRouting(config, {
     cluster,
     errors,
@@ -58,11 +71,14 @@ export function createGeneration(
   });
   const exchangeServices: ExchangeServices = {
     ...services,
-    route: rememberRoutes(createRouter({ allow: config.routes.allow })),
+    route: rememberRoutes(
+      belowBasePath(createRouter({ allow: config.routes.allow }), config.listen.basePath),
+    ),
     chooseTarget,
     tierSelector: tierRouting.tierSelector,
     redirectPolicy: createRedirectPolicy({ mode: config.mode, ...config.redirect }),
     options: exchangeOptions(config, tierRouting),
+    tracer: services.tracing?.tracer({ ratio: sampleRatio, followParent }) ?? null,
     sink(record) {
       services.sink(record);
       contain(
@@ -86,7 +102,7 @@ export function createGeneration(
 }
 
 function exchangeOptions(
-  { admin, brokers, cors, forwarded, limits, parking, queries, upstream }: Config,
+  { admin, brokers, cors, forwarded, limits, listen, log, parking, queries, upstream }: Config,
   { services }: TierRouting,
 ): ExchangeOptions {
   return {
@@ -109,10 +125,12 @@ function exchangeOptions(
     showNode: upstream.showNode,
     maxPerNode: upstream.maxRequestsPerNode,
     maxPerNodeForLarge: Math.max(1, Math.floor(upstream.maxRequestsPerNode * limits.concurrency.largeShare)),
+    basePath: listen.basePath,
     cors: createCorsPolicy({ ...cors, maxAgeMs: cors.maxAge }),
     trusts: trustedHops(forwarded),
     forwardedHeader: forwarded.header,
     showsView: createAddressSet(admin.viewClients),
+    namesUser: log.user,
   };
 }
 

@@ -18,6 +18,8 @@ import { contain, type InternalErrors } from '../faults/internal-errors.ts';
 import { logRulesEvents } from '../logs/event-log.ts';
 import type { ExchangeState } from '../metrics/exchange-metrics.ts';
 import type { RulesSource } from '../routing/tiers/load-rules-source.ts';
+import type { SpanCounts } from '../tracing/export-queue.ts';
+import { createTracing } from '../tracing/tracing.ts';
 import { createUpstreams } from '../upstream/upstreams.ts';
 import { createGeneration, type GenerationServices } from './create-generation.ts';
 import { nodeTls } from './node-tls.ts';
@@ -43,6 +45,8 @@ export interface Serving {
   readonly inFlight: number;
   /** Explains what would become of a request now. */
   readonly explain: Explain;
+  /** What became of spans; null if there are none. */
+  readonly spans: (() => SpanCounts) | null;
   /** The Coordinator's load rules; their age is null if they are not used. */
   readonly rules: Pick<RulesSource, 'ageMs'>;
   /** Listens as configured. Rejects with the system's error. */
@@ -62,9 +66,12 @@ export interface Serving {
 
 /** Time before the end of a drain, in ms, when requests still waiting for a leader get their 503. */
 const LAST_CALL_MS = 1_000;
+/** Longest time for the export of the last spans, in ms. */
+const LAST_SPANS_MS = 2_000;
 
 /**
- * Creates doors and exchange, not yet listening. Throws an Error of one sentence if a configured file is unusable.
+ * Creates doors and exchange, not yet listening. Throws an Error of one sentence if a configured file is unusable, or if
+ * packages for tracing are missing.
  */
 export function createServing(options: ServingOptions): Serving {
   const {
@@ -77,6 +84,7 @@ export function createServing(options: ServingOptions): Serving {
   const { upstream } = config;
   const now = (): number => performance.now();
   const tls = nodeTls(config);
+  const tracing = config.tracing.enabled ? createTracing({ config: config.tracing, logger, errors }) : null;
   let inFlight = 0;
   let listening = false;
 
@@ -121,6 +129,7 @@ export function createServing(options: ServingOptions): Serving {
     jdbcConnections: connections,
     encrypted: config.listen.tls !== undefined,
     logger,
+    tracing,
     sink,
     errors,
     now,
@@ -172,6 +181,7 @@ export function createServing(options: ServingOptions): Serving {
       return inFlight;
     },
     explain: (question) => generation.explain(question),
+    spans: tracing === null ? null : () => tracing.counts,
     rules: {
       get ageMs() {
         return generation.rules?.ageMs ?? null;
@@ -208,6 +218,7 @@ export function createServing(options: ServingOptions): Serving {
       pressure.stop();
       await generation.rules?.stop();
       await upstreams.close();
+      await tracing?.close(LAST_SPANS_MS);
     },
   };
 }

@@ -228,7 +228,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
         startWatchingFiles();
         const scheme = config.listen.tls === undefined ? 'http' : 'https';
         return {
-          listen: url(scheme, config.listen.host, bound),
+          listen: url(scheme, config.listen.host, bound) + config.listen.basePath,
           admin: url(
             access.tls === undefined ? 'http' : 'https',
             host,

@@ -8,6 +8,7 @@ import { contain } from '../faults/internal-errors.ts';
 import { createMetrics, trafficOf } from '../metrics/metrics.ts';
 import { workerMetrics } from '../metrics/worker-metrics.ts';
 import { forTimer } from '../time/timer.ts';
+import { expectTracing } from '../tracing/tracing.ts';
 import { createAnswerGatherer } from '../workers/primary/answer-gatherer.ts';
 import { carriedCounters, mergeMetrics, renderMetrics } from '../workers/primary/merge-metrics.ts';
 import { createViewPublisher } from '../workers/primary/view-publisher.ts';
@@ -31,8 +32,8 @@ const RELOAD_PATIENCE_MS = 5_000;
 const END_SLACK_MS = 6_000;
 
 /**
- * Serves through worker processes. This process sends them the cluster's view and adds up their metrics. Throws if
- * a TLS file is unreadable.
+ * Serves through worker processes. This process sends them the cluster's view and adds up their metrics. Throws an
+ * Error of one sentence if a configured file is unusable, or if packages for tracing are missing.
  */
 export function serveByWorkers({
   config,
@@ -48,6 +49,7 @@ export function serveByWorkers({
 }: ServeOptions): Servers {
   // Each worker reads these files. Report problems with them before any worker starts.
   if (config.listen.tls !== undefined) listenTls(config.listen.tls);
+  if (config.tracing.enabled) expectTracing(config.tracing);
   const registry = new Registry();
   const metrics = createMetrics({
     cluster,

@@ -29,7 +29,7 @@ export interface ServeOptions {
   readonly onLeaderWaits: (waits: LeaderWaits) => void;
 }
 
-/** Serves from this process. Throws an Error of one sentence if a configured file is unusable. */
+/** Serves from this process. Throws as `createServing` does. */
 export function serveHere({
   config,
   cluster,
@@ -62,6 +62,7 @@ export function serveHere({
     inFlight: () => serving.inFlight,
     exchange: serving.state,
     rules: serving.rules,
+    spans: serving.spans,
   });
   return {
     listen: () => serving.listen(),

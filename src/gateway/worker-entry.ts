@@ -60,7 +60,7 @@ function report(error: unknown): void {
 
 function begin(message: Extract<ToWorker, { kind: 'begin' }>): Running {
   const { log, shutdown } = message.config;
-  const logger = createLogger({ level: log.level, shared: true });
+  const logger = createLogger({ level: log.level, format: log.format, shared: true });
   const errors = createInternalErrors(logger);
   onLogError(logger, (error) => errors.report('log', error));
   const worker = createWorker({ begin: message, logger, errors, send: (said) => tell(said, () => {}) });

@@ -8,6 +8,7 @@ import { contain, type InternalErrors } from '../faults/internal-errors.ts';
 import { exchangeMetrics, inFlightMetric } from '../metrics/exchange-metrics.ts';
 import { internalErrorMetrics } from '../metrics/internal-error-metrics.ts';
 import { processMetrics, recordMetrics } from '../metrics/metrics.ts';
+import { spanMetrics } from '../metrics/span-metrics.ts';
 import {
   type Asked,
   type FromWorker,
@@ -76,6 +77,7 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
   exchangeMetrics(registry, serving.state);
   internalErrorMetrics(registry, errors);
   inFlightMetric(registry, () => serving.inFlight);
+  if (serving.spans !== null) spanMetrics(registry, serving.spans);
   processMetrics(registry, String(worker));
   const waits = new LeaderWaitTally();
   let stallMs = 0;

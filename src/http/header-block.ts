@@ -62,6 +62,13 @@ export function headerValue(block: HeaderBlock, lowerName: string): string | nul
   return null;
 }
 
+/** Returns all values of a header as one list (RFC 9110 5.3), or null. */
+export function headerList(block: HeaderBlock, lowerName: string): string | null {
+  if (headerValue(block, lowerName) === null) return null;
+  const flat = flatOf(block);
+  return flat.filter((_, i) => i % 2 === 1 && flat[i - 1]?.toLowerCase() === lowerName).join(', ');
+}
+
 /** Returns a copy without the headers in `names` (lower case). */
 export function without(block: HeaderBlock, names: ReadonlySet<string>): HeaderBlock {
   let kept = '';

@@ -26,6 +26,8 @@ export interface RequestFields {
   /** True if the client wants its connection closed after the answer. */
   readonly close: boolean;
   readonly requestId: string | null;
+  /** `traceparent` as it came, several as one list; null if absent. */
+  readonly traceParent: string | null;
   /** True if the client reads trailers. */
   readonly trailers: boolean;
   /** True if the client asks for the view that its answer is decided on (`VIEW_HEADER`). */
@@ -74,6 +76,7 @@ export function readRequestFields(block: HeaderBlock): RequestFields {
     named: null as Set<string> | null,
     close: false,
     requestId: null as string | null,
+    traceParent: null as string | null,
     trailers: false,
     asksView: false,
     ordinary: true,
@@ -127,6 +130,10 @@ export function readRequestFields(block: HeaderBlock): RequestFields {
       case 'te':
         found.ordinary = false;
         found.trailers ||= /\btrailers\b/i.test(valueAt(block, colon, end));
+        break;
+      case 'traceparent':
+        found.traceParent = listed(found.traceParent ?? '', valueAt(block, colon, end));
+        drop = false;
         break;
       case 'x-request-id':
         if (found.requestId !== null) found.ordinary = false;

@@ -11,6 +11,16 @@ export function escapeUnseen(json: string): string {
   return json.replace(UNSEEN, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a terminal would act on.
+const CONTROLS = /[\x00-\x1f]/g;
+
+/** Escapes all that a terminal would act on or not show, line breaks included. */
+export function visible(text: string): string {
+  return escapeUnseen(
+    text.replace(CONTROLS, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  );
+}
+
 /** Cuts text to `longest` UTF-16 code units; text that was cut ends in an ellipsis. */
 export function bounded(text: string, longest: number = LONGEST): string {
   return text.length > longest ? `${text.slice(0, longest)}…` : text;

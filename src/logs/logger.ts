@@ -1,9 +1,12 @@
+import { isatty } from 'node:tty';
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
 import type { LogLevel } from '../config/log-levels.ts';
 import { contain } from '../faults/internal-errors.ts';
 import { boundedFields, escapeUnseen } from './field-text.ts';
 import { createLineBatch, type LineBatch } from './line-batch.ts';
 import { createLogWriter, type LogWriter } from './log-writer.ts';
+import { styleFor } from './style.ts';
+import { textLine } from './text-line.ts';
 
 /** A log that nobody reads delays the end of the process by at most this long, in ms. */
 const FLUSH_MS = 1_000;
@@ -31,6 +34,8 @@ const BATCH_MS = 100;
 /** Largest write, in bytes, that no other process's write can split (POSIX; this is Linux's value). */
 const PIPE_BUF = 4096;
 
+const STANDARD_ERROR = 2;
+
 interface Own {
   /** Null if lines go to a stream of the caller's. */
   readonly standardError: { readonly batch: LineBatch; readonly writer: LogWriter } | null;
@@ -39,8 +44,13 @@ interface Own {
 
 const owns = new WeakMap<Logger, Own>();
 
+/** `auto` is text if standard error is a terminal, otherwise JSON. */
+export type LogFormat = 'auto' | 'json' | 'text';
+
 export interface LoggerOptions {
   readonly level: LogLevel;
+  /** JSON by default. */
+  readonly format?: LogFormat;
   /** Standard error by default: standard output is for what a command was asked to print. */
   readonly stream?: DestinationStream;
   /** True if other processes write to the same place. */
@@ -48,11 +58,11 @@ export interface LoggerOptions {
 }
 
 /**
- * Creates a logger of JSON lines with ISO time and the level's name. Lines are written asynchronously. Lines still
+ * Creates a logger of JSON lines with ISO time and the level's name, or of text for people. Lines are written asynchronously. Lines still
  * buffered when the process exits, also by `process.exit`, are written first; only a write already under way needs
  * `endLogger`. A destination that fails costs lines and nothing else, see `onLogError`.
  */
-export function createLogger({ level, stream, shared = false }: LoggerOptions): Logger {
+export function createLogger({ level, format = 'json', stream, shared = false }: LoggerOptions): Logger {
   let own: Own | null = null;
   const onError = (error: unknown): void => own?.onError(error);
   const standardError =
@@ -67,13 +77,24 @@ export function createLogger({ level, stream, shared = false }: LoggerOptions): 
       redact: { paths: SECRET_FIELDS, censor: '[redacted]' },
     },
     // Leave out `flushSync`: pino would call it for `fatal`, and it would wait for a reader that does not read.
-    standardError !== null
-      ? { write: (line) => standardError.batch.write(line) }
-      : { write: (line) => contain(() => stream?.write(line), onError) },
+    inFormat(
+      format,
+      standardError !== null
+        ? { write: (line) => standardError.batch.write(line) }
+        : { write: (line) => contain(() => stream?.write(line), onError) },
+    ),
   );
   own = { standardError, onError() {} };
   owns.set(logger, own);
   return logger;
+}
+
+/** Also for the lines that `access-log.ts` writes.  */
+function inFormat(format: LogFormat, stream: DestinationStream): DestinationStream {
+  const isTerminal = isatty(STANDARD_ERROR);
+  if (format === 'json' || (format === 'auto' && !isTerminal)) return stream;
+  const style = styleFor({ isTTY: isTerminal }, process.env);
+  return { write: (line) => stream.write(textLine(line, style)) };
 }
 
 /** `tell` is called when lines start to be lost; the lines it logs may be lost too. */
@@ -101,7 +122,7 @@ export async function lastLog(logger: Logger): Promise<void> {
 }
 
 function openStandardError(bytes: number, onError: (error: unknown) => void): Own['standardError'] {
-  const writer = createLogWriter(2, onError);
+  const writer = createLogWriter(STANDARD_ERROR, onError);
   const batch = createLineBatch(writer, { bytes, delayMs: BATCH_MS });
   process.on('exit', () => batch.flushSync());
   process.on('beforeExit', () => batch.flush());

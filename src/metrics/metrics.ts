@@ -5,6 +5,7 @@ import type { Discovery } from '../discovery/discovery.ts';
 import type { RecordSink } from '../exchange/ports/record.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import type { RulesSource } from '../routing/tiers/load-rules-source.ts';
+import type { SpanCounts } from '../tracing/export-queue.ts';
 import type { MetricsJson } from '../workers/protocol/messages.ts';
 import { clusterMetrics } from './cluster-metrics.ts';
 import { discoveryMetrics, type SessionObserved } from './discovery-metrics.ts';
@@ -12,6 +13,7 @@ import { type ExchangeState, exchangeMetrics, inFlightMetric } from './exchange-
 import { internalErrorMetrics } from './internal-error-metrics.ts';
 import { placementMetrics } from './placement-metrics.ts';
 import { type ReloadsObserved, reloadMetrics } from './reload-metrics.ts';
+import { spanMetrics } from './span-metrics.ts';
 import { TRAFFIC_METRICS, trafficMetrics } from './traffic-metrics.ts';
 
 export interface MetricsOptions {
@@ -29,6 +31,8 @@ export interface MetricsOptions {
   readonly worker?: string;
   /** The Coordinator's load rules, if they are read. */
   readonly rules?: Pick<RulesSource, 'ageMs'> | null;
+  /** What became of spans, if this process makes any. */
+  readonly spans?: (() => SpanCounts) | null;
   /** Dangerous settings in use; none by default. */
   readonly dangers?: () => readonly DangerousSetting[];
   /** What came of changes of the configuration, if they are taken up. */
@@ -62,6 +66,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     exchange,
     worker,
     rules = null,
+    spans = null,
     dangers = () => [],
     reloads,
     now = Date.now,
@@ -89,6 +94,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       for (const { id } of dangers()) this.set({ setting: id }, 1);
     },
   });
+  if (spans !== null) spanMetrics(registry, spans);
   if (reloads !== undefined) reloadMetrics(registry, reloads);
   internalErrorMetrics(registry, errors);
   processMetrics(registry, worker);

@@ -21,6 +21,7 @@ export type LocalName =
   | 'broker-readiness'
   | 'self-discovered'
   | 'self-discovered-status'
+  | 'base-path'
   | 'options';
 
 export type Route =

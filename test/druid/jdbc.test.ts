@@ -31,6 +31,20 @@ describe.each(FORMATS)('the Avatica driver speaking %s', (format) => {
   });
 });
 
+test('below a base path the driver works as it does at the root', async () => {
+  const below = await gatewayForDruid('--base-path', '/druid-prod');
+  try {
+    await below.until(isWhole);
+    const clients = await Promise.all(FORMATS.map((format) => startJdbc(below.url, format, 3)));
+    for (const { rounds, broken, errors } of await Promise.all(clients.map((client) => client.stop()))) {
+      expect([broken, errors]).toEqual([0, {}]);
+      expect(rounds).toBeGreaterThanOrEqual(3);
+    }
+  } finally {
+    expect(await below.stop()).toBe(0);
+  }
+});
+
 /** Half of the connections speak JSON, the other half protobuf. */
 async function startBoth(connections: number): Promise<() => Promise<JdbcOutcome>> {
   const clients = await Promise.all(

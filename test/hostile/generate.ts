@@ -474,6 +474,8 @@ export function targetOf(random: Random, paths: readonly string[]): string {
   return random.pick(paths) + random.pick(random.chance(0.04) ? ODD_QUERIES : QUERIES);
 }
 
+const TRACE_PARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
 const HEADERS: readonly ((random: Random) => string)[] = [
   () => 'Connection: close',
   () => 'Connection: keep-alive, content-length, host, authorization, \xff, __proto__',
@@ -483,6 +485,10 @@ const HEADERS: readonly ((random: Random) => string)[] = [
   () => 'Accept: application/x-jackson-smile, \xff',
   (random) =>
     `Authorization: Basic ${random.pick(['YTpi', '=', '\xff', 'OmI=', '____', 'x'.repeat(30_000), ''])}`,
+  (random) =>
+    `traceparent: ${random.pick([TRACE_PARENT, `${TRACE_PARENT}\r\n${random.pick(['TraceParent: x', `traceparent: ${TRACE_PARENT}`])}`, TRACE_PARENT.replace('00', 'ff'), TRACE_PARENT.toUpperCase(), '\xff', '', '00-'.repeat(10_000)])}`,
+  (random) =>
+    `traceparent: ${TRACE_PARENT}\r\ntracestate: ${random.pick(['a=b', '\xff', ',,,', '=', 'a=b,'.repeat(5_000), ''])}`,
   (random) => `Cookie: ${random.pick(['a=b', '\xff', 'x'.repeat(30_000), ';;'])}`,
   (random) => `X-Request-Id: ${random.pick(STRINGS).replaceAll(/[\r\n\0]/g, '')}`,
   (random) => `X-Druid-Query-Id: ${random.pick(ODD_IDS.slice(0, -1))}`,

@@ -56,6 +56,12 @@ async function send(
   return single && statuses.length > 1 ? `answered ${statuses.join(' and ')}` : null;
 }
 
+/** All that reads of a request besides: spans, which nobody takes, and the names of users. */
+const OBSERVED = {
+  log: { user: true, sampling: { ratio: 0.5 } },
+  tracing: { enabled: true, delay: '100ms', otlp: { endpoint: 'http://127.0.0.1:1', timeout: '100ms' } },
+};
+
 /** The tests of one door with one number of processes. */
 export function testGenerated(door: Door, workers: number, tls: boolean): void {
   const name = `${door} door, ${workers === 1 ? 'one process' : `${workers} workers`}${tls ? ', TLS' : ''}`;
@@ -93,6 +99,7 @@ export function testGenerated(door: Door, workers: number, tls: boolean): void {
           forwarded: { trust: ['127.0.0.0/8'] },
           limits: { concurrency: { broker: 24, coordinator: 16, overlord: 16 } },
           upstream: { totalTimeout: '3s', maxRequestsPerNode: 16 },
+          ...(workers > 1 ? OBSERVED : {}),
         },
         services: ['druid/broker', 'druid/broker-hot'],
       });

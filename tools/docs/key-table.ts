@@ -19,7 +19,7 @@ export function keyTable(): string {
 }
 
 function fallback(node: SchemaNode): string {
-  if (node.default === undefined) return '';
+  if (node.default === undefined || node.default === '') return '';
   const value = written(node.default, node);
   if (Array.isArray(value)) return `\`[${value.join(', ')}]\``;
   return typeof value === 'object' ? '`{}`' : `\`${value}\``;
@@ -50,9 +50,9 @@ function does(path: Path, { description = '' }: SchemaNode): string {
 
 /** The flag that sets a key, or the section that it is in. */
 function flagOf(path: Path): string | undefined {
-  const flag = FLAGS.find(({ path: set }) => {
+  const flags = FLAGS.filter(({ path: set }) => {
     const covers = set.every((key, i) => path[i] === key);
     return covers && path.length <= set.length + 1;
   });
-  return flag?.name;
+  return flags.toSorted((a, b) => b.path.length - a.path.length)[0]?.name;
 }

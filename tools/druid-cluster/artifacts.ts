@@ -8,8 +8,12 @@ import { runMaven } from './toolchain.ts';
 export type Report = (line: string) => void;
 
 const DRUID_VERSION = '33.0.0';
-/** The newest of which Maven Central has basic security and multi-stage queries whole. */
-const SECURED_DRUID_VERSION = '27.0.0';
+/** The newest of which Maven Central has basic security and multi-stage queries whole, and which runs on PostgreSQL. */
+const EXTENDED_DRUID_VERSION = '27.0.0';
+/** The only one that Maven Central has; it links with 27.0.0, and not with 33.0.0. */
+const POSTGRESQL_EXTENSION_VERSION = '29.0.0';
+/** The driver that the extension was built with. */
+const POSTGRESQL_DRIVER_VERSION = '42.7.2';
 /** The newest console that Maven Central has as a jar. */
 const CONSOLE_VERSION = '24.0.1';
 const ZOOKEEPER_VERSION = '3.9.4';
@@ -30,14 +34,19 @@ const DRUID: readonly Dependency[] = [
   { id: `org.apache.druid:druid-services:${DRUID_VERSION}`, without: [SIGAR] },
   CONSOLE,
 ];
-const SECURED_DRUID: readonly Dependency[] = [
-  { id: `org.apache.druid:druid-services:${SECURED_DRUID_VERSION}`, without: [SIGAR] },
-  { id: `org.apache.druid.extensions:druid-basic-security:${SECURED_DRUID_VERSION}`, without: [SIGAR] },
-  { id: `org.apache.druid.extensions:druid-multi-stage-query:${SECURED_DRUID_VERSION}`, without: [SIGAR] },
+const EXTENDED_DRUID: readonly Dependency[] = [
+  { id: `org.apache.druid:druid-services:${EXTENDED_DRUID_VERSION}`, without: [SIGAR] },
+  { id: `org.apache.druid.extensions:druid-basic-security:${EXTENDED_DRUID_VERSION}`, without: [SIGAR] },
+  { id: `org.apache.druid.extensions:druid-multi-stage-query:${EXTENDED_DRUID_VERSION}`, without: [SIGAR] },
+  {
+    id: `org.apache.druid.extensions:postgresql-metadata-storage:${POSTGRESQL_EXTENSION_VERSION}`,
+    without: ['*:*'],
+  },
+  { id: `org.postgresql:postgresql:${POSTGRESQL_DRIVER_VERSION}`, without: ['*:*'] },
   CONSOLE,
 ];
 /** Only classes are loaded of it, and 27.0.0 of it is not to be had. */
-const SECURED_DRUID_PINS: readonly Dependency[] = [{ id: 'org.apache.druid:druid-indexing-hadoop:28.0.0' }];
+const EXTENDED_DRUID_PINS: readonly Dependency[] = [{ id: 'org.apache.druid:druid-indexing-hadoop:28.0.0' }];
 /** Druid's own jars hold a ZooKeeper server, too, but not all that its TLS needs. */
 const ZOOKEEPER: readonly Dependency[] = [
   { id: `org.apache.zookeeper:zookeeper:${ZOOKEEPER_VERSION}` },
@@ -52,9 +61,12 @@ export function ensureDruidJars(report?: Report): Promise<string> {
   return ensureJars(`druid-${DRUID_VERSION}`, DRUID, report);
 }
 
-/** Java class path of all Druid roles with basic security and multi-stage queries, fetched on first use (131 MB). */
-export function ensureSecuredDruidJars(report?: Report): Promise<string> {
-  return ensureJars(`druid-${SECURED_DRUID_VERSION}`, SECURED_DRUID, report, SECURED_DRUID_PINS);
+/**
+ * Java class path of all Druid roles with basic security, multi-stage queries and PostgreSQL for metadata, fetched on
+ * first use (132 MB). What is not configured of these is not used.
+ */
+export function ensureExtendedDruidJars(report?: Report): Promise<string> {
+  return ensureJars(`druid-${EXTENDED_DRUID_VERSION}`, EXTENDED_DRUID, report, EXTENDED_DRUID_PINS);
 }
 
 /** Java class path of the JDBC driver, fetched on first use. */

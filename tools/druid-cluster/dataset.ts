@@ -5,17 +5,25 @@ const COUNTRIES = ['Austria', 'Brazil', 'Canada', 'Denmark', 'Egypt'];
 const HOURS = 48;
 
 /** Rows of the demo: visits to a site by country and hour. */
-function rows(): object[] {
+function rows(): { readonly ts: string; readonly country: string; readonly visits: number }[] {
   const start = Date.UTC(2026, 0, 1);
   return Array.from({ length: HOURS * COUNTRIES.length }, (_, i) => ({
     ts: new Date(start + Math.floor(i / COUNTRIES.length) * 3_600_000).toISOString(),
-    country: COUNTRIES[i % COUNTRIES.length],
+    country: COUNTRIES[i % COUNTRIES.length] ?? '',
     visits: 100 + ((i * 37) % 91),
   }));
 }
 
-/** An ingestion task with its data inside, as the Overlord takes it at `/druid/indexer/v1/task`. */
-export function ingestionTask(dataSource: string, data: readonly object[], dimensions: readonly unknown[]) {
+/**
+ * An ingestion task with its data inside, as the Overlord takes it at `/druid/indexer/v1/task`. It replaces what is
+ * there in its time, unless it appends.
+ */
+export function ingestionTask(
+  dataSource: string,
+  data: readonly object[],
+  dimensions: readonly unknown[],
+  appendToExisting = false,
+) {
   return {
     type: 'index_parallel',
     spec: {
@@ -28,7 +36,7 @@ export function ingestionTask(dataSource: string, data: readonly object[], dimen
       ioConfig: {
         type: 'index_parallel',
         inputFormat: { type: 'json' },
-        appendToExisting: false,
+        appendToExisting,
         inputSource: { type: 'inline', data: data.map((row) => JSON.stringify(row)).join('\n') },
       },
       tuningConfig: {
@@ -40,13 +48,22 @@ export function ingestionTask(dataSource: string, data: readonly object[], dimen
   };
 }
 
-/** Loads the demo's rows through the URL of a gateway, and waits until SQL counts them. Yields their number. */
-export async function loadDataset(url: string, signal?: AbortSignal): Promise<number> {
+/** What there is to know of the demo's rows once they are loaded. */
+export interface Loaded {
+  readonly rows: number;
+  /** Their sum. */
+  readonly visits: number;
+  /** The id of the task that loaded them. */
+  readonly task: string;
+}
+
+/** Loads the demo's rows through the URL of a gateway, and waits until SQL counts them. */
+export async function loadDataset(url: string, signal?: AbortSignal): Promise<Loaded> {
   const data = rows();
-  const task = ingestionTask(DATASOURCE, data, ['country', { type: 'long', name: 'visits' }]);
-  await ingest(url, task, signal);
+  const spec = ingestionTask(DATASOURCE, data, ['country', { type: 'long', name: 'visits' }]);
+  const task = await ingest(url, spec, signal);
   await waitForRows(url, DATASOURCE, data.length, signal);
-  return data.length;
+  return { rows: data.length, visits: data.reduce((sum, row) => sum + row.visits, 0), task };
 }
 
 /** Submits a task through the Overlord and waits for its success. Rejects when it fails. */

@@ -10,14 +10,39 @@ export interface DruidNodeSpec {
   readonly port: number;
   /** `druid.service`, where it is not as usual. */
   readonly service?: string;
-  /** Each master starts a Derby server of its own, which nobody uses: it takes the store's down with it otherwise. */
+  /** On Derby each master starts a server of its own, which nobody uses: it takes the store's down with it otherwise. */
   readonly idleDerbyPort: number;
 }
 
+/** What all processes of a cluster have in common. */
 export interface ClusterPlaces {
   readonly folder: string;
-  readonly zookeeperPort: number;
-  readonly derbyPort: number;
+  /** `druid.zk.service.host`, by the name of the process: each can have a link of its own. */
+  zookeeper(name: string): string;
+  /** Properties of the metadata store. */
+  metadata(spec: DruidNodeSpec): readonly string[];
+}
+
+const METADATA = 'druid.metadata.storage';
+
+/** Properties for one Derby server that all masters use. */
+export function derbyMetadata(folder: string, derbyPort: number): ClusterPlaces['metadata'] {
+  return ({ idleDerbyPort }) => [
+    `${METADATA}.type=derby`,
+    `${METADATA}.connector.connectURI=jdbc:derby://127.0.0.1:${derbyPort}/${join(folder, 'derby')};create=true`,
+    `${METADATA}.connector.host=127.0.0.1`,
+    `${METADATA}.connector.port=${idleDerbyPort}`,
+  ];
+}
+
+/** Properties for PostgreSQL at a JDBC URL. */
+export function postgresqlMetadata(uri: string, user: string, password: string): ClusterPlaces['metadata'] {
+  return () => [
+    `${METADATA}.type=postgresql`,
+    `${METADATA}.connector.connectURI=${uri}`,
+    `${METADATA}.connector.user=${user}`,
+    `${METADATA}.connector.password=${password}`,
+  ];
 }
 
 const ROLE_PROPERTIES: Readonly<Record<DruidRole, readonly string[]>> = {
@@ -56,20 +81,16 @@ export function runtimeProperties(
   places: ClusterPlaces,
   extra: ExtraProperties = () => [],
 ): string {
-  const { folder, zookeeperPort, derbyPort } = places;
+  const { folder } = places;
   const own = join(folder, spec.name);
-  const metadata = 'druid.metadata.storage';
   const lines = [
     'druid.extensions.loadList=[]',
-    `druid.zk.service.host=127.0.0.1:${zookeeperPort}`,
+    `druid.zk.service.host=${places.zookeeper(spec.name)}`,
     'druid.zk.service.sessionTimeoutMs=5000',
     'druid.host=127.0.0.1',
     `druid.plaintextPort=${spec.port}`,
     `druid.service=${spec.service ?? `druid/${spec.role}`}`,
-    `${metadata}.type=derby`,
-    `${metadata}.connector.connectURI=jdbc:derby://127.0.0.1:${derbyPort}/${join(folder, 'derby')};create=true`,
-    `${metadata}.connector.host=127.0.0.1`,
-    `${metadata}.connector.port=${spec.idleDerbyPort}`,
+    ...places.metadata(spec),
     'druid.storage.type=local',
     `druid.storage.storageDirectory=${join(folder, 'segments')}`,
     'druid.indexer.logs.type=file',

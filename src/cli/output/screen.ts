@@ -1,4 +1,4 @@
-import { type Style, styleFor } from './style.ts';
+import { type Style, styleFor } from '../../logs/style.ts';
 
 /** Where a command writes its result. */
 export interface Screen {

@@ -1,5 +1,5 @@
+import type { Style, Tone } from '../../logs/style.ts';
 import { plainText } from './plain-text.ts';
-import type { Style, Tone } from './style.ts';
 
 /** A cell: its text, or text with a meaning. */
 export type Cell = string | { readonly text: string; readonly tone: Tone };

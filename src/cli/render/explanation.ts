@@ -1,6 +1,6 @@
+import type { Tone } from '../../logs/style.ts';
 import { plainText } from '../output/plain-text.ts';
 import type { Screen } from '../output/screen.ts';
-import type { Tone } from '../output/style.ts';
 import { layOutTable } from '../output/table.ts';
 import { listIn, numberIn, shownDuration, textIn, valueIn } from '../output/values.ts';
 

@@ -1,6 +1,6 @@
+import type { Tone } from '../../logs/style.ts';
 import { plainText } from '../output/plain-text.ts';
 import type { Screen } from '../output/screen.ts';
-import type { Tone } from '../output/style.ts';
 import { type Cell, layOutTable } from '../output/table.ts';
 import { listIn, numberIn, shownDuration, textIn, valueIn } from '../output/values.ts';
 
@@ -35,10 +35,12 @@ function about(body: unknown, origin: string): string {
   const up = `up ${shownDuration(uptime === null ? null : uptime * 1000)}`;
   const draining = valueIn(body, 'draining') === true ? ', draining' : '';
   const workers = listIn(body, 'workers');
+  const basePath = textIn(body, 'config', 'listen', 'basePath');
   const serving = workers.filter((worker) => valueIn(worker, 'state') === 'serving').length;
   return [
     plainText(`druid-gateway ${textIn(body, 'version')} at ${origin}, ${up}${draining}`),
     plainText(`discovery: ${discovery}`),
+    ...(basePath === '-' ? [] : [plainText(`clients: below ${basePath}/`)]),
     ...(workers.length === 0 ? [] : [`workers: ${serving} of ${workers.length} serve`]),
   ].join('\n');
 }

@@ -37,10 +37,10 @@ export function registerConsole(app: FastifyInstance, options: ConsoleOptions, d
     disableRequestLogging: true,
     proxyPayloads: false,
     internalRewriteLocationHeader: false,
-    handler(request, reply, path) {
+    handler(request, reply) {
       try {
         const client = new NodeClient(request.raw, reply.raw, door, request.id, now(), errors);
-        relayPage(client, createPageSender(reply as FastifyReply, path, options));
+        relayPage(client, createPageSender(reply as FastifyReply, options));
       } catch (error) {
         errors.report('request', error, request.id);
         reply.raw.destroy();

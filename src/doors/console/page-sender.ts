@@ -14,6 +14,7 @@ import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import { blockOf, flatOf } from '../../http/header-block.ts';
 import { readAnswerHead } from '../../http/response-head.ts';
+import { splitTarget } from '../../routing/target-check.ts';
 import { ignore } from '../last-word.ts';
 import { failureKind, PAGE_TERMS, type PageAnswer, type PageStream, type PageTerms } from './page-agent.ts';
 
@@ -30,12 +31,11 @@ export interface PageSenderOptions extends UpstreamTimeouts {
 }
 
 /**
- * Creates the sender that has the plugin request a page from nodes. `reply` is the client's reply; `path` is where
- * the plugin found the page. The exchange decides what to do with each answer; the plugin sends nothing to the
- * client.
+ * Creates the sender that has the plugin request a page from nodes. `reply` is the client's reply. The exchange decides
+ * where the page is and what to do with each answer; the plugin sends nothing to the client.
  */
-export function createPageSender(reply: FastifyReply, path: string, options: PageSenderOptions): NodeSender {
-  return { send: (node, request, handler) => new PageCall(node, request, handler, options).ask(reply, path) };
+export function createPageSender(reply: FastifyReply, options: PageSenderOptions): NodeSender {
+  return { send: (node, request, handler) => new PageCall(node, request, handler, options).ask(reply) };
 }
 
 /** One attempt to get a page. */
@@ -64,10 +64,11 @@ class PageCall implements UpstreamCall {
     this.#options = options;
   }
 
-  ask(reply: FastifyReply, path: string): this {
+  ask(reply: FastifyReply): this {
     this.#node.begin();
     try {
-      reply.from(path, {
+      // The plugin takes the query from the client's request.
+      reply.from(splitTarget(this.#request.target).path, {
         method: this.#request.method as 'GET',
         getUpstream: () => this.#node.origin,
         rewriteRequestHeaders: (_, { host }) =>

@@ -4,6 +4,7 @@ import type { ClientSide } from '../../exchange/ports/client.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import { type HeaderBlock, hasMoreLines } from '../../http/header-block.ts';
 import { readRequestFields } from '../../http/request-fields.ts';
+import { certificateName } from '../client-certificate.ts';
 import { type DoorState, plainAddress } from '../door-state.ts';
 import { watchHalfClosed } from '../half-closed.ts';
 import { cut, endInOrder, ignore } from '../last-word.ts';
@@ -60,6 +61,7 @@ export class ExpressConnection implements ResponseWire {
   readonly #context: ExpressContext;
   readonly remoteAddress: string;
   readonly encrypted: boolean;
+  readonly #certificateName: string | null;
   #state: ConnectionState = 'new';
   /** Bytes read and not used yet: in state `head` the start of a head, later whatever follows the request. */
   #rest: Buffer | null = null;
@@ -113,6 +115,7 @@ export class ExpressConnection implements ResponseWire {
 
   constructor(accepted: Socket, context: ExpressContext) {
     this.encrypted = (accepted as Partial<TLSSocket>).encrypted === true;
+    this.#certificateName = this.encrypted ? certificateName(accepted) : null;
     this.remoteAddress = plainAddress(accepted.remoteAddress ?? '');
     this.#lastActivity = context.now();
     const shared = context.sharedReadBuffer && !this.encrypted;
@@ -393,6 +396,7 @@ export class ExpressConnection implements ResponseWire {
         httpMinor: 1,
         remoteAddress: this.remoteAddress,
         encrypted: this.encrypted,
+        certificateName: this.#certificateName,
         id: nextId(fields.requestId ?? undefined),
         receivedAt: now(),
       },

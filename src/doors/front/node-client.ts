@@ -7,6 +7,7 @@ import type { BodySource } from '../../http/body.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import { blockOf, flatOf, type HeaderBlock } from '../../http/header-block.ts';
 import { readRequestFields } from '../../http/request-fields.ts';
+import { certificateName } from '../client-certificate.ts';
 import { type DoorState, interimHead, PLAIN_REASON, plainAddress } from '../door-state.ts';
 import { GuardedClient } from '../guarded-client.ts';
 import { cut, knowWhole } from '../last-word.ts';
@@ -207,6 +208,7 @@ export function requestHead(request: IncomingMessage, id: string, receivedAt: nu
     },
     httpMinor: request.httpVersionMinor,
     remoteAddress: plainAddress(request.socket.remoteAddress ?? ''),
+    certificateName: certificateName(request.socket),
     encrypted: (request.socket as Partial<TLSSocket>).encrypted === true,
     id,
     receivedAt,

@@ -87,6 +87,7 @@ function headOf({ method, target, headers, client }: ExplainQuestion, encrypted:
     httpMinor: 1,
     remoteAddress: client,
     encrypted,
+    certificateName: null,
     id: 'explain',
     receivedAt: 0,
   };
@@ -106,7 +107,8 @@ function decide(services: ExplainServices, request: Request, route: Route): Deci
     case 'local': {
       const { view } = exchange.cluster;
       if (!isStatusPage(route.name)) {
-        const { status } = localAnswer(route.name, view, exchange.options.services, route.allow);
+        const answered = { ...route, name: route.name };
+        const { status } = localAnswer(answered, view, exchange.options.services);
         return own({ kind: 'answered', status }, null);
       }
       const asked = statusPageRoute(exchange, route.name, route.target);

@@ -6,6 +6,7 @@ import type { Target, UnavailableReason } from '../../routing/target.ts';
 import type { PendingRequest, WaitRefusal } from '../limits/wait-queue.ts';
 import type { LeaderWait } from '../ports/record.ts';
 import type { ExchangeServices } from '../ports/services.ts';
+import type { WaitSpan } from '../ports/tracing.ts';
 
 /** The pause before a failed node is asked again. A change of the cluster's view ends it early. */
 const FIRST_PAUSE_MS = 50;
@@ -41,7 +42,7 @@ type WaitLimits = Pick<
 >;
 
 /** The services that waiting uses. */
-export type WaitServices = Pick<ExchangeServices, 'cluster' | 'waitQueue' | 'now'> & {
+export type WaitServices = Pick<ExchangeServices, 'cluster' | 'waitQueue' | 'now' | 'spans'> & {
   readonly options: WaitLimits;
 };
 
@@ -88,6 +89,7 @@ export class RequestWait implements PendingRequest {
   /** When it began to wait for capacity only; -1 if it never did. */
   #needsCapacitySince = -1;
   #error: GatewayError | null = null;
+  #span: WaitSpan | null = null;
 
   constructor(role: Role, services: WaitServices, owner: WaitOwner, { lane, bytes }: WaitTraits) {
     this.role = role;
@@ -212,7 +214,10 @@ export class RequestWait implements PendingRequest {
       return;
     }
     const refusal = this.#services.waitQueue.park(this);
-    if (refusal === null) return;
+    if (refusal === null) {
+      this.#span = this.#services.spans?.wait(this.#reason) ?? null;
+      return;
+    }
     this.#since = -1;
     this.#owner.giveUp(refusal === 'closed' ? this.#verdict() : waitRefusal(refusal));
   }
@@ -230,6 +235,7 @@ export class RequestWait implements PendingRequest {
     if (this.#since < 0) return;
     this.#waitedMs += this.#services.now() - this.#since;
     this.#since = -1;
+    this.#span?.end();
   }
 
   #left(): number {

@@ -12,12 +12,18 @@ export function isStatusPage(name: LocalName): name is StatusPageName {
 
 const DEFAULT_ALLOW = 'GET, HEAD, POST, PUT, DELETE, OPTIONS';
 
+/** A path that needs no answer of Druid's. */
+export interface LocalRoute {
+  readonly name: Exclude<LocalName, StatusPageName>;
+  readonly target: string;
+  readonly allow?: string | undefined;
+}
+
 /** Answers from the view alone, as the Router does (StatusResource, SelfDiscoveryResource). */
 export function localAnswer(
-  name: Exclude<LocalName, StatusPageName>,
+  { name, target, allow }: LocalRoute,
   view: ClusterView,
   services: ReadonlySet<string>,
-  allow: string | undefined,
 ): OwnAnswer {
   switch (name) {
     case 'proxy-enabled':
@@ -33,6 +39,9 @@ export function localAnswer(
       return { status: view.complete ? 200 : 503, body: '', headers: ['Content-Type', 'application/json'] };
     case 'self-discovered-status':
       return { status: 200, body: JSON.stringify({ selfDiscovered: view.complete }) };
+    case 'base-path':
+      // The target is below the base path, and becomes whole with all other answers (`base-path.ts`).
+      return { status: 302, body: '', headers: ['Location', target] };
     case 'options':
       return { status: 204, body: '', headers: ['Allow', allow ?? DEFAULT_ALLOW] };
   }

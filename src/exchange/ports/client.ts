@@ -17,6 +17,8 @@ export interface RequestHead {
   readonly remoteAddress: string;
   /** Whether the client's connection uses TLS. */
   readonly encrypted: boolean;
+  /** The name in the certificate that the client has shown; null without one. Text from outside. */
+  readonly certificateName: string | null;
   readonly id: string;
   /** Milliseconds on the clock that the exchange uses. */
   readonly receivedAt: number;

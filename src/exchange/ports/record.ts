@@ -49,6 +49,19 @@ export interface ExchangeRecord {
   readonly queryId: string | null;
   /** The Broker service that was chosen, and what chose it; null if there was no choice. */
   readonly placement: RecordPlacement | null;
+  /** The trace that the request belongs to; null if it belongs to none. */
+  readonly trace: RecordTrace | null;
+  /** The user's name, if it is wanted and known. Text from outside. */
+  readonly user: string | null;
+}
+
+/** A request's place in a trace. The ids are hexadecimal, as in `traceparent`. */
+export interface RecordTrace {
+  readonly traceId: string;
+  /** The caller's span; null if the trace begins here. */
+  readonly parentSpanId: string | null;
+  /** The gateway's own span of the request; null if there is none. */
+  readonly spanId: string | null;
 }
 
 /** A wait for a leader that did not serve. */

@@ -19,6 +19,7 @@ import type { Pressure } from '../limits/overload.ts';
 import type { RetryBudget } from '../limits/retry-budget.ts';
 import type { WaitQueue } from '../limits/wait-queue.ts';
 import type { RecordSink } from './record.ts';
+import type { RequestSpans, RequestTracer } from './tracing.ts';
 import type { NodeSender } from './upstream.ts';
 
 export interface ExchangeOptions extends TimeLimitOptions, ForwardingPolicy {
@@ -44,6 +45,8 @@ export interface ExchangeOptions extends TimeLimitOptions, ForwardingPolicy {
   readonly maxQueueMs: number;
   /** Whether to cancel a query at its Broker when its client leaves. */
   readonly cancelOnDisconnect: Readonly<Record<QueryKind, boolean>>;
+  /** What all paths of clients begin with, and nodes do not know; empty for none. */
+  readonly basePath: string;
   /** Rules for pages of other origins; null leaves them to the nodes. */
   readonly cors: CorsPolicy | null;
   /** Whether to reset the client's connection when Druid says in a trailer that its answer is incomplete. */
@@ -52,6 +55,8 @@ export interface ExchangeOptions extends TimeLimitOptions, ForwardingPolicy {
   readonly showNode?: boolean;
   /** Whether the client at this address may see the view that its answer was decided on. */
   readonly showsView: (client: string) => boolean;
+  /** Whether records name the user. */
+  readonly namesUser?: boolean;
 }
 
 export interface ExchangeServices {
@@ -73,6 +78,10 @@ export interface ExchangeServices {
   readonly runningQueries: RunningQueries;
   readonly jdbcConnections: JdbcConnections;
   readonly sink: RecordSink;
+  /** Absent if the gateway takes part in no traces. */
+  readonly tracer?: RequestTracer | null;
+  /** The spans of the one request that has these services; absent if it has none. */
+  readonly spans?: RequestSpans;
   /** Receives errors of the gateway's own code. */
   readonly errors: InternalErrors;
   readonly options: ExchangeOptions;

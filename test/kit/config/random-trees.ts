@@ -11,7 +11,11 @@ const FORMATTED: Readonly<Record<string, readonly string[]>> = {
   'zookeeper-connect': ['zk', 'zk:1', 'a:1,b:2/prod', '[::1]:2181'],
   'node-url': ['http://a:8081', 'https://[::1]:8281'],
   'path-prefix': ['/', '/druid/v2'],
+  'base-path': ['', '/druid-prod', '/a/b.c'],
   'header-match': ['X-Team', 'x-team: bi: 1'],
+  'header-line': ['X-Scope-OrgID: druid'],
+  'otlp-endpoint': ['http://collector:4318', 'https://otlp.example.com/v1/traces'],
+  attribute: ['deployment.environment.name=test'],
   'address-pattern': ['*', '*:8081', 'a:1', '[::1]:*'],
   'address-template': ['https://{host}:{port}', 'http://{hostname-first-label}.example.com'],
 };

@@ -5,12 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { ensureSecuredDruidJars, ensureZooKeeperJars } from '../../../tools/druid-cluster/artifacts.ts';
-import {
-  type DruidCluster,
-  startDruidCluster,
-  type Waves,
-} from '../../../tools/druid-cluster/druid-cluster.ts';
+import { ensureExtendedDruidJars, ensureZooKeeperJars } from '../../../tools/druid-cluster/artifacts.ts';
+import { type DruidCluster, startDruidCluster } from '../../../tools/druid-cluster/druid-cluster.ts';
+import type { Waves } from '../../../tools/druid-cluster/druid-processes.ts';
 import type { DruidRole } from '../../../tools/druid-cluster/druid-properties.ts';
 import { checkToolchain } from '../../../tools/druid-cluster/toolchain.ts';
 import type { NodeInfo } from './druid-setup.ts';
@@ -117,7 +114,7 @@ async function start(folder: string): Promise<DruidCluster> {
   await checkToolchain();
   return startDruidCluster({
     folder,
-    druidClassPath: await ensureSecuredDruidJars(say),
+    druidClassPath: await ensureExtendedDruidJars(say),
     zookeeperClassPath: await ensureZooKeeperJars(say),
     waves: WAVES,
     extraProperties: (role) => [...SECURITY, ...(OF_ROLE[role] ?? [])],

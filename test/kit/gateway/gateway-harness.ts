@@ -37,6 +37,7 @@ import type { ClientSide } from '../../../src/exchange/ports/client.ts';
 import type { ExchangeRecord } from '../../../src/exchange/ports/record.ts';
 import type { ExchangeOptions, ExchangeServices } from '../../../src/exchange/ports/services.ts';
 import type { Upstreams } from '../../../src/exchange/ports/upstream.ts';
+import { belowBasePath } from '../../../src/routing/base-path.ts';
 import { createRouter } from '../../../src/routing/router.ts';
 import { chooseTarget } from '../../../src/routing/target.ts';
 import { createUpstreams, type UpstreamOptions } from '../../../src/upstream/upstreams.ts';
@@ -240,6 +241,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     maxPerNodeForLarge: 64,
     trusts: () => false,
     forwardedHeader: 'x-forwarded-for',
+    basePath: '',
     cors: null,
     showsView: () => true,
     ...options.exchange,
@@ -257,7 +259,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const sink = (record: ExchangeRecord): void => void records.push(record);
   const own: ExchangeServices = {
     cluster,
-    route: createRouter({ allow: [] }),
+    route: belowBasePath(createRouter({ allow: [] }), exchangeOptions.basePath),
     // The first one, as long as none is less busy: the same in each run.
     chooseTarget: (route, view, _, exclude, limits) => chooseTarget(route, view, () => 0, exclude, limits),
     tierSelector: options.tierSelector ?? null,

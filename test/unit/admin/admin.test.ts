@@ -157,6 +157,7 @@ test('an unknown path is a 404 that names the known ones', async () => {
     '/history',
     'POST /explain',
     'POST /brokers/HOST:PORT/cordon, drain or return',
+    '/log-level',
     'PUT /log-level',
     'POST /reload',
   ];

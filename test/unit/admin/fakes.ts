@@ -113,6 +113,8 @@ export function exchange(change: Partial<ExchangeRecord> = {}): ExchangeRecord {
     remoteAddress: '192.0.2.1',
     queryId: null,
     placement: null,
+    trace: null,
+    user: null,
     ...change,
   };
 }

@@ -44,6 +44,11 @@ test('the level is set, and what it was is told', async () => {
   expect(level).toBe('silent');
 });
 
+test('the level is told to whoever may read', async () => {
+  const response = await fetch(`${url}/log-level`);
+  expect([response.status, await response.json()]).toEqual([200, { level: 'info' }]);
+});
+
 test('to set it is an action: it takes the token', async () => {
   expect(await put('{"level":"debug"}', { authorization: '' })).toMatchObject([
     401,

@@ -37,6 +37,7 @@ test('the defaults have none', () => {
 test.each<[string, Keys]>([
   ['upstream_tls_unverified', { UPSTREAM__TLS__VERIFY: 'false' }],
   ['zookeeper_tls_unverified', { ZOOKEEPER__TLS__VERIFY: 'false' }],
+  ['otlp_tls_unverified', { TRACING__ENABLED: 'true', TRACING__OTLP__TLS__VERIFY: 'false' }],
   ['zookeeper_password_in_clear', { ZOOKEEPER__AUTH__USER: 'u', ZOOKEEPER__AUTH__PASSWORD: 'p' }],
   ['forwarded_trust_everybody', { FORWARDED__TRUST: '10.0.0.1,0.0.0.0/0' }],
   ['forwarded_trust_everybody', { FORWARDED__TRUST: '0.0.0.0/1,128.0.0.0/1' }],

@@ -141,8 +141,30 @@ describe('precedence', () => {
       environment: { DRUID_GATEWAY__LISTEN__PORT: '1', DRUID_GATEWAY__ROUTES__ALLOW: '/a, /b' },
       file: file('listen: { host: 127.0.0.1, port: 2 }\nroutes: { allow: [/c] }\n'),
     });
-    expect(config.listen).toEqual({ host: '127.0.0.1', port: 1 });
+    expect(config.listen).toEqual({ host: '127.0.0.1', port: 1, basePath: '' });
     expect(config.routes.allow).toEqual(['/a', '/b']);
+  });
+
+  test.each([
+    { flags: { listen: '127.0.0.1:1', 'base-path': '/a' } },
+    { environment: { DRUID_GATEWAY__LISTEN: '127.0.0.1:1', DRUID_GATEWAY__LISTEN__BASE_PATH: '/a' } },
+    { flags: { 'base-path': '/a' }, environment: { DRUID_GATEWAY__LISTEN: '127.0.0.1:1' } },
+    { flags: { listen: '127.0.0.1:1' }, environment: { DRUID_GATEWAY__LISTEN__BASE_PATH: '/a/' } },
+  ])('an address as one text stands beside the other keys of its section: %j', (sources) => {
+    expect(loadConfig(sources).listen).toEqual({ host: '127.0.0.1', port: 1, basePath: '/a' });
+  });
+
+  test('a text that is no address is told, whatever key of its section stands beside it', () => {
+    const told = (where: string): object[] => [
+      expect.stringMatching(new RegExp(`^${where}: listen: expected HOST:PORT, .* not "nowhere"$`)),
+    ];
+    const flags = { 'base-path': '/a' };
+    const environment = { DRUID_GATEWAY__LISTEN: 'nowhere' };
+    expect(problemsOf({ flags: { listen: 'nowhere', ...flags } })).toEqual(told('flag --listen'));
+    expect(problemsOf({ flags, environment })).toEqual(told('environment variable DRUID_GATEWAY__LISTEN'));
+    const yaml = file('listen: nowhere\n', 'nowhere.yaml');
+    expect(problemsOf({ flags, file: yaml })).toEqual(told('nowhere.yaml:1'));
+    expect(problemsOf({ file: yaml })).toEqual(told('nowhere.yaml:1'));
   });
 
   test('tiers are a map in their order, taken whole from the first source', () => {
@@ -167,6 +189,43 @@ describe('precedence', () => {
       { url: 'http://b:8082', service: 'druid/broker' },
     ]);
     expect(loadConfig({ file: path, flags: { zookeeper: 'zk:2181' } }).discovery.type).toBe('zookeeper');
+  });
+});
+
+describe('a base path', () => {
+  const basePath = (text: string): string =>
+    loadConfig({ file: file(stringify({ listen: { basePath: text } })) }).listen.basePath;
+
+  test.each([
+    ['', ''],
+    ['/', ''],
+    ['/druid-prod', '/druid-prod'],
+    ['/druid-prod/', '/druid-prod'],
+    ['/a/b.c/~d_e', '/a/b.c/~d_e'],
+    ['/...', '/...'],
+    [`/${'a'.repeat(199)}`, `/${'a'.repeat(199)}`],
+  ])('%j is %j', (written, taken) => {
+    expect(basePath(written)).toBe(taken);
+  });
+
+  test.each([
+    ...[
+      'druid-prod',
+      '//',
+      '/a//',
+      '/a//b',
+      '/..',
+      '/a/../b',
+      '/./a',
+      '/a/.',
+      '/a?b',
+      '/a#b',
+      '/a%2Fb',
+      '/a;b',
+    ],
+    ...['/a b', ' /a', '/a\n', '/a\u0000', '/é', '/a\\b', "/a'b", 'http://a/b', `/${'a'.repeat(200)}`],
+  ])('%j is refused', (written) => {
+    expect(() => basePath(written)).toThrow(/listen\.basePath: expected a path such as \/druid-prod/);
   });
 });
 

@@ -21,7 +21,7 @@ function spelled(value: unknown, node: SchemaNode): unknown {
   if (typeof value === 'number' && node.shorthand === 'duration') return formatDuration(value);
   if (typeof value === 'number' && node.shorthand === 'size') return formatSize(value);
   if (!isTree(value)) return value;
-  if (node.shorthand === 'address' && value.tls === undefined) {
+  if (node.shorthand === 'address' && value.tls === undefined && (value.basePath ?? '') === '') {
     return formatHostPort({ host: String(value.host), port: Number(value.port) });
   }
   return Object.fromEntries(

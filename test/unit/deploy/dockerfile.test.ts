@@ -122,7 +122,13 @@ describe('the image', () => {
 
   test('holds what it needs to run and nothing else', async () => {
     const app = join(folders.get('final') ?? '', 'app');
-    expect((await readdir(app)).toSorted()).toEqual(['config', 'dist', 'node_modules', 'package.json']);
+    expect((await readdir(app)).toSorted()).toEqual([
+      'LICENSE',
+      'config',
+      'dist',
+      'node_modules',
+      'package.json',
+    ]);
     await expect(access(join(app, 'node_modules/vitest'))).rejects.toThrow();
     await expect(access(join(app, 'node_modules/fastify'))).resolves.toBeUndefined();
   });

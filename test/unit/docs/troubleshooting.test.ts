@@ -1,5 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { GROUPS } from '../../../src/doctor/checks.ts';
@@ -22,21 +21,5 @@ test('names reasons with the status that they have', () => {
   expect(named.length).toBeGreaterThan(10);
   for (const [, status, code] of named) {
     expect([code, String(reasonOf(code as ReasonCode)?.status)]).toEqual([code, status]);
-  }
-});
-
-test('leads to headings that are there', () => {
-  for (const target of all(/\]\(([^)]+)\)/g)) {
-    const [file = '', anchor] = target.split('#');
-    const path = join(dirname(PAGE), file);
-    expect([target, existsSync(path)]).toEqual([target, true]);
-    if (anchor === undefined) continue;
-    const anchors = [...readFileSync(path, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
-      heading
-        .toLowerCase()
-        .replace(/[^\w\- ]/g, '')
-        .replaceAll(' ', '-'),
-    );
-    expect(anchors).toContain(anchor);
   }
 });

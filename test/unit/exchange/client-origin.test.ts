@@ -16,7 +16,7 @@ const networks = createAddressSet(['10.0.0.0/8', 'fd00::/8']);
 function head(flat: readonly string[], remoteAddress = PEER): Parameters<typeof clientOrigin>[0] {
   const block = blockOf(['Host', 'gw:8888', ...flat]);
   const fields = readRequestFields(block);
-  const ends = { remoteAddress, encrypted: false, httpMinor: 1, receivedAt: 0 };
+  const ends = { remoteAddress, encrypted: false, certificateName: null, httpMinor: 1, receivedAt: 0 };
   return { id: 'r', method: 'GET', target: '/', block, fields, ...ends };
 }
 

@@ -18,6 +18,7 @@ function head(rawHeaders: readonly string[], httpMinor = 1): RequestHead {
     httpMinor,
     remoteAddress: '192.0.2.1',
     encrypted: false,
+    certificateName: null,
     id: 'id-1',
     receivedAt: 0,
   };

@@ -13,7 +13,7 @@ import { blocks, texts } from '../../kit/clients/corners.ts';
 
 function readBlock(block: string): void {
   const fields = readRequestFields(block);
-  const ends = { remoteAddress: '', encrypted: false, httpMinor: 1, receivedAt: 0 };
+  const ends = { remoteAddress: '', encrypted: false, certificateName: null, httpMinor: 1, receivedAt: 0 };
   const head = { id: 'r', method: 'GET', target: '/', block, fields, ...ends };
   requestFault(head);
   for (const trusted of [true, false]) {

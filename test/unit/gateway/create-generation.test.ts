@@ -50,6 +50,7 @@ function services(config: Config): GenerationServices {
     jdbcConnections: createJdbcConnections(10),
     encrypted: false,
     logger: pino({ level: 'silent' }),
+    tracing: null,
     sink() {},
     errors,
     now,

@@ -29,6 +29,32 @@ afterEach(async () => {
   await gateway.stop();
 });
 
+test('the address that is told has the base path', async () => {
+  const environment = {
+    DRUID_GATEWAY__DISCOVERY__TYPE: 'static',
+    DRUID_GATEWAY__STATIC__BROKERS: 'http://127.0.0.1:1',
+    DRUID_GATEWAY__ADMIN__LISTEN: '127.0.0.1:0',
+  };
+  const flags = { listen: '127.0.0.1:0', 'base-path': '/druid-prod/' };
+  const below = createGateway(loadConfig({ environment, flags }), {
+    logger: pino({ level: 'silent' }),
+    version: '0',
+  });
+  try {
+    const { listen, admin } = await below.start();
+    expect(listen).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/druid-prod$/);
+    expect(await (await fetch(`${listen}/status/health`)).text()).toBe('true');
+    expect((await fetch(`${new URL(listen).origin}/status/health`)).status).toBe(404);
+    // The admin listener is not below it.
+    expect((await fetch(`${admin}/health/live`)).status).toBe(200);
+    expect((await fetch(`${admin}/druid-prod/health/live`)).status).toBe(404);
+    const status = (await (await fetch(`${admin}/status`)).json()) as { config: { listen: object } };
+    expect(status.config.listen).toMatchObject({ basePath: '/druid-prod' });
+  } finally {
+    await below.stop();
+  }
+});
+
 /** The internal errors in the log. */
 const errors = (): object[] => lines.filter(({ msg }) => msg === 'internal error');
 

@@ -84,6 +84,16 @@ test('a request ends as it began, and the next one has what has changed', async 
   expect(lines.filter(({ msg }) => msg === 'request')).toMatchObject([{ status: 200 }]);
 });
 
+test('a base path is taken up, and a request that came before it is answered', async () => {
+  await begin();
+  const before = ask();
+  await until(() => held.length === 1);
+  serving.reload({ ...config(), listen: { ...config().listen, basePath: '/druid-prod' } });
+  expect(await ask()).toBe('404');
+  held[0]?.write(json('late'));
+  expect(await before).toBe('200');
+});
+
 test('a request that waits for room goes on when there is more of it', async () => {
   await begin('limits: { concurrency: { broker: 1 } }');
   const answers = [ask(), ask()];

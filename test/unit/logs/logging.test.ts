@@ -57,7 +57,7 @@ describe('the access log', () => {
 
   test('without it, answers that were not whole still have their line', () => {
     const { lines, logger } = capture();
-    const log = createAccessLog(logger, false);
+    const log = createAccessLog(logger, { everything: false });
     log(exchange());
     log(exchange({ status: 503 }));
     log(exchange({ end: 'incomplete', queryId: 'q-1' }));

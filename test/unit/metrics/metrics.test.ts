@@ -5,6 +5,7 @@ import type { UpstreamNode } from '../../../src/cluster/node.ts';
 import type { ElectedLeader } from '../../../src/cluster/view.ts';
 import type { DangerousSetting } from '../../../src/config/dangerous-settings.ts';
 import { createMetrics, type Metrics } from '../../../src/metrics/metrics.ts';
+import { spanMetrics } from '../../../src/metrics/span-metrics.ts';
 import { workerMetrics } from '../../../src/metrics/worker-metrics.ts';
 import { recordErrors } from '../../kit/gateway/recorded-errors.ts';
 import { exchange, FakeCluster, FakeDiscovery, leaderless, node, serving } from '../admin/fakes.ts';
@@ -271,8 +272,19 @@ test('what a reload has changed is what the next scrape shows', async () => {
   expect(await value('druid_gateway_dangerous_settings{setting="internal_paths_open"}')).toBeUndefined();
 });
 
+test('what became of spans is counted, by reason where they were dropped', async () => {
+  const counts = { exported: 3, dropped: { queue_full: 1, export_failed: 2, error: 0, shutdown: 0 } };
+  spanMetrics(registry, () => counts);
+  expect(await value('druid_gateway_spans_exported_total')).toBe(3);
+  for (const [reason, count] of Object.entries(counts.dropped)) {
+    expect(await value(`druid_gateway_spans_dropped_total{reason="${reason}"}`)).toBe(count);
+  }
+});
+
 test('docs/operations.md names every metric with its type and labels, and no other', async () => {
   const exits = { fault: 0, killed: 0, stuck: 0, stopped: 0, error: 0 };
+  const dropped = { queue_full: 0, export_failed: 0, error: 0, shutdown: 0 };
+  spanMetrics(registry, () => ({ exported: 0, dropped }));
   workerMetrics(registry, () => ({ answering: 2, restarts: 0, exits }));
   const text = await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
   const rows = text.matchAll(/^\| `(druid_gateway_\w+)` \| (\w+) \| ([^|]*) \|/gm);

@@ -114,7 +114,8 @@ describe.each([1, 2])('with %i worker(s)', (workers) => {
     await start(workers);
     expect(await read()).toBe(200);
     expect(gateway.log()).not.toContain(READ);
-    expect(await ask('PUT', '/log-level', { level: 'info' })).toEqual({ level: 'info', was: 'warn' });
+    expect(await cli('log-level')).toBe('warn\n');
+    expect(await cli('log-level', 'info')).toBe('warn -> info\n');
     if (workers > 1) {
       const before = (await gateway.status()).workers ?? [];
       for (const { pid } of before) if (pid !== null) process.kill(pid, 'SIGKILL');

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { plainJson, plainText } from '../../../../src/cli/output/plain-text.ts';
-import { styleFor } from '../../../../src/cli/output/style.ts';
 import { layOutTable } from '../../../../src/cli/output/table.ts';
 import { listIn, numberIn, shownDuration, textIn, valueIn } from '../../../../src/cli/output/values.ts';
+import { styleFor } from '../../../../src/logs/style.ts';
 
 const NO_STYLE = styleFor({}, {});
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these must not reach a terminal.

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { styleFor } from '../../../../src/cli/output/style.ts';
 import { renderExplanation } from '../../../../src/cli/render/explanation.ts';
 import { renderHistory } from '../../../../src/cli/render/history.ts';
 import { renderStatus } from '../../../../src/cli/render/status.ts';
+import { styleFor } from '../../../../src/logs/style.ts';
 
 const screen = { width: 80, style: styleFor({}, {}) };
 const widest = (text: string): number => Math.max(...text.split('\n').map((line) => line.length));
@@ -62,6 +62,8 @@ BROKER         SERVICE       REQUESTS  P50   P99   ERRORS  SHARE  WHY
   expect(renderStatus(whole, 'http://x', screen)).toContain(`BROKER  SERVICE  REQUESTS  P50  P99  ERRORS  WHY
 a:1     s        0         -    -    -       ready`);
   expect(renderStatus({}, 'http://x', screen)).toContain('no Brokers');
+  const below = { ...STATUS, config: { listen: { basePath: '/druid-prod' } } };
+  expect(renderStatus(below, 'http://x', screen)).toContain('\nclients: below /druid-prod/\n');
 });
 
 test('history says from when, how long, and what waited', () => {

@@ -278,6 +278,26 @@ describe('what is said happens', () => {
   });
 });
 
+test('below a base path requests are asked about as clients send them', async () => {
+  await begin({ exchange: { basePath: '/druid-prod' } });
+  const told = await compared({ target: '/druid-prod/druid/coordinator/v1/servers' });
+  expect(told).toMatchObject({
+    request: { path: '/druid-prod/druid/coordinator/v1/servers' },
+    route: { target: '/druid/coordinator/v1/servers', rule: { matched: '/druid/coordinator' } },
+    redirect: { inRedirectMode: `${coordinator.origin}/druid/coordinator/v1/servers` },
+  });
+  expect(await compared({ target: '/druid-prod/unified-console.html' })).toMatchObject({
+    route: { kind: 'console', target: '/unified-console.html' },
+  });
+  expect(await compared({ target: '/druid-prod?x' })).toMatchObject({
+    route: { kind: 'local', local: 'base-path' },
+    outcome: { kind: 'answered', status: 302 },
+  });
+  expect(await compared({ target: '/druid/coordinator/v1/servers' })).toMatchObject({
+    outcome: { kind: 'refused', reason: 'path_outside_base' },
+  });
+});
+
 test('a body that is too long to be kept places nothing', async () => {
   await begin({ exchange: { bufferBodyBytes: 1_024 } });
   const body = (length: number): string =>
