@@ -19,14 +19,14 @@ const druid = {
 };
 
 /**
- * One project for each folder that needs something else to be there, from cheap to dear and one after the other:
- * `unit` needs nothing but Node, `dashboard` Chromium, `deploy` promtool, helm and kubeconform,
- * `metadata` PostgreSQL, `package` npm and its registry, `hostile`
- * and `both-doors` also the built gateway, `zookeeper` real ZooKeeper servers, `faults` and `load` also Druid-like
- * processes and the built gateway, `druid` one real Druid cluster, `druid-secured` one with passwords, `ha` one of which
- * everything is there twice. What mostly waits runs two files at a time: two cores do not carry more; `load` and
- * `both-doors` measure, and have both cores for one. `DOOR` says which door clients come through (the express door unless
- * it says otherwise; `shared` is that with `doors.sharedReadBuffer`), and `LISTENER=tls` that they come encrypted.
+ * One project for each folder that needs something else to be there, from cheap to dear and one after the other: `unit`
+ * needs nothing but Node, `dashboard` Chromium, `deploy` promtool, helm and kubeconform, `metadata` PostgreSQL and
+ * MariaDB, `package` npm and its registry, `hostile` and `both-doors` also the built gateway, `zookeeper` real ZooKeeper
+ * servers, `faults` and `load` also Druid-like processes and the built gateway, `druid` one real Druid cluster,
+ * `druid-secured` one with passwords, `ha` one of which everything is there twice. What mostly waits runs two files at a
+ * time: two cores do not carry more; `load` and `both-doors` measure, and have both cores for one. `DOOR` says which door
+ * clients come through (the express door unless it says otherwise; `shared` is that with `doors.sharedReadBuffer`), and
+ * `LISTENER=tls` that they come encrypted.
  */
 const UNIT = [
   { name: 'unit', include: tests('unit'), ...unit },

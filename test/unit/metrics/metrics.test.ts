@@ -142,7 +142,7 @@ describe('exchanges', () => {
     }
     expect(await value('druid_gateway_requests_total{role="broker",class="query",status="other"}')).toBe(2);
     expect((await metrics.render()).match(/^druid_gateway_errors_total\{/gm)).toHaveLength(2);
-    expect(await value('druid_gateway_errors_total{reason="overloaded"}')).toBe(2);
+    expect(await value('druid_gateway_errors_total{reason="overloaded",class="query"}')).toBe(2);
   });
 });
 
@@ -200,6 +200,12 @@ describe('the cluster', () => {
     );
     expect(await value('druid_gateway_upstream_up{role="broker",service="druid/hot",node="b:8082"}')).toBe(0);
     expect(await value('druid_gateway_upstream_outstanding{node="a:8082"}')).toBe(2);
+    a.traffic.answered(250, false, 1);
+    a.traffic.answered(500, true, 1);
+    const ofA = '{role="broker",service="druid/broker",node="a:8082"}';
+    expect(await value(`druid_gateway_upstream_attempts_total${ofA}`)).toBe(2);
+    expect(await value(`druid_gateway_upstream_errors_total${ofA}`)).toBe(1);
+    expect(await value(`druid_gateway_upstream_latency_seconds_total${ofA}`)).toBe(0.75);
     expect(await value('druid_gateway_view_complete')).toBe(1);
     cluster.show({ brokers: brokers.slice(0, 1), nodes: new Map([[a.origin, a]]) });
     expect(await metrics.render()).not.toContain('b:8082');
