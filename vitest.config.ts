@@ -40,14 +40,7 @@ const UNIT = [
   },
 ];
 
-const OTHERS = [
-  {
-    name: 'dashboard',
-    include: tests('dashboard'),
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    fileParallelism: false,
-  },
+const TOOLS = [
   {
     name: 'deploy',
     include: tests('deploy'),
@@ -61,13 +54,23 @@ const OTHERS = [
     include: tests('metadata'),
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    fileParallelism: false,
+    maxWorkers: 2,
   },
   {
     name: 'package',
     include: tests('package'),
     testTimeout: 300_000,
     hookTimeout: 300_000,
+    maxWorkers: 2,
+  },
+];
+
+const OTHERS = [
+  {
+    name: 'dashboard',
+    include: tests('dashboard'),
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     fileParallelism: false,
   },
   { name: 'hostile', include: tests('hostile'), testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 2 },
@@ -101,8 +104,8 @@ const OTHERS = [
   { name: 'ha', include: tests('ha'), testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false },
 ];
 
-/** The first all at once, the others one after the other. */
-const inTurn = [UNIT, ...OTHERS.map((project) => [project])];
+/** Those of a list at once, the others one after the other. */
+const inTurn = [UNIT, TOOLS, ...OTHERS.map((project) => [project])];
 
 export default defineConfig({
   test: {
