@@ -310,6 +310,31 @@ const BROKERS: Row = {
       width: 6,
     }),
     graph({
+      title: 'Errors of a Broker',
+      description:
+        'Its share of attempts without an answer, with status 500 or more, or that broke off; the ten worst.',
+      queries: [
+        {
+          expr: `topk(10, ${rate('upstream_errors_total', 'service, node')} / ${rate('upstream_attempts_total', 'service, node')})`,
+          legend: '{{node}} ({{service}})',
+        },
+      ],
+      unit: 'percentunit',
+      width: 12,
+    }),
+    graph({
+      title: 'Latency of a Broker',
+      description: 'Mean time from sending until the head of its answer; the ten slowest.',
+      queries: [
+        {
+          expr: `topk(10, ${rate('upstream_latency_seconds_total', 'service, node')} / ${rate('upstream_attempts_total', 'service, node')})`,
+          legend: '{{node}} ({{service}})',
+        },
+      ],
+      unit: 's',
+      width: 12,
+    }),
+    graph({
       title: 'Requests at the busiest nodes',
       description: 'Sent and not yet answered to the end, of all gateways; the ten with most.',
       queries: [{ expr: `topk(10, sum by (node) (${of('upstream_outstanding')}))`, legend: '{{node}}' }],
