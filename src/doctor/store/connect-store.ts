@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP, Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
+import type { Row } from './rows.ts';
 import { StoreUnreachable } from './store-problem.ts';
 import type { StoreTarget } from './store-target.ts';
 
@@ -14,6 +15,14 @@ export const QUERY_MS = 2_000;
 /** Answers of a server together are no longer than a few tables of names. */
 const MOST_BYTES = 8 * 1024 * 1024;
 const LOOK_MS = 25;
+
+/** A connection to one server, by whichever driver. */
+export interface StoreConnection {
+  /** The rows of one query. Rejects with the driver's error. */
+  rows(sql: string): Promise<Row[]>;
+  readonly localPort: number | undefined;
+  end(): void;
+}
 
 /** Makes a socket, not yet connected, that ends when more comes than any server has to say. */
 export function boundedSocket(): Socket {

@@ -4,6 +4,7 @@ import {
   CONNECT_MS,
   QUERY_MS,
   type StoreAddress,
+  type StoreConnection,
   type StoreTls,
   withTls,
 } from './connect-store.ts';
@@ -47,18 +48,12 @@ export async function askMysql(target: StoreTarget, address: StoreAddress): Prom
   }
 }
 
-interface Connection {
-  rows(sql: string): Promise<Row[]>;
-  readonly localPort: number | undefined;
-  end(): void;
-}
-
 async function openConnection(
   create: (options: ConnectionOptions) => Driven,
   { database, user, password }: StoreTarget,
   address: StoreAddress,
   tls: StoreTls | null,
-): Promise<Connection> {
+): Promise<StoreConnection> {
   const socket = boundedSocket().connect(address.port, address.host);
   const connection = create({
     user,
@@ -118,9 +113,9 @@ function finished<T>(
 
 /** The questions to one server, one after the other. Only the first has to be answered. */
 class MysqlQuestions {
-  readonly #connection: Connection;
+  readonly #connection: StoreConnection;
 
-  constructor(connection: Connection) {
+  constructor(connection: StoreConnection) {
     this.#connection = connection;
   }
 

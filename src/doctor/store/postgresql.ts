@@ -4,6 +4,7 @@ import {
   CONNECT_MS,
   QUERY_MS,
   type StoreAddress,
+  type StoreConnection,
   type StoreTls,
   withTls,
 } from './connect-store.ts';
@@ -72,19 +73,12 @@ export async function askPostgresql(target: StoreTarget, address: StoreAddress):
   }
 }
 
-interface Connection {
-  /** The rows of one query. Rejects with the driver's error. */
-  rows(sql: string): Promise<Row[]>;
-  readonly localPort: number | undefined;
-  end(): void;
-}
-
 async function openConnection(
   driver: typeof pg,
   { database, user, password }: StoreTarget,
   address: StoreAddress,
   tls: StoreTls | null,
-): Promise<Connection> {
+): Promise<StoreConnection> {
   const socket = boundedSocket();
   const client = new driver.Client({
     ...address,
@@ -127,9 +121,9 @@ async function openConnection(
 
 /** The questions to one server, one after the other. Only the first has to be answered. */
 class PostgresqlQuestions {
-  readonly #connection: Connection;
+  readonly #connection: StoreConnection;
 
-  constructor(connection: Connection) {
+  constructor(connection: StoreConnection) {
     this.#connection = connection;
   }
 
