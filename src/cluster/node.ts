@@ -1,3 +1,5 @@
+import { NodeTraffic } from './node-traffic.ts';
+
 /**
  * One Druid process as an upstream. The object outlives views, so its counters stay correct when a node with requests
  * under way leaves discovery and comes back.
@@ -6,6 +8,8 @@ export class UpstreamNode {
   /** `http://host:port` or `https://host:port`, no trailing slash. */
   readonly origin: string;
   readonly hostAndPort: string;
+  /** Of a Broker, what became of the attempts at it. */
+  readonly traffic = new NodeTraffic();
   #outstanding = 0;
   #share = 1;
 

@@ -107,6 +107,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
     version,
     dangers: () => dangers.present,
     onLeaderWaits,
+    history,
     reloads: {
       get successful() {
         return reloading.successful;
