@@ -313,6 +313,15 @@ describe('commands', () => {
     expect(JSON.parse(json.out)).toMatchObject({ version: '1.2.3' });
   });
 
+  test('nothing is cut in a pipe', async () => {
+    const why = `left out: ${'a reason with many words, '.repeat(10)}and an end`;
+    cluster.show({
+      brokers: [{ node: node(BROKER), service: 's', ready: false, cordoned: false, ejected: true, why }],
+    });
+    const { out } = await run(['status', '--admin', await listen()]);
+    expect(out).toContain(why);
+  });
+
   test('status of what has a /status of its own, as every node of Druid, is refused', async () => {
     const body = JSON.stringify({ version: '33.0.0', modules: [], memory: {} });
     const origin = await listenAsStranger(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
