@@ -69,7 +69,7 @@ export type NodeOutcome = 'ok' | 'connect_failed' | 'reset' | 'not_leader' | 'un
 
 /**
  * TLS settings towards nodes: the trusted CAs, and the gateway's own certificate and key. `ca`, `cert` and `key` are
- * PEM texts.
+ * PEM texts. They change when their files do: read them when a connection begins.
  */
 export interface NodeTls {
   readonly ca?: string;

@@ -7,7 +7,7 @@ import type { StoreTarget } from '../doctor/store/store-target.ts';
 import type { ZooKeeperTarget } from '../doctor/zookeeper-facts.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { parseConnectString } from '../net/connect-string.ts';
-import { nodeTls } from './node-tls.ts';
+import { readNodeTls } from './client-tls.ts';
 import { zookeeperTls } from './tls-files.ts';
 
 export interface DiagnoseOptions {
@@ -31,7 +31,7 @@ export type Diagnose = (options: DiagnoseOptions) => Promise<Report>;
  * is unusable.
  */
 export function createDiagnose(config: Config): Diagnose {
-  const tls = nodeTls(config);
+  const tls = readNodeTls(config).options;
   const target = config.discovery.type === 'static' ? null : zookeeperTarget(config);
   return async ({ errors, gateway, headers = {}, watchMs = 0, store = null, skipped }) => {
     const facts = await gatherFacts({
