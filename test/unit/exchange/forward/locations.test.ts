@@ -38,6 +38,19 @@ describe('a Location without a scheme, or of a node, never leads away from the g
     expect(publicLocation(location, isNode)).toBe(shown);
   });
 
+  test('many spaces in it take no longer than as many letters', () => {
+    const timeOf = (character: string): number => {
+      const location = `/a${character.repeat(60_000)}b`;
+      const began = performance.now();
+      expect(publicLocation(location, isNode)).toBe(location);
+      return performance.now() - began;
+    };
+    timeOf('c');
+    // Milliseconds for each; a search from every space takes seconds.
+    expect(timeOf(' ')).toBeLessThan(timeOf('c') + 500);
+    expect(publicLocation(`${' '.repeat(60_000)}//evil.example/x${'\t '.repeat(1_000)}`, isNode)).toBe('/evil.example/x');
+  });
+
   test('whatever stands in it', () => {
     const piece = fc.constantFrom(
       '/',
