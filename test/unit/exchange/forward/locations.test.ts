@@ -48,7 +48,9 @@ describe('a Location without a scheme, or of a node, never leads away from the g
     timeOf('c');
     // Milliseconds for each; a search from every space takes seconds.
     expect(timeOf(' ')).toBeLessThan(timeOf('c') + 500);
-    expect(publicLocation(`${' '.repeat(60_000)}//evil.example/x${'\t '.repeat(1_000)}`, isNode)).toBe('/evil.example/x');
+    expect(publicLocation(`${' '.repeat(60_000)}//evil.example/x${'\t '.repeat(1_000)}`, isNode)).toBe(
+      '/evil.example/x',
+    );
   });
 
   test('whatever stands in it', () => {
