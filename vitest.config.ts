@@ -19,13 +19,14 @@ const druid = {
 };
 
 /**
- * One project for each folder that needs something else to be there, from cheap to dear and one after the other:
- * `unit` needs nothing but Node, `dashboard` Chromium, `metadata` PostgreSQL, `package` npm and its registry, `hostile`
- * and `both-doors` also the built gateway, `zookeeper` real ZooKeeper servers, `faults` and `load` also Druid-like
- * processes and the built gateway, `druid` one real Druid cluster, `druid-secured` one with passwords, `ha` one of which
- * everything is there twice. What mostly waits runs two files at a time: two cores do not carry more; `load` and
- * `both-doors` measure, and have both cores for one. `DOOR` says which door clients come through (the express door unless
- * it says otherwise; `shared` is that with `doors.sharedReadBuffer`), and `LISTENER=tls` that they come encrypted.
+ * One project for each folder that needs something else to be there, from cheap to dear and one after the other: `unit`
+ * needs nothing but Node, `dashboard` Chromium, `deploy` promtool, helm and kubeconform, `metadata` PostgreSQL and
+ * MariaDB, `package` npm and its registry, `hostile` and `both-doors` also the built gateway, `zookeeper` real ZooKeeper
+ * servers, `faults` and `load` also Druid-like processes and the built gateway, `druid` one real Druid cluster,
+ * `druid-secured` one with passwords, `ha` one of which everything is there twice. What mostly waits runs two files at a
+ * time: two cores do not carry more; `load` and `both-doors` measure, and have both cores for one. `DOOR` says which door
+ * clients come through (the express door unless it says otherwise; `shared` is that with `doors.sharedReadBuffer`), and
+ * `LISTENER=tls` that they come encrypted.
  */
 const UNIT = [
   { name: 'unit', include: tests('unit'), ...unit },
@@ -39,26 +40,37 @@ const UNIT = [
   },
 ];
 
-const OTHERS = [
+const TOOLS = [
   {
-    name: 'dashboard',
-    include: tests('dashboard'),
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    fileParallelism: false,
+    name: 'deploy',
+    include: tests('deploy'),
+    globalSetup: ['test/deploy/setup.ts'],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    maxWorkers: 2,
   },
   {
     name: 'metadata',
     include: tests('metadata'),
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    fileParallelism: false,
+    maxWorkers: 2,
   },
   {
     name: 'package',
     include: tests('package'),
     testTimeout: 300_000,
     hookTimeout: 300_000,
+    maxWorkers: 2,
+  },
+];
+
+const OTHERS = [
+  {
+    name: 'dashboard',
+    include: tests('dashboard'),
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     fileParallelism: false,
   },
   { name: 'hostile', include: tests('hostile'), testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 2 },
@@ -92,8 +104,8 @@ const OTHERS = [
   { name: 'ha', include: tests('ha'), testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false },
 ];
 
-/** The first all at once, the others one after the other. */
-const inTurn = [UNIT, ...OTHERS.map((project) => [project])];
+/** Those of a list at once, the others one after the other. */
+const inTurn = [UNIT, TOOLS, ...OTHERS.map((project) => [project])];
 
 export default defineConfig({
   test: {

@@ -27,7 +27,7 @@ export async function runDemo(args: readonly string[]): Promise<number> {
   try {
     options = parseDemoOptions(args);
   } catch (error) {
-    process.stderr.write(`demo: ${messageOf(error)}\n`);
+    process.stderr.write(`demo: ${messageOf(error)}; npm run demo -- --help shows all options\n`);
     return 2;
   }
   if (options.help) {

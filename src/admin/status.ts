@@ -1,4 +1,5 @@
 import type { Cluster } from '../cluster/cluster.ts';
+import type { RecentTraffic } from '../cluster/node-traffic.ts';
 import type { BrokerView, ClusterView, KnownBy, LeaderState, WaitReason } from '../cluster/view.ts';
 import { type Discovery, MASTER_ROLES, type MasterRole, type Role } from '../discovery/discovery.ts';
 import type { WorkerStatus } from '../workers/worker-status.ts';
@@ -34,6 +35,8 @@ export interface BrokerStatus extends Labelled, Omit<BrokerView, 'node'> {
   readonly node: string;
   readonly share: number;
   readonly outstanding: number;
+  /** What became of the attempts at it in the last minute. */
+  readonly lastMinute: RecentTraffic;
 }
 
 export interface DiscoveryStatus {
@@ -66,6 +69,7 @@ export function describeState(sources: StatusSources, started: number, now: numb
   const workers = sources.workers?.() ?? null;
   const { view } = cluster;
   const labelsOf = announcedLabels(discovery);
+  const clock = performance.now();
   return {
     version,
     uptime: seconds(started, now),
@@ -78,7 +82,10 @@ export function describeState(sources: StatusSources, started: number, now: numb
         return [role, { ...described, ...labelsOf(role, described.node) }];
       }),
     ) as Record<MasterRole, LeaderStatus>,
-    brokers: view.brokers.map((view) => ({ ...broker(view), ...labelsOf('broker', view.node.hostAndPort) })),
+    brokers: view.brokers.map((view) => ({
+      ...broker(view, clock),
+      ...labelsOf('broker', view.node.hostAndPort),
+    })),
     cordoned: [...view.cordoned],
     discovery: describeDiscovery(discovery, view, now),
   };
@@ -122,9 +129,20 @@ function leader({ leaders, rivals }: ClusterView, role: MasterRole, now: number)
   };
 }
 
-function broker({ node, service, ready, cordoned, ejected, why }: BrokerView): BrokerStatus {
+/** `clock` is that of `NodeTraffic`. */
+function broker({ node, service, ready, cordoned, ejected, why }: BrokerView, clock: number): BrokerStatus {
   const { hostAndPort, outstanding, share } = node;
-  return { node: hostAndPort, service, ready, cordoned, ejected, why, share, outstanding };
+  return {
+    node: hostAndPort,
+    service,
+    ready,
+    cordoned,
+    ejected,
+    why,
+    share,
+    outstanding,
+    lastMinute: node.traffic.recent(clock),
+  };
 }
 
 function describeDiscovery(discovery: Discovery, view: ClusterView, now: number): DiscoveryStatus {

@@ -28,6 +28,9 @@ function sentence(error: unknown): string {
   const where = port === undefined ? '' : ` ${address?.includes(':') ? `[${address}]` : address}:${port}`;
   if (code === 'EADDRINUSE') return `cannot listen on${where}: something else listens there`;
   if (code === 'EACCES') return `cannot listen on${where}: permission denied`;
+  if (error instanceof Error && 'hostname' in error && (code === 'ENOTFOUND' || code === 'EAI_AGAIN')) {
+    return `cannot listen on ${error.hostname}: this machine knows no address of that name`;
+  }
   if (code === 'EADDRNOTAVAIL') return `cannot listen on${where}: this machine has no such address`;
   return error.message.split('\n')[0] ?? '';
 }

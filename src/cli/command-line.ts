@@ -45,6 +45,11 @@ function withCommand(program: Command, args: readonly string[]): readonly string
 function sentence({ code, message }: CommanderError, program: Command): string {
   // `help` of an unknown command.
   if (code === 'commander.help') return `there is no command ${program.args[1]}`;
+  const [, wrong, argument, choices] =
+    /^error: command-argument value '(.*)' is invalid for argument '(.*)'\. Allowed choices are (.*)\.$/s.exec(
+      message,
+    ) ?? [];
+  if (wrong !== undefined) return `${argument} is ${wrong}; expected one of ${choices}`;
   const [, kind, name = '', meant] =
     /^error: unknown (option|command) '(.*)'(?:\n\(Did you mean (.*)\?\))?$/s.exec(message) ?? [];
   if (kind === undefined)

@@ -55,6 +55,8 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
   readonly #doubtedAt = new Map<MasterRole, number>();
   readonly #rivals: Record<MasterRole, readonly string[]> = { coordinator: NO_RIVALS, overlord: NO_RIVALS };
   readonly #onDiscovery = (): void => this.#follow();
+  /** Nothing has changed but the age of the view. */
+  readonly #onRead = (): void => this.#guarded(() => this.#publish());
   #clock = 0;
   #view: ClusterView;
 
@@ -109,6 +111,7 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
     const { discovery } = this.#options;
     discovery.on('snapshot', this.#onDiscovery);
     discovery.on('status', this.#onDiscovery);
+    discovery.on('read', this.#onRead);
     this.#follow();
   }
 
@@ -116,6 +119,7 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
     const { discovery } = this.#options;
     discovery.off('snapshot', this.#onDiscovery);
     discovery.off('status', this.#onDiscovery);
+    discovery.off('read', this.#onRead);
     for (const role of MASTER_ROLES) this.#masters[role].stop();
     this.#brokers.stop();
     await Promise.all([this.#leaderProbes.close(), this.#brokerProbes.close()]);

@@ -1,3 +1,5 @@
+import { NodeTraffic } from './node-traffic.ts';
+
 /**
  * One Druid process as an upstream. The object outlives views, so its counters stay correct when a node with requests
  * under way leaves discovery and comes back.
@@ -6,6 +8,8 @@ export class UpstreamNode {
   /** `http://host:port` or `https://host:port`, no trailing slash. */
   readonly origin: string;
   readonly hostAndPort: string;
+  /** Of a Broker, what became of the attempts at it. */
+  readonly traffic = new NodeTraffic();
   #outstanding = 0;
   #share = 1;
 
@@ -65,7 +69,7 @@ export type NodeOutcome = 'ok' | 'connect_failed' | 'reset' | 'not_leader' | 'un
 
 /**
  * TLS settings towards nodes: the trusted CAs, and the gateway's own certificate and key. `ca`, `cert` and `key` are
- * PEM texts.
+ * PEM texts. They change when their files do: read them when a connection begins.
  */
 export interface NodeTls {
   readonly ca?: string;

@@ -1,5 +1,6 @@
 import { Agent } from 'undici';
 import type { NodeTls } from './node.ts';
+import { nodeConnector } from './node-connector.ts';
 
 /** The result of one probe: the answer's status and the beginning of its body, or why there is no answer. */
 export type ProbeAnswer =
@@ -61,7 +62,7 @@ export function createProbeClient({
     // Whatever timeout the node announces.
     keepAliveMaxTimeout: 10_000,
     allowH2: false,
-    connect: { ...tls, timeout: timeoutMs },
+    connect: nodeConnector(tls, timeoutMs),
   });
   const faults = new Map<string, string>();
 

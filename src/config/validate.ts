@@ -117,8 +117,13 @@ function pathOf(pointer: string): Path {
   });
 }
 
-function typeName({ type }: SchemaNode): string {
-  return type === 'object' ? 'a section' : type === 'array' ? 'a list' : `a ${type ?? 'value'}`;
+function typeName({ type, properties = {} }: SchemaNode): string {
+  const keys = Object.keys(properties).slice(0, 2).join(' and ');
+  return type === 'object'
+    ? `a section${keys === '' ? '' : ` with keys such as ${keys}`}`
+    : type === 'array'
+      ? 'a list'
+      : `a ${type ?? 'value'}`;
 }
 
 function bounds({ type, minimum, maximum, shorthand }: SchemaNode): string {

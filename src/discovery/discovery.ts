@@ -73,6 +73,8 @@ export interface DiscoverySnapshot {
 export interface DiscoveryEvents {
   /** A snapshot that differs from the one before. Changes read together are emitted once. */
   snapshot: [DiscoverySnapshot];
+  /** The source was read again and has not changed: `readAt` of the snapshot is newer. */
+  read: [];
   status: [SourceStatus];
   /** A problem that does not stop discovery: a znode that cannot be parsed, a refused read. One sentence. */
   fault: [string];

@@ -57,6 +57,7 @@ class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements 
     this.#source = options.source;
     this.#now = options.now ?? Date.now;
     this.#source.on('snapshot', (snapshot) => this.#follow(snapshot));
+    this.#source.on('read', () => this.emit('read'));
     this.#source.on('status', () => this.emit('status', this.status));
     this.#source.on('fault', (fault) => this.emit('fault', fault));
   }

@@ -21,6 +21,9 @@ export interface StaticNodes {
 
 const MASTER_SERVICES = { coordinator: 'druid/coordinator', overlord: 'druid/overlord' } as const;
 
+/** Interval, in ms, at which those who keep the time of reading learn that the list is still current. */
+const READ_MS = 10_000;
+
 /** Discovery of the nodes that the configuration names. Only probes show who leads. */
 export function createStaticDiscovery(nodes: StaticNodes, errors: InternalErrors): Discovery {
   return new StaticDiscovery(nodes, errors);
@@ -32,6 +35,7 @@ class StaticDiscovery extends ContainedEmitter<DiscoveryEvents> implements Disco
   readonly #now: () => number;
   #status: SourceStatus;
   #snapshot: DiscoverySnapshot = EMPTY_SNAPSHOT;
+  #reading: NodeJS.Timeout | null = null;
 
   constructor(nodes: StaticNodes, errors: InternalErrors) {
     super((error) => errors.report('discovery', error));
@@ -67,9 +71,11 @@ class StaticDiscovery extends ContainedEmitter<DiscoveryEvents> implements Disco
     };
     this.emit('status', this.#status);
     this.emit('snapshot', this.#snapshot);
+    this.#reading = setInterval(() => this.emit('read'), READ_MS).unref();
   }
 
   async close(): Promise<void> {
+    if (this.#reading !== null) clearInterval(this.#reading);
     this.#status = { state: 'closed', since: this.#now(), detail: null };
     this.emit('status', this.#status);
   }

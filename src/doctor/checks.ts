@@ -3,6 +3,7 @@ import type { Check } from './check.ts';
 import { GATEWAY_CHECKS } from './gateway-checks.ts';
 import { LEADERSHIP_CHECKS } from './leadership-checks.ts';
 import { NODE_CHECKS } from './node-checks.ts';
+import { STORE_CHECKS } from './store/store-checks.ts';
 import { ZOOKEEPER_CHECKS } from './zookeeper-checks.ts';
 
 /** A group of checks; the first part of their ids is its name. */
@@ -17,7 +18,7 @@ export const GROUPS: readonly CheckGroup[] = [
   { name: 'zk', title: 'ZooKeeper', checks: ZOOKEEPER_CHECKS },
   { name: 'node', title: 'Nodes', checks: NODE_CHECKS },
   { name: 'lead', title: 'Leadership', checks: LEADERSHIP_CHECKS },
-  { name: 'ha', title: 'High availability', checks: AVAILABILITY_CHECKS },
+  { name: 'ha', title: 'High availability', checks: [...AVAILABILITY_CHECKS, ...STORE_CHECKS] },
   { name: 'gw', title: 'Gateway', checks: GATEWAY_CHECKS },
 ];
 

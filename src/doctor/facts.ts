@@ -1,6 +1,7 @@
 import type { LeaderClaim } from '../cluster/leadership/leadership.ts';
 import type { Config } from '../config/schema.ts';
 import type { LatchParticipant, MasterRole } from '../discovery/discovery.ts';
+import type { StoreFacts } from './store/store-facts.ts';
 
 /** Everything that the checks judge, collected once. Texts of nodes and servers are untrusted. */
 export interface Facts {
@@ -17,6 +18,8 @@ export interface Facts {
   /** Null without `--watch`. */
   readonly watched: WatchFacts | null;
   readonly gateway: GatewayFacts;
+  /** The metadata store, asked itself; null without `--metadata-url`. */
+  readonly store: StoreFacts | null;
 }
 
 /** What a server showed as its certificate. */

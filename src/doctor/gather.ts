@@ -12,13 +12,14 @@ import type {
   NodeFacts,
   NodeProperties,
   ServerFacts,
-  WatchFacts,
   ZooKeeperFacts,
 } from './facts.ts';
 import { parseGatewayStatus } from './gateway-facts.ts';
 import { askMasters, isSettled } from './leadership-facts.ts';
 import { askNodes, type KnownNode, merged } from './node-facts.ts';
 import { readProperties, readVersion } from './properties-facts.ts';
+import { askStore } from './store/ask-store.ts';
+import type { StoreTarget } from './store/store-target.ts';
 import { type AnnouncedNode, readLatch, readTree, type Tree } from './tree-facts.ts';
 import { watchLeaders } from './watch-facts.ts';
 import { mapSome, within } from './within.ts';
@@ -44,6 +45,8 @@ export interface GatherOptions {
   /** How long the leaders are watched, in ms; 0 for not at all. */
   readonly watchMs: number;
   readonly gateway: GatewaySource;
+  /** The metadata store, if it is to be asked itself. */
+  readonly store: StoreTarget | null;
 }
 
 /** For each question to a node, in ms. */
@@ -91,7 +94,8 @@ class Gathering {
   }
 
   async all(): Promise<Facts> {
-    const { config, tls, watchMs } = this.#options;
+    const { config, tls, watchMs, store: target } = this.#options;
+    const asking = target === null ? null : askStore(target);
     const tree = await within(TREE_MS, this.#tree(), null);
     const nodes = merged(tree?.nodes ?? staticNodes(config));
     const watching = watchMs > 0 ? watchLeaders(watchMs, (role) => this.#leaderNow(role, nodes)) : null;
@@ -108,8 +112,8 @@ class Gathering {
       this.#versions(answers, guarded),
       this.#gateway(leadership),
     ]);
-    const watched: WatchFacts | null = await watching;
-    return { config, zookeeper, nodes: versioned, leadership, properties, guarded, watched, gateway };
+    const [watched, store] = await Promise.all([watching, asking]);
+    return { config, zookeeper, nodes: versioned, leadership, properties, guarded, watched, gateway, store };
   }
 
   /** Reads by the first session that lives long enough. Never rejects. */

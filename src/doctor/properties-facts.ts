@@ -9,7 +9,7 @@ const MOST_NODES = 12;
 const AT_ONCE = 4;
 /** What is kept of them: nothing in which a secret is to be expected but the URL of the store, which no check shows. */
 const WANTED =
-  /^druid\.(?:zk\.(?:service\.(?:host|sessionTimeoutMs|acl|compress)|paths\.base)|metadata\.storage\.(?:type|connector\.connectURI)|server\.http\.(?:maxIdleTime|defaultQueryTimeout)|coordinator\.asOverlord\.enabled)$/;
+  /^druid\.(?:zk\.(?:service\.(?:host|sessionTimeoutMs|acl|compress)|paths\.base)|metadata\.(?:storage\.(?:type|connector\.connectURI|tables\.(?:base|segments|rules|config|tasks|taskLock))|postgres\.dbTableSchema)|server\.http\.(?:maxIdleTime|defaultQueryTimeout)|coordinator\.asOverlord\.enabled)$/;
 
 /**
  * Reads `/status/properties` of the masters and one Broker. It is guarded on a secured cluster, so the caller says

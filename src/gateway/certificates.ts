@@ -8,7 +8,7 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE----
 export interface CertificateEnds {
   /** Epoch milliseconds by file; a file that could not be read as certificates has none. */
   readonly ends: ReadonlyMap<string, number>;
-  /** The listeners have taken up their files as they are now. */
+  /** The files have been taken up as they are now. */
   renew(): void;
 }
 
@@ -16,16 +16,15 @@ export interface CertificateEnds {
 export function readCertificateEnds({ listen, admin, upstream, zookeeper }: Config): CertificateEnds {
   const ends = new Map<string, number>();
 
-  function read(...files: readonly (string | undefined)[]): void {
-    for (const file of files) {
-      const end = file === undefined ? null : endOf(file);
-      if (file !== undefined && end !== null) ends.set(file, end);
-    }
+  function read(file: string | undefined): void {
+    const end = file === undefined ? null : endOf(file);
+    if (file !== undefined && end !== null) ends.set(file, end);
   }
 
-  const renew = (): void => read(listen.tls?.certFile, admin.tls?.certFile);
+  const renew = (): void => {
+    for (const { tls } of [listen, admin, upstream, zookeeper]) read(tls?.certFile);
+  };
   renew();
-  read(upstream.tls?.certFile, zookeeper.tls?.certFile);
   return { ends, renew };
 }
 

@@ -1,15 +1,17 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { createCluster } from '../cluster/discovered-cluster.ts';
+import type { NodeTls } from '../cluster/node.ts';
 import type { Config } from '../config/schema.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
-import { nodeTls } from './node-tls.ts';
+import type { ClientTls } from './client-tls.ts';
 
 /** Creates the cluster that probes discovered nodes, as configured. */
 export function createDiscoveredCluster(
   config: Config,
   discovery: Discovery,
   errors: InternalErrors,
+  { options: tls }: Pick<ClientTls<NodeTls>, 'options'>,
 ): Cluster {
   const { leadership, health } = config;
   return createCluster({
@@ -30,6 +32,6 @@ export function createDiscoveredCluster(
       slowStartMs: health.slowStart,
       emptyGraceMs: health.emptyGrace,
     },
-    ...nodeTls(config),
+    ...tls,
   });
 }

@@ -4,13 +4,18 @@ import type { Discovery } from '../discovery/discovery.ts';
 import { rememberDiscovery } from '../discovery/remembered.ts';
 import { createStaticDiscovery } from '../discovery/static.ts';
 import { createZooKeeperDiscovery } from '../discovery/zookeeper/discovery.ts';
+import type { ZooKeeperTls } from '../discovery/zookeeper/tls.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
-import { zookeeperTls } from './tls-files.ts';
+import type { ClientTls } from './client-tls.ts';
 
-/** Creates the configured discovery. Throws if its TLS files or the connect string are unusable. */
-export function createDiscovery(config: Config, errors: InternalErrors): Discovery {
+/** Creates the configured discovery. Throws if the connect string is unusable. */
+export function createDiscovery(
+  config: Config,
+  errors: InternalErrors,
+  { options: tls }: Pick<ClientTls<ZooKeeperTls>, 'options'>,
+): Discovery {
   if (config.discovery.type === 'static') return createStaticDiscovery(config.static, errors);
-  const { connect, sessionTimeout, basePath, coordinatorPath, auth, tls } = config.zookeeper;
+  const { connect, sessionTimeout, basePath, coordinatorPath, auth } = config.zookeeper;
   const { snapshotFile, snapshotMaxAge, allow } = config.discovery;
   const refusal = createOriginRefusal(allow);
   const source = createZooKeeperDiscovery({
@@ -23,7 +28,7 @@ export function createDiscovery(config: Config, errors: InternalErrors): Discove
     ...(auth?.password === undefined
       ? {}
       : { auth: { scheme: auth.scheme, user: auth.user, password: auth.password } }),
-    ...(tls === undefined ? {} : { tls: zookeeperTls(tls) }),
+    ...tls,
   });
   if (snapshotFile === undefined) return source;
   return rememberDiscovery({

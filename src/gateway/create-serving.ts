@@ -21,8 +21,8 @@ import type { RulesSource } from '../routing/tiers/load-rules-source.ts';
 import type { SpanCounts } from '../tracing/export-queue.ts';
 import { createTracing } from '../tracing/tracing.ts';
 import { createUpstreams } from '../upstream/upstreams.ts';
+import { readNodeTls } from './client-tls.ts';
 import { createGeneration, type GenerationServices } from './create-generation.ts';
-import { nodeTls } from './node-tls.ts';
 import { createSharedLimits } from './shared-limits.ts';
 import { listenTls } from './tls-files.ts';
 
@@ -52,8 +52,8 @@ export interface Serving {
   /** Listens as configured. Rejects with the system's error. */
   listen(): Promise<AddressInfo>;
   /**
-   * Takes up what can be changed without a restart (`config/reloadable.ts`), and the listener's certificate and key as
-   * their files are now. Requests under way end by the former configuration, except that limits shared by requests
+   * Takes up what can be changed without a restart (`config/reloadable.ts`), and certificates and keys of
+   * the listener and towards nodes as their files are now. Requests under way end by the former configuration, except that limits shared by requests
    * hold for all. Throws an Error of one sentence if a file is unusable; then nothing has changed.
    */
   reload(config: Config): void;
@@ -83,7 +83,8 @@ export function createServing(options: ServingOptions): Serving {
   } = options;
   const { upstream } = config;
   const now = (): number => performance.now();
-  const tls = nodeTls(config);
+  const nodeTls = readNodeTls(config);
+  const tls = nodeTls.options;
   const tracing = config.tracing.enabled ? createTracing({ config: config.tracing, logger, errors }) : null;
   let inFlight = 0;
   let listening = false;
@@ -195,8 +196,10 @@ export function createServing(options: ServingOptions): Serving {
     },
     reload(changed) {
       const certificate = config.listen.tls === undefined ? null : listenTls(config.listen.tls);
+      const takeUpNodeTls = nodeTls.read();
       const former = generation;
       generation = createGeneration(changed, services, former);
+      takeUpNodeTls();
       setLimits(changed);
       if (certificate !== null) door.setCertificate(certificate);
       follow(former.rules);

@@ -3,10 +3,11 @@ import { createOriginRefusal } from '../discovery/allowed-origins.ts';
 import { prepareTls } from '../discovery/zookeeper/tls.ts';
 import { examine, type Report } from '../doctor/examine.ts';
 import { type GatewaySource, gatherFacts } from '../doctor/gather.ts';
+import type { StoreTarget } from '../doctor/store/store-target.ts';
 import type { ZooKeeperTarget } from '../doctor/zookeeper-facts.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { parseConnectString } from '../net/connect-string.ts';
-import { nodeTls } from './node-tls.ts';
+import { readNodeTls } from './client-tls.ts';
 import { zookeeperTls } from './tls-files.ts';
 
 export interface DiagnoseOptions {
@@ -16,6 +17,8 @@ export interface DiagnoseOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** How long the leaders are watched, in ms; by default not at all. */
   readonly watchMs?: number;
+  /** The metadata store, to be asked itself; by default it is not. */
+  readonly store?: StoreTarget | null;
   /** Ids of checks that are not run. */
   readonly skipped?: ReadonlySet<string>;
 }
@@ -28,15 +31,16 @@ export type Diagnose = (options: DiagnoseOptions) => Promise<Report>;
  * is unusable.
  */
 export function createDiagnose(config: Config): Diagnose {
-  const tls = nodeTls(config);
+  const tls = readNodeTls(config).options;
   const target = config.discovery.type === 'static' ? null : zookeeperTarget(config);
-  return async ({ errors, gateway, headers = {}, watchMs = 0, skipped }) => {
+  return async ({ errors, gateway, headers = {}, watchMs = 0, store = null, skipped }) => {
     const facts = await gatherFacts({
       config,
       zookeeper: target === null ? null : { ...target, errors },
       headers,
       watchMs,
       gateway,
+      store,
       ...tls,
     });
     return examine(facts, skipped, (error) => errors.report('admin', error));

@@ -20,6 +20,7 @@ import { logClusterEvents } from '../logs/event-log.ts';
 import { onLogError } from '../logs/logger.ts';
 import { formatHostPort } from '../net/host-port.ts';
 import { readCertificateEnds } from './certificates.ts';
+import { readNodeTls, readZooKeeperTls } from './client-tls.ts';
 import { createDiscoveredCluster } from './create-cluster.ts';
 import { clusterNameOf, createDiscovery } from './create-discovery.ts';
 import { createDiagnose } from './diagnose.ts';
@@ -81,8 +82,10 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
   dangers.look(config);
   const errors = createInternalErrors(logger);
   onLogError(logger, (error) => errors.report('log', error));
-  const discovery = createDiscovery(config, errors);
-  const cluster = createDiscoveredCluster(config, discovery, errors);
+  const zookeeperTls = readZooKeeperTls(config);
+  const discovery = createDiscovery(config, errors, zookeeperTls);
+  const nodeTls = readNodeTls(config);
+  const cluster = createDiscoveredCluster(config, discovery, errors, nodeTls);
   const stopLogging = logClusterEvents(logger, cluster, discovery);
   const { maxStall, maxInternalErrors } = config.health.live;
   const liveness = new Liveness({ maxStallMs: maxStall, maxInternalErrors });
@@ -107,6 +110,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
     version,
     dangers: () => dangers.present,
     onLeaderWaits,
+    history,
     reloads: {
       get successful() {
         return reloading.successful;
@@ -177,8 +181,10 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
 
   async function take(changed: Config): Promise<readonly string[]> {
     const adminTls = access.tls === undefined ? null : listenTls(access.tls);
+    const takeUpClientTls = [nodeTls.read(), zookeeperTls.read()];
     const changedDiagnose = createDiagnose(changed);
     const problems = await servers.reload(changed);
+    for (const takeUp of takeUpClientTls) takeUp();
     if (adminTls !== null) (admin.server as unknown as TlsServer).setSecureContext(adminTls);
     if (changed.log.level !== reloading.config.log.level) setLogLevel(changed.log.level);
     diagnose = changedDiagnose;
@@ -266,14 +272,15 @@ function watchDangers(logger: Logger) {
 }
 
 /** The files whose content a reload takes up, besides those that the configuration is written in. */
-function filesOf({ listen, admin, brokers }: Config): readonly string[] {
-  const listeners = [listen.tls, admin.tls].flatMap((tls) => [
+function filesOf({ listen, admin, upstream, zookeeper, brokers }: Config): readonly string[] {
+  const ofTls = [listen.tls, admin.tls, upstream.tls, zookeeper.tls].flatMap((tls) => [
     tls?.certFile,
     tls?.keyFile,
     tls?.caFile,
-    tls?.keyPassphraseFile,
   ]);
-  return [...listeners, brokers.loadRules.auth?.passwordFile].filter((file) => file !== undefined);
+  const passphrases = [listen.tls, admin.tls].map((tls) => tls?.keyPassphraseFile);
+  const files = [...ofTls, ...passphrases, brokers.loadRules.auth?.passwordFile];
+  return files.filter((file) => file !== undefined);
 }
 
 function url(scheme: string, host: string, { port }: AddressInfo): string {

@@ -45,6 +45,7 @@ export function serveByWorkers({
   version,
   dangers,
   reloads,
+  history,
   onLeaderWaits,
 }: ServeOptions): Servers {
   // Each worker reads these files. Report problems with them before any worker starts.
@@ -58,6 +59,7 @@ export function serveByWorkers({
     version,
     dangers,
     reloads,
+    history,
     registry,
     worker: 'primary',
   });
@@ -105,6 +107,7 @@ export function serveByWorkers({
       guarded(() => gatherer.gone(worker));
       guarded(() => reloadGatherer.gone(worker));
       guarded(() => publisher.loads(worker, []));
+      guarded(() => publisher.ended(worker));
       guarded(() => {
         retired = mergeMetrics([retired, carriedCounters(counted)]);
       });
@@ -130,6 +133,7 @@ export function serveByWorkers({
     else if (message.kind === 'reloaded') reloadGatherer.answered(worker, message.question, message.problem);
     else if (message.kind === 'last') {
       keep(worker, message.metrics);
+      publisher.traffic(worker, message.traffic);
       finished.add(worker);
     } else if (message.kind === 'pulse') {
       liveness.errors(worker, message.internalErrors);
@@ -146,6 +150,7 @@ export function serveByWorkers({
   function takeAnswer(worker: PoolWorker, answer: WorkerAnswer): void {
     if (answer.metrics !== null && !finished.has(worker)) keep(worker, answer.metrics);
     publisher.loads(worker, answer.loads);
+    if (!finished.has(worker)) publisher.traffic(worker, answer.traffic);
     inFlight.set(worker, answer.inFlight);
     answering.add(worker);
   }

@@ -6,6 +6,7 @@ import type { Config } from '../config/schema.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { type LeaderWaits, leaderWaitsOf } from '../exchange/leader-waits.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
+import type { HistoryObserved } from '../metrics/history-metrics.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { ReloadsObserved } from '../metrics/reload-metrics.ts';
 import { createServing } from './create-serving.ts';
@@ -25,6 +26,8 @@ export interface ServeOptions {
   readonly dangers: () => readonly DangerousSetting[];
   /** What came of changes of the configuration, for metrics. */
   readonly reloads: ReloadsObserved;
+  /** The record of who led, for metrics. */
+  readonly history: HistoryObserved;
   /** Called with the requests that have ended and had waited for a leader. */
   readonly onLeaderWaits: (waits: LeaderWaits) => void;
 }
@@ -39,6 +42,7 @@ export function serveHere({
   version,
   dangers,
   reloads,
+  history,
   onLeaderWaits,
 }: ServeOptions): Servers {
   const serving = createServing({
@@ -59,6 +63,7 @@ export function serveHere({
     version,
     dangers,
     reloads,
+    history,
     inFlight: () => serving.inFlight,
     exchange: serving.state,
     rules: serving.rules,

@@ -45,10 +45,17 @@ export function tokenOf(file: string): string {
 }
 
 /**
- * Reads what the gateway trusts and presents to Druid's nodes. Throws an Error with the path of an unreadable file.
+ * Reads what the gateway trusts and presents to Druid's nodes. Throws an Error of one sentence if a file is
+ * unreadable or holds something else, or if the key does not fit the certificate.
  */
 export function upstreamTls({ caFile, certFile, keyFile, verify }: UpstreamTls): NodeTls {
-  return { ...clientFiles(caFile, certFile, keyFile), rejectUnauthorized: verify };
+  const files = clientFiles(caFile, certFile, keyFile);
+  try {
+    createSecureContext(files);
+  } catch (error) {
+    throw new Error(`the files of upstream.tls cannot be used (${opensslReason(error)})`);
+  }
+  return { ...files, rejectUnauthorized: verify };
 }
 
 /** Reads what the gateway trusts and presents to ZooKeeper. Throws an Error with the path of an unreadable file. */

@@ -76,7 +76,7 @@ function begin(message: Extract<ToWorker, { kind: 'begin' }>): Running {
       void send({ kind: 'draining' });
       began.drained = worker.stop();
       await began.drained;
-      await send({ kind: 'last', metrics: await worker.metrics() });
+      await send(await worker.last());
       await endLogger(logger);
     },
   );
@@ -127,7 +127,7 @@ async function bow(logger: Logger): Promise<void> {
     const stopped = (drained ?? worker.stop(time)).catch(() => {});
     // At the end of the drain the door cuts the connections, not the end of the process: clients must see a reset.
     await Promise.race([stopped, sleep(FAULT_DRAIN_MS + CUT_MS)]);
-    await send({ kind: 'last', metrics: await worker.metrics() });
+    await send(await worker.last());
   }
   await lastLog(logger);
 }

@@ -13,7 +13,6 @@ import {
   type Asked,
   type FromWorker,
   type ListenFailure,
-  type MetricsJson,
   PULSE_MS,
   type ToWorker,
 } from '../workers/protocol/messages.ts';
@@ -33,8 +32,8 @@ export interface Worker {
   listen(): Promise<Extract<FromWorker, { kind: 'listening' | 'failed' }>>;
   /** Drains as configured, or within the given times. */
   stop(time?: Config['shutdown']): Promise<void>;
-  /** Returns the metrics so far. */
-  metrics(): Promise<MetricsJson>;
+  /** Returns the counts so far. */
+  last(): Promise<Extract<FromWorker, { kind: 'last' }>>;
 }
 
 export interface WorkerOptions {
@@ -101,11 +100,11 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
   setInterval(() => contain(pulse, report), PULSE_MS).unref();
 
   async function answer(question: number, { metrics, explain }: Asked): Promise<void> {
-    const { loads } = cluster;
+    const { loads, traffic } = cluster;
     const { inFlight } = serving;
     const counted = metrics === true ? await registry.getMetricsAsJSON() : null;
     const explanation = explain === undefined ? null : serving.explain(explain);
-    send({ kind: 'answer', question, answer: { loads, inFlight, metrics: counted, explanation } });
+    send({ kind: 'answer', question, answer: { loads, traffic, inFlight, metrics: counted, explanation } });
   }
 
   /** Returns why the configuration cannot be taken up; null if it has been. */
@@ -155,7 +154,11 @@ export function createWorker({ begin, logger, errors, send }: WorkerOptions): Wo
       await serving.stop(time);
       tellWaits();
     },
-    metrics: () => registry.getMetricsAsJSON(),
+    last: async () => ({
+      kind: 'last',
+      metrics: await registry.getMetricsAsJSON(),
+      traffic: cluster.traffic,
+    }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Cluster, ClusterEvents } from '../cluster/cluster.ts';
+import type { NodeTotals } from '../cluster/node-traffic.ts';
 import type { LeaderState, LeaderView } from '../cluster/view.ts';
 import { MASTER_ROLES, type MasterRole } from '../discovery/discovery.ts';
 
@@ -21,6 +22,7 @@ export function clusterMetrics({ registry, cluster, now }: Options): () => void 
   leaderGauges(registers, cluster, now);
   rivalGauge(registers, cluster);
   nodeGauges(registers, cluster);
+  brokerCounters(registers, cluster);
   const changes = new Counter({
     name: 'druid_gateway_leader_changes_total',
     help: 'Times another process, or the same one with a new term, became leader; the first one seen not counted.',
@@ -115,6 +117,39 @@ function rivalGauge(registers: Registry[], cluster: Cluster): void {
       for (const role of MASTER_ROLES) this.set({ role }, cluster.view.rivals[role].length);
     },
   });
+}
+
+/** Three series for each announced Broker: a histogram for each would be fifteen more. */
+function brokerCounters(registers: Registry[], cluster: Cluster): void {
+  const perBroker = (name: string, help: string, value: (totals: NodeTotals) => number): void => {
+    new Counter({
+      name,
+      help,
+      labelNames: ['role', 'service', 'node'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { node, service } of cluster.view.brokers) {
+          this.inc({ role: 'broker', service, node: node.hostAndPort }, value(node.traffic.totals));
+        }
+      },
+    });
+  };
+  perBroker(
+    'druid_gateway_upstream_attempts_total',
+    'Attempts at a Broker that were answered or failed; those that a client gave up before are not counted.',
+    ({ attempts }) => attempts,
+  );
+  perBroker(
+    'druid_gateway_upstream_errors_total',
+    'Attempts at a Broker without an answer, with one of status 500 or more, or with one that broke off.',
+    ({ errors }) => errors,
+  );
+  perBroker(
+    'druid_gateway_upstream_latency_seconds_total',
+    'Time from sending to a Broker until the head of its answer, all attempts together.',
+    ({ latencyMs }) => latencyMs / 1000,
+  );
 }
 
 function nodeGauges(registers: Registry[], cluster: Cluster): void {

@@ -10,6 +10,7 @@ import type { MetricsJson } from '../workers/protocol/messages.ts';
 import { clusterMetrics } from './cluster-metrics.ts';
 import { discoveryMetrics, type SessionObserved } from './discovery-metrics.ts';
 import { type ExchangeState, exchangeMetrics, inFlightMetric } from './exchange-metrics.ts';
+import { type HistoryObserved, historyMetrics } from './history-metrics.ts';
 import { internalErrorMetrics } from './internal-error-metrics.ts';
 import { placementMetrics } from './placement-metrics.ts';
 import { type ReloadsObserved, reloadMetrics } from './reload-metrics.ts';
@@ -37,6 +38,8 @@ export interface MetricsOptions {
   readonly dangers?: () => readonly DangerousSetting[];
   /** What came of changes of the configuration, if they are taken up. */
   readonly reloads?: ReloadsObserved;
+  /** The record of who led, if there is one. */
+  readonly history?: HistoryObserved;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -48,7 +51,7 @@ export interface Metrics {
   render(): Promise<string>;
   /** Reads the metrics that a `TrafficWindow` takes. */
   sampleTraffic(): Promise<MetricsJson>;
-  /** Removes the listeners on cluster and discovery. */
+  /** Removes the listeners on cluster, discovery and history. */
   close(): void;
 }
 
@@ -69,6 +72,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     spans = null,
     dangers = () => [],
     reloads,
+    history,
     now = Date.now,
   } = options;
   const { registry = new Registry() } = options;
@@ -96,6 +100,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   });
   if (spans !== null) spanMetrics(registry, spans);
   if (reloads !== undefined) reloadMetrics(registry, reloads);
+  const leaveHistory = history === undefined ? () => {} : historyMetrics(registry, history);
   internalErrorMetrics(registry, errors);
   processMetrics(registry, worker);
   return {
@@ -107,6 +112,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     close: () => {
       leaveCluster();
       leaveDiscovery();
+      leaveHistory();
     },
   };
 }

@@ -109,8 +109,8 @@ export function trafficMetrics(registry: Registry): RecordSink {
   }
   const errors = new Counter({
     name: TRAFFIC_METRICS.errors,
-    help: 'Answers that are the gateway’s own refusals, by reason code.',
-    labelNames: ['reason'],
+    help: 'Answers that are the gateway’s own refusals, by reason code and kind of request.',
+    labelNames: ['reason', 'class'],
     registers,
   });
   const duration = createTalliedHistogram(registry, {
@@ -132,7 +132,7 @@ export function trafficMetrics(registry: Registry): RecordSink {
     add(tally, record);
     duration.observe(tally.duration, record.durationMs / 1000);
     if (record.parkedMs > 0) parked.observe({ role: record.role }, record.parkedMs / 1000);
-    if (record.reason !== null) errors.inc({ reason: record.reason });
+    if (record.reason !== null) errors.inc({ reason: record.reason, class: record.class });
   };
 }
 

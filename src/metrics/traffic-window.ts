@@ -13,11 +13,12 @@ export interface ClassTraffic {
   readonly errors: number;
 }
 
-/** The gateway's own error answers of one reason, between two samples. */
+/** The gateway's own error answers of one reason to one class of requests, between two samples. */
 export interface Refusals {
   /** ISO time of the later sample. */
   readonly at: string;
   readonly reason: string;
+  readonly class: string;
   readonly status: number;
   readonly count: number;
 }
@@ -46,7 +47,8 @@ interface Counts {
   /** Epoch milliseconds. */
   readonly at: number;
   readonly classes: Map<string, ClassCounts>;
-  readonly refused: Map<string, number>;
+  /** By reason, then by class. */
+  readonly refused: Map<string, Map<string, number>>;
 }
 
 /** Computes rates and quantiles from samples of counters that only grow. */
@@ -66,7 +68,9 @@ export class TrafficWindow {
     return {
       classes: trafficBetween(this.#samples[0] ?? now, now),
       refusals: this.#refusals,
-      refused: Object.fromEntries(now.refused),
+      refused: Object.fromEntries(
+        [...now.refused].map(([reason, byClass]) => [reason, sum(byClass.values())]),
+      ),
     };
   }
 
@@ -78,11 +82,13 @@ export class TrafficWindow {
 
   #addRefusals(last: Counts, now: Counts): void {
     const fresh: Refusals[] = [];
-    for (const [reason, total] of now.refused) {
-      const count = total - (last.refused.get(reason) ?? 0);
-      if (count <= 0) continue;
+    const at = new Date(now.at).toISOString();
+    for (const [reason, byClass] of now.refused) {
       const { status } = reasonOf(reason as ReasonCode);
-      fresh.push({ at: new Date(now.at).toISOString(), reason, status, count });
+      for (const [kind, total] of byClass) {
+        const count = total - (last.refused.get(reason)?.get(kind) ?? 0);
+        if (count > 0) fresh.push({ at, reason, class: kind, status, count });
+      }
     }
     if (fresh.length > 0) this.#refusals = [...fresh, ...this.#refusals].slice(0, MOST_REFUSALS);
   }
@@ -128,7 +134,7 @@ function quantileMs(quantile: number, before: ClassCounts | undefined, after: Cl
 
 function countsOf(metrics: MetricsJson, at: number): Counts {
   const classes = new Map<string, ClassCounts>();
-  const refused = new Map<string, number>();
+  const refused = new Map<string, Map<string, number>>();
   const classOf = (name: string): ClassCounts => {
     const known = classes.get(name);
     if (known !== undefined) return known;
@@ -148,11 +154,19 @@ function countsOf(metrics: MetricsJson, at: number): Counts {
         const bound = le === '+Inf' ? Number.POSITIVE_INFINITY : Number(le);
         within.set(bound, (within.get(bound) ?? 0) + value);
       } else if (name === TRAFFIC_METRICS.errors) {
-        refused.set(String(reason), (refused.get(String(reason)) ?? 0) + value);
+        const byClass = refused.get(String(reason)) ?? new Map<string, number>();
+        byClass.set(String(kind), (byClass.get(String(kind)) ?? 0) + value);
+        refused.set(String(reason), byClass);
       }
     }
   }
   return { at, classes, refused };
+}
+
+function sum(values: Iterable<number>): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
 }
 
 /** `other` is a status that HTTP does not know. */

@@ -19,8 +19,9 @@ export function tellOfExports(
       failing = false;
       return;
     }
-    failing = true;
+    // A receiver that takes every other batch is not told of twice a batch.
     if (now() < quietUntil) return;
+    failing = true;
     quietUntil = now() + PAUSE_MS;
     logger.warn({ why: failure, dropped: dropped() }, 'spans cannot be exported; requests are not affected');
   };

@@ -61,7 +61,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
     #retired = false;
 
     constructor(origin: string) {
-      this.#place = placeOf(origin, options.tls);
+      this.#place = placeOf(origin);
     }
 
     connection(fresh: boolean): UpstreamConnection {
@@ -70,7 +70,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
       // The clock stands still without a timer.
       if (timer === null) time = performance.now();
       const connection = new UpstreamConnection({
-        place: this.#place,
+        place: this.#place.tls === null ? this.#place : withFiles(this.#place, options.tls),
         maxHeadBytes: maxHeaderBytes,
         buffers,
         keeper: this,
@@ -131,15 +131,19 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
   };
 }
 
-function placeOf(origin: string, nodeTls: NodeTls | undefined): Endpoint {
+function placeOf(origin: string): Endpoint {
   const { protocol, hostname, port } = new URL(origin);
   const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
   if (protocol === 'http:') return { host, port: Number(port || 80), tls: null };
   const options: TlsConnectionOptions = {
     rejectUnauthorized: true,
-    ...nodeTls,
     ALPNProtocols: ['http/1.1'],
     ...(net.isIP(host) === 0 ? { servername: host } : {}),
   };
   return { host, port: Number(port || 443), tls: options };
+}
+
+/** The place of a new connection, with the files of TLS as they were read last. */
+function withFiles(place: Endpoint, nodeTls: NodeTls | undefined): Endpoint {
+  return { ...place, tls: { ...place.tls, ...nodeTls } };
 }

@@ -256,10 +256,50 @@ describe('traffic', () => {
         .poll(() => cellOf(page, 'no_ready_broker', 'Requests since the start').innerText())
         .toMatch(/\d/);
       await page.locator('#recent-table').getByText('no_ready_broker').first().waitFor();
+      expect(await page.locator('#recent-table [data-column="Class"]').first().innerText()).toBe('query');
     } finally {
       clearInterval(recording);
     }
     expect(complaints).toEqual([]);
+  });
+});
+
+describe('the traffic of Brokers', () => {
+  test('shows latency and errors of the last minute, without JavaScript, too', async () => {
+    await stage();
+    scene.attempts(0, 98, 8);
+    scene.attempts(0, 2, 2_000);
+    scene.attempts(1, 3, 40, 2);
+    const page = await open();
+    const texts = (broker: string, where: Page = page) =>
+      Promise.all(['p50', 'p99', 'Errors'].map((column) => cellOf(where, broker, column).innerText()));
+    await expect
+      .poll(() => texts('broker-1:8082'))
+      .toEqual([expect.stringMatching(/^[5-9]\.\d ms$/), expect.stringMatching(/^1\.\d s$/), '0 of 100']);
+    expect(await texts('broker-2:8082')).toEqual([
+      expect.stringMatching(/ ms$/),
+      expect.stringMatching(/ ms$/),
+      '2 of 5',
+    ]);
+    expect(await cellOf(page, 'broker-2:8082', 'Errors').getAttribute('data-tone')).toBe('bad');
+    expect(await texts('broker-3:8082')).toEqual(['none', 'none', 'none']);
+    scene.attempts(2, 1, 8, 1);
+    await expect
+      .poll(() => cellOf(page, 'broker-3:8082', 'Errors').innerText(), { timeout: 10_000 })
+      .toBe('1 of 2');
+    const plain = await open({ javaScriptEnabled: false });
+    expect((await texts('broker-1:8082', plain))[2]).toBe('0 of 100');
+    expect(complaints).toEqual([]);
+  });
+
+  test('is there on a phone, with its name beside it', async () => {
+    await stage();
+    scene.attempts(0, 4, 8, 1);
+    const page = await open({ viewport: { width: 390, height: 844 } });
+    const cell = cellOf(page, 'broker-1:8082', 'Errors');
+    await expect.poll(() => cell.innerText()).toBe('1 of 5');
+    expect(await cell.evaluate((element) => getComputedStyle(element, '::before').content)).toBe('"Errors"');
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
   });
 });
 
@@ -286,6 +326,7 @@ describe('configuration', () => {
 describe('a thousand Brokers', () => {
   test('are usable: those in trouble first, a hundred at a time, the rest by a filter', async () => {
     await stage({ brokers: 1_000 });
+    for (let i = 0; i < 1_000; i++) scene.attempts(i, 20, i, i % 3);
     const page = await open();
     const rows = page.locator('#brokers-table tbody tr');
     await expect.poll(() => rows.count()).toBe(100);
@@ -304,7 +345,9 @@ describe('a thousand Brokers', () => {
     // With all of them on the page, an update leaves the page free to answer.
     const began = performance.now();
     scene.showBrokers((broker) => ({ ...broker, why: 'changed' }));
-    await expect.poll(() => cellOf(page, 'broker-1000:8082', 'Why').innerText()).toBe('changed');
+    await expect
+      .poll(() => cellOf(page, 'broker-1000:8082', 'Why').innerText(), { timeout: 5_000 })
+      .toBe('changed');
     expect(performance.now() - began).toBeLessThan(2_000);
     const longest = await page.evaluate(
       () =>
@@ -325,12 +368,15 @@ describe('a thousand Brokers', () => {
 
   test('on ten open pages cost next to nothing', async () => {
     await stage({ brokers: 1_000 });
+    for (let i = 0; i < 1_000; i++) scene.attempts(i, 20, i, i % 3);
     const pages = await Promise.all(Array.from({ length: 10 }, () => open()));
     const before = process.cpuUsage();
     const began = performance.now();
     scene.swap('overlord', 'other:8090', 32);
     for (const page of pages) {
-      await expect.poll(() => cellOf(page, 'overlord', 'Node').innerText()).toBe('other:8090');
+      await expect
+        .poll(() => cellOf(page, 'overlord', 'Node').innerText(), { timeout: 10_000 })
+        .toBe('other:8090');
     }
     const uptime = pages[9]?.locator('#uptime');
     const first = await uptime?.innerText();

@@ -122,6 +122,13 @@ export class Scene {
     if (last !== undefined) this.#terms.push({ ...last, waited });
   }
 
+  /** Counts attempts at a Broker: so many that were answered after so long, and so many that failed. */
+  attempts(broker: number, answered: number, latencyMs: number, failed = 0): void {
+    const traffic = this.cluster.view.brokers[broker]?.node.traffic;
+    for (let i = 0; i < answered; i++) traffic?.answered(latencyMs, false, performance.now());
+    for (let i = 0; i < failed; i++) traffic?.unanswered(performance.now());
+  }
+
   record(count: number, change: Partial<ExchangeRecord> = {}): void {
     for (let i = 0; i < count; i++) this.#metrics.record(exchange(change));
   }

@@ -42,6 +42,9 @@ const traffic = setInterval(() => {
     durationMs: 20 + 60 * wave * Math.random(),
   });
   scene.record(beat % 80 < 40 ? 1 : 0, { durationMs: 1_500 });
+  for (const broker of [0, 3, 4]) scene.attempts(broker, 4, 20 + 40 * wave * Math.random());
+  if (beat % 25 === 0) scene.attempts(0, 1, 1_500);
+  if (beat % 40 === 0) scene.attempts(1, 1, 900, 1);
   scene.record(3, { class: 'read', role: 'coordinator', durationMs: 2 + 12 * Math.random() });
   scene.record(1 + Math.round(wave), {
     class: 'write',

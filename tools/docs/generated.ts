@@ -1,3 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { grafanaDashboard } from '../grafana/dashboard.ts';
+import { alertTable } from './alert-table.ts';
 import { checkTables } from './check-table.ts';
 import { commandLine } from './command-line.ts';
 import { editorSchema } from './editor-schema.ts';
@@ -12,13 +16,30 @@ export interface GeneratedFile {
   readonly make: (text: string) => string;
 }
 
+const CHART = 'deploy/helm/druid-gateway';
+const ALERTS = 'deploy/prometheus/alerts.yaml';
+const RECORDING_RULES = 'deploy/prometheus/recording-rules.yaml';
+const dashboard = (): string => `${JSON.stringify(grafanaDashboard(), null, 2)}\n`;
+
 export const GENERATED: readonly GeneratedFile[] = [
-  { path: 'docs/operations.md', make: (text) => between(text, 'reasons', reasonTable()) },
+  {
+    path: 'docs/operations.md',
+    make: (text) => between(between(text, 'reasons', reasonTable()), 'alerts', alertTable(read(ALERTS))),
+  },
   { path: 'docs/configuration.md', make: (text) => between(text, 'keys', keyTable()) },
   { path: 'docs/command-line.md', make: commandLine },
   { path: 'docs/doctor.md', make: (text) => between(text, 'checks', checkTables()) },
   { path: 'config/schema.json', make: () => `${JSON.stringify(editorSchema(), null, 2)}\n` },
+  { path: 'deploy/grafana/druid-gateway.json', make: dashboard },
+  // A chart cannot read what is outside of it.
+  { path: `${CHART}/files/dashboard.json`, make: dashboard },
+  { path: `${CHART}/files/alerts.yaml`, make: () => read(ALERTS) },
+  { path: `${CHART}/files/recording-rules.yaml`, make: () => read(RECORDING_RULES) },
 ];
+
+function read(path: string): string {
+  return readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8');
+}
 
 /** Puts `made` between the two comments in Markdown that are for it. */
 export function between(text: string, name: string, made: string): string {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { cacheFolder } from '../cache-folder.ts';
 import { runMaven } from './toolchain.ts';
 
 /** Tells people what goes on, one line at a time. */
@@ -77,12 +77,6 @@ export function ensureAvaticaJars(report?: Report): Promise<string> {
 /** Java class path of a ZooKeeper server, fetched on first use (about 13 MB). */
 export function ensureZooKeeperJars(report?: Report): Promise<string> {
   return ensureJars(`zookeeper-${ZOOKEEPER_VERSION}`, ZOOKEEPER, report);
-}
-
-/** `DRUID_GATEWAY_CACHE`, or `druid-gateway` in the user's cache folder. */
-function cacheFolder(): string {
-  const { DRUID_GATEWAY_CACHE, XDG_CACHE_HOME } = process.env;
-  return DRUID_GATEWAY_CACHE || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'druid-gateway');
 }
 
 async function ensureJars(

@@ -124,6 +124,7 @@ function brokersPart(state: State): Html {
 <label>Filter <input id="brokers-filter" type="search" autocomplete="off" spellcheck="false"></label>
 <label><input id="brokers-trouble" type="checkbox"> Only those without new queries</label>
 </p>
+<p>p50, p99 and errors are those of the last minute; latency is the time until the head of an answer.</p>
 <p id="brokers-result" role="status"></p>
 ${table('brokers', BROKERS, BROKERS.rows(allBrokers(state)))}
 <p id="brokers-more" hidden><span></span> <button type="button">Show all</button></p>`;

@@ -47,6 +47,11 @@ export class History {
   #changed = false;
   #writing: Promise<void> = Promise.resolve();
   #fault = '';
+  #writtenAt = 0;
+  readonly #waits: Record<MasterRole, { waited: number; failed: number }> = {
+    coordinator: { waited: 0, failed: 0 },
+    overlord: { waited: 0, failed: 0 },
+  };
 
   constructor(options: HistoryOptions) {
     const { now = Date.now, errors } = options;
@@ -85,8 +90,31 @@ export class History {
     return () => void this.#news.off('term', listener);
   }
 
+  /** Number of terms that are kept. */
+  kept(role: MasterRole): number {
+    return this.#terms.kept(role);
+  }
+
+  /** Requests that waited for a leader and have ended, since the start; also those of no term. */
+  waits(role: MasterRole): { readonly waited: number; readonly failed: number } {
+    return this.#waits[role];
+  }
+
+  /** Whether the last write of the file succeeded; true before the first, and where there is no file. */
+  get written(): boolean {
+    return this.#fault === '';
+  }
+
+  /** When the file was last written by this process, in epoch ms; 0 if it has not been. */
+  get writtenAt(): number {
+    return this.#writtenAt;
+  }
+
   /** Adds requests that waited for a leader, once they have ended. */
   count(waits: LeaderWaits): void {
+    const sum = this.#waits[waits.role];
+    sum.waited += waits.waited;
+    sum.failed += waits.failed;
     this.#terms.count(waits);
     this.#writeSoon();
   }
@@ -138,13 +166,14 @@ export class History {
   #write(): void {
     const { file, clusterName, logger } = this.#options;
     if (file === null) return;
-    const writtenAt = new Date(this.#now()).toISOString();
-    const history = { cluster: clusterName, ...this.body, writtenAt };
+    const at = this.#now();
+    const history = { cluster: clusterName, ...this.body, writtenAt: new Date(at).toISOString() };
     this.#writing = this.#writing
       .then(() => writeHistory(file, history))
       .then(
         () => {
           this.#fault = '';
+          this.#writtenAt = at;
         },
         (error: NodeJS.ErrnoException) => {
           const why = error.code ?? error.message;

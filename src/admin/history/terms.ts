@@ -53,6 +53,11 @@ export class Terms {
     );
   }
 
+  /** Number of terms of a role. */
+  kept(role: MasterRole): number {
+    return this.#roles[role].terms.length;
+  }
+
   /** Takes the leader of a role as it is now. Returns the terms that this ends or begins. */
   observe(view: LeaderView): readonly Term[] {
     const role = this.#roles[view.role];

@@ -1,6 +1,7 @@
 import { request as overHttp } from 'node:http';
 import { request as overHttps } from 'node:https';
 import { plainText } from '../output/plain-text.ts';
+import { textIn } from '../output/values.ts';
 import type { AdminAddress } from './address.ts';
 
 /** The answer of an admin listener. */
@@ -118,8 +119,8 @@ function refusal(status: number, body: unknown, hadToken: boolean): string {
     return `${to}: --token-file FILE, or DRUID_GATEWAY_TOKEN in the environment`;
   }
   const said = plainText(saidBy(body));
-  if (status === 404 && said === 'not found') {
-    return 'has no such path (404); is it the admin listener of a gateway of this version?';
+  if (status === 404 && (said === 'not found' || /^path_/.test(textIn(body, 'context', 'reason')))) {
+    return 'has no such path (404); is it the admin listener of a gateway of this version? --admin URL names it';
   }
   return said === '' ? `refuses with ${status}` : `refuses with ${status}: ${said}`;
 }

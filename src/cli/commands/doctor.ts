@@ -1,7 +1,10 @@
+import type { StoreTarget } from '../../doctor/store/store-target.ts';
 import { type CliCommand, FAILED, type Given, OK, type SourceArguments, UsageError } from '../command.ts';
 
 /** Time in ms for sockets to close before the process ends. */
 const LINGER_MS = 500;
+/** Has the password of the metadata store where no file does. */
+const PASSWORD_VARIABLE = 'DRUID_GATEWAY_METADATA_PASSWORD';
 /** Longest time to watch, in ms. */
 const LONGEST_WATCH_MS = 3_600_000;
 
@@ -22,6 +25,10 @@ export const doctor: CliCommand = {
       line: 'druid-gateway doctor --watch 60s --druid-user admin --druid-password-file admin.txt',
       what: 'with what Druid guards, and with a minute of watching who leads',
     },
+    {
+      line: 'druid-gateway doctor --metadata-url postgresql://druid@db-1,db-2/druid --metadata-password-file db.txt',
+      what: 'asks the servers of the metadata store, too; the form jdbc:postgresql://... of Druid will do',
+    },
   ],
   declare(declaration) {
     declaration
@@ -31,7 +38,13 @@ export const doctor: CliCommand = {
       .option('--skip <ID,...>', 'leave out checks or groups, such as ha.metadata,gw')
       .option('--watch <DURATION>', 'watch the leaders for so long, such as 60s')
       .option('--druid-user <NAME>', 'the user for what Druid guards')
-      .option('--druid-password-file <FILE>', "a file with that user's password");
+      .option('--druid-password-file <FILE>', "a file with that user's password")
+      .option(
+        '--metadata-url <URL>',
+        'the metadata store: postgresql:, mysql:, mariadb: or jdbc:, with all its hosts',
+      )
+      .option('--metadata-user <NAME>', 'its user, instead of that in the URL')
+      .option('--metadata-password-file <FILE>', `a file with the password; else ${PASSWORD_VARIABLE}`);
   },
   run: examineHere,
 };
@@ -46,10 +59,11 @@ async function examineHere({ sources, options }: Given): Promise<number> {
       loadReports(),
     ]);
   const { origin, rest } = await splitAdmin(sources);
-  const [skipped, watchMs, headers] = await Promise.all([
+  const [skipped, watchMs, headers, store] = await Promise.all([
     skippedBy(options.skip),
     watchBy(options.watch),
     credentialsBy(options),
+    storeBy(options, process.env),
   ]);
   const config = loadConfig({ ...rest, environment: process.env });
   const diagnose = usable(() => createDiagnose(config));
@@ -58,6 +72,7 @@ async function examineHere({ sources, options }: Given): Promise<number> {
     gateway: usable(() => createAdminSource(config, origin)),
     headers,
     watchMs,
+    store,
     skipped,
   });
   const { reportJson, reportText, reportJunit, hasFailed } = reports;
@@ -126,13 +141,53 @@ async function credentialsBy({
     throw new UsageError('--druid-user and --druid-password-file go together');
   }
   if (String(druidUser).includes(':')) throw new UsageError('--druid-user: a user has no colon');
+  const pair = `${druidUser}:${await passwordIn(String(druidPasswordFile), '--druid-password-file')}`;
+  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
+}
+
+async function passwordIn(file: string, flag: string): Promise<string> {
   const { readFile } = await import('node:fs/promises');
   const { codeOf } = await import('../../config/yaml-source.ts');
-  const password = await readFile(String(druidPasswordFile), 'utf8').catch((error: unknown) => {
-    throw new UsageError(`--druid-password-file: ${druidPasswordFile} cannot be read (${codeOf(error)})`);
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new UsageError(`${flag}: ${file} cannot be read (${codeOf(error)})`);
   });
-  const pair = `${druidUser}:${password.replace(/\r?\n$/, '')}`;
-  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
+  return text.replace(/\r?\n$/, '');
+}
+
+/** Returns the metadata store to ask; null without `--metadata-url`. */
+async function storeBy(
+  { metadataUrl, metadataUser, metadataPasswordFile }: Given['options'],
+  environment: NodeJS.ProcessEnv,
+): Promise<StoreTarget | null> {
+  if (metadataUrl === undefined) {
+    const alone = metadataUser === undefined ? metadataPasswordFile : metadataUser;
+    if (alone === undefined) return null;
+    throw new UsageError('--metadata-user and --metadata-password-file go with --metadata-url');
+  }
+  const [{ storeTarget }, { StoreUrlError }, { missingDriver }] = await Promise.all([
+    import('../../doctor/store/store-target.ts'),
+    import('../../doctor/store/store-url.ts'),
+    import('../../doctor/store/ask-store.ts'),
+  ]);
+  const password =
+    metadataPasswordFile === undefined
+      ? undefined
+      : await passwordIn(String(metadataPasswordFile), '--metadata-password-file');
+  try {
+    const target = storeTarget(String(metadataUrl), {
+      user: metadataUser === undefined ? undefined : String(metadataUser),
+      password,
+      fallbackPassword: environment[PASSWORD_VARIABLE],
+    });
+    const missing = missingDriver(target.kind);
+    if (missing === null) return target;
+    throw new UsageError(
+      `--metadata-url: needs the package ${missing}: npm install ${missing}, where druid-gateway is`,
+    );
+  } catch (error) {
+    // Its message has no word of the URL, which may hold the password.
+    throw error instanceof StoreUrlError ? new UsageError(`--metadata-url: ${error.message}`) : error;
+  }
 }
 
 /** Resolves when the text is out, or nobody reads it any more. */

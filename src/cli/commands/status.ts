@@ -24,13 +24,14 @@ export const status: CliCommand = {
       .option('--json', 'print the answer as it is, one line each time');
   },
   async run(given) {
-    const [{ adminAddress }, { askAdmin }, { standardScreen }, { plainJson }, { renderStatus }] =
+    const [{ adminAddress }, { askAdmin }, { standardScreen }, { plainJson }, { renderStatus }, { valueIn }] =
       await Promise.all([
         import('../admin/address.ts'),
         import('../admin/client.ts'),
         import('../output/screen.ts'),
         import('../output/plain-text.ts'),
         import('../render/status.ts'),
+        import('../output/values.ts'),
       ]);
     const { setTimeout: sleep } = await import('node:timers/promises');
     const address = await adminAddress(given, process.env);
@@ -38,6 +39,10 @@ export const status: CliCommand = {
 
     async function look(): Promise<string> {
       const { body } = await askAdmin(address, { method: 'GET', path: '/status' });
+      // Where clients ask, and at a node, this path is Druid's.
+      if (valueIn(body, 'leaders') === undefined) {
+        throw new Error(`${address.origin} is no admin listener of a gateway; --admin URL names it`);
+      }
       return json === true ? plainJson(body) : renderStatus(body, address.origin, standardScreen());
     }
 

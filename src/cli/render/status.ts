@@ -23,11 +23,7 @@ export function renderStatus(body: unknown, origin: string, screen: Pick<Screen,
     if (rivals.length > 0) parts.push(style(`rivals of the ${role}: ${rivals.join(', ')}`, 'bad'));
   }
   const brokers = listIn(body, 'brokers');
-  parts.push(
-    brokers.length === 0
-      ? style('no Brokers', 'bad')
-      : layOutTable(['BROKER', 'SERVICE', 'REQUESTS', 'SHARE', 'WHY'], brokers.map(brokerRow), width, style),
-  );
+  parts.push(brokers.length === 0 ? style('no Brokers', 'bad') : brokersTable(brokers, screen));
   return parts.join('\n\n');
 }
 
@@ -65,13 +61,48 @@ function leaderRow(body: unknown, role: string): readonly Cell[] {
   ];
 }
 
-function brokerRow(broker: unknown): readonly Cell[] {
-  const share = numberIn(broker, 'share');
-  return [
-    textIn(broker, 'node'),
-    textIn(broker, 'service'),
-    textIn(broker, 'outstanding'),
-    share === null ? '-' : `${Math.round(share * 100)}%`,
-    { text: textIn(broker, 'why'), tone: valueIn(broker, 'ready') === true ? 'good' : 'bad' },
+/** The share is told only where a Broker has not the whole of it, so that there is room for why it gets queries or not. */
+function brokersTable(
+  brokers: readonly unknown[],
+  { width, style }: Pick<Screen, 'style' | 'width'>,
+): string {
+  const shared = brokers.some((broker) => (numberIn(broker, 'share') ?? 1) < 1);
+  const columns = [
+    'BROKER',
+    'SERVICE',
+    'REQUESTS',
+    'P50',
+    'P99',
+    'ERRORS',
+    ...(shared ? ['SHARE'] : []),
+    'WHY',
   ];
+  const rows = brokers.map((broker): readonly Cell[] => {
+    const share = numberIn(broker, 'share');
+    return [
+      textIn(broker, 'node'),
+      textIn(broker, 'service'),
+      textIn(broker, 'outstanding'),
+      latencyIn(broker, 'p50Ms'),
+      latencyIn(broker, 'p99Ms'),
+      errorsIn(broker),
+      ...(shared ? [share === null ? '-' : `${Math.round(share * 100)}%`] : []),
+      { text: textIn(broker, 'why'), tone: valueIn(broker, 'ready') === true ? 'good' : 'bad' },
+    ];
+  });
+  return layOutTable(columns, rows, width, style);
+}
+
+/** Milliseconds are told in whole ones: a latency of less than one is none to people. */
+function latencyIn(broker: unknown, key: string): string {
+  const ms = numberIn(broker, 'lastMinute', key);
+  return ms === null ? '-' : shownDuration(Math.max(1, Math.round(ms)));
+}
+
+/** Errors of the last minute, with the attempts that they are of. */
+function errorsIn(broker: unknown): Cell {
+  const attempts = numberIn(broker, 'lastMinute', 'attempts') ?? 0;
+  const errors = numberIn(broker, 'lastMinute', 'errors') ?? 0;
+  if (attempts === 0 && errors === 0) return '-';
+  return { text: `${errors}/${attempts}`, tone: errors > 0 ? 'bad' : 'plain' };
 }

@@ -249,7 +249,9 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
     const announcements = { ...this.#announcements };
     const content = JSON.stringify([complete, latches, announcements]);
     if (content === this.#content) {
+      const isNewer = readAt > this.#snapshot.readAt;
       this.#snapshot = { ...this.#snapshot, readAt };
+      if (isNewer) this.emit('read');
       return;
     }
     this.#content = content;

@@ -14,24 +14,35 @@ export interface ZooKeeperTls {
 }
 
 export interface PreparedTls {
+  /** Of the texts as they are now; for one connection. */
   readonly secureContext: SecureContext;
   readonly servername: string | undefined;
   readonly rejectUnauthorized: boolean;
 }
 
 /**
- * Reads certificates and key once. Throws if one is unusable: an error at the start is better than a loop of
+ * Prepares TLS. The texts may change later. Throws if one is unusable: an error at the start is better than a loop of
  * failures.
  */
 export function prepareTls(tls: ZooKeeperTls): PreparedTls {
-  const { ca, cert, key, servername, rejectUnauthorized = true } = tls;
+  const { servername, rejectUnauthorized = true } = tls;
+  contextOf(tls);
+  return {
+    get secureContext() {
+      return contextOf(tls);
+    },
+    servername,
+    rejectUnauthorized,
+  };
+}
+
+function contextOf({ ca, cert, key }: ZooKeeperTls): SecureContext {
   try {
-    const secureContext = createSecureContext({
+    return createSecureContext({
       ...(ca === undefined ? {} : { ca }),
       ...(cert === undefined ? {} : { cert }),
       ...(key === undefined ? {} : { key }),
     });
-    return { secureContext, servername, rejectUnauthorized };
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable PEM';
     throw new Error(`the TLS certificate, key or CA for ZooKeeper cannot be used (${code})`);

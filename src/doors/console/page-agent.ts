@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher, errors as undiciErrors } from 'undici';
 import type { NodeTls } from '../../cluster/node.ts';
+import { nodeConnector } from '../../cluster/node-connector.ts';
 import type { UpstreamFailureKind } from '../../exchange/ports/upstream.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import { ignore } from '../last-word.ts';
@@ -96,7 +97,7 @@ export function createPageAgent(options: PageAgentOptions): Agent {
     keepAliveTimeout: keepAliveTimeoutMs,
     keepAliveMaxTimeout: keepAliveTimeoutMs,
     allowH2: false,
-    connect: { rejectUnauthorized: true, ...tls, timeout: connectTimeoutMs },
+    connect: nodeConnector(tls, connectTimeoutMs),
   });
 }
 

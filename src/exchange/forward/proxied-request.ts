@@ -58,6 +58,11 @@ export interface UpstreamRequestTemplate {
  * Most interim answers relayed. A node may send any number, and those that a client does not read would be buffered.
  */
 const MOST_INTERIMS = 8;
+/** The least status of an answer that counts as a Broker's error, as in `druid_gateway_requests_total`. */
+const FAILED = 500;
+/** In place of the time of an attempt: it is at a master, or counted to the end; or its answer has been counted. */
+const COUNTED = -1;
+const ANSWERED = -2;
 
 /**
  * One request on its way to Druid: choose a node, wait, send, judge the result, then send again or relay.
@@ -88,6 +93,8 @@ export class ProxiedRequest
   /** Receives the rest of the answer. */
   #receiver: AnswerReceiver | null = null;
   #hold: Hold | null = null;
+  /** When the present attempt at a Broker was sent, on the clock of `now`; otherwise one of the two below. */
+  #sentAt = COUNTED;
   /** Interim answers received from nodes. */
   #interims = 0;
 
@@ -205,10 +212,12 @@ export class ProxiedRequest
     };
     const verdict = afterHead(seen, this.#attempts);
     if (verdict.kind !== 'relay') {
+      this.#countAnswer(status);
       this.#apply(verdict);
       return;
     }
     this.#report('ok');
+    this.#countAnswer(status);
     if (this.#node !== null) {
       this.#tracker?.runs(this.#node, idsOf(head));
       this.#account.queryId = this.#tracker?.id ?? null;
@@ -244,6 +253,7 @@ export class ProxiedRequest
     this.#call = null;
     if (this.#state === State.RELAYING) {
       this.#report('reset');
+      this.#countFailure();
       this.#cut(failure.kind === 'stalled');
       return;
     }
@@ -381,6 +391,8 @@ export class ProxiedRequest
       this.#tracker ??= new QueryTracker(runningQueries, queryKindOf(route) ?? 'native');
       this.#tracker.runs(node, this.#facts);
     }
+    // Two looks at the clock for each attempt at a Broker, and no allocation.
+    if (route.role === 'broker') this.#sentAt = this.#services.now();
     this.#account.upstream = node.hostAndPort;
     this.#account.bytesIn = 0;
     this.#account.attempts++;
@@ -411,6 +423,7 @@ export class ProxiedRequest
     this.#call = null;
     call?.abort();
     if (this.#state === State.RELAYING) {
+      this.#countFailure();
       this.#cut(true);
       return;
     }
@@ -424,6 +437,7 @@ export class ProxiedRequest
     this.#leaveNode();
     const { view } = this.#services.cluster;
     if (verdict.outcome !== null) this.#report(verdict.outcome);
+    if (verdict.outcome !== null || verdict.error.reason === 'upstream_timeout') this.#countFailure();
     if (verdict.kind === 'fail') {
       this.#account.queryId ??= queryId ?? null;
       this.giveUp(queryId === undefined ? verdict.error : { ...verdict.error, queryId });
@@ -507,6 +521,23 @@ export class ProxiedRequest
 
   #report(outcome: NodeOutcome): void {
     if (this.#node !== null) this.#services.cluster.report(this.#node, outcome);
+  }
+
+  #countAnswer(status: number): void {
+    if (this.#sentAt < 0) return;
+    const now = this.#services.now();
+    const failed = status >= FAILED;
+    this.#node?.traffic.answered(now - this.#sentAt, failed, now);
+    this.#sentAt = failed ? COUNTED : ANSWERED;
+  }
+
+  /** Counts a failure of the present attempt, unless its answer was one. */
+  #countFailure(): void {
+    if (this.#sentAt === COUNTED) return;
+    const now = this.#services.now();
+    if (this.#sentAt === ANSWERED) this.#node?.traffic.brokeOff(now);
+    else this.#node?.traffic.unanswered(now);
+    this.#sentAt = COUNTED;
   }
 
   readonly #publicLocation = (location: string): string =>

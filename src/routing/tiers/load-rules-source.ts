@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Agent } from 'undici';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { NodeTls } from '../../cluster/node.ts';
+import { nodeConnector } from '../../cluster/node-connector.ts';
 import { ContainedEmitter, type InternalErrors } from '../../faults/internal-errors.ts';
 import { createPoller, type Poller } from '../../time/poller.ts';
 import { parseRulesInSteps, type RuleBook } from './load-rules.ts';
@@ -88,7 +89,7 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
       // Overrides the node's own keep-alive hint.
       keepAliveMaxTimeout: 1_000,
       allowH2: false,
-      connect: { ...tls, timeout: timeoutMs },
+      connect: nodeConnector(tls, timeoutMs),
     });
   }
 

@@ -1,9 +1,10 @@
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { UpstreamNode } from '../../cluster/node.ts';
+import { addTotals, NO_TOTALS, type NodeCounts, type NodeTotals } from '../../cluster/node-traffic.ts';
 import type { ClusterView } from '../../cluster/view.ts';
 import { createJdbcConnections, MAX_JDBC_CONNECTIONS } from '../../exchange/druid/jdbc-connections.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
-import type { ConnectionEntry, FromWorker, Load, ToWorker } from '../protocol/messages.ts';
+import type { ConnectionEntry, FromWorker, Load, ToWorker, Traffic } from '../protocol/messages.ts';
 import { createRecentlyFailedNodes } from '../protocol/recently-failed-nodes.ts';
 import { changedParts, encodeShares, encodeView, type ViewParts } from '../protocol/view-codec.ts';
 import type { PoolWorker } from './worker-pool.ts';
@@ -33,6 +34,10 @@ export interface ViewPublisher {
    * ended.
    */
   loads(worker: PoolWorker, loads: readonly Load[]): void;
+  /** Takes what this worker has counted at the nodes since it started. */
+  traffic(worker: PoolWorker, traffic: readonly Traffic[]): void;
+  /** The worker has ended. Its totals stay in the sums, and its last minute does not. */
+  ended(worker: PoolWorker): void;
   close(): void;
 }
 
@@ -56,6 +61,9 @@ export function createViewPublisher({
   const connections = createJdbcConnections(MAX_JDBC_CONNECTIONS);
   const recentlyFailed = createRecentlyFailedNodes(() => performance.now(), watchMs);
   const loadsOf = new Map<PoolWorker, readonly Load[]>();
+  const trafficOf = new Map<PoolWorker, ReadonlyMap<UpstreamNode, NodeCounts>>();
+  /** Totals of workers that have ended; they end with their node. */
+  const retired = new WeakMap<UpstreamNode, NodeTotals>();
   let counted = new Set<UpstreamNode>();
   let told: ViewParts = encodeView(cluster.view);
   let leaders = cluster.view.leaders;
@@ -114,6 +122,16 @@ export function createViewPublisher({
     for (const [node, sum] of sums) node.recount(sum);
   }
 
+  function countTraffic(nodes: Iterable<UpstreamNode>): void {
+    for (const node of nodes) {
+      const counts = [...trafficOf.values()].flatMap((ofNode) => {
+        const own = ofNode.get(node);
+        return own === undefined ? [] : [own];
+      });
+      node.traffic.takeOthers(counts.reduce(addTotals, retired.get(node) ?? NO_TOTALS), counts);
+    }
+  }
+
   return {
     get beginning() {
       push();
@@ -152,6 +170,22 @@ export function createViewPublisher({
       if (own.length > 0) loadsOf.set(worker, own);
       else loadsOf.delete(worker);
       count();
+    },
+    traffic(worker, traffic) {
+      const own = new Map<UpstreamNode, NodeCounts>();
+      for (const [origin, counts] of traffic) {
+        const node = cluster.view.nodes.get(origin);
+        if (node !== undefined) own.set(node, [...counts]);
+      }
+      trafficOf.set(worker, own);
+      countTraffic(own.keys());
+    },
+    ended(worker) {
+      const own = trafficOf.get(worker);
+      if (own === undefined) return;
+      trafficOf.delete(worker);
+      for (const [node, counts] of own) retired.set(node, addTotals(retired.get(node) ?? NO_TOTALS, counts));
+      countTraffic(own.keys());
     },
     close() {
       cluster.off('view', onView);

@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import type { MetricObjectWithValues, MetricValue } from 'prom-client';
 import type { NodeOutcome } from '../../cluster/node.ts';
+import type { NodeCounts } from '../../cluster/node-traffic.ts';
 import type { LogLevel } from '../../config/log-levels.ts';
 import type { Config } from '../../config/schema.ts';
 import type { ExplainQuestion, Explanation } from '../../exchange/explain/explanation.ts';
@@ -47,8 +48,12 @@ export interface Asked {
 /** Requests in flight at a node, by its origin. */
 export type Load = readonly [origin: string, outstanding: number];
 
+/** What a worker has counted at a node, by its origin. */
+export type Traffic = readonly [origin: string, counts: NodeCounts];
+
 export interface WorkerAnswer {
   readonly loads: readonly Load[];
+  readonly traffic: readonly Traffic[];
   readonly inFlight: number;
   /** Null if metrics were not asked for. */
   readonly metrics: MetricsJson | null;
@@ -93,5 +98,5 @@ export type FromWorker =
   | { readonly kind: 'answer'; readonly question: number; readonly answer: WorkerAnswer }
   /** The worker has taken up the configuration; otherwise `problem` says in one sentence why not. */
   | { readonly kind: 'reloaded'; readonly question: number; readonly problem: string | null }
-  /** The worker's metrics at its end; not sent if it is killed. */
-  | { readonly kind: 'last'; readonly metrics: MetricsJson };
+  /** The worker's counts at its end; not sent if it is killed. */
+  | { readonly kind: 'last'; readonly metrics: MetricsJson; readonly traffic: readonly Traffic[] };

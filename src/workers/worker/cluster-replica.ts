@@ -2,7 +2,7 @@ import type { Cluster, ClusterEvents } from '../../cluster/cluster.ts';
 import type { NodeOutcome, UpstreamNode } from '../../cluster/node.ts';
 import type { ClusterView } from '../../cluster/view.ts';
 import { ContainedEmitter, contain, type InternalErrors } from '../../faults/internal-errors.ts';
-import type { FromWorker, Load } from '../protocol/messages.ts';
+import type { FromWorker, Load, Traffic } from '../protocol/messages.ts';
 import { createRecentlyFailedNodes, type RecentlyFailedNodes } from '../protocol/recently-failed-nodes.ts';
 import { createViewReader, type ViewParts } from '../protocol/view-codec.ts';
 import {
@@ -33,6 +33,8 @@ export interface ClusterReplica extends Cluster {
   acknowledged(report: number): void;
   watch(origins: readonly string[]): void;
   readonly loads: readonly Load[];
+  /** What this process has counted at Brokers. */
+  readonly traffic: readonly Traffic[];
 }
 
 /** Creates a copy that publishes its first view at once. */
@@ -77,6 +79,14 @@ class WorkerCluster extends ContainedEmitter<ClusterEvents> implements ClusterRe
   get loads(): readonly Load[] {
     const nodes = [...this.#view.nodes.values()];
     return nodes.filter((node) => node.outstanding > 0).map((node) => [node.origin, node.outstanding]);
+  }
+
+  get traffic(): readonly Traffic[] {
+    const now = performance.now();
+    return this.#view.brokers.flatMap(({ node }): Traffic[] => {
+      const counts = node.traffic.counts(now);
+      return counts === null ? [] : [[node.origin, counts]];
+    });
   }
 
   applyView(parts: Partial<ViewParts>): void {

@@ -152,13 +152,15 @@ test('what happened while nobody read is not told as if it happened now', async 
     [
       {
         name: 'druid_gateway_errors_total',
-        values: [{ labels: { reason: 'no_leader' }, value: refused }],
+        values: [{ labels: { reason: 'no_leader', class: 'read' }, value: refused }],
       },
     ] as unknown as MetricsJson;
   const reader = await listen();
   expect((await reader.next()).data.traffic).toMatchObject({ refusals: [], refused: { no_leader: 3 } });
   refused = 5;
-  expect((await reader.next()).data.traffic).toMatchObject({ refusals: [{ reason: 'no_leader', count: 2 }] });
+  expect((await reader.next()).data.traffic).toMatchObject({
+    refusals: [{ reason: 'no_leader', class: 'read', count: 2 }],
+  });
   reader.response.destroy();
   while (cluster.listenerCount('view') > 0) await new Promise((resolve) => setTimeout(resolve, 5));
   refused = 9;

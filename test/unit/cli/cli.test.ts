@@ -67,6 +67,19 @@ test.each([
   [['doctor', '--watch', '2h'], '--watch: 2h is no duration such as 60s, of an hour at most'],
   [['doctor', '--druid-user', 'admin'], '--druid-user and --druid-password-file go together'],
   [['doctor', '--druid-user', 'a', '--druid-password-file', 'none.txt'], 'none.txt cannot be read (ENOENT)'],
+  [['doctor', '--metadata-user', 'druid'], 'go with --metadata-url'],
+  [
+    ['doctor', '--metadata-url', 'postgresql://u:hunter2@db-1:x/druid'],
+    '--metadata-url: a port of it is no number',
+  ],
+  [
+    ['doctor', '--metadata-url', 'jdbc:derby://db-1/druid'],
+    'only PostgreSQL, MySQL and MariaDB can be asked',
+  ],
+  [
+    ['doctor', '--metadata-url', 'mysql://u@db/druid', '--metadata-password-file', 'none.txt'],
+    '--metadata-password-file: none.txt cannot be read (ENOENT)',
+  ],
   [['doctor', '--druid-user', 'a:b', '--druid-password-file', 'x'], '--druid-user: a user has no colon'],
   [['doctor', '--admin', 'http://a/b'], '--admin: http://a/b is no URL such as http://127.0.0.1:9888'],
   [['doctor', '--admin', 'nowhere'], 'flag --admin: admin.listen: expected HOST:PORT'],
@@ -128,8 +141,8 @@ describe('doctor', () => {
     const { code, out, err } = await run([...dead, '--skip', 'zk', '--json', '--junit', junit]);
     expect([code, err]).toEqual([0, '']);
     const { checks, totals } = JSON.parse(out);
-    expect([checks.length, totals.fail]).toEqual([35, 0]);
-    expect(readFileSync(junit, 'utf8')).toContain('<testsuite name="druid-gateway doctor" tests="35"');
+    expect([checks.length, totals.fail]).toEqual([46, 0]);
+    expect(readFileSync(junit, 'utf8')).toContain('<testsuite name="druid-gateway doctor" tests="46"');
   });
 
   test('with --strict ends with 1 where a check warns', async () => {
@@ -203,6 +216,20 @@ describe('serve', () => {
       expect(err).toBe(`druid-gateway: cannot listen on ${taken}: something else listens there\n`);
     }
     server.close();
+  });
+
+  test('with a host name that has no address ends with 1 and one sentence', async () => {
+    const { code, out, err } = await run([
+      ...QUIET,
+      '--listen',
+      'gateway.invalid:1',
+      '--log-level',
+      'silent',
+    ]);
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toBe(
+      'druid-gateway: cannot listen on gateway.invalid: this machine knows no address of that name\n',
+    );
   });
 
   test('with certificates that are not there ends with 1 and one sentence', async () => {

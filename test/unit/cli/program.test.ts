@@ -79,6 +79,9 @@ test('the help says everything: commands, flags with their defaults and choices,
     /0 on SIGTERM after draining, 1 when it cannot start, 2 when the command line or the configuration is\s+wrong, 70/,
   ];
   for (const fact of facts) expect(out).toMatch(fact);
+  // However many options a command has, descriptions begin where they can be read.
+  expect(out).toMatch(/^ {2}doctor \[OPTIONS\] {2,}Examine/m);
+  expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThan(150);
   expect((await parse(['check-config', '--help'])).out).toMatch(/^ {2}--print .*without secrets$/m);
 });
 

@@ -82,6 +82,15 @@ function elect(origin: string | null, sequence: number): void {
   discovery.latch('coordinator', { sequence, origin });
 }
 
+test('a view is as old as the last reading, also where nothing has changed since', async () => {
+  begin();
+  const { version } = cluster.view;
+  discovery.snapshot = { ...discovery.snapshot, readAt: 50_000 };
+  discovery.emit('read');
+  expect(cluster.view.readAt).toBe(50_000);
+  expect(cluster.view.version).toBeGreaterThan(version);
+});
+
 describe('the leader by latch', () => {
   test('serves once it says so itself, through a self-redirect, a 503 and a 404', async () => {
     begin();

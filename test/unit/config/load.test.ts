@@ -234,6 +234,7 @@ describe('what is wrong is named with its place, what was expected, and the near
     ['zookeper: { connect: a }', '0.yaml:1: zookeper: there is no such key; did you mean zookeeper?'],
     ['sessionTimeout: 3s', 'there is no such key; did you mean zookeeper.sessionTimeout?'],
     ['listen: 8888', ':1: listen: expected HOST:PORT, for example 0.0.0.0:8888 or [::]:8888, not 8888'],
+    ['admin: 127.0.0.1:9888', ':1: admin: expected a section with keys such as listen and '],
     ['listen: { port: 70000 }', 'listen.port: expected a port from 0 to 65535, not 70000'],
     ['zookeeper:\n  sessionTimeout: soon', ':2: zookeeper.sessionTimeout: expected a duration such as'],
     ['health: { live: { maxStall: long } }', ':1: health.live.maxStall: expected a duration such as'],

@@ -143,7 +143,9 @@ describe('a discovery that remembers', () => {
     const source = new FakeDiscovery();
     const discovery = remember(source);
     const states: string[] = [];
+    let reads = 0;
     discovery.on('status', ({ state }) => states.push(state));
+    discovery.on('read', () => reads++);
     discovery.start();
     expect(discovery.snapshot).toMatchObject({ complete: true, readAt: 5_000 });
     source.become({ state: 'connected', since: 1, detail: null });
@@ -156,6 +158,8 @@ describe('a discovery that remembers', () => {
     expect(discovery.snapshot.readAt).toBe(5_400);
     expect(discovery.status.state).toBe('connected');
     expect(states).toEqual(['connecting', 'connected']);
+    source.emit('read');
+    expect(reads).toBe(1);
     await discovery.close();
     expect(readSnapshot(file, EXPECTED)).toMatchObject({ snapshot: { readAt: 5_400 } });
   });

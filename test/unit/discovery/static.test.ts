@@ -1,6 +1,20 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { createStaticDiscovery } from '../../../src/discovery/static.ts';
 import { recordErrors } from '../../kit/gateway/recorded-errors.ts';
+
+afterEach(() => void vi.useRealTimers());
+
+test('the list is read again and again, so that nobody takes it for old', async () => {
+  vi.useFakeTimers();
+  const discovery = createStaticDiscovery({ coordinators: [], overlords: [], brokers: [] }, recordErrors());
+  let reads = 0;
+  discovery.on('read', () => reads++);
+  discovery.start();
+  vi.advanceTimersByTime(60_000);
+  expect(reads).toBeGreaterThan(0);
+  await discovery.close();
+  expect(vi.getTimerCount()).toBe(0);
+});
 
 test('nodes are known in one spelling, and each once', () => {
   const service = 'druid/broker';

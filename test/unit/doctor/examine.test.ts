@@ -50,7 +50,11 @@ function without(role: string): Facts {
 
 function store(type: string, uri: string): Facts {
   const change = { 'druid.metadata.storage.type': type, 'druid.metadata.storage.connector.connectURI': uri };
-  return { ...HEALTHY, properties: COORDINATORS.map((origin) => properties(origin, 'coordinator', change)) };
+  return {
+    ...HEALTHY,
+    store: null,
+    properties: COORDINATORS.map((origin) => properties(origin, 'coordinator', change)),
+  };
 }
 
 function coordinators(...answers: Facts['leadership']['coordinator']['answers']): Facts {
@@ -82,9 +86,9 @@ function evidence(facts: Facts, id: string): string {
 test('a healthy cluster passes every check but those that tell of what cannot be known', () => {
   const { checks, totals } = examine(HEALTHY);
   expect(checks.filter(({ result }) => result !== 'PASS').map(({ id, result }) => `${id} ${result}`)).toEqual(
-    ['zk.tls INFO', 'node.tls INFO', 'node.certificates SKIP'],
+    ['zk.tls INFO', 'node.tls INFO', 'node.certificates SKIP', 'ha.metadata-failover INFO'],
   );
-  expect(totals).toEqual({ pass: checks.length - 3, warn: 0, fail: 0, info: 2, skip: 1 });
+  expect(totals).toEqual({ pass: checks.length - 4, warn: 0, fail: 0, info: 3, skip: 1 });
 });
 
 const DAY = 86_400_000;
@@ -316,7 +320,7 @@ describe('each broken set-up has its diagnosis and no other', () => {
           }),
         ],
       },
-      ['ha.shared FAIL'],
+      ['ha.shared FAIL', 'ha.metadata-failover WARN'],
       'ha.shared',
       'jdbc:mysql://other,db-3/druid',
     ],
@@ -492,6 +496,8 @@ test('ids are unique, begin with their group, and never change', () => {
       'node.roles node.allowed node.names node.answers node.tls node.certificates node.versions node.clocks ' +
       'lead.latch lead.agree lead.rivals lead.stable ' +
       'ha.zookeeper ha.metadata ha.coordinators ha.overlords ha.shared ha.redirect ha.brokers ha.queryable ha.balancer ' +
+      'ha.metadata-servers ha.metadata-primary ha.metadata-tables ha.metadata-same ha.metadata-replicas ha.metadata-lag ' +
+      'ha.metadata-synchronous ha.metadata-failover ha.metadata-connections ha.metadata-version ha.metadata-charset ' +
       'gw.answers gw.view gw.settings gw.waiting gw.keepalive gw.timeouts',
   );
 });

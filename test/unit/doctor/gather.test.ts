@@ -108,6 +108,7 @@ async function facts(
     zookeeper: null,
     headers: {},
     watchMs: 0,
+    store: null,
     gateway: { where: 'a test', expected: false, read: () => Promise.reject(new Error('no gateway')) },
     ...change,
   });

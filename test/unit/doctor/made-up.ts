@@ -9,6 +9,7 @@ import type {
   TreeFacts,
   ZooKeeperFacts,
 } from '../../../src/doctor/facts.ts';
+import type { StoreFacts, StoreServerFacts, StoreState } from '../../../src/doctor/store/store-facts.ts';
 import { version } from '../../../src/version.ts';
 
 export const COORDINATORS = ['http://10.0.0.1:8081', 'http://10.0.0.2:8081'] as const;
@@ -122,6 +123,49 @@ export const PROPERTIES: readonly NodeProperties[] = [
   ...OVERLORDS.map((origin) => properties(origin, 'overlord')),
 ];
 
+const TABLES = ['segments', 'rules', 'config', 'tasks', 'tasklocks'] as const;
+
+/** A MySQL server that is the source of another one. */
+export const SOURCE: StoreState = {
+  product: 'MySQL',
+  version: '8.4.3',
+  managed: null,
+  identity: null,
+  instance: 'a6e4f5e2-0001',
+  takesWrites: true,
+  charset: 'utf8mb4',
+  tables: TABLES.map((name) => ({ schema: '', name: `druid_${name}` })),
+  clients: ['10.0.0.1', '10.0.0.2'],
+  connections: { used: 12, most: 151 },
+  replicas: [{ name: 'db-2:3306', state: 'streaming', synchronous: false, lagMs: null }],
+  upstream: null,
+  upstreamHidden: false,
+  commit: { kind: 'semi-synchronous', on: true, clients: 1 },
+  group: null,
+  managers: [],
+  behind: null,
+};
+
+export const REPLICA: StoreState = {
+  ...SOURCE,
+  instance: 'a6e4f5e2-0002',
+  takesWrites: false,
+  clients: [],
+  replicas: [],
+  upstream: { from: 'db-1:3306', running: true, lagMs: 0, detail: '' },
+};
+
+export function storeServer(name: string, state: StoreState): StoreServerFacts {
+  return { name, state, problem: null };
+}
+
+export const STORE: StoreFacts = {
+  kind: 'mysql',
+  database: 'druid',
+  servers: [storeServer('db-1:3306', SOURCE), storeServer('db-2:3306', REPLICA)],
+  askedAt: Date.parse('2026-11-26T12:00:00Z'),
+};
+
 /** A cluster in which nothing is wrong, seen with a gateway in front of it. */
 export const HEALTHY: Facts = {
   config: CONFIG,
@@ -130,6 +174,7 @@ export const HEALTHY: Facts = {
   leadership: { coordinator: ledBy(COORDINATORS), overlord: ledBy(OVERLORDS) },
   properties: PROPERTIES,
   guarded: false,
+  store: STORE,
   watched: { durationMs: 60_000, changes: { coordinator: 0, overlord: 0 } },
   gateway: {
     where: 'http://127.0.0.1:9888',

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { UpstreamNode } from '../../../src/cluster/node.ts';
 import type { ElectedLeader } from '../../../src/cluster/view.ts';
 import type { DangerousSetting } from '../../../src/config/dangerous-settings.ts';
+import type { TermObserved } from '../../../src/metrics/history-metrics.ts';
 import { createMetrics, type Metrics } from '../../../src/metrics/metrics.ts';
 import { spanMetrics } from '../../../src/metrics/span-metrics.ts';
 import { workerMetrics } from '../../../src/metrics/worker-metrics.ts';
@@ -16,6 +17,8 @@ let registry: Registry;
 let metrics: Metrics;
 let now: number;
 let dangers: readonly DangerousSetting[];
+let onTerm: (term: TermObserved) => void;
+const history = { waited: 0, failed: 0, written: true, writtenAt: 0 };
 let reloads: { successful: boolean; succeededAt: number; certificates: Map<string, number> };
 
 beforeEach(() => {
@@ -24,6 +27,7 @@ beforeEach(() => {
   registry = new Registry();
   now = 1_000_000;
   dangers = [];
+  Object.assign(history, { waited: 5, failed: 2, written: true, writtenAt: 0 });
   reloads = { successful: true, succeededAt: 1_000, certificates: new Map() };
   metrics = createMetrics({
     cluster,
@@ -42,6 +46,22 @@ beforeEach(() => {
     rules: { ageMs: 12_500 },
     dangers: () => dangers,
     reloads,
+    history: {
+      onTerm(listener) {
+        onTerm = listener;
+        return () => {
+          onTerm = () => {};
+        };
+      },
+      kept: () => 3,
+      waits: () => history,
+      get written() {
+        return history.written;
+      },
+      get writtenAt() {
+        return history.writtenAt;
+      },
+    },
     now: () => now,
   });
 });
@@ -122,7 +142,7 @@ describe('exchanges', () => {
     }
     expect(await value('druid_gateway_requests_total{role="broker",class="query",status="other"}')).toBe(2);
     expect((await metrics.render()).match(/^druid_gateway_errors_total\{/gm)).toHaveLength(2);
-    expect(await value('druid_gateway_errors_total{reason="overloaded"}')).toBe(2);
+    expect(await value('druid_gateway_errors_total{reason="overloaded",class="query"}')).toBe(2);
   });
 });
 
@@ -180,6 +200,12 @@ describe('the cluster', () => {
     );
     expect(await value('druid_gateway_upstream_up{role="broker",service="druid/hot",node="b:8082"}')).toBe(0);
     expect(await value('druid_gateway_upstream_outstanding{node="a:8082"}')).toBe(2);
+    a.traffic.answered(250, false, 1);
+    a.traffic.answered(500, true, 1);
+    const ofA = '{role="broker",service="druid/broker",node="a:8082"}';
+    expect(await value(`druid_gateway_upstream_attempts_total${ofA}`)).toBe(2);
+    expect(await value(`druid_gateway_upstream_errors_total${ofA}`)).toBe(1);
+    expect(await value(`druid_gateway_upstream_latency_seconds_total${ofA}`)).toBe(0.75);
     expect(await value('druid_gateway_view_complete')).toBe(1);
     cluster.show({ brokers: brokers.slice(0, 1), nodes: new Map([[a.origin, a]]) });
     expect(await metrics.render()).not.toContain('b:8082');
@@ -264,6 +290,40 @@ test('what a reload has changed is what the next scrape shows', async () => {
   reloads.certificates.clear();
   expect(await value(expiry('/tls/a.pem'))).toBeUndefined();
   expect(await value('druid_gateway_dangerous_settings{setting="internal_paths_open"}')).toBeUndefined();
+});
+
+describe('the history', () => {
+  const term = { role: 'coordinator', from: '2026-11-26T10:00:00.000Z', to: null, gapMs: 3_500 } as const;
+
+  test('a gap is counted once, when the term after it begins', async () => {
+    const gaps = (role: string): Promise<number | undefined> =>
+      value(`druid_gateway_leader_gap_seconds_count{role="${role}"}`);
+    expect(await gaps('coordinator')).toBe(0);
+    onTerm(term);
+    // It ends by mistake, goes on, and ends.
+    onTerm({ ...term, to: '2026-11-26T10:01:00.000Z' });
+    onTerm(term);
+    onTerm({ ...term, to: '2026-11-26T10:02:00.000Z' });
+    // Nobody has seen how long there was no leader.
+    onTerm({ ...term, from: '2026-11-26T10:03:00.000Z', gapMs: null });
+    expect(await gaps('coordinator')).toBe(1);
+    expect(await gaps('overlord')).toBe(0);
+    expect(await value('druid_gateway_leader_gap_seconds_bucket{le="2.5",role="coordinator"}')).toBe(0);
+    expect(await value('druid_gateway_leader_gap_seconds_bucket{le="5",role="coordinator"}')).toBe(1);
+    metrics.close();
+    onTerm({ ...term, from: '2026-11-26T10:04:00.000Z' });
+    expect(await gaps('coordinator')).toBe(1);
+  });
+
+  test('what waited, and whether the file is written, is read when scraped', async () => {
+    expect(await value('druid_gateway_leader_waits_total{role="overlord",outcome="served"}')).toBe(3);
+    expect(await value('druid_gateway_leader_waits_total{role="overlord",outcome="failed"}')).toBe(2);
+    expect(await value('druid_gateway_history_terms{role="coordinator"}')).toBe(3);
+    expect(await value('druid_gateway_history_last_write_successful')).toBe(1);
+    Object.assign(history, { written: false, writtenAt: 4_500 });
+    expect(await value('druid_gateway_history_last_write_successful')).toBe(0);
+    expect(await value('druid_gateway_history_last_write_success_timestamp_seconds')).toBe(4.5);
+  });
 });
 
 test('what became of spans is counted, by reason where they were dropped', async () => {

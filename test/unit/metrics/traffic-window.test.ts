@@ -95,12 +95,14 @@ test('refusals are told once, with the latest first, and their totals stay', asy
   record(2, { status: 503, reason: 'no_leader' });
   await after(2_000);
   record(1, { status: 429, reason: 'too_many_requests' });
+  record(3, { status: 503, reason: 'no_leader', class: 'write' });
   const { refusals, refused } = await after(2_000);
   expect(refusals).toEqual([
-    { at: '2026-01-01T12:00:04.000Z', reason: 'too_many_requests', status: 429, count: 1 },
-    { at: '2026-01-01T12:00:02.000Z', reason: 'no_leader', status: 503, count: 2 },
+    { at: '2026-01-01T12:00:04.000Z', reason: 'no_leader', class: 'write', status: 503, count: 3 },
+    { at: '2026-01-01T12:00:04.000Z', reason: 'too_many_requests', class: 'query', status: 429, count: 1 },
+    { at: '2026-01-01T12:00:02.000Z', reason: 'no_leader', class: 'query', status: 503, count: 2 },
   ]);
-  expect(refused).toEqual({ no_leader: 5, too_many_requests: 1 });
+  expect(refused).toEqual({ no_leader: 8, too_many_requests: 1 });
 });
 
 test('no more than fifty refusals are kept', async () => {

@@ -20,6 +20,13 @@ test('each worker serves, and what they count adds up', async () => {
   const more = await Promise.all(Array.from({ length: 50 }, () => request('/druid/v2/datasources')));
   expect(new Set(more)).toEqual(new Set(['"now"']));
   expect(await setup.gateway.metric(COUNT)).toBe(held.length + 50);
+  const broker = `{role="broker",service="druid/broker",node="${setup.druid.hostAndPort}"}`;
+  expect(await setup.gateway.metric(`druid_gateway_upstream_attempts_total${broker}`)).toBe(held.length + 50);
+  const { brokers } = (await setup.gateway.status()) as unknown as {
+    brokers: { lastMinute: { attempts: number; errors: number; p99Ms: number } }[];
+  };
+  expect(brokers[0]?.lastMinute).toMatchObject({ attempts: held.length + 50, errors: 0 });
+  expect(brokers[0]?.lastMinute.p99Ms).toBeGreaterThan(0);
   expect(await setup.gateway.metric('druid_gateway_requests_in_flight')).toBe(0);
   expect(await setup.gateway.metric('druid_gateway_view_complete')).toBe(1);
   expect(await setup.gateway.metric('druid_gateway_workers')).toBe(2);
@@ -42,6 +49,10 @@ test('a worker that is killed is replaced: only its own connections are cut, and
   expect(await pids()).toEqual([expect.not.toBeOneOf([one.pid]), two.pid]);
   expect(await setup.gateway.metric('druid_gateway_worker_restarts_total')).toBe(1);
   expect(await setup.gateway.metric(COUNT)).toBe(1 + 50 + two.inFlight);
+  const broker = `{role="broker",service="druid/broker",node="${setup.druid.hostAndPort}"}`;
+  expect(await setup.gateway.metric(`druid_gateway_upstream_attempts_total${broker}`)).toBe(
+    1 + 50 + two.inFlight,
+  );
   // The new one knows the cluster and takes connections.
   expect((await holdAll()).length).toBeGreaterThan(1);
   expect(setup.gateway.log()).toContain('a worker ended; another takes its place');

@@ -62,13 +62,15 @@ export function allBrokers({ brokers, cordoned }) {
   const announced = new Set(brokers.map(({ node }) => node));
   const away = cordoned.filter((node) => !announced.has(node));
   const why = 'taken out by an operator, and not announced now';
-  const plain = { service: '', ready: false, cordoned: true, ejected: false, why, share: 1, outstanding: 0 };
+  const lastMinute = { attempts: 0, errors: 0, p50Ms: null, p99Ms: null };
+  const counts = { share: 1, outstanding: 0, lastMinute };
+  const plain = { service: '', ready: false, cordoned: true, ejected: false, why, ...counts };
   return [...brokers, ...away.map((node) => ({ node, ...plain }))];
 }
 
 /** @type {Table<readonly BrokerStatus[]>} */
 export const BROKERS = {
-  columns: ['Broker', 'State', 'Why', 'Service', 'In flight', 'Share'],
+  columns: ['Broker', 'State', 'Why', 'Service', 'In flight', 'p50', 'p99', 'Errors', 'Share'],
   rows: (brokers) =>
     brokers.toSorted(byTroubleAndName).map((broker) => ({
       key: broker.node,
@@ -78,6 +80,7 @@ export const BROKERS = {
         { text: broker.why },
         { text: withLabels(broker.service, broker.labels) },
         { text: formatCount(broker.outstanding) },
+        ...lastMinute(broker.lastMinute),
         { text: `${Math.round(broker.share * 100)}%` },
       ],
     })),
@@ -177,13 +180,14 @@ export const TRAFFIC = {
 
 /** @type {Table<Traffic>} */
 export const REFUSALS = {
-  columns: ['Seen', 'Reason', 'Status', 'Requests'],
+  columns: ['Seen', 'Reason', 'Class', 'Status', 'Requests'],
   rows: ({ refusals }) =>
-    refusals.slice(0, MOST_ROWS).map(({ at, reason, status, count }) => ({
-      key: `${at} ${reason}`,
+    refusals.slice(0, MOST_ROWS).map(({ at, reason, class: kind, status, count }) => ({
+      key: `${at} ${reason} ${kind}`,
       cells: [
         { text: formatTime(at) },
         { text: reason },
+        { text: kind },
         { text: String(status) },
         { text: formatCount(count) },
       ],
@@ -305,6 +309,23 @@ function brokerState({ ready, cordoned, ejected, outstanding }) {
   if (cordoned) return { text: outstanding > 0 ? 'draining' : 'drained', tone: 'warn' };
   if (ejected) return { text: 'ejected', tone: 'bad' };
   return ready ? { text: 'ready', tone: 'good' } : { text: 'not ready', tone: 'bad' };
+}
+
+/**
+ * The latency and the errors of the last minute.
+ *
+ * @param {BrokerStatus['lastMinute']} traffic
+ * @returns {Cell[]}
+ */
+function lastMinute({ attempts, errors, p50Ms, p99Ms }) {
+  return [
+    { text: p50Ms === null ? 'none' : formatMs(p50Ms) },
+    { text: p99Ms === null ? 'none' : formatMs(p99Ms) },
+    {
+      text: attempts === 0 && errors === 0 ? 'none' : `${formatCount(errors)} of ${formatCount(attempts)}`,
+      tone: errors > 0 ? 'bad' : 'quiet',
+    },
+  ];
 }
 
 /**

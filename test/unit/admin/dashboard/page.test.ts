@@ -32,6 +32,7 @@ function pageOf(name: string, why: string, other: string): string {
         why,
         share: 1,
         outstanding: 0,
+        lastMinute: { attempts: 0, errors: 0, p50Ms: null, p99Ms: null },
         labels: { [name]: why, [why]: other },
       },
     ],

@@ -28,7 +28,8 @@ const LEADER: LeaderStatus = {
 
 function broker(node: string, change: Partial<BrokerStatus> = {}): BrokerStatus {
   const plain = { service: 's', ready: true, cordoned: false, ejected: false, why: 'ready' };
-  return { node, ...plain, share: 1, outstanding: 0, ...change };
+  const lastMinute = { attempts: 0, errors: 0, p50Ms: null, p99Ms: null };
+  return { node, ...plain, share: 1, outstanding: 0, lastMinute, ...change };
 }
 
 function state(change: Partial<State> = {}): State {
@@ -99,6 +100,18 @@ test('Brokers that get no queries come first, those that an operator took out in
     ['d:1', 'ready'],
     ['e:1', 'drained'],
   ]);
+});
+
+test('a Broker is told with the latency and the errors of the last minute', () => {
+  const lastMinute = { attempts: 1_234, errors: 2, p50Ms: 8.04, p99Ms: 2_400 };
+  const [busy, quiet] = BROKERS.rows([broker('a:1', { lastMinute }), broker('b:1')]);
+  const columns = ['p50', 'p99', 'Errors'].map((name) => BROKERS.columns.indexOf(name));
+  expect(columns.map((i) => busy?.cells[i])).toEqual([
+    { text: '8.0 ms' },
+    { text: '2.4 s' },
+    { text: '2 of 1,234', tone: 'bad' },
+  ]);
+  expect(columns.map((i) => quiet?.cells[i]?.text)).toEqual(['none', 'none', 'none']);
 });
 
 test('a Broker that an operator took out is there while it is away', () => {
@@ -173,6 +186,7 @@ test('tables that grow with time show their latest twenty', () => {
   const refusals = Array.from({ length: 50 }, (_, i) => ({
     at: new Date(i).toISOString(),
     reason: 'no_leader',
+    class: 'query',
     status: 503,
     count: 1,
   }));

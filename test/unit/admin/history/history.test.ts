@@ -149,6 +149,23 @@ test('a file that cannot be written is told once and costs nothing else', async 
     },
   ]);
   expect(history.body.terms).toHaveLength(1);
+  expect([history.written, history.writtenAt]).toEqual([false, 0]);
+});
+
+test('says for metrics what it keeps, what waited, and when it was written', async () => {
+  const history = begin();
+  expect([history.written, history.writtenAt]).toEqual([true, 0]);
+  cluster.lead(serving('coordinator', A, 1, 101_000));
+  cluster.lead(serving('coordinator', B, 2, 102_000));
+  // A moment of doubt is no gap, and what waited in it counts all the same.
+  history.count({ role: 'coordinator', leaderlessSince: 900_000, waited: 3, failed: 1 });
+  history.count({ role: 'coordinator', leaderlessSince: 101_500, waited: 2, failed: 0 });
+  expect([history.kept('coordinator'), history.kept('overlord')]).toEqual([2, 0]);
+  expect(history.waits('coordinator')).toEqual({ waited: 5, failed: 1 });
+  expect(history.waits('overlord')).toEqual({ waited: 0, failed: 0 });
+  now = 103_000;
+  await history.close();
+  expect([history.written, history.writtenAt]).toEqual([true, 103_000]);
 });
 
 test('without a file it is kept in memory, and told to listeners', async () => {

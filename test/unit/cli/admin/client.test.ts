@@ -214,13 +214,21 @@ describe('what goes wrong is said in one line, with what to do', () => {
     const origin = await listen();
     const nowhere = askAdmin({ origin, token: () => null, tls: {} }, { method: 'GET', path: '/nothing' });
     expect(await said(nowhere)).toBe(
-      `${origin} has no such path (404); is it the admin listener of a gateway of this version?`,
+      `${origin} has no such path (404); is it the admin listener of a gateway of this version? --admin URL names it`,
     );
     const other = askAdmin(
       { origin, token: () => null, tls: {} },
       { method: 'POST', path: '/brokers/a:1/drain' },
     );
     expect(await said(other)).toBe(`${origin} refuses with 404: no such Broker`);
+  });
+
+  test('it is the listener for clients, and not the admin listener', async () => {
+    const body = JSON.stringify({ errorMessage: 'No such path.', context: { reason: 'path_unknown' } });
+    const origin = await listenAsStranger(
+      `HTTP/1.1 404 Not Found\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    expect(await ask(origin)).toContain('is it the admin listener of a gateway of this version? --admin URL');
   });
 
   test.each([
@@ -305,6 +313,23 @@ describe('commands', () => {
     expect(JSON.parse(json.out)).toMatchObject({ version: '1.2.3' });
   });
 
+  test('nothing is cut in a pipe', async () => {
+    const why = `left out: ${'a reason with many words, '.repeat(10)}and an end`;
+    cluster.show({
+      brokers: [{ node: node(BROKER), service: 's', ready: false, cordoned: false, ejected: true, why }],
+    });
+    const { out } = await run(['status', '--admin', await listen()]);
+    expect(out).toContain(why);
+  });
+
+  test('status of what has a /status of its own, as every node of Druid, is refused', async () => {
+    const body = JSON.stringify({ version: '33.0.0', modules: [], memory: {} });
+    const origin = await listenAsStranger(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    const { code, out, err } = await run(['status', '--admin', origin]);
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toBe(`druid-gateway: ${origin} is no admin listener of a gateway; --admin URL names it\n`);
+  });
+
   test('brokers cordons, drains and returns, with the token from the environment', async () => {
     const url = await listen({ token: TOKEN });
     const environment = { DRUID_GATEWAY_TOKEN: TOKEN };
@@ -382,7 +407,7 @@ describe('commands', () => {
   });
 
   test.each([
-    [['brokers', 'stop', BROKER], 'Allowed choices are cordon, drain, return'],
+    [['brokers', 'stop', BROKER], 'ACTION is stop; expected one of cordon, drain, return'],
     [['brokers', 'drain'], "missing required argument 'NAME'"],
     [['brokers', 'drain', BROKER, '--timeout', 'soon'], '--timeout: expected a duration'],
     [['brokers', 'cordon', BROKER, '--timeout', '1s'], '--timeout goes with drain only'],
@@ -391,7 +416,7 @@ describe('commands', () => {
     [['explain', 'GET', '/', '--data', '@/none'], '--data: /none cannot be read (ENOENT)'],
     [['status', '--admin', 'http://x/y'], '--admin: expected the URL'],
     [['health', '--cert', 'x'], '--cert and --key come together'],
-    [['completion', 'tcsh'], 'Allowed choices are bash, zsh, fish'],
+    [['completion', 'tcsh'], 'SHELL is tcsh; expected one of bash, zsh, fish'],
     [['status', '--data', 'x'], '--data goes with explain only'],
   ])('%j is misuse: code 2 and one sentence', async (args, sentence) => {
     const { code, out, err } = await run(args);

@@ -27,7 +27,15 @@ const STATUS = {
     overlord: { state: 'none', node: null, term: null, age: 2, knownBy: 'nothing', waitReason: 'no_leader' },
   },
   brokers: [
-    { node: '10.0.0.3:8082', service: 'druid/broker', ready: true, share: 0.1, outstanding: 7, why: 'ready' },
+    {
+      node: '10.0.0.3:8082',
+      service: 'druid/broker',
+      ready: true,
+      share: 0.1,
+      outstanding: 7,
+      why: 'ready',
+      lastMinute: { attempts: 120, errors: 3, p50Ms: 12.4, p99Ms: 2_450 },
+    },
   ],
   discovery: { kind: 'zookeeper', state: 'connected', age: 1.5 },
 };
@@ -44,9 +52,15 @@ overlord     none (no_leader)  -              -     2s     nothing   -
 
 rivals of the coordinator: 10.0.0.2:8081
 
-BROKER         SERVICE       REQUESTS  SHARE  WHY
-10.0.0.3:8082  druid/broker  7         10%    ready`);
+BROKER         SERVICE       REQUESTS  P50   P99   ERRORS  SHARE  WHY
+10.0.0.3:8082  druid/broker  7         12ms  2.4s  3/120   10%    ready`);
   expect(widest(text)).toBeLessThanOrEqual(80);
+  const whole = {
+    ...STATUS,
+    brokers: [{ node: 'a:1', service: 's', share: 1, outstanding: 0, why: 'ready' }],
+  };
+  expect(renderStatus(whole, 'http://x', screen)).toContain(`BROKER  SERVICE  REQUESTS  P50  P99  ERRORS  WHY
+a:1     s        0         -    -    -       ready`);
   expect(renderStatus({}, 'http://x', screen)).toContain('no Brokers');
   const below = { ...STATUS, config: { listen: { basePath: '/druid-prod' } } };
   expect(renderStatus(below, 'http://x', screen)).toContain('\nclients: below /druid-prod/\n');

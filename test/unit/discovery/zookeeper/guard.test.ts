@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { getActiveResourcesInfo } from 'node:process';
 import fc from 'fast-check';
@@ -514,4 +515,16 @@ test('an event of a kind that the library does not know is no crash: everything 
   await until(discovery, () => discovery.sessionStats.reconnects >= 2);
   await received(5);
   expect(discovery.snapshot.readAt).toBeGreaterThanOrEqual(readAt);
+});
+
+test('what is read again and has not changed gives the snapshot a new time, and says so', async () => {
+  let time = 1_000;
+  const discovery = discover({ now: () => time });
+  await until(discovery, () => discovery.snapshot.complete);
+  const { version } = discovery.snapshot;
+  time = 50_000;
+  const read = once(discovery, 'read');
+  zookeeper.cut();
+  await read;
+  expect(discovery.snapshot).toMatchObject({ version, readAt: 50_000 });
 });

@@ -270,6 +270,7 @@ class World {
     // In the queue, it has no permit, no call, and no answer.
     if (waiting > 0) expect([waiting, live, permits, answered]).toEqual([1, 0, 0, false]);
     expect([0, 1]).toContain(permits);
+    this.#checkTraffic();
     if (live > 0) expect(permits).toBe(1);
     if (this.#closed) {
       expect([live, waiting, permits, this.#running.size, this.records.length]).toEqual([0, 0, 0, 0, 1]);
@@ -284,6 +285,16 @@ class World {
     this.#waitQueue.close();
     vi.advanceTimersByTime(1);
     expect(vi.getTimerCount()).toBe(0);
+  }
+
+  /** Each attempt at a Broker is counted once at most, with one error at most; masters are not counted. */
+  #checkTraffic(): void {
+    for (const node of new Set(this.attempts.map((attempt) => attempt.node))) {
+      const { attempts, errors } = node.traffic.totals;
+      const sent = this.attempts.filter((attempt) => attempt.node === node).length;
+      expect(attempts).toBeLessThanOrEqual(this.#kind.role === 'broker' ? sent : 0);
+      expect(errors).toBeLessThanOrEqual(attempts);
+    }
   }
 
   #serve(number: number): void {

@@ -20,6 +20,7 @@ function member(number: number) {
 }
 const answer = (inFlight: number): WorkerAnswer => ({
   loads: [],
+  traffic: [],
   inFlight,
   metrics: null,
   explanation: null,

@@ -260,6 +260,25 @@ function told({ heard }: FakeWorker, id: string): number {
   ).length;
 }
 
+test('the nodes of the primary add up what workers counted; totals of one that ended stay', () => {
+  const node = primary.view.nodes.get(BROKERS[0]);
+  const minute = (attempts: number, errors: number): number[] => [attempts, errors, 0, attempts - errors];
+  publisher.traffic(first().member, [[BROKERS[0], [10, 1, 90, ...minute(4, 1)]]]);
+  publisher.traffic(second().member, [
+    [BROKERS[0], [20, 2, 100, ...minute(6, 0)]],
+    ['http://10.9.9.9:1', [1, 1, 1]],
+  ]);
+  expect(node?.traffic.totals).toEqual({ attempts: 30, errors: 3, latencyMs: 190 });
+  expect(node?.traffic.recent(0)).toMatchObject({ attempts: 10, errors: 1 });
+  // What a worker says replaces what it said before.
+  publisher.traffic(first().member, [[BROKERS[0], [11, 1, 95, ...minute(5, 1)]]]);
+  expect(node?.traffic.totals.attempts).toBe(31);
+  publisher.ended(first().member);
+  publisher.ended(first().member);
+  expect(node?.traffic.totals).toEqual({ attempts: 31, errors: 3, latencyMs: 195 });
+  expect(node?.traffic.recent(0)).toMatchObject({ attempts: 6, errors: 0 });
+});
+
 test('the nodes of the primary count what all workers have under way', () => {
   const node = primary.view.nodes.get(BROKERS[0]);
   publisher.loads(first().member, [[BROKERS[0], 2]]);

@@ -15,7 +15,7 @@ const config = loadConfig({
 
 test('a worker has its part of each limit, rounded up; no limit stays none, and no rest changes', () => {
   const worker = workerConfig(config, 4711);
-  expect(worker.listen).toEqual({ host: '0.0.0.0', port: 4711 });
+  expect(worker.listen).toEqual({ ...config.listen, port: 4711 });
   expect(worker.limits.concurrency).toEqual({
     total: 667,
     coordinator: 167,

