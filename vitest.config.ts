@@ -73,7 +73,7 @@ const OTHERS = [
     hookTimeout: 60_000,
     fileParallelism: false,
   },
-  { name: 'hostile', include: tests('hostile'), testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 2 },
+  { name: 'hostile', include: tests('hostile'), testTimeout: 180_000, hookTimeout: 120_000, maxWorkers: 2 },
   { name: 'both-doors', include: tests('both-doors'), testTimeout: 300_000, fileParallelism: false },
   {
     name: 'zookeeper',

@@ -61,8 +61,13 @@ const KEYS = {
 };
 /** Requests that the rig itself sends first have this header, and every node answers them. */
 const WARM_UP = 'x-warm-up';
-/** Longer than any limit that holds something. */
-const LEFTOVERS_MS = 20_000;
+/**
+ * Longer than anything that holds something. The longest is a client that said that its request is the last one, and left
+ * behind the head of an answer, of which the node sends no more within the query's own time limit: it may be waiting
+ * (docs/decisions/0021-half-closed-clients.md) until its system has forgotten the connection, after a minute, and resets
+ * it at the next probe of TCP.
+ */
+const LEFTOVERS_MS = 90_000;
 /** Timers and such of the gateway's own come and go. */
 const FEW = 4;
 
