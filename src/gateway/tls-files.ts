@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { NodeTls } from '../cluster/node.ts';
+import { clientPems, pem } from '../config/pem-files.ts';
 import type { ListenTls, UpstreamTls, ZooKeeperTlsFiles } from '../config/schema.ts';
 import { codeOf } from '../config/yaml-source.ts';
 import type { ZooKeeperTls } from '../discovery/zookeeper/tls.ts';
@@ -48,38 +48,21 @@ export function tokenOf(file: string): string {
  * Reads what the gateway trusts and presents to Druid's nodes. Throws an Error of one sentence if a file is
  * unreadable or holds something else, or if the key does not fit the certificate.
  */
-export function upstreamTls({ caFile, certFile, keyFile, verify }: UpstreamTls): NodeTls {
-  const files = clientFiles(caFile, certFile, keyFile);
+export function upstreamTls({ verify, ...files }: UpstreamTls): NodeTls {
+  const pems = clientPems(files);
   try {
-    createSecureContext(files);
+    createSecureContext(pems);
   } catch (error) {
     throw new Error(`the files of upstream.tls cannot be used (${opensslReason(error)})`);
   }
-  return { ...files, rejectUnauthorized: verify };
+  return { ...pems, rejectUnauthorized: verify };
 }
 
 /** Reads what the gateway trusts and presents to ZooKeeper. Throws an Error with the path of an unreadable file. */
 export function zookeeperTls({ serverName, verify, ...files }: ZooKeeperTlsFiles): ZooKeeperTls {
-  const { caFile, certFile, keyFile } = files;
   return {
-    ...clientFiles(caFile, certFile, keyFile),
+    ...clientPems(files),
     rejectUnauthorized: verify,
     ...(serverName === undefined ? {} : { servername: serverName }),
   };
-}
-
-function clientFiles(caFile: string | undefined, certFile: string | undefined, keyFile: string | undefined) {
-  return {
-    ...(caFile === undefined ? {} : { ca: pem(caFile) }),
-    ...(certFile === undefined ? {} : { cert: pem(certFile) }),
-    ...(keyFile === undefined ? {} : { key: pem(keyFile) }),
-  };
-}
-
-function pem(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new Error(`the file ${file} cannot be read (${codeOf(error)})`);
-  }
 }

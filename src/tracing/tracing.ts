@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https, { type AgentOptions } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IdGenerator } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
+import { clientPems } from '../config/pem-files.ts';
 import type { Config } from '../config/schema.ts';
-import { codeOf } from '../config/yaml-source.ts';
 import type { RequestTracer } from '../exchange/ports/tracing.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { version } from '../version.ts';
@@ -156,13 +155,8 @@ function exporterOf(otlp: Config['tracing']['otlp'], { exporter }: Sdk, agent: h
 
 function agentTls({ tls }: Config['tracing']['otlp']): AgentOptions {
   if (tls === undefined) return {};
-  const { caFile, certFile, keyFile, verify } = tls;
-  return {
-    ...(caFile === undefined ? {} : { ca: pem(caFile) }),
-    ...(certFile === undefined ? {} : { cert: pem(certFile) }),
-    ...(keyFile === undefined ? {} : { key: pem(keyFile) }),
-    rejectUnauthorized: verify,
-  };
+  const { verify, ...files } = tls;
+  return { ...clientPems(files), rejectUnauthorized: verify };
 }
 
 function resourceOf({ serviceName, resource }: Config['tracing'], { resources }: Sdk) {
@@ -180,12 +174,4 @@ function resourceOf({ serviceName, resource }: Config['tracing'], { resources }:
       'service.name': serviceName,
     }),
   );
-}
-
-function pem(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new Error(`the file ${file} cannot be read (${codeOf(error)})`);
-  }
 }
