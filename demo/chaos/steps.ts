@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EnsembleServer } from '../../tools/druid-cluster/zookeeper-ensemble.ts';
 import { BROKERS, GATEWAY, ZOOKEEPERS } from '../ha/ha-cluster.ts';
+import type { PostgresqlPair } from '../ha/postgresql-pair.ts';
 import type { Master, Scene } from './scene.ts';
 
 /** Something that is broken now. */
@@ -55,51 +56,24 @@ export const STEPS: readonly Step[] = [
   broker('killed'),
   broker('ended'),
   broker('frozen'),
-  {
+  postgresql({
     name: 'PostgreSQL primary killed, standby promoted',
-    async breakIt({ cluster: { postgresql } }) {
-      const what = `${postgresql.primaryName} (primary) killed, ${postgresql.standbyName} promoted`;
-      await postgresql.killPrimary();
-      return {
-        what,
-        async dealtWith() {
-          await sleep(NOTICED_MS);
-          await postgresql.failOver();
-        },
-        mend: () => postgresql.repair(),
-      };
-    },
-  },
-  {
+    what: ({ primaryName, standbyName }) => `${primaryName} (primary) killed, ${standbyName} promoted`,
+    breakIt: (pair) => pair.killPrimary(),
+    answer: (pair) => pair.failOver(),
+  }),
+  postgresql({
     name: 'PostgreSQL primary cut off, ended, standby promoted',
-    async breakIt({ cluster: { postgresql } }) {
-      const what = `${postgresql.primaryName} (primary) cut off, ${postgresql.standbyName} promoted`;
-      postgresql.cutPrimaryOff();
-      return {
-        what,
-        async dealtWith() {
-          await sleep(NOTICED_MS);
-          await postgresql.failOver();
-        },
-        mend: () => postgresql.repair(),
-      };
-    },
-  },
-  {
+    what: ({ primaryName, standbyName }) => `${primaryName} (primary) cut off, ${standbyName} promoted`,
+    breakIt: async (pair) => pair.cutPrimaryOff(),
+    answer: (pair) => pair.failOver(),
+  }),
+  postgresql({
     name: 'PostgreSQL standby killed',
-    async breakIt({ cluster: { postgresql } }) {
-      const what = `${postgresql.standbyName} (standby) killed`;
-      await postgresql.killStandby();
-      return {
-        what,
-        async dealtWith() {
-          await sleep(NOTICED_MS);
-          await postgresql.releasePrimary();
-        },
-        mend: () => postgresql.repair(),
-      };
-    },
-  },
+    what: ({ standbyName }) => `${standbyName} (standby) killed`,
+    breakIt: (pair) => pair.killStandby(),
+    answer: (pair) => pair.releasePrimary(),
+  }),
 ];
 
 /** The step of this name; throws when there is none. */
@@ -107,6 +81,33 @@ export function stepNamed(name: string): Step {
   const step = STEPS.find((one) => one.name === name);
   if (step === undefined) throw new Error(`there is no step ${name}`);
   return step;
+}
+
+interface PostgresqlStep {
+  readonly name: string;
+  /** Asked before it is broken: names change places. */
+  readonly what: (pair: PostgresqlPair) => string;
+  readonly breakIt: (pair: PostgresqlPair) => Promise<unknown>;
+  /** What a manager of PostgreSQL does once it is sure. */
+  readonly answer: (pair: PostgresqlPair) => Promise<unknown>;
+}
+
+function postgresql({ name, what, breakIt, answer }: PostgresqlStep): Step {
+  return {
+    name,
+    async breakIt({ cluster: { postgresql: pair } }) {
+      const broken = what(pair);
+      await breakIt(pair);
+      return {
+        what: broken,
+        async dealtWith() {
+          await sleep(NOTICED_MS);
+          await answer(pair);
+        },
+        mend: () => pair.repair(),
+      };
+    },
+  };
 }
 
 function master(role: Master, how: 'killed' | 'ended' | 'frozen' | 'cut off from ZooKeeper'): Step {
