@@ -1,5 +1,7 @@
 import { ACL, Id, Permission } from 'node-zookeeper-client';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { Session } from '../../src/discovery/zookeeper/session.ts';
+import { recordErrors } from '../kit/gateway/recorded-errors.ts';
 import { startProxy } from '../kit/net/tcp-proxy.ts';
 import { type Ensemble, startEnsemble } from '../kit/zookeeper/zookeeper.ts';
 import { connectWriter, type Writer } from '../kit/zookeeper/zookeeper-writer.ts';
@@ -66,6 +68,30 @@ test('containers that vanish and come back are followed', async () => {
   await writer.announce('/vanishing/internal-discovery/BROKER', 'broker', 9004);
   await until(discovery, () => brokersOf(discovery)[0] === '127.0.0.1:9004');
   expect(faults).toEqual([]);
+});
+
+test('a path that is watched itself and for its children, as one created between two reads, counts as one', async () => {
+  await writer.put('/twice', Buffer.of());
+  const session = new Session({
+    servers: [{ host: '127.0.0.1', port: server().port }],
+    chroot: null,
+    sessionTimeoutMs: 20_000,
+    credentials: null,
+    tls: null,
+    maxReconnectDelayMs: 2_000,
+    errors: recordErrors(),
+    now: Date.now,
+    random: Math.random,
+  });
+  const connected = new Promise<void>((resolve) => session.on('connected', resolve));
+  session.start();
+  await connected;
+  const watcher = () => {};
+  expect(await session.exists('/twice', watcher)).toBe(true);
+  expect(await session.getChildren('/twice', watcher)).toEqual([]);
+  expect(session.stats.watches).toBe(1);
+  await session.close();
+  await writer.remove('/twice');
 });
 
 test('chroot, base path and a Coordinator path of its own', async () => {

@@ -136,11 +136,12 @@ class GuardedConnection implements ZooKeeperConnection {
 
   get watches(): number {
     const { watcherManager } = this.#manager;
-    return (
-      watcherManager.getDataWatcherPaths().length +
-      watcherManager.getChildWatcherPaths().length +
-      watcherManager.getExistenceWatcherPaths().length
-    );
+    // A path that was created between two reads has a watch of its own and one of its children.
+    return new Set([
+      ...watcherManager.getDataWatcherPaths(),
+      ...watcherManager.getChildWatcherPaths(),
+      ...watcherManager.getExistenceWatcherPaths(),
+    ]).size;
   }
 
   get #over(): boolean {
