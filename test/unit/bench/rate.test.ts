@@ -1,11 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Load, runWrk } from '../../../bench/wrk.ts';
 
 /** Where there is no wrk, nobody runs the bench either. */
 const missing = spawnSync('sh', ['-c', 'command -v wrk && command -v taskset']).status !== 0;
+/** One that this process may use. */
+const core = Number(/^Cpus_allowed_list:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}';
 
 /** A second of 100 requests a second on two connections to a server that does this with each request. */
@@ -26,7 +29,7 @@ async function run(serve: (socket: Socket) => void): Promise<Load> {
       connections: 2,
       rate: 100,
       seconds: 1,
-      core: 0,
+      core,
     },
     new AbortController().signal,
   );
