@@ -68,13 +68,24 @@ function givenId(id: unknown): string | null {
 /** Characters that survive in a header: visible ASCII except `?`, which can replace other characters. */
 const UNHARMED = /^[!->@-~]+$/;
 
+/** The last header's value and what it says: each is asked about more than once. */
+let lastTold: string | null = null;
+let lastToldId: string | null = null;
+
 /**
  * Returns the id from a response header, or null if it may have been altered. For each character outside Latin-1,
  * Jetty 9.4 writes a blank (blanks at the ends are lost) and Jetty 12 a question mark. The rest may be the id of
  * someone else's query.
  */
 export function toldId(value: string | null): string | null {
-  if (value === null || value.length > LONGEST_ID || !UNHARMED.test(value)) return null;
+  if (value === null || value === lastTold) return value === null ? null : lastToldId;
+  lastTold = value;
+  lastToldId = unalteredId(value);
+  return lastToldId;
+}
+
+function unalteredId(value: string): string | null {
+  if (value.length > LONGEST_ID || !UNHARMED.test(value)) return null;
   // What is left of `isQueryId`: an id without a dot has no path segment that is one.
   return value.includes('.') && !isQueryId(value) ? null : value;
 }

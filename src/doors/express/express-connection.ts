@@ -255,7 +255,7 @@ export class ExpressConnection implements ResponseWire {
     else if (client?.ended === true) {
       // The answer is complete but not read yet. The request will never be complete.
       this.#closes = true;
-      this.#socket.destroySoon();
+      client.endSoon();
     } else this.destroy();
   }
 
