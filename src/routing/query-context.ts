@@ -1,3 +1,4 @@
+import type { WholeBody } from '../http/body.ts';
 import { plainBody } from './body-text.ts';
 
 /** The ids of one query. Each is null if absent, or if it cannot be written as it was meant. */
@@ -16,8 +17,11 @@ export interface QueryContext extends QueryIds {
 
 export const NO_CONTEXT: QueryContext = { queryId: null, sqlQueryId: null, ids: [], timeoutMs: null };
 
-const ID = Buffer.from('ueryId"');
-const TIMEOUT = Buffer.from('"timeout"');
+const ID = 'ueryId"';
+const TIMEOUT = '"timeout"';
+const GZIP = '\x1f\x8b';
+/** Longest body, in bytes, that is looked at as text; it is sent as text, too. */
+const SHORT = 16 * 1024;
 /** Largest body that is read, in bytes; larger ones hold long lists of values and are not worth the time. */
 const LONGEST = 256 * 1024;
 
@@ -36,8 +40,12 @@ export function isQueryId(text: string): boolean {
 }
 
 /** Reads a query's body; parses it only if it contains one of these words. Never throws. */
-export function queryContextOf(body: Buffer): QueryContext {
-  const plain = plainBody(body, LONGEST);
+export function queryContextOf(body: WholeBody): QueryContext {
+  if (body.length <= SHORT) {
+    const { text } = body;
+    if (!text.startsWith(GZIP) && !text.includes(ID) && !text.includes(TIMEOUT)) return NO_CONTEXT;
+  }
+  const plain = plainBody(body.bytes, LONGEST);
   if (plain === null || !(plain.includes(ID) || plain.includes(TIMEOUT))) return NO_CONTEXT;
   try {
     const parsed = JSON.parse(plain.toString('utf8')) as {

@@ -7,7 +7,7 @@ import type {
   UpstreamRequest,
 } from '../exchange/ports/upstream.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
-import type { BodySink, BodyStream } from '../http/body.ts';
+import { type BodySink, type BodyStream, WholeBody } from '../http/body.ts';
 import type { BufferLease } from '../http/buffer-lease.ts';
 import type { HeaderBlock } from '../http/header-block.ts';
 import type { AnswerHead } from '../http/response-head.ts';
@@ -137,14 +137,14 @@ export class Call implements UpstreamCall, BodySink {
       this.#requestState = 'sent';
       return;
     }
-    if (Buffer.isBuffer(body)) {
+    if (body instanceof WholeBody) {
       const framed = `${head}Content-Length: ${body.length}\r\n\r\n`;
-      if (body.length <= ONE_WRITE) connection.writeHead(framed + body.toString('latin1'));
+      if (body.length <= ONE_WRITE) connection.writeHead(framed + body.text);
       else {
         connection.expectEarlyAnswer();
         connection.cork();
         connection.writeHead(framed);
-        connection.write(body);
+        connection.write(body.bytes);
         connection.uncork();
       }
       this.#requestState = 'sent';
@@ -296,7 +296,7 @@ export class Call implements UpstreamCall, BodySink {
 
   get #stream(): BodyStream | null {
     const { body } = this.#request;
-    return body === null || Buffer.isBuffer(body) ? null : body;
+    return body === null || body instanceof WholeBody ? null : body;
   }
 
   #finish(): void {

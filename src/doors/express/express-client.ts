@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ClientSide, RequestHead } from '../../exchange/ports/client.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
-import type { BodySource } from '../../http/body.ts';
+import type { BodySource, WholeBody } from '../../http/body.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import { atEndOfTurn, type TurnWriter } from '../../time/end-of-turn.ts';
@@ -39,7 +39,7 @@ export class ExpressClient
   extends GuardedClient
   implements ClientSide, BodySource, HalfClosedRequest, TurnWriter
 {
-  readonly whole: Buffer | null;
+  readonly whole: WholeBody | null;
   readonly #connection: ResponseWire;
   /** Body bytes that came with the head. */
   #first: Buffer | null;
@@ -58,12 +58,12 @@ export class ExpressClient
   /** The whole answer has been handed over. */
   ended = false;
 
-  /** `body`: body bytes received so far. `whole`: they are the complete body. */
-  constructor(connection: ResponseWire, head: RequestHead, body: Buffer | null, whole: boolean) {
+  /** `whole`: the body, if it has come; otherwise `first` is what has come of it. */
+  constructor(connection: ResponseWire, head: RequestHead, whole: WholeBody | null, first: Buffer | null) {
     super(head, connection.errors);
     this.#connection = connection;
-    this.whole = whole ? body : null;
-    this.#first = whole || body?.length === 0 ? null : body;
+    this.whole = whole;
+    this.#first = first;
   }
 
   get body(): BodySource {
