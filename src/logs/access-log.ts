@@ -75,12 +75,11 @@ function wasNotWhole({ end }: ExchangeRecord): boolean {
   return end === 'upstream_cut' || end === 'incomplete' || end === 'internal_error';
 }
 
-/** Ids, methods and codes have no character that would need an escape: they are ours, or have been checked. */
 function line(level: string, record: ExchangeRecord, weight: string): string {
   return (
-    `{"level":"${level}","time":"${isoTime()}","id":"${record.id}","method":"${record.method}"` +
+    `{"level":"${level}","time":"${isoTime()}","id":${text(record.id)},"method":${text(record.method)}` +
     `,"path":${text(record.path)},"role":"${record.role}","class":"${record.class}","status":${record.status}` +
-    `,"reason":${reason(record)},"upstream":${text(record.upstream)},"attempts":${record.attempts}` +
+    `,"reason":${text(record.reason)},"upstream":${text(record.upstream)},"attempts":${record.attempts}` +
     `,"redirected":${record.redirected},"ms":${tenths(record.durationMs)},"parkedMs":${tenths(record.parkedMs)}` +
     `,"bytesIn":${record.bytesIn},"bytesOut":${record.bytesOut},"end":"${record.end}"` +
     `,"remote":${text(record.remoteAddress)},"queryId":${queryId(record)}${extras(record, weight)},"msg":"request"}\n`
@@ -92,10 +91,6 @@ function text(value: string | null): string {
   if (value === null) return 'null';
   const shown = bounded(value);
   return PLAIN.test(shown) ? `"${shown}"` : escapeUnseen(JSON.stringify(shown));
-}
-
-function reason({ reason }: ExchangeRecord): string {
-  return reason === null ? 'null' : `"${reason}"`;
 }
 
 /** An id as Druid makes them, which needs no further look. */

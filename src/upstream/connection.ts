@@ -4,6 +4,7 @@ import type { UpstreamTimeouts } from '../exchange/forward/time-limits.ts';
 import type { UpstreamFailureKind } from '../exchange/ports/upstream.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import type { HeaderBlock } from '../http/header-block.ts';
+import { countLargeRead } from '../http/large-reads.ts';
 import type { AnswerHead } from '../http/response-head.ts';
 import { atEndOfTurn, type TurnWriter } from '../time/end-of-turn.ts';
 import { AnswerParser, type AnswerSink } from './answer-parser.ts';
@@ -188,7 +189,9 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire, TurnWr
 
   write(data: string | Buffer): boolean {
     this.writeOut();
-    return typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data);
+    const more = typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data);
+    // A long piece asks for a pause, also if the system has taken it at once; then there is nothing to wait for.
+    return more || this.#socket.writableLength === 0;
   }
 
   /** The request is longer than what the system takes at once, so the node can answer before it has all of it. */
@@ -325,6 +328,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire, TurnWr
       .setNoDelay()
       .on('secureConnect', () => this.#onConnect())
       .on('data', (data: Buffer) => {
+        countLargeRead(data.length);
         this.#buffer = new ReadBuffer(data);
         if (!this.#onRead(this.#buffer, data.length)) this.#socket.pause();
       });

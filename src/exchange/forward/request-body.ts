@@ -1,4 +1,5 @@
 import { type BodySink, type BodySource, type BodyStream, WholeBody } from '../../http/body.ts';
+import { countLargeRead } from '../../http/large-reads.ts';
 import { PackedBytes } from '../../http/packed-bytes.ts';
 import type { BodyLimits } from '../limits/body-limits.ts';
 import { type BodyOwner, BodyReading } from './body-reading.ts';
@@ -150,6 +151,7 @@ export class RequestBody {
     if (this.#released) return;
     const { reading } = this.#arriving;
     reading.came(chunk.length);
+    countLargeRead(chunk.length);
     if (!this.#overflown) this.#keep(chunk);
     const upload = this.#upload;
     if (upload !== null) {
