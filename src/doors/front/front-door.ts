@@ -180,7 +180,11 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
       else done();
     });
   });
-  registerConsole(app, options.console, state);
+  registerConsole(
+    app,
+    { ...options.console, logger: options.logger, maxTargetLength: limits.maxHeaderBytes },
+    state,
+  );
 
   const { server } = app;
   // By default Node silently drops headers beyond a thousand.
