@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import fastifyHttpProxy from '@fastify/http-proxy';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { NO_SCHEMAS } from '../no-schemas.ts';
 import { createPageAgent, type PageAgentOptions } from './page-agent.ts';
 import type { PageReply } from './page-sender.ts';
 
@@ -34,6 +35,7 @@ export async function openPagePlugin(options: PagePluginOptions): Promise<PagePl
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: (request: IncomingMessage) => awaited.get(request)?.id ?? '',
     exposeHeadRoutes: false,
+    schemaController: NO_SCHEMAS,
     routerOptions: { maxParamLength: options.maxTargetLength },
   }) as unknown as FastifyInstance;
   app.addHook('onClose', async () => {
