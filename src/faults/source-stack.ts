@@ -19,10 +19,11 @@ export function sourceStack(stack: string): string {
   return stack.replace(PLACE, (place, url: string, line: string, column: string) => {
     if (!url.startsWith(HERE) || ++frames > MOST_FRAMES) return place;
     if (!maps.has(url)) maps.set(url, mapOf(url));
-    const origin = maps.get(url)?.findOrigin(Number(line), Number(column));
-    if (origin === undefined || !('fileName' in origin)) return place;
-    const { fileName, lineNumber, columnNumber } = origin;
-    return `${fileName.replace(/^(?:\.\.\/)+/, '')}:${lineNumber}:${columnNumber}`;
+    const entry = maps.get(url)?.findEntry(Number(line) - 1, Number(column) - 1);
+    if (entry === undefined || !('originalSource' in entry)) return place;
+    const { originalSource, originalLine, originalColumn } = entry;
+    const source = originalSource.replace(/^(?:\.\.\/)+/, '').replace(/^.*?(?=node_modules\/)/, '');
+    return `${source}:${originalLine + 1}:${originalColumn + 1}`;
   });
 }
 
