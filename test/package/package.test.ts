@@ -170,6 +170,44 @@ describe('the package', () => {
     expect(await serve(folder, withNode(node))).toBe(0);
   });
 
+  test('loads no more than it needs to serve, and says where in the sources an error is from', async () => {
+    const look = join(scratch, 'look.mjs');
+    await writeFile(
+      look,
+      `process.on('SIGWINCH', () => {
+        const clock = performance.now;
+        performance.now = () => {
+          performance.now = clock;
+          throw new Error('on purpose');
+        };
+        process.stderr.write(JSON.stringify({ loaded: process.moduleLoadList }) + '\\n');
+      });`,
+    );
+    const child = spawn(
+      process.execPath,
+      [`--import=${look}`, 'dist/main.js', ...['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0']],
+      { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    try {
+      await once(createInterface(child.stdout), 'line');
+      child.kill('SIGWINCH');
+      let loaded: string[] = [];
+      for await (const line of createInterface(child.stderr)) {
+        const { stack = '', ...said } = JSON.parse(line) as { loaded?: string[]; stack?: string };
+        loaded = said.loaded ?? loaded;
+        if (!stack.includes('on purpose')) continue;
+        expect(stack).toMatch(/ at \S+ \(src\/[\w/-]+\.ts:\d+:\d+\)\n/);
+        break;
+      }
+      // An import of `node:http` instead of its plain form would load the first, and any of two libraries the other.
+      expect(loaded).toContain('NativeModule http');
+      expect(loaded).not.toContain('NativeModule internal/deps/undici/undici');
+      expect(loaded).not.toContain('NativeModule http2');
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+
   test.for(['cyclonedx', 'spdx'])('has a bill of materials that lists what is in it: %s', async (format) => {
     const args = ['run', '--silent', 'sbom', '--', '--sbom-format', format];
     const { stdout } = await run('npm', args, { cwd: root, maxBuffer: 10_000_000 });
