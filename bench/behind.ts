@@ -5,8 +5,10 @@ import type { Writer } from '../test/kit/zookeeper/zookeeper-writer.ts';
 import { startProcess } from '../tools/druid-cluster/managed-process.ts';
 import { freePorts } from '../tools/druid-cluster/ports.ts';
 import { answers200, waitFor } from '../tools/druid-cluster/wait.ts';
+import { HOT_SERVICE } from './bodies.ts';
 import type { Owned } from './owned.ts';
 import type { Place, Setup } from './peers/peer.ts';
+import { makeTls } from './tls.ts';
 
 const UPSTREAM = fileURLToPath(new URL('upstream.ts', import.meta.url));
 
@@ -20,12 +22,20 @@ export interface Stage {
   readonly signal: AbortSignal;
 }
 
+const BROKERS: Readonly<Record<Setup, number>> = {
+  relay: 2,
+  redirect: 2,
+  brokers1000: 1_000,
+  tls: 2,
+  tiers: 4,
+};
+
 /** Starts the responder with as many Brokers as the setup has, and announces them below a path of this name. */
 export async function startBehind(name: string, setup: Setup, stage: Stage): Promise<Place> {
   const { folder, core, zookeeper, writer, owned, signal } = stage;
   const own = join(folder, name);
   await mkdir(own);
-  const ports = await freePorts(setup === 'brokers1000' ? 1_000 : 2);
+  const ports = await freePorts(BROKERS[setup]);
   const responder = await startProcess({
     name: 'the responder',
     command: process.execPath,
@@ -49,7 +59,10 @@ export async function startBehind(name: string, setup: Setup, stage: Stage): Pro
   const announced = `${basePath}/internal-discovery`;
   await writer.announce(`${announced}/COORDINATOR`, 'coordinator', first);
   await writer.announce(`${announced}/OVERLORD`, 'overlord', second);
-  for (const port of ports) await writer.announce(`${announced}/BROKER`, 'broker', port);
+  const hot = setup === 'tiers' ? ports.length / 2 : 0;
+  for (const [i, port] of ports.entries()) {
+    await writer.announce(`${announced}/BROKER`, 'broker', port, i < hot ? HOT_SERVICE : undefined);
+  }
   return {
     folder: own,
     core,
@@ -57,6 +70,7 @@ export async function startBehind(name: string, setup: Setup, stage: Stage): Pro
     overlord: `127.0.0.1:${second}`,
     brokers: ports.map((port) => `127.0.0.1:${port}`),
     zookeeper: { connect: zookeeper, basePath },
+    ...(setup === 'tls' ? { tls: await makeTls(own) } : {}),
     own: owned.own,
     signal,
   };

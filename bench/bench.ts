@@ -5,17 +5,20 @@ import { connectWriter } from '../test/kit/zookeeper/zookeeper-writer.ts';
 import { ensureZooKeeperJars } from '../tools/druid-cluster/artifacts.ts';
 import { freePorts } from '../tools/druid-cluster/ports.ts';
 import { startZooKeeperServer } from '../tools/druid-cluster/zookeeper-server.ts';
+import { measureDruid, missingForDruid } from './druid.ts';
 import { measureFailOver } from './fail-over.ts';
 import { describeMachine } from './machine.ts';
+import { measureMemory } from './memory.ts';
 import { type Options, parseOptions, WrongOption } from './options.ts';
 import { createOwned } from './owned.ts';
 import { PEERS } from './peers/all.ts';
-import { outputOf, type Peer, type Setup } from './peers/peer.ts';
+import { outputOf, type Peer } from './peers/peer.ts';
 import { keep, publish } from './publish.ts';
-import type { Measurement, PeerNote, Results } from './results.ts';
-import { measureSetup } from './rounds.ts';
+import type { Floor, Measurement, PeerNote, Results, WorkloadNote } from './results.ts';
+import { measureSetups } from './rounds.ts';
+import { measureStarts } from './start.ts';
 import { render } from './table.ts';
-import { WORKLOADS } from './workloads.ts';
+import { takes, WORKLOADS, type Workload } from './workloads.ts';
 
 /** The gateway and its peers side by side on this machine; see docs/performance.md. Needs the built program. */
 
@@ -64,6 +67,12 @@ async function needTools(): Promise<void> {
 
 async function run(options: Options): Promise<void> {
   await needTools();
+  if (
+    options.workloads.some((name) => setupOf(name) === 'tls') &&
+    (await outputOf('openssl', 'version')) === null
+  ) {
+    throw new WrongOption('openssl is needed for the workloads with TLS');
+  }
   const { peers, leftOut } = await choosePeers(options.peers);
   for (const { name, why } of leftOut) say(`${name} is left out: ${why}`);
   const machine = await describeMachine();
@@ -88,15 +97,19 @@ async function run(options: Options): Promise<void> {
     const stage = { folder, core: options.cores[0], zookeeper, writer, signal: stop.signal };
     const workloads = WORKLOADS.filter(({ name }) => options.workloads.includes(name));
     const measurements: Measurement[] = [];
-    for (const setup of ['relay', 'redirect', 'brokers1000'] as const) {
-      const mine = workloads.filter((workload) => workload.setup === setup);
-      if (mine.length === 0) continue;
-      for (const group of groupsOf(setup, peers)) {
-        const name = [setup, ...(group.length === 1 ? [group[0]?.name] : [])].join('-');
-        measurements.push(...(await measureSetup(name, setup, group, mine, options, stage, say)));
-      }
+    const floor: Floor[] = [];
+    for (const [name, group, mine] of groupsOf(peers, workloads)) {
+      const measured = await measureSetups(name, group, mine, options, stage, say);
+      measurements.push(...measured.measurements);
+      floor.push(...measured.floor);
     }
+    const sql = WORKLOADS.find(({ name }) => name === 'sql');
+    const memory = options.memory && sql ? await measureMemory(peers, sql, options, stage, say) : [];
+    const starts = options.starts === 0 ? [] : await measureStarts(peers, options, stage, say);
     const failOver = options.elections === 0 ? [] : await measureFailOver(peers, options, stage, say);
+    const noDruid = options.druid ? await missingForDruid() : null;
+    if (noDruid !== null) say(`a real Druid is left out: ${noDruid}`);
+    const druid = options.druid && noDruid === null ? await measureDruid(peers, options, stage, say) : [];
     writer.close();
     const results: Results = {
       date: new Date().toISOString(),
@@ -106,9 +119,13 @@ async function run(options: Options): Promise<void> {
       machine,
       peers: await Promise.all(peers.map(noteOf)),
       leftOut,
-      workloads: workloads.map(({ name, about }) => ({ name, about })),
+      workloads: workloads.map(noteOfWorkload),
       measurements,
+      floor,
       failOver,
+      memory,
+      starts,
+      druid,
     };
     await show(results, options);
   } finally {
@@ -117,13 +134,32 @@ async function run(options: Options): Promise<void> {
   }
 }
 
+const setupOf = (workload: string): string | undefined =>
+  WORKLOADS.find(({ name }) => name === workload)?.setup;
+
+type Group = readonly [
+  name: (setup: string) => string,
+  peers: readonly Peer[],
+  workloads: readonly Workload[],
+];
+
 /**
- * Who is up at the same time. With 1,000 Brokers everybody is alone: those who check them all would take the core from
- * each other, and the responder from all.
+ * What is measured by turns, and who is up at the same time. With 1,000 Brokers everybody is alone: those who check them
+ * all would take the core from each other, and the responder from all.
  */
-function groupsOf(setup: Setup, peers: readonly Peer[]): readonly (readonly Peer[])[] {
-  const mine = peers.filter(({ setups }) => setups.includes(setup));
-  return setup === 'brokers1000' ? mine.map((peer) => [peer]) : [mine];
+function groupsOf(peers: readonly Peer[], workloads: readonly Workload[]): readonly Group[] {
+  const alone = workloads.filter(({ setup }) => setup === 'brokers1000');
+  const together = workloads.filter(({ setup }) => setup !== 'brokers1000');
+  return [
+    ...(together.length === 0 ? [] : [[(setup: string) => setup, peers, together] as const]),
+    ...peers
+      .filter((peer) => alone.some((workload) => takes(peer, workload)))
+      .map((peer) => [(setup: string) => `${setup}-${peer.name}`, [peer], alone] as const),
+  ];
+}
+
+function noteOfWorkload({ name, about, rate, by }: Workload): WorkloadNote {
+  return { name, about, ...(rate === undefined ? {} : { rate }), ...(by === undefined ? {} : { by }) };
 }
 
 async function noteOf({ name, about, version }: Peer): Promise<PeerNote> {

@@ -7,6 +7,12 @@ export interface Options {
   readonly workloads: readonly string[];
   /** Elections to sit through; 0 leaves fail-over out. */
   readonly elections: number;
+  /** Whether memory is measured. */
+  readonly memory: boolean;
+  /** How often each build of the gateway is started; 0 leaves it out. */
+  readonly starts: number;
+  /** Whether a real Druid is measured. */
+  readonly druid: boolean;
   /** The core of the proxies, and the one of everything else. */
   readonly cores: readonly [proxy: number, rest: number];
   /** Multiplies every peer's warm-up. */
@@ -18,26 +24,33 @@ export interface Options {
 /** What is wrong with the command line, for people. */
 export class WrongOption extends Error {}
 
+/** What is chosen like a workload and measured in a way of its own. */
+const KINDS = ['failover', 'memory', 'start', 'druid'] as const;
+
 /** `failover` among the workloads stands for the elections. */
 export function parseOptions(
   args: readonly string[],
   known: { readonly peers: readonly string[]; readonly workloads: readonly string[] },
 ): Options {
   const values = parse(args);
-  const all = [...known.workloads, 'failover'];
-  const workloads = chosen('workloads', values.workloads, all);
+  const all = chosen('workloads', values.workloads, [...known.workloads, ...KINDS]);
+  const has = (kind: (typeof KINDS)[number]): boolean => all.includes(kind);
   const quick = values.quick === true;
   const elections = number('elections', values.elections ?? (quick ? '2' : '7'), 0);
+  const starts = number('starts', values.starts ?? (quick ? '3' : '15'), 0);
   const cores = (values.cores ?? '0,1').split(',').map(Number);
   const [proxy, rest] = cores;
   if (cores.length !== 2 || !isCore(proxy) || !isCore(rest) || proxy === rest)
     throw new WrongOption('--cores is two different numbers such as 0,1');
   return {
     rounds: number('rounds', values.rounds ?? (quick ? '1' : '5'), 1),
-    seconds: number('seconds', values.seconds ?? (quick ? '2' : '6'), 1),
+    seconds: number('seconds', values.seconds ?? (quick ? '2' : '4'), 1),
     peers: chosen('peers', values.peers, known.peers),
-    workloads: workloads.filter((name) => name !== 'failover'),
-    elections: workloads.includes('failover') ? elections : 0,
+    workloads: known.workloads.filter((name) => all.includes(name)),
+    elections: has('failover') ? elections : 0,
+    memory: has('memory'),
+    starts: has('start') ? starts : 0,
+    druid: has('druid'),
     cores: [proxy, rest],
     warmUp: quick ? 0.2 : 1,
     publish: values.publish === true,
@@ -54,6 +67,7 @@ function parse(args: readonly string[]) {
         peers: { type: 'string' },
         workloads: { type: 'string' },
         elections: { type: 'string' },
+        starts: { type: 'string' },
         cores: { type: 'string' },
         quick: { type: 'boolean' },
         publish: { type: 'boolean' },

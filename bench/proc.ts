@@ -17,6 +17,11 @@ export function parseResident(text: string): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) * 1024;
 }
 
+/** Those of them that are not mapped from files: what nobody else could share. */
+export function parseAnonymous(text: string): number {
+  return Number(/^RssAnon:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) * 1024;
+}
+
 /** A process, its children, theirs, and so on. */
 async function tree(pid: number): Promise<number[]> {
   const found = [pid];
@@ -29,13 +34,22 @@ async function tree(pid: number): Promise<number[]> {
   return found;
 }
 
+export interface Usage {
+  readonly cpuUs: number;
+  readonly rssBytes: number;
+  readonly anonBytes: number;
+}
+
 /** What a process with its children has used of the processor, in microseconds, and what it holds, in bytes. */
-export async function usage(pid: number): Promise<{ readonly cpuUs: number; readonly rssBytes: number }> {
+export async function usage(pid: number): Promise<Usage> {
   let cpuUs = 0;
   let rssBytes = 0;
+  let anonBytes = 0;
   for (const process of await tree(pid)) {
     cpuUs += parseStat(await readFile(`/proc/${process}/stat`, 'utf8'));
-    rssBytes += parseResident(await readFile(`/proc/${process}/status`, 'utf8'));
+    const status = await readFile(`/proc/${process}/status`, 'utf8');
+    rssBytes += parseResident(status);
+    anonBytes += parseAnonymous(status);
   }
-  return { cpuUs, rssBytes };
+  return { cpuUs, rssBytes, anonBytes };
 }

@@ -3,97 +3,123 @@ import type { Options } from './options.ts';
 import { createOwned } from './owned.ts';
 import type { Peer, Place, RunningPeer, Setup } from './peers/peer.ts';
 import { usage } from './proc.ts';
-import type { Measurement } from './results.ts';
-import { RECEIVED, served, type Workload } from './workloads.ts';
-import { errorsOf, runWrk } from './wrk.ts';
+import type { Floor, Measurement } from './results.ts';
+import { RECEIVED, served, takes, type Workload } from './workloads.ts';
+import { errorsOf, type Load, runWrk } from './wrk.ts';
 
 /** Each further workload needs less of a warm-up than the first. */
 const FURTHER = 0.2;
 
 interface Entry {
   readonly peer: Peer;
+  readonly setup: Setup;
   readonly running: RunningPeer;
+  readonly place: Place;
+}
+
+export interface Measured {
+  readonly measurements: readonly Measurement[];
+  readonly floor: readonly Floor[];
 }
 
 /**
- * All workloads of one setup by all its peers: everybody is started and warmed up, and then each round goes over all
- * workloads and, within each, over all peers, so that what changes with time meets everybody.
+ * All workloads of some setups by all their peers: everybody is started and warmed up, and then each round goes over
+ * all workloads and, within each, over all peers, so that what changes with time meets everybody. `name` is that of the
+ * places that are made.
  */
-export async function measureSetup(
-  name: string,
-  setup: Setup,
+export async function measureSetups(
+  name: (setup: Setup) => string,
   peers: readonly Peer[],
   workloads: readonly Workload[],
   options: Options,
   stage: Omit<Stage, 'owned'>,
   say: (line: string) => void,
-): Promise<readonly Measurement[]> {
+): Promise<Measured> {
   const { signal } = stage;
   const measurements: Measurement[] = [];
+  const floor: Floor[] = [];
   const owned = createOwned();
+  const load = (url: string, workload: Workload, seconds: number): Promise<Load> =>
+    runWrk({ ...workload, url: url + workload.target, seconds, core: options.cores[1] }, signal);
   try {
-    const place = await startBehind(name, setup, { ...stage, owned });
     const entries: Entry[] = [];
-    for (const peer of peers) {
-      if (!peer.setups.includes(setup) || !workloads.some((workload) => takes(peer, workload))) continue;
-      signal.throwIfAborted();
-      say(`starting ${peer.name} (${setup})`);
-      entries.push({ peer, running: await peer.start(setup, await placeFor(peer.name, place)) });
+    for (const setup of new Set(workloads.map((workload) => workload.setup))) {
+      const place = await startBehind(name(setup), setup, { ...stage, owned });
+      for (const peer of peers) {
+        if (!workloads.some((workload) => workload.setup === setup && takes(peer, workload))) continue;
+        signal.throwIfAborted();
+        say(`starting ${peer.name} (${setup})`);
+        entries.push({
+          peer,
+          setup,
+          place,
+          running: await peer.start(setup, await placeFor(peer.name, place)),
+        });
+      }
     }
-    const load = (entry: Entry, workload: Workload, seconds: number) =>
-      runWrk(
-        { ...workload, url: entry.running.url + workload.target, seconds, core: options.cores[1] },
-        signal,
-      );
-    for (const entry of entries) {
-      const mine = workloads.filter((workload) => takes(entry.peer, workload));
-      say(`warming ${entry.peer.name} up`);
+    for (const { peer, setup, running } of entries) {
+      say(`warming ${peer.name} up (${setup})`);
+      const mine = workloads.filter((workload) => workload.setup === setup && takes(peer, workload));
       for (const [i, workload] of mine.entries()) {
-        const seconds = entry.peer.warmUpSeconds * options.warmUp * (i === 0 ? 1 : FURTHER);
-        await load(entry, workload, Math.max(1, Math.round(seconds)));
+        const seconds = peer.warmUpSeconds * options.warmUp * (i === 0 ? 1 : FURTHER);
+        await load(running.url, workload, Math.max(1, Math.round(seconds)));
       }
     }
     for (let round = 1; round <= options.rounds; round++) {
       for (const workload of workloads) {
-        for (const entry of entries) {
-          if (!takes(entry.peer, workload)) continue;
-          const { pid } = entry.running.process;
-          const hadBytes = await receivedBy(place);
-          const before = await usage(pid);
-          const result = await load(entry, workload, options.seconds);
-          const after = await usage(pid);
-          const { requests: whole, bytes: answerBytes } = result;
-          const bodyBytes = (await receivedBy(place)) - hadBytes;
-          const requests = served(workload, { requests: whole, answerBytes, bodyBytes });
-          const measurement: Measurement = {
-            round,
-            peer: entry.peer.name,
-            workload: workload.name,
-            cpuUsPerRequest: rounded((after.cpuUs - before.cpuUs) / Math.max(1, requests)),
-            requestsPerSecond: rounded((requests * 1e6) / result.durationUs),
-            p50Us: result.p50Us,
-            p99Us: result.p99Us,
-            rssBytes: after.rssBytes,
-            // Nobody who waited to the end got anything.
-            errors: requests === 0 ? workload.connections : errorsOf(result),
-          };
+        const mine = entries.filter(({ peer, setup }) => setup === workload.setup && takes(peer, workload));
+        const [first] = mine;
+        if (workload.rate !== undefined && first !== undefined) {
+          const straight = await load(`http://${first.place.brokers[0]}`, workload, options.seconds);
+          const { p50Us, p99Us, p999Us = 0 } = straight;
+          floor.push({ round, workload: workload.name, p50Us, p99Us, p999Us, errors: errorsOf(straight) });
+        }
+        for (const entry of mine) {
+          const measurement = await measure(entry, workload, round, () =>
+            load(entry.running.url, workload, options.seconds),
+          );
           measurements.push(measurement);
           say(lineOf(measurement, options.rounds));
         }
       }
     }
-    return measurements;
+    return { measurements, floor };
   } finally {
     await owned.close();
   }
 }
 
-async function receivedBy({ overlord }: Place): Promise<number> {
-  return Number(await (await fetch(`http://${overlord}${RECEIVED}`)).text());
+async function measure(
+  { peer, running, place }: Entry,
+  workload: Workload,
+  round: number,
+  load: () => Promise<Load>,
+): Promise<Measurement> {
+  const { pid } = running.process;
+  const hadBytes = await receivedBy(place);
+  const before = await usage(pid);
+  const result = await load();
+  const after = await usage(pid);
+  const { requests: whole, bytes: answerBytes } = result;
+  const bodyBytes = (await receivedBy(place)) - hadBytes;
+  const requests = served(workload, { requests: whole, answerBytes, bodyBytes });
+  return {
+    round,
+    peer: peer.name,
+    workload: workload.name,
+    cpuUsPerRequest: rounded((after.cpuUs - before.cpuUs) / Math.max(1, requests)),
+    requestsPerSecond: rounded((requests * 1e6) / result.durationUs),
+    p50Us: result.p50Us,
+    p99Us: result.p99Us,
+    ...(result.p999Us === undefined ? {} : { p999Us: result.p999Us }),
+    rssBytes: after.rssBytes,
+    // Nobody who waited to the end got anything.
+    errors: requests === 0 ? workload.connections : errorsOf(result),
+  };
 }
 
-function takes(peer: Peer, workload: Workload): boolean {
-  return peer.workloads === undefined || peer.workloads.includes(workload.name);
+async function receivedBy({ overlord }: Place): Promise<number> {
+  return Number(await (await fetch(`http://${overlord}${RECEIVED}`)).text());
 }
 
 function rounded(value: number): number {

@@ -1,84 +1,39 @@
+import { byRound, type Figure } from './figures.ts';
+import {
+  druidTable,
+  failOverTable,
+  goalTable,
+  memoryTable,
+  rateTable,
+  STRAIGHT,
+  startTable,
+} from './kind-tables.ts';
+import { digits, latencies, matrix } from './markdown.ts';
 import type { Measurement, Results } from './results.ts';
 import { median, ratioTo, spread } from './stats.ts';
 
-/** One line of cells to a Markdown table each; the first is its head. */
-export function markdownTable(rows: readonly (readonly string[])[]): string {
-  const [head = [], ...body] = rows;
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  const rule = `|${head.map((_, i) => (i === 0 ? '---' : '--:')).join('|')}|`;
-  return [line(head), rule, ...body.map(line)].join('\n');
-}
-
-/** About three digits, as many as a measurement has that says anything. */
-export function digits(value: number): string {
-  if (!Number.isFinite(value)) return '';
-  if (value >= 100) return Math.round(value).toLocaleString('en-US');
-  return value.toFixed(value >= 10 ? 1 : 2);
-}
-
 /** The whole outcome as Markdown, headings at the third level. */
 export function render(results: Results): string {
-  const { peers, workloads, measurements, rounds, seconds, minutes, date } = results;
-  const base = peers[0]?.name ?? '';
-  const of = (peer: string, workload: string): Measurement[] =>
-    measurements.filter((one) => one.peer === peer && one.workload === workload);
-  const matrix = (cell: (measured: readonly Measurement[], workload: string) => string): string =>
-    markdownTable([
-      ['', ...workloads.map(({ name }) => name)],
-      ...peers.map(({ name: peer }) => [
-        peer,
-        ...workloads.map(({ name }) => {
-          const measured = of(peer, name);
-          return measured.length === 0 ? '' : cell(measured, name);
-        }),
-      ]),
-    ]);
-  const middle = (measured: readonly Measurement[], key: Figure): number =>
-    median(measured.map((one) => one[key]));
-  const ratio = (measured: readonly Measurement[], workload: string, key: Figure): string =>
-    digits(ratioTo(byRound(of(base, workload), key), byRound(measured, key)));
+  const { peers, workloads, rounds, seconds, minutes, date } = results;
   const parts: string[] = [];
-  const section = (title: string, text: string): void => void parts.push(`### ${title}`, text);
-
+  const section = (title: string, text: string | null): void => {
+    if (text !== null) parts.push(`### ${title}`, text);
+  };
+  section('Goals', goalTable(results));
   if (workloads.length > 0) {
-    section(
-      `CPU per request, as a multiple of ${base}'s`,
-      matrix((measured, workload) => ratio(measured, workload, 'cpuUsPerRequest')),
-    );
-    section(
-      'CPU per request, µs',
-      matrix((measured) => digits(middle(measured, 'cpuUsPerRequest'))),
-    );
-    section(
-      'Requests per second',
-      matrix((measured) => digits(middle(measured, 'requestsPerSecond'))),
-    );
-    section(
-      'Latency under that load, p50 / p99 in ms',
-      matrix((measured) => `${ms(middle(measured, 'p50Us'))} / ${ms(middle(measured, 'p99Us'))}`),
-    );
-    section(
-      'Resident memory, MB',
-      matrix((measured) => digits(middle(measured, 'rssBytes') / 1e6)),
-    );
+    for (const [title, text] of workloadTables(results)) section(title, text);
   }
+  section(`Latency at a fixed rate, p50 / p99 / p99.9 in ms`, rateTable(results));
+  if (results.memory.length > 0) section('Memory by state, MB', memoryTable(results));
+  if (results.starts.length > 0) section('Start: ms from exec to the first answer', startTable(results));
   if (results.failOver.length > 0) {
-    section(
-      'Fail-over: ms from the new latch to the first success',
-      markdownTable([
-        ['', 'median', 'least', 'most', 'elections'],
-        ...results.failOver.map(({ target, ms: all }) => [
-          target,
-          digits(median(all)),
-          digits(Math.min(...all)),
-          digits(Math.max(...all)),
-          String(all.length),
-        ]),
-      ]),
-    );
+    section('Fail-over: ms from the new latch to the first success', failOverTable(results));
   }
+  if (results.druid.length > 0) {
+    section('A real Druid: requests per second, p50 / p99 in ms', druidTable(results));
+  }
+  if (workloads.length > 0 || results.druid.length > 0) section('Errors', errorLines(results));
   if (workloads.length > 0) {
-    section('Errors', errorLines(measurements));
     section('What was measured', workloads.map(({ name, about }) => `* **${name}**: ${about}`).join('\n'));
   }
   section(
@@ -98,22 +53,61 @@ export function render(results: Results): string {
   return `${parts.join('\n\n')}\n`;
 }
 
-type Figure = 'cpuUsPerRequest' | 'requestsPerSecond' | 'p50Us' | 'p99Us' | 'rssBytes';
+function* workloadTables({ peers, workloads, measurements }: Results): Iterable<readonly [string, string]> {
+  const names = peers.map(({ name }) => name);
+  const base = names[0] ?? '';
+  const of = (peer: string, workload: string): Measurement[] =>
+    measurements.filter((one) => one.peer === peer && one.workload === workload);
+  const table = (cell: (peer: string, workload: string) => string, chosen = workloads): string =>
+    matrix(
+      names,
+      chosen.map(({ name }) => name),
+      cell,
+    );
+  const middle = (peer: string, workload: string, key: Figure): number =>
+    median(of(peer, workload).map((one) => one[key] ?? Number.NaN));
+  const cpu = (peer: string, workload: string): Map<number, number> =>
+    byRound(of(peer, workload), 'cpuUsPerRequest');
+  // At a fixed rate, requests per second say nothing, and latency is that of another kind of load.
+  const closed = workloads.filter(({ rate }) => rate === undefined);
+  const ours = workloads.filter(({ by }) => by === 'gateway');
 
-function byRound(measured: readonly Measurement[], key: Figure): Map<number, number> {
-  return new Map(measured.map((one) => [one.round, one[key]]));
-}
-
-function ms(us: number): string {
-  return digits(us / 1_000);
-}
-
-function errorLines(measurements: readonly Measurement[]): string {
-  const counts = new Map<string, number>();
-  for (const { peer, workload, errors } of measurements) {
-    if (errors > 0)
-      counts.set(`${peer} on ${workload}`, (counts.get(`${peer} on ${workload}`) ?? 0) + errors);
+  yield [
+    `CPU per request, as a multiple of ${base}'s`,
+    table((peer, workload) => digits(ratioTo(cpu(base, workload), cpu(peer, workload)))),
+  ];
+  if (ours.length > 0 && workloads.some(({ name }) => name === 'sql')) {
+    yield [
+      'CPU per request, as a multiple of its own under sql',
+      table((peer, workload) => digits(ratioTo(cpu(peer, 'sql'), cpu(peer, workload))), ours),
+    ];
   }
+  yield ['CPU per request, µs', table((peer, workload) => digits(middle(peer, workload, 'cpuUsPerRequest')))];
+  if (closed.length > 0) {
+    yield [
+      'Requests per second',
+      table((peer, workload) => digits(middle(peer, workload, 'requestsPerSecond')), closed),
+    ];
+    yield [
+      'Latency under that load, p50 / p99 in ms',
+      table(
+        (peer, workload) => latencies(middle(peer, workload, 'p50Us'), middle(peer, workload, 'p99Us')),
+        closed,
+      ),
+    ];
+  }
+  yield ['Resident memory, MB', table((peer, workload) => digits(middle(peer, workload, 'rssBytes') / 1e6))];
+}
+
+function errorLines({ measurements, floor, druid }: Results): string {
+  const counts = new Map<string, number>();
+  const count = (where: string, errors: number): void => {
+    if (errors > 0) counts.set(where, (counts.get(where) ?? 0) + errors);
+  };
+  for (const { peer, workload, errors } of measurements) count(`${peer} on ${workload}`, errors);
+  for (const { workload, errors } of floor) count(`${STRAIGHT} on ${workload}`, errors);
+  for (const { way, clients, errors } of druid)
+    count(`${way} on a real Druid with ${clients} clients`, errors);
   if (counts.size === 0) return 'None: every request was answered with a good status.';
   return [...counts]
     .map(([where, count]) => `* ${where}: ${count} requests without a good answer; do not trust its figures`)

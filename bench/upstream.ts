@@ -36,6 +36,8 @@ const MISSING = whole('', JSON_TYPE, '404 Not Found');
 /** In the order in which they are looked for; the first whose text begins the target is the answer. */
 const ANSWERS: readonly (readonly [prefix: string, answer: string])[] = [
   ['/druid/v2/sql?chunked', SQL_CHUNKED],
+  // Nobody looks into answers of Avatica.
+  ['/druid/v2/sql/avatica', whole(filled(500))],
   ['/druid/v2/sql', SQL],
   ['/druid/coordinator/v1/datasources', KILOBYTE],
   ['/druid/indexer/v1/task', whole('{"task":"bench"}')],

@@ -1,4 +1,5 @@
-import type { Setup } from './peers/peer.ts';
+import { jdbcBodies, tierBodies } from './bodies.ts';
+import type { Peer, Setup } from './peers/peer.ts';
 
 export interface Workload {
   readonly name: string;
@@ -8,6 +9,17 @@ export interface Workload {
   readonly target: string;
   readonly bodyBytes: number;
   readonly connections: number;
+  /** What is sent by turns, in place of one body of `bodyBytes`. */
+  readonly bodies?: readonly Buffer[];
+  readonly contentType?: string;
+  /** Requests a second that are due whatever becomes of those before them; without it, the next follows each answer. */
+  readonly rate?: number;
+  /** A connection for each request. */
+  readonly close?: boolean;
+  /** Who takes part: all, or this gateway alone, whose figures are then compared to its own `sql`. */
+  readonly by?: 'gateway';
+  /** Peers that are known not to keep up, or not to speak this. */
+  readonly without?: readonly string[];
 }
 
 /** Of the responder's answer to `/druid/v2/sql?big`. */
@@ -77,7 +89,70 @@ export const WORKLOADS: readonly Workload[] = [
       'sql with 1,000 Brokers announced, all of which answer; whoever checks its servers checks them all',
     setup: 'brokers1000',
   },
+  {
+    ...SQL,
+    name: 'rate3k',
+    about: 'sql as an open loop: 3,000 requests are due each second, whatever becomes of those before them',
+    rate: 3_000,
+  },
+  {
+    ...SQL,
+    name: 'rate20k',
+    about: 'the same with 20,000 a second, by those that can serve so many',
+    rate: 20_000,
+    without: ['router', 'http-proxy', 'front'],
+  },
+  {
+    ...SQL,
+    name: 'tls',
+    about: 'sql over HTTPS (TLS 1.3, ECDSA P-256) on 64 kept connections; plain HTTP to the Brokers',
+    setup: 'tls',
+  },
+  {
+    ...SQL,
+    name: 'handshakes',
+    about: 'the same with a new connection, and a whole handshake, for each request',
+    setup: 'tls',
+    close: true,
+  },
+  {
+    ...SQL,
+    name: 'jdbc',
+    about: 'Avatica fetches of 64 JDBC connections in JSON, answers of 500 B, 64 connections, two Brokers',
+    target: '/druid/v2/sql/avatica/',
+    bodies: jdbcBodies('json'),
+    contentType: 'application/octet-stream',
+    by: 'gateway',
+  },
+  {
+    ...SQL,
+    name: 'jdbcproto',
+    about: 'the same in protobuf',
+    target: '/druid/v2/sql/avatica-protobuf/',
+    bodies: jdbcBodies('protobuf'),
+    contentType: 'application/octet-stream',
+    by: 'gateway',
+  },
+  {
+    ...SQL,
+    name: 'tiers',
+    about:
+      'sql with two tiers of two Brokers each, strategies and load rules on; every other query names its tier',
+    setup: 'tiers',
+    bodies: tierBodies(200),
+    by: 'gateway',
+  },
 ];
+
+/** Whether a peer is measured under a workload. */
+export function takes(
+  peer: Pick<Peer, 'name' | 'setups' | 'workloads' | 'gateway'>,
+  workload: Workload,
+): boolean {
+  const { name, setup, by, without = [] } = workload;
+  if (!peer.setups.includes(setup) || without.includes(peer.name)) return false;
+  return (by === undefined || peer.gateway) && (peer.workloads?.includes(name) ?? true);
+}
 
 /** What moved while wrk ran. */
 export interface Moved {

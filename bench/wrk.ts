@@ -8,6 +8,8 @@ export interface Load {
   readonly bytes: number;
   readonly p50Us: number;
   readonly p99Us: number;
+  /** Of an open loop only. */
+  readonly p999Us?: number;
   /** Answers with a status above 399. */
   readonly failed: number;
   /** Connections that were not made. */
@@ -22,12 +24,19 @@ export interface LoadSpec {
   readonly url: string;
   readonly method: 'GET' | 'POST';
   readonly bodyBytes: number;
+  readonly bodies?: readonly Buffer[];
+  readonly contentType?: string;
+  readonly close?: boolean;
+  /** Requests a second, in an open loop; needs an address of IPv4 and answers with a length. */
+  readonly rate?: number;
   readonly connections: number;
   readonly seconds: number;
   readonly core: number;
 }
 
-const SCRIPT = fileURLToPath(new URL('wrk/load.lua', import.meta.url));
+const CLOSED = fileURLToPath(new URL('wrk/load.lua', import.meta.url));
+const OPEN = fileURLToPath(new URL('wrk/rate.lua', import.meta.url));
+const JSON_TYPE = 'application/json';
 const KEYS = [
   'requests',
   'durationUs',
@@ -40,7 +49,7 @@ const KEYS = [
   'late',
 ] as const;
 
-/** The line of JSON that `wrk/load.lua` ends with. */
+/** The line of JSON that both scripts end with. */
 export function parseLoad(output: string): Load {
   const line = output.split('\n').findLast((candidate) => candidate.startsWith('{'));
   if (line === undefined) throw new Error(`wrk did not say what it did: ${output.slice(-300)}`);
@@ -58,9 +67,12 @@ export function errorsOf({ failed, refused, cut, late }: Load): number {
 
 /** Runs wrk with one thread, pinned to a core. */
 export function runWrk(spec: LoadSpec, signal: AbortSignal): Promise<Load> {
-  const { url, method, bodyBytes, connections, seconds, core } = spec;
-  const wrk = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', '-s', SCRIPT, url];
-  const args = ['-c', String(core), ...wrk, '--', method, String(bodyBytes)];
+  const args = [
+    '-c',
+    String(spec.core),
+    'wrk',
+    ...(spec.rate === undefined ? closedLoop(spec) : openLoop(spec, spec.rate)),
+  ];
   return new Promise((resolve, reject) => {
     const child = spawn('taskset', args, { stdio: ['ignore', 'pipe', 'pipe'], signal });
     let output = '';
@@ -79,4 +91,33 @@ export function runWrk(spec: LoadSpec, signal: AbortSignal): Promise<Load> {
       }
     });
   });
+}
+
+/** As fast as answers come. */
+function closedLoop(spec: LoadSpec): string[] {
+  const {
+    url,
+    method,
+    bodyBytes,
+    connections,
+    seconds,
+    bodies = [],
+    contentType = JSON_TYPE,
+    close = false,
+  } = spec;
+  return [
+    ...['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', '-s', CLOSED, url, '--'],
+    ...[method, String(bodyBytes), contentType, close ? 'close' : 'keep-alive'],
+    ...bodies.map((body) => body.toString('hex')),
+  ];
+}
+
+/** At a fixed rate; the script does without wrk's own connections. */
+function openLoop({ url, method, bodyBytes, connections, seconds }: LoadSpec, rate: number): string[] {
+  const { origin, hostname, port, pathname, search } = new URL(url);
+  return [
+    ...['-t1', '-c1', '-d1s', '-s', OPEN, origin, '--'],
+    ...[hostname, port, String(rate), String(connections), String(seconds)],
+    ...[method, pathname + search, String(bodyBytes)],
+  ];
 }

@@ -13,6 +13,7 @@ export const httpProxyPeer: Peer = {
   about:
     'Fastify with @fastify/http-proxy as it comes, two upstreams by turns, a line of log for each request written in batches, no metrics, no health checks',
   setups: ['relay', 'redirect'],
+  gateway: false,
   follows: false,
   warmUpSeconds: 5,
   missing: async () => null,

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePorts } from '../../tools/druid-cluster/ports.ts';
 import { answers200, waitFor } from '../../tools/druid-cluster/wait.ts';
-import { outputOf, type Peer, type Place, type Setup, startPinned } from './peer.ts';
+import { outputOf, type Peer, type Place, type Secure, type Setup, startPinned } from './peer.ts';
 
 const LARGE_BUFFERS = `
     proxy_buffer_size 1m;
@@ -14,7 +14,13 @@ const LARGE_BUFFERS = `
  * One worker; bodies are passed on as they come and nothing is put into temporary files, which would be slower. With
  * as many idle connections as a gateway may keep.
  */
-function configuration(port: number, setup: Setup, place: Place, buffers: string): string {
+function configuration(
+  port: number,
+  secure: Secure | null,
+  setup: Setup,
+  place: Place,
+  buffers: string,
+): string {
   const { folder, overlord, brokers } = place;
   const [coordinator] = place.coordinators;
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
@@ -46,6 +52,7 @@ ${brokers.map((broker) => `        server ${broker};`).join('\n')}
     }
     server {
         listen 127.0.0.1:${port};
+${secure === null ? '' : https(secure)}
         location = /status/health { return 200 "true"; }
         location /druid/coordinator { ${setup === 'redirect' ? redirected : relay('coordinator')} }
         location /druid/indexer { ${relay('overlord')} }
@@ -55,9 +62,18 @@ ${brokers.map((broker) => `        server ${broker};`).join('\n')}
 `;
 }
 
+function https({ port, tls: { cert, key } }: Secure): string {
+  return `
+        listen 127.0.0.1:${port} ssl;
+        ssl_certificate ${cert};
+        ssl_certificate_key ${key};
+        ssl_protocols TLSv1.3;`;
+}
+
 function createNginx(peer: Pick<Peer, 'name' | 'about' | 'setups' | 'workloads'>, buffers: string): Peer {
   return {
     ...peer,
+    gateway: false,
     follows: false,
     warmUpSeconds: 2,
     async missing() {
@@ -67,9 +83,10 @@ function createNginx(peer: Pick<Peer, 'name' | 'about' | 'setups' | 'workloads'>
       return /nginx\/(\S+)/.exec((await outputOf('nginx', '-v')) ?? '')?.[1] ?? 'unknown';
     },
     async start(setup, place) {
-      const [port = 0] = await freePorts(1);
+      const [port = 0, securePort = 0] = await freePorts(2);
+      const secure = place.tls === undefined ? null : { port: securePort, tls: place.tls };
       const file = join(place.folder, 'nginx.conf');
-      await writeFile(file, configuration(port, setup, place, buffers));
+      await writeFile(file, configuration(port, secure, setup, place, buffers));
       const args = ['-e', 'stderr', '-p', place.folder, '-c', file];
       const process = await startPinned(place, peer.name, 'nginx', args);
       const url = `http://127.0.0.1:${port}`;
@@ -78,7 +95,7 @@ function createNginx(peer: Pick<Peer, 'name' | 'about' | 'setups' | 'workloads'>
         process,
         signal: place.signal,
       });
-      return { url, process };
+      return { url: secure === null ? url : `https://127.0.0.1:${securePort}`, process };
     },
   };
 }
@@ -88,7 +105,7 @@ export const nginx = createNginx(
     name: 'nginx',
     about:
       'one worker, its default buffers, upstream keep-alive, access log written in batches of 64 KB, no temporary files',
-    setups: ['relay', 'redirect', 'brokers1000'],
+    setups: ['relay', 'redirect', 'brokers1000', 'tls'],
   },
   '',
 );

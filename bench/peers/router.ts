@@ -66,6 +66,7 @@ export const router: Peer = {
   about:
     "Druid's own, with a heap of 1 GB, G1, connections and threads as its documentation recommends, management proxy and request log (queries only) on, no emitter",
   setups: ['relay', 'brokers1000'],
+  gateway: false,
   follows: true,
   warmUpSeconds: 25,
   async missing() {

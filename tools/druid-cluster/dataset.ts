@@ -57,12 +57,15 @@ export interface Loaded {
   readonly task: string;
 }
 
-/** Loads the demo's rows through the URL of a gateway, and waits until SQL counts them. */
-export async function loadDataset(url: string, signal?: AbortSignal): Promise<Loaded> {
+/**
+ * Loads the demo's rows through the URL of a gateway, and waits until SQL counts them; with `sqlUrl`, through an Overlord
+ * and by a Broker.
+ */
+export async function loadDataset(url: string, signal?: AbortSignal, sqlUrl = url): Promise<Loaded> {
   const data = rows();
   const spec = ingestionTask(DATASOURCE, data, ['country', { type: 'long', name: 'visits' }]);
   const task = await ingest(url, spec, signal);
-  await waitForRows(url, DATASOURCE, data.length, signal);
+  await waitForRows(sqlUrl, DATASOURCE, data.length, signal);
   return { rows: data.length, visits: data.reduce((sum, row) => sum + row.visits, 0), task };
 }
 

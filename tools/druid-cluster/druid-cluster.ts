@@ -17,6 +17,8 @@ export interface DruidClusterOptions {
   /** By default two of each role that can be doubled. */
   readonly waves?: Waves;
   readonly extraProperties?: ExtraProperties;
+  /** Flags of the Java virtual machine for all Druid processes; they win over those that every process has. */
+  readonly extraFlags?: readonly string[];
   readonly report?: Report;
   readonly signal?: AbortSignal;
 }
@@ -59,7 +61,7 @@ const HIGHLY_AVAILABLE: Waves = [
 
 /** Starts ZooKeeper, Derby and all Druid processes, and waits until each is healthy; ends them all if one is not. */
 export async function startDruidCluster(options: DruidClusterOptions): Promise<DruidCluster> {
-  const { folder, druidClassPath, extraProperties, report = () => {}, signal } = options;
+  const { folder, druidClassPath, extraProperties, extraFlags, report = () => {}, signal } = options;
   const [zookeeperPort = 0, derbyPort = 0] = await freePorts(2);
   const zookeeper = `127.0.0.1:${zookeeperPort}`;
   const druid = new DruidProcesses({
@@ -67,6 +69,7 @@ export async function startDruidCluster(options: DruidClusterOptions): Promise<D
     classPath: druidClassPath,
     report,
     ...(extraProperties === undefined ? {} : { extraProperties }),
+    ...(extraFlags === undefined ? {} : { extraFlags }),
     ...(signal === undefined ? {} : { signal }),
   });
   const stores: ManagedProcess[] = [];

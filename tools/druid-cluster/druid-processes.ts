@@ -29,6 +29,8 @@ export interface DruidProcessesOptions {
   readonly places: ClusterPlaces;
   readonly classPath: string;
   readonly extraProperties?: ExtraProperties;
+  /** Beyond `javaFlags`; they win over these. */
+  readonly extraFlags?: readonly string[];
   readonly report?: Report;
   readonly signal?: AbortSignal;
 }
@@ -85,7 +87,7 @@ export class DruidProcesses {
   async restart(name: string): Promise<DruidNode> {
     const spec = this.#specs.get(name);
     if (spec === undefined) throw new Error(`no node has the name ${name}`);
-    const { places, classPath, extraProperties, signal } = this.#options;
+    const { places, classPath, extraProperties, extraFlags = [], signal } = this.#options;
     const own = join(places.folder, name);
     const temporary = join(own, 'tmp');
     await mkdir(temporary, { recursive: true });
@@ -97,6 +99,7 @@ export class DruidProcesses {
       command: 'java',
       args: [
         ...javaFlags(spec.role),
+        ...extraFlags,
         `-Djava.io.tmpdir=${temporary}`,
         `-Dlog4j.configurationFile=${join(own, 'log4j2.xml')}`,
         '-cp',

@@ -10,7 +10,8 @@ export interface Writer {
   remove(path: string): Promise<void>;
   /** A latch child for this URL; yields its path. */
   elect(latch: string, origin: string): Promise<string>;
-  announce(folder: string, nodeType: string, port: number): Promise<string>;
+  /** `service`: `druid.service`, where it is not as usual. */
+  announce(folder: string, nodeType: string, port: number, service?: string): Promise<string>;
   close(): void;
 }
 
@@ -99,8 +100,8 @@ export async function connectWriter(connect: string, auth?: string): Promise<Wri
       const name = `_c_${crypto.randomUUID()}-latch-`;
       return writer.put(`${latch}/${name}`, origin, CreateMode.EPHEMERAL_SEQUENTIAL);
     },
-    announce(folder, nodeType, port) {
-      const druidNode = { service: `druid/${nodeType}`, host: '127.0.0.1', plaintextPort: port, tlsPort: -1 };
+    announce(folder, nodeType, port, service = `druid/${nodeType}`) {
+      const druidNode = { service, host: '127.0.0.1', plaintextPort: port, tlsPort: -1 };
       const json = JSON.stringify({ druidNode, nodeType, services: {} });
       return writer.put(`${folder}/127.0.0.1:${port}`, json, CreateMode.EPHEMERAL);
     },

@@ -68,6 +68,13 @@ test('a chunked answer ends with a trailer', async () => {
   expect(answer).toContain('\r\nTrailer: X-Druid-Response-Complete\r\n');
 });
 
+test('JDBC requests get a small answer in either format', async () => {
+  for (const path of ['/druid/v2/sql/avatica/', '/druid/v2/sql/avatica-protobuf/']) {
+    const answer = await fetch(origin + path, { method: 'POST', body: '{}' });
+    expect([answer.status, (await answer.arrayBuffer()).byteLength]).toEqual([200, 500]);
+  }
+});
+
 test('requests end where their framing says, however they are cut', async () => {
   const requests = [
     'POST /druid/indexer/v1/task HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n{"a":"b\r\n"}',
