@@ -4,6 +4,7 @@ import type { SecureContextOptions } from 'node:tls';
 import { type FastifyInstance, fastify } from 'fastify';
 import { endHandshakes } from '../doors/front/handshakes.ts';
 import { knowResponse } from '../doors/last-word.ts';
+import { NO_SCHEMAS } from '../doors/no-schemas.ts';
 import { answerClientError } from '../doors/raw-errors.ts';
 import { createRequestIds } from '../doors/request-id.ts';
 import { contain, type InternalErrors } from '../faults/internal-errors.ts';
@@ -35,6 +36,7 @@ export function createListener({ errors, paths, tls }: ListenerOptions): Fastify
     forceCloseConnections: true,
     requestTimeout: REQUEST_MS,
     bodyLimit: 1024,
+    schemaController: NO_SCHEMAS,
     genReqId: (request: IncomingMessage) => nextId(request.headers['x-request-id']),
     // Fastify's handler does not know whether a request was already answered, or which one is next.
     clientErrorHandler: (error: Error, socket: Socket) =>

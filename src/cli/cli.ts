@@ -1,6 +1,7 @@
 import { ConfigError } from '../config/problems.ts';
 import { FAILED, MISUSED, UsageError } from './command.ts';
-import { serve, serveWith } from './commands/serve.ts';
+import { serveWith } from './commands/serve.ts';
+import { serveArguments } from './serve-arguments.ts';
 
 /** Runs one command and sets the exit code of the process. Never rejects: errors are written to standard error. */
 export async function run(args: readonly string[]): Promise<void> {
@@ -14,9 +15,8 @@ export async function run(args: readonly string[]): Promise<void> {
 }
 
 async function execute(args: readonly string[]): Promise<number> {
-  // Containers start it this way. There is nothing to parse, so commander need not be loaded.
-  const bare = args.length === 0 || (args.length === 1 && args[0] === serve.name);
-  if (bare) return await serveWith({ flags: {} });
+  const sources = serveArguments(args);
+  if (sources !== null) return await serveWith(sources);
   const { runCommandLine } = await import('./command-line.ts');
   return await runCommandLine(args);
 }

@@ -1,6 +1,5 @@
-import { Agent } from 'undici';
 import type { NodeTls } from './node.ts';
-import { nodeConnector } from './node-connector.ts';
+import { createNodeAgent } from './node-agent.ts';
 
 /** The result of one probe: the answer's status and the beginning of its body, or why there is no answer. */
 export type ProbeAnswer =
@@ -56,13 +55,10 @@ export function createProbeClient({
   tls,
   onTlsFault,
 }: ProbeClientOptions): ProbeClient {
-  const agent = new Agent({
+  const agent = createNodeAgent({
     connections: 4,
-    keepAliveTimeout: 10_000,
-    // Whatever timeout the node announces.
-    keepAliveMaxTimeout: 10_000,
-    allowH2: false,
-    connect: nodeConnector(tls, timeoutMs),
+    keepAliveMs: 10_000,
+    ...(tls === undefined ? {} : { tls }),
   });
   const faults = new Map<string, string>();
 
@@ -77,11 +73,10 @@ export function createProbeClient({
     async probe(origin, path, sent = {}) {
       try {
         const signal = AbortSignal.timeout(timeoutMs);
-        const options = { origin, path, method: 'GET', headers: sent, signal } as const;
-        const { statusCode, headers, body } = await agent.request(options);
+        const answer = await agent.get(origin, path, sent, signal);
         const chunks: Buffer[] = [];
         let size = 0;
-        for await (const chunk of body as AsyncIterable<Buffer>) {
+        for await (const chunk of answer as AsyncIterable<Buffer>) {
           chunks.push(chunk);
           size += chunk.byteLength;
           // Leaving the loop destroys the body, and with it the connection of a node that sends too much.
@@ -90,9 +85,9 @@ export function createProbeClient({
         faults.delete(origin);
         return {
           kind: 'answer',
-          status: statusCode,
+          status: answer.statusCode ?? 0,
           body: Buffer.concat(chunks).toString('latin1', 0, maxBodyBytes),
-          headers,
+          headers: answer.headers,
         };
       } catch (error) {
         const code = error instanceof Error && 'code' in error ? String(error.code) : '';
@@ -104,7 +99,9 @@ export function createProbeClient({
         return NO_CONNECTION.has(code) ? { kind: 'refused' } : { kind: 'silent' };
       }
     },
-    close: () => agent.destroy(),
+    async close() {
+      agent.close();
+    },
   };
 }
 

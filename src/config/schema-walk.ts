@@ -1,5 +1,5 @@
 import type { FormatName } from './formats.ts';
-import { ConfigSchema } from './schema.ts';
+import { SCHEMA } from './schema-tree.ts';
 import type { Notes } from './schema-types.ts';
 
 /** Content of files and flags: objects, lists, text, numbers, booleans, null. */
@@ -21,7 +21,7 @@ export interface SchemaNode extends Notes {
   readonly uniqueItems?: boolean;
 }
 
-export const ROOT = ConfigSchema as unknown as SchemaNode;
+export const ROOT = SCHEMA as SchemaNode;
 
 /** Whether a value is an object, and not a list. */
 export function isTree(value: unknown): value is Tree {

@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { parse } from 'yaml';
 import { parseHostPort } from '../net/host-port.ts';
 import { childOf, isTree, ROOT, type SchemaNode } from './schema-walk.ts';
 import { parseDuration, parseSize } from './units.ts';
+import { yaml } from './yaml-library.ts';
 
 /**
  * Expands what people write into the form of the schema: `30s` into 30000, `HOST:PORT` into `{ host, port }`, file
@@ -86,7 +86,7 @@ export function fromText(text: string, node: SchemaNode): unknown {
   if (node.type !== 'array' && node.type !== 'object') return text;
   if (!/^\s*[[{]/.test(text) || node.shorthand === 'address') return text;
   try {
-    return parse(text, { logLevel: 'silent' });
+    return yaml().parse(text, { logLevel: 'silent' });
   } catch {
     return text;
   }

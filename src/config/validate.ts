@@ -1,8 +1,6 @@
-import { Ajv, type ErrorObject } from 'ajv';
-import { FORMATS } from './formats.ts';
 import { nearestKey } from './nearest.ts';
 import { problem } from './problems.ts';
-import { ConfigSchema } from './schema.ts';
+import { check, type ErrorObject } from './schema-check.ts';
 import {
   formatPath,
   isTree,
@@ -16,10 +14,6 @@ import {
 import type { ConfigSource } from './source.ts';
 import { validateBrokers } from './validate-brokers.ts';
 import { validateListeners } from './validate-listeners.ts';
-
-const ajv = new Ajv({ allErrors: true, strict: false, useDefaults: true });
-for (const [name, check] of Object.entries(FORMATS)) ajv.addFormat(name, check);
-const check = ajv.compile(ConfigSchema);
 
 /**
  * Fills defaults into a tree in place; optional sections get them only if they are given. Returns all problems, each

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { isNode, LineCounter, parseDocument } from 'yaml';
 import { problem } from './problems.ts';
 import { isTree, type Path, valueAt } from './schema-walk.ts';
 import { expand } from './shorthand.ts';
 import type { ConfigSource } from './source.ts';
+import { yaml } from './yaml-library.ts';
 
 const NO_YAML = 'is no valid YAML; text with special characters needs quotes';
 
@@ -32,6 +32,7 @@ export function yamlSource(file: string, cwd: string): ConfigSource {
   } catch (error) {
     return broken(file, `cannot be read (${codeOf(error)})`);
   }
+  const { isNode, LineCounter, parseDocument } = yaml();
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const faults = [...document.errors, ...document.warnings];

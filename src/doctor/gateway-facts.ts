@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.ts';
-import { ConfigSchema } from '../config/schema.ts';
+import { ROOT } from '../config/schema-walk.ts';
 import type { GatewayStatus } from './facts.ts';
 
 /**
@@ -28,7 +28,7 @@ function leaderOf(value: unknown): GatewayStatus['leaders']['coordinator'] {
 
 /** Whether all sections are there: an older or newer gateway may have others. */
 function isConfig(value: unknown): value is Config {
-  return isObject(value) && Object.keys(ConfigSchema.properties).every((section) => section in value);
+  return isObject(value) && Object.keys(ROOT.properties ?? {}).every((section) => section in value);
 }
 
 function text(value: unknown): string | null {

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { sourceStack } from './source-stack.ts';
 
 /**
  * The part of the gateway that threw: a `request`, a `client`'s connection, the connection to an `upstream`, a
@@ -40,6 +41,8 @@ const MOST_STACKS = 100;
 /** Longest message and stack in characters; longer text may quote a request. */
 const LONGEST_MESSAGE = 1024;
 const LONGEST_STACK = 8 * 1024;
+/** How often a stack is looked up in the sources, in ms; others are logged as they are. */
+const LOOKUP_MS = 10_000;
 
 /**
  * Logs one line per error. The same stack is logged at most once a minute: otherwise anyone who found a request
@@ -62,6 +65,7 @@ export function createInternalErrors(
   };
   const written = new Map<string, number>();
   let total = 0;
+  let lookedUpAt = Number.NEGATIVE_INFINITY;
 
   /** Returns undefined if the stack was logged within the last minute, whatever the message was then. */
   function stackOnce(error: unknown): string | undefined {
@@ -73,7 +77,9 @@ export function createInternalErrors(
     if (before !== undefined && time - before < 60_000) return undefined;
     if (written.size >= MOST_STACKS) written.clear();
     written.set(place, time);
-    return message.slice(0, LONGEST_MESSAGE) + frames;
+    if (time - lookedUpAt < LOOKUP_MS) return message.slice(0, LONGEST_MESSAGE) + frames;
+    lookedUpAt = time;
+    return message.slice(0, LONGEST_MESSAGE) + sourceStack(frames);
   }
 
   return {

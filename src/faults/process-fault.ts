@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { sourceStack } from './source-stack.ts';
 
 /** Exit code of a process ended by its own fault: `EX_SOFTWARE` of sysexits.h. */
 export const FAULT_CODE = 70;
@@ -26,6 +27,7 @@ export function onFault(end: (error: unknown) => void): void {
 /** Logs the fault. Never throws. */
 export function logFault(logger: Logger, error: unknown, fields: object = {}): void {
   try {
+    if (error instanceof Error && error.stack !== undefined) error.stack = sourceStack(error.stack);
     logger.fatal({ err: error, ...fields }, 'a fault of the gateway itself');
   } catch {
     // The error cannot even be inspected.

@@ -1,8 +1,8 @@
 import type { Config } from '../config/schema.ts';
 import { createOriginRefusal } from '../discovery/allowed-origins.ts';
 import { prepareTls } from '../discovery/zookeeper/tls.ts';
-import { examine, type Report } from '../doctor/examine.ts';
-import { type GatewaySource, gatherFacts } from '../doctor/gather.ts';
+import type { Report } from '../doctor/examine.ts';
+import type { GatewaySource } from '../doctor/gather.ts';
 import type { StoreTarget } from '../doctor/store/store-target.ts';
 import type { ZooKeeperTarget } from '../doctor/zookeeper-facts.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
@@ -34,6 +34,11 @@ export function createDiagnose(config: Config): Diagnose {
   const tls = readNodeTls(config).options;
   const target = config.discovery.type === 'static' ? null : zookeeperTarget(config);
   return async ({ errors, gateway, headers = {}, watchMs = 0, store = null, skipped }) => {
+    // A gateway that nobody examines need not have loaded what examines it.
+    const [{ examine }, { gatherFacts }] = await Promise.all([
+      import('../doctor/examine.ts'),
+      import('../doctor/gather.ts'),
+    ]);
     const facts = await gatherFacts({
       config,
       zookeeper: target === null ? null : { ...target, errors },

@@ -104,22 +104,41 @@ async function serve(folder: string, env: NodeJS.ProcessEnv): Promise<number | n
   return code;
 }
 
+/** The packages of which something is in the build. */
+async function bundled(): Promise<{ name: string; version: string; license: string }[]> {
+  return JSON.parse(await readFile(join(root, 'dist/packages.json'), 'utf8'));
+}
+
 describe('the package', () => {
-  test('holds the build of the sources that are there, and nothing that does not serve', async () => {
-    const entries = await readdir(join(root, 'src'), { recursive: true, withFileTypes: true });
-    const sources = entries
-      .filter((entry) => entry.isFile() && entry.name !== 'README.md')
-      .map((entry) => join(entry.parentPath, entry.name).slice(join(root, 'src/').length));
-    const built = sources.flatMap((file) => {
-      if (!file.endsWith('.ts')) return [file];
-      const name = file.slice(0, -'.ts'.length);
-      return [`${name}.js`, `${name}.js.map`];
-    });
+  test('holds the build, its maps and its licenses, and nothing that does not serve', async () => {
     const beside = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
     const config = ['config/default.yaml', 'config/full.yaml', 'config/schema.json'];
-    expect(files.toSorted()).toEqual(
-      [...beside, ...config, ...built.map((file) => `dist/${file}`)].toSorted(),
-    );
+    const built = ['main.js', 'worker-entry.js', 'asker.js', 'packages.json', 'THIRD-PARTY-LICENSES'];
+    const assets = await readdir(join(root, 'src/admin/dashboard/assets'));
+    const named = [
+      ...beside,
+      ...config,
+      ...built.map((file) => `dist/${file}`),
+      ...assets.map((file) => `dist/assets/${file}`),
+    ];
+    expect(files).toEqual(expect.arrayContaining(named));
+    const others = files.filter((file) => !named.includes(file));
+    expect(others.filter((file) => !/^dist\/[\w-]+\.js(?:\.map)?$/.test(file))).toEqual([]);
+  });
+
+  test('needs no other package, and hands on the license of each that it contains', async () => {
+    const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >;
+    expect(manifest.dependencies).toBeUndefined();
+    const texts = await readFile(join(root, 'dist/THIRD-PARTY-LICENSES'), 'utf8');
+    const contained = await bundled();
+    expect(contained.length).toBeGreaterThan(40);
+    for (const { name, version, license } of contained) {
+      expect(texts).toContain(`\n${name} ${version} (${license})\n`);
+      expect(license).toMatch(/^(?:MIT|ISC|Apache-2\.0|BSD-[23]-Clause|0BSD|BlueOak-1\.0\.0)$/);
+    }
   });
 
   test('is one that can be published', async () => {
@@ -141,8 +160,7 @@ describe('the package', () => {
     expect(await serve(folder, env)).toBe(0);
     // Drivers and tracing are for those who ask for them.
     const modules = await readdir(join(folder, 'node_modules'));
-    expect(modules).not.toContain('pg');
-    expect(modules).not.toContain('mysql2');
+    expect(modules.filter((name) => !name.startsWith('.'))).toEqual(['druid-gateway']);
   });
 
   test('installs in an empty folder and serves on the oldest Node.js that it names', async () => {
@@ -152,16 +170,56 @@ describe('the package', () => {
     expect(await serve(folder, withNode(node))).toBe(0);
   });
 
-  test('has a bill of materials that lists what is installed with it, and only that', async () => {
-    const { stdout } = await run('npm', ['run', '--silent', 'sbom'], { cwd: root, maxBuffer: 10_000_000 });
-    const bill = JSON.parse(stdout) as { components: { purl: string }[] };
-    const lock = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as {
-      packages: Record<string, { version: string; dev?: boolean }>;
+  test('loads no more than it needs to serve, and says where in the sources an error is from', async () => {
+    const look = join(scratch, 'look.mjs');
+    await writeFile(
+      look,
+      `process.on('SIGWINCH', () => {
+        const clock = performance.now;
+        performance.now = () => {
+          performance.now = clock;
+          throw new Error('on purpose');
+        };
+        process.stderr.write(JSON.stringify({ loaded: process.moduleLoadList }) + '\\n');
+      });`,
+    );
+    const child = spawn(
+      process.execPath,
+      [`--import=${look}`, 'dist/main.js', ...['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0']],
+      { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    try {
+      await once(createInterface(child.stdout), 'line');
+      child.kill('SIGWINCH');
+      let loaded: string[] = [];
+      for await (const line of createInterface(child.stderr)) {
+        const { stack = '', ...said } = JSON.parse(line) as { loaded?: string[]; stack?: string };
+        loaded = said.loaded ?? loaded;
+        if (!stack.includes('on purpose')) continue;
+        expect(stack).toMatch(/ at \S+ \(src\/[\w/-]+\.ts:\d+:\d+\)\n/);
+        break;
+      }
+      // An import of `node:http` instead of its plain form would load the first, and any of two libraries the other.
+      expect(loaded).toContain('NativeModule http');
+      expect(loaded).not.toContain('NativeModule internal/deps/undici/undici');
+      expect(loaded).not.toContain('NativeModule http2');
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+
+  test.for(['cyclonedx', 'spdx'])('has a bill of materials that lists what is in it: %s', async (format) => {
+    const args = ['run', '--silent', 'sbom', '--', '--sbom-format', format];
+    const { stdout } = await run('npm', args, { cwd: root, maxBuffer: 10_000_000 });
+    const bill = JSON.parse(stdout) as {
+      components?: { purl: string }[];
+      packages?: { externalRefs: { referenceLocator: string }[] }[];
     };
-    const served = Object.entries(lock.packages)
-      .filter(([path, { dev }]) => path !== '' && dev !== true)
-      .map(([path, { version }]) => `pkg:npm/${path.split('node_modules/').at(-1)}@${version}`);
-    const listed = bill.components.map(({ purl }) => purl.replace('%40', '@'));
-    expect(listed.toSorted()).toEqual([...new Set(served)].toSorted());
+    const listed =
+      bill.components?.map(({ purl }) => purl) ??
+      // The first one is the gateway.
+      bill.packages?.slice(1).map(({ externalRefs }) => externalRefs[0]?.referenceLocator ?? '');
+    const contained = (await bundled()).map(({ name, version }) => `pkg:npm/${name}@${version}`);
+    expect(listed?.map((purl) => purl.replace('%40', '@')).toSorted()).toEqual(contained.toSorted());
   });
 });

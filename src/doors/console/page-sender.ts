@@ -16,7 +16,7 @@ import { blockOf, flatOf } from '../../http/header-block.ts';
 import { readAnswerHead } from '../../http/response-head.ts';
 import { splitTarget } from '../../routing/target-check.ts';
 import { ignore } from '../last-word.ts';
-import { failureKind, PAGE_TERMS, type PageAnswer, type PageStream, type PageTerms } from './page-agent.ts';
+import { failureKind, PAGE_TERMS, type PageAnswer, type PageStream, type PageTerms } from './page-terms.ts';
 
 /** Most bytes of an unwanted page that are read to keep its connection, and for how long. */
 const DUMPED_BYTES = 64 * 1024;
@@ -30,12 +30,22 @@ export interface PageSenderOptions extends UpstreamTimeouts {
   readonly errors: InternalErrors;
 }
 
+/** The part of the plugin's reply that asks nodes. A promise cannot resolve to the reply, which is one itself. */
+export type PageReply = Pick<FastifyReply, 'from'>;
+
 /**
- * Creates the sender that has the plugin request a page from nodes. `reply` is the client's reply. The exchange decides
- * where the page is and what to do with each answer; the plugin sends nothing to the client.
+ * Creates the sender that has the plugin request a page from nodes. `replied` resolves to the plugin's reply to the
+ * client, and is called once there is a node to ask. The exchange decides where the page is and what to do with each
+ * answer; the plugin sends nothing to the client.
  */
-export function createPageSender(reply: FastifyReply, options: PageSenderOptions): NodeSender {
-  return { send: (node, request, handler) => new PageCall(node, request, handler, options).ask(reply) };
+export function createPageSender(replied: () => Promise<PageReply>, options: PageSenderOptions): NodeSender {
+  let reply: Promise<PageReply> | null = null;
+  return {
+    send(node, request, handler) {
+      reply ??= replied();
+      return new PageCall(node, request, handler, options).ask(reply);
+    },
+  };
 }
 
 /** One attempt to get a page. */
@@ -64,8 +74,18 @@ class PageCall implements UpstreamCall {
     this.#options = options;
   }
 
-  ask(reply: FastifyReply): this {
+  ask(reply: Promise<PageReply>): this {
     this.#node.begin();
+    reply.then(
+      (given) => this.#guarded(() => this.#askBy(given)),
+      (error: unknown) => this.#notAsked(error),
+    );
+    return this;
+  }
+
+  #askBy(reply: PageReply): void {
+    // The client may have left in the meantime.
+    if (this.#over) return;
     try {
       // The plugin takes the query from the client's request.
       reply.from(splitTarget(this.#request.target).path, {
@@ -81,13 +101,9 @@ class PageCall implements UpstreamCall {
       });
     } catch (error) {
       // The plugin refuses paths that would resolve against another origin.
-      if ((error as { statusCode?: unknown }).statusCode !== 400) {
-        this.#finish();
-        throw error;
-      }
-      queueMicrotask(() => this.#fail('unsendable'));
+      if ((error as { statusCode?: unknown }).statusCode !== 400) throw error;
+      this.#fail('unsendable');
     }
-    return this;
   }
 
   /**
@@ -101,6 +117,15 @@ class PageCall implements UpstreamCall {
     if (stream === null) this.#gone.abort();
     else if (this.#reading) stream.destroy();
     else stream.dump({ limit: DUMPED_BYTES, signal: AbortSignal.timeout(DUMPED_MS) }).catch(ignore);
+  }
+
+  /** There is no plugin to ask by. */
+  #notAsked(error: unknown): void {
+    if (this.#over) this.#options.errors.report('upstream', error);
+    else
+      this.#guarded(() => {
+        throw error;
+      });
   }
 
   #terms(host: string): PageTerms {

@@ -17,6 +17,7 @@ import type { DoorState } from '../door-state.ts';
 import { openExpressDoor } from '../express/express-door.ts';
 import { watchHalfClosed } from '../half-closed.ts';
 import { answerOf, ignore, knowResponse } from '../last-word.ts';
+import { NO_SCHEMAS } from '../no-schemas.ts';
 import { answerClientError, answerConnect, malformed } from '../raw-errors.ts';
 import { createRequestIds } from '../request-id.ts';
 import { SlowReaders } from '../slow-readers.ts';
@@ -160,6 +161,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     // A request on an open connection is still answered while the door closes.
     return503OnClosing: false,
     exposeHeadRoutes: false,
+    schemaController: NO_SCHEMAS,
     routerOptions: { maxParamLength: limits.maxHeaderBytes },
     clientErrorHandler: (error: Error, socket: Socket) =>
       guarded(socket, () => answerClientError(error, socket, nextId(undefined))),
@@ -180,7 +182,11 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
       else done();
     });
   });
-  registerConsole(app, options.console, state);
+  registerConsole(
+    app,
+    { ...options.console, logger: options.logger, maxTargetLength: limits.maxHeaderBytes },
+    state,
+  );
 
   const { server } = app;
   // By default Node silently drops headers beyond a thousand.

@@ -1,5 +1,8 @@
-import { Reader } from 'protobufjs/minimal.js';
+import { createRequire } from 'node:module';
 import { type JsonFields, jsonFields, parsedField } from '../json-fields.ts';
+
+// For the first request in protobuf. The build knows this form of `require`.
+const require = createRequire(import.meta.url);
 
 /** Ids are random and short; longer text is not accepted as one. */
 const LONGEST = 256;
@@ -56,6 +59,7 @@ function fromProtobuf(body: Buffer): string | null {
 
 /** Returns a length-delimited field of a message, or null. Throws if the message is not protobuf. */
 function fieldOf(message: Buffer, wanted: number): Buffer | null {
+  const { Reader } = require('protobufjs/minimal.js') as typeof import('protobufjs/minimal.js');
   const reader = Reader.create(message);
   while (reader.pos < reader.len) {
     const tag = reader.uint32();

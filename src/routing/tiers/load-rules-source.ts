@@ -1,9 +1,8 @@
 import type { EventEmitter } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Agent } from 'undici';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { NodeTls } from '../../cluster/node.ts';
-import { nodeConnector } from '../../cluster/node-connector.ts';
+import { createNodeAgent, type NodeAgent } from '../../cluster/node-agent.ts';
 import { ContainedEmitter, type InternalErrors } from '../../faults/internal-errors.ts';
 import { createPoller, type Poller } from '../../time/poller.ts';
 import { parseRulesInSteps, type RuleBook } from './load-rules.ts';
@@ -65,7 +64,7 @@ export function createRulesSource(options: RulesSourceOptions): RulesSource {
 class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSource {
   /** Without the former source: otherwise each would keep all before it. */
   readonly #options: Omit<RulesSourceOptions, 'former'>;
-  readonly #agent: Agent;
+  readonly #agent: NodeAgent;
   #poller: Poller | null = null;
   #fault: string | null = null;
   #readAt: number;
@@ -77,19 +76,15 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
     super((error) => options.errors.report('discovery', error));
     const { former = null, ...services } = options;
     const { settings, tls, now } = services;
-    const { timeoutMs } = settings;
     this.#options = services;
     this.settings = settings;
     this.book = former?.book ?? null;
     const ageMs = former?.ageMs ?? null;
     this.#readAt = ageMs === null ? 0 : now() - ageMs;
-    this.#agent = new Agent({
+    this.#agent = createNodeAgent({
       connections: 1,
-      keepAliveTimeout: 1_000,
-      // Overrides the node's own keep-alive hint.
-      keepAliveMaxTimeout: 1_000,
-      allowH2: false,
-      connect: nodeConnector(tls, timeoutMs),
+      keepAliveMs: 1_000,
+      ...(tls === undefined ? {} : { tls }),
     });
   }
 
@@ -111,7 +106,7 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#poller?.stop();
-    await this.#agent.destroy();
+    this.#agent.close();
   }
 
   async #ask(): Promise<void> {
@@ -134,10 +129,9 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
     let text: string | null;
     try {
       const signal = AbortSignal.timeout(timeoutMs);
-      const request = { origin, path: RULES, method: 'GET', headers, signal } as const;
-      const { statusCode, body } = await this.#agent.request(request);
-      status = statusCode;
-      text = await whole(body);
+      const answer = await this.#agent.get(origin, RULES, headers, signal);
+      status = answer.statusCode ?? 0;
+      text = await whole(answer);
     } catch {
       return 'the Coordinator did not answer in time';
     }

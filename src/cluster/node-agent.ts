@@ -1,0 +1,84 @@
+import { Agent as HttpAgent, type IncomingMessage, type RequestOptions, request } from 'node:http';
+import { Agent as HttpsAgent, request as requestByTls } from 'node:https';
+import type { NodeTls } from './node.ts';
+
+export interface NodeAgentOptions {
+  /** Most connections to one node. */
+  readonly connections: number;
+  /** How long an idle connection is kept, in milliseconds. */
+  readonly keepAliveMs: number;
+  readonly tls?: NodeTls;
+}
+
+/** GETs small documents from nodes, over connections of its own. */
+export interface NodeAgent {
+  /**
+   * Resolves to the answer once its head is here; its body must be read or destroyed. Rejects with the system's error if
+   * there is no answer, and when `signal` aborts.
+   */
+  get(
+    origin: string,
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage>;
+  close(): void;
+}
+
+/**
+ * Creates an agent on `node:http`, which every process has loaded anyway. Certificates are verified unless `tls` turns
+ * that off. The texts of `tls` are read for each request, since their files may have changed.
+ */
+export function createNodeAgent({ connections, keepAliveMs, tls }: NodeAgentOptions): NodeAgent {
+  const options = { keepAlive: true, maxSockets: connections, timeout: keepAliveMs };
+  const plain = new HttpAgent(options);
+  const encrypted = new HttpsAgent(options);
+  let closed = false;
+
+  function once(
+    origin: string,
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const { protocol, hostname, port } = new URL(origin);
+    const host = hostname.replace(/^\[(.*)\]$/, '$1');
+    const target: RequestOptions = { host, port, path, headers: { ...headers }, signal };
+    return new Promise((resolve, reject) => {
+      const sent =
+        protocol === 'https:'
+          ? requestByTls({ ...target, agent: encrypted, rejectUnauthorized: true, ...tls })
+          : request({ ...target, agent: plain });
+      sent.once('response', resolve);
+      sent.once('upgrade', (_, socket) => {
+        socket.destroy();
+        reject(new Error('the node has changed the protocol'));
+      });
+      sent.on('error', (error: NodeJS.ErrnoException) =>
+        reject(sent.reusedSocket && error.code === 'ECONNRESET' ? new Stale() : error),
+      );
+      sent.end();
+    });
+  }
+
+  return {
+    async get(origin, path, headers, signal) {
+      for (;;) {
+        try {
+          return await once(origin, path, headers, signal);
+        } catch (error) {
+          // Each attempt takes one idle connection, and a new one is not stale.
+          if (closed || !(error instanceof Stale)) throw error;
+        }
+      }
+    },
+    close() {
+      closed = true;
+      plain.destroy();
+      encrypted.destroy();
+    },
+  };
+}
+
+/** The node ended an idle connection just as a request went out on it. */
+class Stale extends Error {}
