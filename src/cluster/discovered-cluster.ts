@@ -6,7 +6,7 @@ import { distrust, type Leadership, nextLeadership, noLeader, rivals } from './l
 import { createMasters, type Masters } from './leadership/masters.ts';
 import type { NodeOutcome, NodeTls, UpstreamNode } from './node.ts';
 import { createNodes } from './nodes.ts';
-import { createProbeClient, type ProbeClient } from './probe.ts';
+import { createProbeClient, type ProbeClient, type ProbeClientOptions } from './probe.ts';
 import type { ClusterView } from './view.ts';
 
 export interface ClusterOptions {
@@ -24,6 +24,8 @@ export interface ClusterOptions {
   /** Epoch milliseconds. */
   readonly now?: () => number;
   readonly random?: () => number;
+  /** Makes the probe clients; by default those on `node:http`. */
+  readonly probeClient?: (options: ProbeClientOptions) => ProbeClient;
   /** Replaces the real probe clients in tests. */
   readonly probes?: { readonly leaders: ProbeClient; readonly brokers: ProbeClient };
 }
@@ -65,15 +67,16 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
     this.setMaxListeners(0);
     this.#options = options;
     const { discovery, tls, now = Date.now, random = Math.random, probes } = options;
+    const { probeClient = createProbeClient } = options;
     const probing = {
       ...(tls === undefined ? {} : { tls }),
       onTlsFault: (origin: string, why: string) => void this.emit('tlsFault', { origin, why }),
     };
     this.#now = now;
     this.#leaderProbes =
-      probes?.leaders ?? createProbeClient({ timeoutMs: options.leaderProbeTimeoutMs, ...probing });
+      probes?.leaders ?? probeClient({ timeoutMs: options.leaderProbeTimeoutMs, ...probing });
     this.#brokerProbes =
-      probes?.brokers ?? createProbeClient({ timeoutMs: options.brokerProbeTimeoutMs, ...probing });
+      probes?.brokers ?? probeClient({ timeoutMs: options.brokerProbeTimeoutMs, ...probing });
     this.#leaderships = {
       coordinator: noLeader('coordinator', now()),
       overlord: noLeader('overlord', now()),
@@ -239,6 +242,8 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
 
   #publish(): void {
     this.#view = this.#compose(this.#view.version + 1);
+    this.#leaderProbes.retain?.(this.#view.nodes);
+    this.#brokerProbes.retain?.(this.#view.nodes);
     this.emit('view', this.#view);
   }
 

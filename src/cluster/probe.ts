@@ -1,4 +1,4 @@
-import type { NodeTls } from './node.ts';
+import type { NodeTls, UpstreamNode } from './node.ts';
 import { createNodeAgent } from './node-agent.ts';
 
 /** The result of one probe: the answer's status and the beginning of its body, or why there is no answer. */
@@ -23,6 +23,8 @@ export type Probe = (
 
 export interface ProbeClient {
   readonly probe: Probe;
+  /** Forgets the connections to all but these origins, if it keeps any for long. */
+  retain?(origins: ReadonlyMap<string, UpstreamNode>): void;
   close(): Promise<void>;
 }
 
@@ -60,14 +62,7 @@ export function createProbeClient({
     keepAliveMs: 10_000,
     ...(tls === undefined ? {} : { tls }),
   });
-  const faults = new Map<string, string>();
-
-  function tell(origin: string, why: string): void {
-    if (faults.get(origin) === why) return;
-    if (faults.size >= MOST_FAULTS) faults.clear();
-    faults.set(origin, why);
-    onTlsFault?.(origin, why);
-  }
+  const silent = unanswered(onTlsFault);
 
   return {
     async probe(origin, path, sent = {}) {
@@ -82,7 +77,7 @@ export function createProbeClient({
           // Leaving the loop destroys the body, and with it the connection of a node that sends too much.
           if (size > maxBodyBytes) break;
         }
-        faults.delete(origin);
+        silent.forget(origin);
         return {
           kind: 'answer',
           status: answer.statusCode ?? 0,
@@ -91,17 +86,38 @@ export function createProbeClient({
         };
       } catch (error) {
         const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-        const why = tlsFault(code);
-        if (why !== null) {
-          tell(origin, why);
-          return { kind: 'refused', why };
-        }
-        return NO_CONNECTION.has(code) ? { kind: 'refused' } : { kind: 'silent' };
+        return silent.answer(origin, code);
       }
     },
     async close() {
       agent.close();
     },
+  };
+}
+
+/** What becomes of probes that get no answer. */
+export interface Unanswered {
+  /** `code`: the system's or OpenSSL's; empty if there is none. */
+  answer(origin: string, code: string): ProbeAnswer;
+  /** The node has answered: its next fault is a new one. */
+  forget(origin: string): void;
+}
+
+/** `onTlsFault` is told of each new fault of a node's TLS. */
+export function unanswered(onTlsFault: ProbeClientOptions['onTlsFault']): Unanswered {
+  const faults = new Map<string, string>();
+  return {
+    answer(origin, code) {
+      const why = tlsFault(code);
+      if (why === null) return NO_CONNECTION.has(code) ? { kind: 'refused' } : { kind: 'silent' };
+      if (faults.get(origin) !== why) {
+        if (faults.size >= MOST_FAULTS) faults.clear();
+        faults.set(origin, why);
+        onTlsFault?.(origin, why);
+      }
+      return { kind: 'refused', why };
+    },
+    forget: (origin) => void faults.delete(origin),
   };
 }
 

@@ -4,6 +4,7 @@ import type { NodeTls } from '../cluster/node.ts';
 import type { Config } from '../config/schema.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
+import { createUpstreamProbes } from '../upstream/probes.ts';
 import type { ClientTls } from './client-tls.ts';
 
 /** Creates the cluster that probes discovered nodes, as configured. */
@@ -17,6 +18,7 @@ export function createDiscoveredCluster(
   return createCluster({
     discovery,
     errors,
+    probeClient: createUpstreamProbes(errors),
     leaderProbeIntervalMs: leadership.probeInterval,
     leaderProbeTimeoutMs: leadership.probeTimeout,
     leaderConfirmIntervalMs: leadership.confirmInterval,

@@ -47,6 +47,8 @@ export interface ConnectionOptions {
   readonly clock: () => number;
   /** Reports the gateway's own faults that belong to no call. */
   readonly errors: InternalErrors;
+  /** Hears the code of the socket's error, just before the call hears of its failure. */
+  readonly onSocketError?: (code: string) => void;
 }
 
 /**
@@ -110,7 +112,8 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire, TurnWr
   /** Idle limit announced by the node, in milliseconds. */
   #idleLimitMs = Number.POSITIVE_INFINITY;
 
-  constructor({ place, maxHeadBytes, buffers, keeper, limits, clock, errors }: ConnectionOptions) {
+  constructor(options: ConnectionOptions) {
+    const { place, maxHeadBytes, buffers, keeper, limits, clock, errors, onSocketError } = options;
     this.#keeper = keeper;
     this.#buffers = buffers;
     this.#limits = limits;
@@ -120,7 +123,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire, TurnWr
     this.#buffer = buffers.small();
     this.#parser = new AnswerParser(this, maxHeadBytes);
     this.#socket = place.tls === null ? this.#dial(place) : this.#dialTls(place, place.tls);
-    this.#socket.on('error', () => {});
+    this.#socket.on('error', ({ code = '' }: NodeJS.ErrnoException) => onSocketError?.(code));
     this.#socket.on('end', () => this.#onEnd());
     this.#socket.on('close', () => this.#onClose());
     this.#socket.on('drain', () => this.#onDrain());

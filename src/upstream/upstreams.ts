@@ -17,6 +17,8 @@ export interface UpstreamOptions extends QuietLimits {
   readonly tls?: NodeTls;
   /** Reports the gateway's own faults. */
   readonly errors: InternalErrors;
+  /** Hears the codes of sockets' errors. */
+  readonly onSocketError?: (origin: string, code: string) => void;
 }
 
 /** How often one timer checks the limits of all connections, in milliseconds. */
@@ -27,7 +29,7 @@ const TICK_MS = 50;
  * last, or a new one. Nothing queues here, because callers keep to `maxRequestsPerNode`.
  */
 export function createUpstreams(options: UpstreamOptions): Upstreams {
-  const { maxHeaderBytes, errors } = options;
+  const { maxHeaderBytes, errors, onSocketError } = options;
   const origins = new Map<string, Origin>();
   const buffers = createReadBuffers();
   const all = new Set<UpstreamConnection>();
@@ -57,11 +59,13 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
 
   class Origin implements ConnectionKeeper {
     readonly #place: Endpoint;
+    readonly #onSocketError;
     readonly #idle: UpstreamConnection[] = [];
     #retired = false;
 
     constructor(origin: string) {
       this.#place = placeOf(origin);
+      this.#onSocketError = (code: string): void => onSocketError?.(origin, code);
     }
 
     connection(fresh: boolean): UpstreamConnection {
@@ -77,6 +81,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
         limits: options,
         clock,
         errors,
+        onSocketError: this.#onSocketError,
       });
       timer ??= setInterval(tick, TICK_MS).unref();
       all.add(connection);

@@ -66,6 +66,8 @@ interface Broker {
   /** Counts reported failures other than resets. A probe that began before the latest one proves nothing. */
   reportCount: number;
   outlierState: OutlierState;
+  /** When a request to it last succeeded. */
+  okAt: number;
   /** Ends the ejection; null while the Broker is not ejected. */
   ejectionTimer: NodeJS.Timeout | null;
   /** The Broker was among the first that discovery announced after the start, so it counts as warm. */
@@ -166,9 +168,21 @@ export function createBrokers(options: BrokersOptions): Brokers {
     return true;
   }
 
+  /** Whether a ready Broker's requests have succeeded within the interval of probes. */
+  function serves({ ready, okAt }: Broker): boolean {
+    return ready && now() - okAt < health.probeIntervalMs;
+  }
+
+  /** A Broker that serves is asked as late as one whose last probe was its last good request. */
+  function intervalOf(broker: Broker): number {
+    if (!broker.ready) return Math.min(health.probeIntervalMs, NOT_READY_INTERVAL_MS);
+    if (!serves(broker)) return health.probeIntervalMs;
+    return Math.max(health.probeIntervalMs / 2, broker.okAt + health.probeIntervalMs - now());
+  }
+
   async function ask(broker: Broker): Promise<void> {
     const { node, reportCount } = broker;
-    const { ready, why: reason } = await broker.readiness.ask();
+    const { ready, why: reason } = await broker.readiness.ask(serves(broker));
     if (brokers.get(node) !== broker) return;
     if (broker.reportCount !== reportCount) return broker.poller?.pollNow();
     if (settle(broker, ready, reason)) publishSoon();
@@ -184,14 +198,14 @@ export function createBrokers(options: BrokersOptions): Brokers {
       poller: null,
       reportCount: 0,
       outlierState: HEALTHY,
+      okAt: Number.NEGATIVE_INFINITY,
       ejectionTimer: null,
       presentAtStart: first,
     };
     brokers.set(node, broker);
     broker.poller = createPoller({
       ask: () => ask(broker),
-      interval: () =>
-        broker.ready ? health.probeIntervalMs : Math.min(health.probeIntervalMs, NOT_READY_INTERVAL_MS),
+      interval: () => intervalOf(broker),
       random,
       errors,
     });
@@ -264,7 +278,8 @@ export function createBrokers(options: BrokersOptions): Brokers {
       const broker = brokers.get(node);
       if (broker === undefined) return;
       if (outcome === 'ok') {
-        broker.outlierState = afterSuccess(broker.outlierState, now(), outlier);
+        broker.okAt = now();
+        broker.outlierState = afterSuccess(broker.outlierState, broker.okAt, outlier);
         return;
       }
       broker.outlierState = afterFailure(broker.outlierState, now());

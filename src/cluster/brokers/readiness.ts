@@ -8,18 +8,23 @@ const ASK_AGAIN_MS = 60_000;
 
 /** Asks a Broker whether it is ready. */
 export interface Readiness {
-  /** Never rejects. `why` reports the Broker's answer for people. */
-  ask(): Promise<{ readonly ready: boolean; readonly why: string }>;
+  /**
+   * Never rejects. `why` reports the Broker's answer for people. `serves`: it has answered requests a moment ago, which
+   * says as much as its `readiness`, so that is not asked.
+   */
+  ask(serves?: boolean): Promise<{ readonly ready: boolean; readonly why: string }>;
 }
 
 /** Creates the readiness check of the Broker at `origin`. `now` is in milliseconds. */
 export function createReadiness(probe: Probe, origin: string, now: () => number): Readiness {
   let askStatusAt = 0;
   return {
-    async ask() {
-      const readiness = await probe(origin, READINESS);
-      if (readiness.kind !== 'answer' || readiness.status !== 200) {
-        return { ready: false, why: `readiness: ${said(readiness)}` };
+    async ask(serves = false) {
+      if (!serves) {
+        const readiness = await probe(origin, READINESS);
+        if (readiness.kind !== 'answer' || readiness.status !== 200) {
+          return { ready: false, why: `readiness: ${said(readiness)}` };
+        }
       }
       if (now() >= askStatusAt) {
         const status = await probe(origin, STATUS_READY);
