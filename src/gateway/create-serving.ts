@@ -91,10 +91,12 @@ export function createServing(options: ServingOptions): Serving {
 
   function sink(record: ExchangeRecord): void {
     inFlight--;
-    contain(
-      () => options.sink(record),
-      (error) => errors.report('log', error, record.id),
-    );
+    // As `contain` does, without closures for each request.
+    try {
+      options.sink(record);
+    } catch (error) {
+      errors.report('log', error, record.id);
+    }
   }
 
   /** Has the load rules of the present generation read, and those of the former one no longer. */

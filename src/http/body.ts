@@ -1,7 +1,34 @@
+/** A body that is here whole, as bytes and as text with one character for each octet; made when asked for. */
+export class WholeBody {
+  readonly length: number;
+  readonly #buffer: Buffer;
+  readonly #from: number;
+  #bytes: Buffer | null = null;
+  #text: string | null;
+
+  /** The octets of `buffer` between `from` and `to`. `text`: the same as text, if it is there already. */
+  constructor(buffer: Buffer, from = 0, to = buffer.length, text: string | null = null) {
+    this.#buffer = buffer;
+    this.#from = from;
+    this.length = to - from;
+    this.#text = text;
+  }
+
+  get bytes(): Buffer {
+    this.#bytes ??= this.#buffer.subarray(this.#from, this.#from + this.length);
+    return this.#bytes;
+  }
+
+  get text(): string {
+    this.#text ??= this.#buffer.toString('latin1', this.#from, this.#from + this.length);
+    return this.#text;
+  }
+}
+
 /** A request's body as its door reads it. */
 export interface BodySource {
   /** The whole body, if it arrived with the head; the rest of this interface is then not used. */
-  readonly whole: Buffer | null;
+  readonly whole: WholeBody | null;
   /** Sets the receivers of the chunks. Call it once; nothing arrives before `resume`. */
   deliver(onData: (chunk: Buffer) => void, onEnd: () => void): void;
   pause(): void;

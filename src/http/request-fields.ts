@@ -1,7 +1,9 @@
 import { FirstLetters } from './first-letters.ts';
 import { type HeaderBlock, lineEnd, valueAt } from './header-block.ts';
+import { lowerName } from './header-names.ts';
 import { isHopByHop, namedInConnection } from './hop-by-hop.ts';
 import { isHostField } from './host-field.ts';
+import { wholeNumber } from './whole-number.ts';
 
 /** The result of one pass over a request's headers, the same for every door. */
 export interface RequestFields {
@@ -39,7 +41,6 @@ export interface RequestFields {
 }
 
 const INSPECTED = new FirstLetters('cefhkopstux');
-const WHOLE_NUMBER = /^\d{1,15}$/;
 
 const HOST_FAULT = 'The Host header is no host with an optional port.';
 
@@ -92,7 +93,7 @@ export function readRequestFields(block: HeaderBlock): RequestFields {
       continue;
     }
     const colon = block.indexOf(':', at);
-    const name = block.slice(at, colon).toLowerCase();
+    const name = lowerName(block.slice(at, colon));
     let drop = true;
     switch (name) {
       case 'host':
@@ -101,10 +102,9 @@ export function readRequestFields(block: HeaderBlock): RequestFields {
         if (found.host !== '' && !isHostField(found.host)) found.fault = HOST_FAULT;
         break;
       case 'content-length': {
-        const value = valueAt(block, colon, end);
         framings++;
-        if (!WHOLE_NUMBER.test(value)) found.fault = 'Content-Length is not a whole number.';
-        found.bodyLength = Number(value);
+        found.bodyLength = wholeNumber(valueAt(block, colon, end));
+        if (found.bodyLength === -1) found.fault = 'Content-Length is not a whole number.';
         break;
       }
       case 'transfer-encoding':

@@ -8,7 +8,7 @@ export interface AnswerContext {
   readonly bodiless: boolean;
   readonly httpMinor: number;
   /** Returns path and query of a `Location` that names a Druid node; returns any other value unchanged. */
-  readonly rewriteLocation: (location: string) => string;
+  rewriteLocation(location: string): string;
   /** True if the client may learn which node answered (`NODE_HEADERS`). */
   readonly showsNode?: boolean;
 }
@@ -30,7 +30,7 @@ export function relayedHead(head: AnswerHead, context: AnswerContext): RelayedHe
   if (head.named !== null) headers = without(headers, head.named);
   if (head.namesNode && !context.showsNode) headers = without(headers, NODE_HEADERS);
   if (head.hasLocation) {
-    headers = withLocations(headers, context.rewriteLocation);
+    headers = withLocations(headers, (location) => context.rewriteLocation(location));
   }
   // RFC 9110 8.6: no Content-Length with 204.
   if (head.status === 204 && head.length >= 0) headers = without(headers, LENGTH);
@@ -62,7 +62,12 @@ export interface AnswerTrailers {
 
 /** Returns the headers of an interim answer (1xx), which has no body, for the client. */
 export function interimHeaders(head: AnswerHead, context: Omit<AnswerContext, 'bodiless'>): HeaderBlock {
-  return without(relayedHead(head, { ...context, bodiless: true }).headers, LENGTH);
+  const { httpMinor, showsNode = false } = context;
+  const rewriteLocation = (location: string): string => context.rewriteLocation(location);
+  return without(
+    relayedHead(head, { bodiless: true, httpMinor, showsNode, rewriteLocation }).headers,
+    LENGTH,
+  );
 }
 
 /** The trailer of nearly every answer to a query. */

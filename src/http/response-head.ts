@@ -1,6 +1,8 @@
 import { FirstLetters } from './first-letters.ts';
 import { type HeaderBlock, lineEnd, valueAt } from './header-block.ts';
+import { lowerName } from './header-names.ts';
 import { isHopByHop, namedInConnection } from './hop-by-hop.ts';
+import { wholeNumber } from './whole-number.ts';
 
 /** The head of a node's answer, parsed once for all its users. */
 export interface AnswerHead {
@@ -37,7 +39,6 @@ export interface AnswerHead {
 }
 
 const INSPECTED = new FirstLetters('cdhklptux');
-const WHOLE_NUMBER = /^\d{1,15}$/;
 
 /**
  * Reads the headers of an HTTP/1.`minor` answer. Precondition: every line is `Name: value`. Returns null if two
@@ -73,13 +74,13 @@ export function readAnswerHead(
       continue;
     }
     const colon = block.indexOf(':', at);
-    const name = block.slice(at, colon).toLowerCase();
+    const name = lowerName(block.slice(at, colon));
     let drop = false;
     switch (name) {
       case 'content-length': {
-        const value = valueAt(block, colon, end);
-        if (length >= 0 || !WHOLE_NUMBER.test(value)) return null;
-        length = Number(value);
+        if (length >= 0) return null;
+        length = wholeNumber(valueAt(block, colon, end));
+        if (length === -1) return null;
         break;
       }
       case 'transfer-encoding':

@@ -82,7 +82,7 @@ function line(level: string, record: ExchangeRecord, weight: string): string {
     `,"reason":${text(record.reason)},"upstream":${text(record.upstream)},"attempts":${record.attempts}` +
     `,"redirected":${record.redirected},"ms":${tenths(record.durationMs)},"parkedMs":${tenths(record.parkedMs)}` +
     `,"bytesIn":${record.bytesIn},"bytesOut":${record.bytesOut},"end":"${record.end}"` +
-    `,"remote":${text(record.remoteAddress)},"queryId":${text(queryId(record))}${extras(record, weight)},"msg":"request"}\n`
+    `,"remote":${text(record.remoteAddress)},"queryId":${queryId(record)}${extras(record, weight)},"msg":"request"}\n`
   );
 }
 
@@ -93,9 +93,14 @@ function text(value: string | null): string {
   return PLAIN.test(shown) ? `"${shown}"` : escapeUnseen(JSON.stringify(shown));
 }
 
+/** An id as Druid makes them, which needs no further look. */
+const USUAL_ID = /^[\w-]{1,128}$/;
+
 /** A node can send any text as the query's id; only a valid id is logged. */
-function queryId({ queryId }: ExchangeRecord): string | null {
-  return queryId !== null && isQueryId(queryId) ? queryId : null;
+function queryId({ queryId }: ExchangeRecord): string {
+  if (queryId === null) return 'null';
+  if (USUAL_ID.test(queryId)) return `"${queryId}"`;
+  return isQueryId(queryId) ? text(queryId) : 'null';
 }
 
 /** Fields that most lines do not have, and the line's weight. */
@@ -126,16 +131,30 @@ function named({ user }: ExchangeRecord): string {
   return user === null ? '' : `,"user":${text(bounded(user, LONGEST_USER))}`;
 }
 
-function tenths(milliseconds: number): number {
-  return Math.round(milliseconds * 10) / 10;
+/** Rounds to tenths. Whole numbers are written quickly, and others slowly. */
+function tenths(milliseconds: number): string {
+  const all = Math.round(milliseconds * 10);
+  const whole = Math.floor(all / 10);
+  const tenth = all - whole * 10;
+  return tenth === 0 ? `${whole}` : `${whole}.${tenth}`;
 }
 
 let second = 0;
 let secondText = '';
+let millisecond = 0;
+let millisecondText = '';
 
 /** The time as pino writes it. The part above the millisecond is rebuilt once a second. */
 function isoTime(): string {
   const now = Date.now();
+  if (now !== millisecond) {
+    millisecond = now;
+    millisecondText = isoTimeOf(now);
+  }
+  return millisecondText;
+}
+
+function isoTimeOf(now: number): string {
   const whole = Math.floor(now / 1000);
   if (whole !== second) {
     second = whole;

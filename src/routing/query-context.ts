@@ -1,3 +1,4 @@
+import type { WholeBody } from '../http/body.ts';
 import { plainBody } from './body-text.ts';
 
 /** The ids of one query. Each is null if absent, or if it cannot be written as it was meant. */
@@ -16,8 +17,11 @@ export interface QueryContext extends QueryIds {
 
 export const NO_CONTEXT: QueryContext = { queryId: null, sqlQueryId: null, ids: [], timeoutMs: null };
 
-const ID = Buffer.from('ueryId"');
-const TIMEOUT = Buffer.from('"timeout"');
+const ID = 'ueryId"';
+const TIMEOUT = '"timeout"';
+const GZIP = '\x1f\x8b';
+/** Longest body, in bytes, that is looked at as text; it is sent as text, too. */
+const SHORT = 16 * 1024;
 /** Largest body that is read, in bytes; larger ones hold long lists of values and are not worth the time. */
 const LONGEST = 256 * 1024;
 
@@ -36,8 +40,12 @@ export function isQueryId(text: string): boolean {
 }
 
 /** Reads a query's body; parses it only if it contains one of these words. Never throws. */
-export function queryContextOf(body: Buffer): QueryContext {
-  const plain = plainBody(body, LONGEST);
+export function queryContextOf(body: WholeBody): QueryContext {
+  if (body.length <= SHORT) {
+    const { text } = body;
+    if (!text.startsWith(GZIP) && !text.includes(ID) && !text.includes(TIMEOUT)) return NO_CONTEXT;
+  }
+  const plain = plainBody(body.bytes, LONGEST);
   if (plain === null || !(plain.includes(ID) || plain.includes(TIMEOUT))) return NO_CONTEXT;
   try {
     const parsed = JSON.parse(plain.toString('utf8')) as {
@@ -68,13 +76,24 @@ function givenId(id: unknown): string | null {
 /** Characters that survive in a header: visible ASCII except `?`, which can replace other characters. */
 const UNHARMED = /^[!->@-~]+$/;
 
+/** The last header's value and what it says: each is asked about more than once. */
+let lastTold: string | null = null;
+let lastToldId: string | null = null;
+
 /**
  * Returns the id from a response header, or null if it may have been altered. For each character outside Latin-1,
  * Jetty 9.4 writes a blank (blanks at the ends are lost) and Jetty 12 a question mark. The rest may be the id of
  * someone else's query.
  */
 export function toldId(value: string | null): string | null {
-  if (value === null || value.length > LONGEST_ID || !UNHARMED.test(value)) return null;
+  if (value === null || value === lastTold) return value === null ? null : lastToldId;
+  lastTold = value;
+  lastToldId = unalteredId(value);
+  return lastToldId;
+}
+
+function unalteredId(value: string): string | null {
+  if (value.length > LONGEST_ID || !UNHARMED.test(value)) return null;
   // What is left of `isQueryId`: an id without a dot has no path segment that is one.
   return value.includes('.') && !isQueryId(value) ? null : value;
 }

@@ -12,6 +12,10 @@ const LONGEST_TARGET = 512;
  */
 export function rememberRoutes(router: Router): Router {
   const byMethod = new Map<string, Map<string, Route>>();
+  /** The last request: the next one often asks for the same. */
+  let lastMethod = '';
+  let lastTarget = '';
+  let lastRoute: Route | null = null;
 
   function decide(method: string, target: string): Route {
     // A target is cut out of its head, and would keep all of it in memory.
@@ -26,12 +30,16 @@ export function rememberRoutes(router: Router): Router {
     if (routes.size >= MOST_TARGETS) routes.clear();
     routes.set(target, route);
     byMethod.set(method, routes);
+    lastMethod = method;
+    lastTarget = target;
+    lastRoute = route;
   }
 
   return (method, target, preflight, told) => {
     if (preflight === true || told !== undefined || target.length > LONGEST_TARGET) {
       return router(method, target, preflight, told);
     }
+    if (lastRoute !== null && target === lastTarget && method === lastMethod) return lastRoute;
     return byMethod.get(method)?.get(target) ?? decide(method, target);
   };
 }

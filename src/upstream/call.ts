@@ -7,7 +7,7 @@ import type {
   UpstreamRequest,
 } from '../exchange/ports/upstream.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
-import type { BodySink, BodyStream } from '../http/body.ts';
+import { type BodySink, type BodyStream, WholeBody } from '../http/body.ts';
 import type { BufferLease } from '../http/buffer-lease.ts';
 import type { HeaderBlock } from '../http/header-block.ts';
 import type { AnswerHead } from '../http/response-head.ts';
@@ -28,6 +28,8 @@ type AnswerState = 'awaited' | 'begun' | 'headed';
 export interface Wire {
   /** Carries the call, at once or when the connection is established. */
   assign(call: Call): void;
+  /** Writes a whole request, or its beginning, at the end of the turn or before the next `write`. */
+  writeHead(text: string): void;
   /** Writes; false while the node takes nothing more. */
   write(data: string | Buffer): boolean;
   /** Call before a long request: a node that answers before it has read the whole is heard. */
@@ -131,18 +133,18 @@ export class Call implements UpstreamCall, BodySink {
     const head = `${method} ${target} HTTP/1.1\r\nHost: ${hostAndPort}\r\n${headers}${last}`;
     if (body === null) {
       const empty = method === 'POST' || method === 'PUT';
-      connection.write(empty ? `${head}Content-Length: 0\r\n\r\n` : `${head}\r\n`);
+      connection.writeHead(empty ? `${head}Content-Length: 0\r\n\r\n` : `${head}\r\n`);
       this.#requestState = 'sent';
       return;
     }
-    if (Buffer.isBuffer(body)) {
+    if (body instanceof WholeBody) {
       const framed = `${head}Content-Length: ${body.length}\r\n\r\n`;
-      if (body.length <= ONE_WRITE) connection.write(framed + body.toString('latin1'));
+      if (body.length <= ONE_WRITE) connection.writeHead(framed + body.text);
       else {
         connection.expectEarlyAnswer();
         connection.cork();
-        connection.write(framed);
-        connection.write(body);
+        connection.writeHead(framed);
+        connection.write(body.bytes);
         connection.uncork();
       }
       this.#requestState = 'sent';
@@ -151,7 +153,7 @@ export class Call implements UpstreamCall, BodySink {
     }
     const framing = bodyLength === null ? 'Transfer-Encoding: chunked' : `Content-Length: ${bodyLength}`;
     connection.expectEarlyAnswer();
-    connection.write(`${head}${framing}\r\n\r\n`);
+    connection.writeHead(`${head}${framing}\r\n\r\n`);
     body.start(this);
   }
 
@@ -294,7 +296,7 @@ export class Call implements UpstreamCall, BodySink {
 
   get #stream(): BodyStream | null {
     const { body } = this.#request;
-    return body === null || Buffer.isBuffer(body) ? null : body;
+    return body === null || body instanceof WholeBody ? null : body;
   }
 
   #finish(): void {

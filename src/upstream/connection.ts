@@ -4,7 +4,9 @@ import type { UpstreamTimeouts } from '../exchange/forward/time-limits.ts';
 import type { UpstreamFailureKind } from '../exchange/ports/upstream.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import type { HeaderBlock } from '../http/header-block.ts';
+import { countLargeRead } from '../http/large-reads.ts';
 import type { AnswerHead } from '../http/response-head.ts';
+import { atEndOfTurn, type TurnWriter } from '../time/end-of-turn.ts';
 import { AnswerParser, type AnswerSink } from './answer-parser.ts';
 import type { Call, Wire } from './call.ts';
 import { type BufferOwner, ReadBuffer, type ReadBuffers } from './read-buffers.ts';
@@ -77,7 +79,7 @@ const ADDRESS_ATTEMPT_MS = 1_000;
  * thrown by the gateway's own code, in a socket event or when a lease is returned, ends this connection and nothing
  * else.
  */
-export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
+export class UpstreamConnection implements AnswerSink, BufferOwner, Wire, TurnWriter {
   readonly #socket: net.Socket;
   /** Set as soon as a request is written in pieces. */
   #failure: WithheldFailure | null = null;
@@ -101,6 +103,8 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   #paused = false;
   #read = 0;
   #long = false;
+  /** Text that is written at the end of the turn. */
+  #out = '';
   /** When either side last made progress. */
   #since: number;
   /** Idle limit announced by the node, in milliseconds. */
@@ -165,8 +169,29 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
     call.begin(this);
   }
 
+  writeHead(text: string): void {
+    if (this.#out === '') atEndOfTurn(this);
+    this.#out += text;
+  }
+
+  writeOut(): void {
+    const out = this.#out;
+    if (out === '') return;
+    this.#out = '';
+    try {
+      this.#socket.write(out, 'latin1');
+    } catch (error) {
+      this.crash(error);
+    }
+  }
+
+  onWrittenOut(): void {}
+
   write(data: string | Buffer): boolean {
-    return typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data);
+    this.writeOut();
+    const more = typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data);
+    // A long piece asks for a pause, also if the system has taken it at once; then there is nothing to wait for.
+    return more || this.#socket.writableLength === 0;
   }
 
   /** The request is longer than what the system takes at once, so the node can answer before it has all of it. */
@@ -208,6 +233,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
   destroy(): void {
     if (this.#state === 'gone') return;
     this.#state = 'gone';
+    this.#out = '';
     this.#call = null;
     this.#paused = false;
     this.#parser.kill();
@@ -302,6 +328,7 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire {
       .setNoDelay()
       .on('secureConnect', () => this.#onConnect())
       .on('data', (data: Buffer) => {
+        countLargeRead(data.length);
         this.#buffer = new ReadBuffer(data);
         if (!this.#onRead(this.#buffer, data.length)) this.#socket.pause();
       });

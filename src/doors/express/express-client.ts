@@ -2,9 +2,10 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ClientSide, RequestHead } from '../../exchange/ports/client.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
-import type { BodySource } from '../../http/body.ts';
+import type { BodySource, WholeBody } from '../../http/body.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
+import { atEndOfTurn, type TurnWriter } from '../../time/end-of-turn.ts';
 import { interimHead, PLAIN_REASON } from '../door-state.ts';
 import { GuardedClient } from '../guarded-client.ts';
 import type { HalfClosedRequest } from '../half-closed.ts';
@@ -34,8 +35,11 @@ export interface ResponseWire {
 }
 
 /** One request on a connection of the express door, with its answer. */
-export class ExpressClient extends GuardedClient implements ClientSide, BodySource, HalfClosedRequest {
-  readonly whole: Buffer | null;
+export class ExpressClient
+  extends GuardedClient
+  implements ClientSide, BodySource, HalfClosedRequest, TurnWriter
+{
+  readonly whole: WholeBody | null;
   readonly #connection: ResponseWire;
   /** Body bytes that came with the head. */
   #first: Buffer | null;
@@ -43,6 +47,8 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
   #onBodyEnd: (() => void) | null = null;
   /** Head and pieces that have not been written yet. */
   #out = '';
+  /** They are written at the end of the turn. */
+  #waitsForEnd = false;
   #chunked = false;
   #closes = false;
   /** Leases kept until the client's socket drains. */
@@ -52,12 +58,12 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
   /** The whole answer has been handed over. */
   ended = false;
 
-  /** `body`: body bytes received so far. `whole`: they are the complete body. */
-  constructor(connection: ResponseWire, head: RequestHead, body: Buffer | null, whole: boolean) {
+  /** `whole`: the body, if it has come; otherwise `first` is what has come of it. */
+  constructor(connection: ResponseWire, head: RequestHead, whole: WholeBody | null, first: Buffer | null) {
     super(head, connection.errors);
     this.#connection = connection;
-    this.whole = whole ? body : null;
-    this.#first = whole || body?.length === 0 ? null : body;
+    this.whole = whole;
+    this.#first = first;
   }
 
   get body(): BodySource {
@@ -160,17 +166,37 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
     this.ended = true;
     if (chunk !== undefined) this.#out += chunk.toString('latin1');
     if (this.#chunked) this.#out += `0\r\n${trailers}\r\n`;
-    this.flush();
-    const { socket } = this.#connection;
-    // `gone` reports a connection that has ended.
-    if (socket.destroyed) return;
-    if (socket.writableLength === 0) this.#finish();
-    else {
-      this.#connection.onBlocked();
-      socket.write('', (error) => {
-        if (error == null) this.#finish();
-      });
+    if (this.#out === '') this.#handedOver();
+    else this.#writeLater();
+  }
+
+  flush(): void {
+    if (this.over || this.#out === '') return;
+    if (this.#out.length > ONE_WRITE) this.#writeNow();
+    else this.#writeLater();
+  }
+
+  writeOut(): void {
+    this.#waitsForEnd = false;
+    try {
+      this.#writeNow();
+    } catch (error) {
+      this.failRequest(error);
     }
+  }
+
+  onWrittenOut(): void {
+    try {
+      if (this.ended) this.#handedOver();
+    } catch (error) {
+      this.failRequest(error);
+    }
+  }
+
+  /** Ends the connection once the client has been given what it is to get. */
+  endSoon(): void {
+    this.#writeNow();
+    this.#connection.socket.destroySoon();
   }
 
   /** Leaves a complete answer alone: the client has it, or is still receiving it. */
@@ -195,6 +221,34 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
     this.tellClose(false);
   }
 
+  #writeLater(): void {
+    if (this.#waitsForEnd) return;
+    this.#waitsForEnd = true;
+    atEndOfTurn(this);
+  }
+
+  #writeNow(): void {
+    if (this.over || this.#out === '') return;
+    const out = this.#out;
+    this.#out = '';
+    if (!this.#connection.socket.write(out, 'latin1')) this.#connection.onBlocked();
+  }
+
+  /** The whole answer has been written to the socket, which may still hold some of it. */
+  #handedOver(): void {
+    const { socket } = this.#connection;
+    // `gone` reports a connection that has ended.
+    if (this.over || socket.destroyed) return;
+    if (socket.writableLength === 0) {
+      this.#finish();
+      return;
+    }
+    this.#connection.onBlocked();
+    socket.write('', (error) => {
+      if (error == null) this.#finish();
+    });
+  }
+
   #finish(): void {
     if (this.over) return;
     this.onDrain();
@@ -211,13 +265,6 @@ export class ExpressClient extends GuardedClient implements ClientSide, BodySour
     const more = socket.write(chunk, () => this.giveBack(lease));
     socket.uncork();
     if (!more) this.#connection.onBlocked();
-  }
-
-  flush(): void {
-    if (this.over || this.#out === '') return;
-    const out = this.#out;
-    this.#out = '';
-    if (!this.#connection.socket.write(out, 'latin1')) this.#connection.onBlocked();
   }
 }
 

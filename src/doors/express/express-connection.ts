@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ClientSide } from '../../exchange/ports/client.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
+import { WholeBody } from '../../http/body.ts';
 import { type HeaderBlock, hasMoreLines } from '../../http/header-block.ts';
 import { readRequestFields } from '../../http/request-fields.ts';
 import { certificateName } from '../client-certificate.ts';
@@ -255,7 +256,7 @@ export class ExpressConnection implements ResponseWire {
     else if (client?.ended === true) {
       // The answer is complete but not read yet. The request will never be complete.
       this.#closes = true;
-      this.#socket.destroySoon();
+      client.endSoon();
     } else this.destroy();
   }
 
@@ -385,7 +386,9 @@ export class ExpressConnection implements ResponseWire {
       this.#refuse(null, answerMalformed);
       return false;
     }
-    const body = fields.bodyLength === 0 ? null : bytes.subarray(length, Math.min(end, bytes.length));
+    const { bodyLength } = fields;
+    const known = text.length >= end ? text.slice(length, end) : null;
+    const body = whole && bodyLength > 0 ? new WholeBody(bytes, length, end, known) : null;
     const client = new ExpressClient(
       this,
       {
@@ -401,7 +404,7 @@ export class ExpressConnection implements ResponseWire {
         receivedAt: now(),
       },
       body,
-      whole,
+      whole || bytes.length === length ? null : bytes.subarray(length),
     );
     this.#client = client;
     this.#rest = bytes.length > end ? bytes.subarray(end) : null;

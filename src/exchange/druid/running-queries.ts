@@ -1,33 +1,60 @@
 import type { UpstreamNode } from '../../cluster/node.ts';
+import type { QueryIds } from '../../routing/query-context.ts';
 
-/** The nodes of running queries, by query id. It never holds more than the queries under way. */
+/** A query at a node, as the table sees it. */
+export interface RunningQuery {
+  readonly node: UpstreamNode;
+  /** The client's ids of the query. */
+  readonly given: QueryIds;
+  /** Those in Druid's answer; null until it comes. */
+  readonly told: QueryIds | null;
+  /** Its place in the table, which only the table changes; -1 outside. */
+  place: number;
+}
+
+/** The queries that are at nodes. It never holds more than those under way. */
 export interface RunningQueries {
-  begin(id: string, node: UpstreamNode): void;
-  end(id: string, node: UpstreamNode): void;
+  /** Precondition: the query is not in the table. */
+  begin(query: RunningQuery): void;
+  /** Does nothing if the query is not in the table. */
+  end(query: RunningQuery): void;
   /** The nodes that run queries with this id; several if several queries have the same id. */
   nodesOf(id: string): readonly UpstreamNode[];
   readonly size: number;
 }
 
-/** Creates an empty table. `end` must follow every `begin`, with the same id and node. */
+/**
+ * Creates an empty table. It has no index by id: queries begin and end far more often than one is cancelled, and each of
+ * their ids is new, so that to hash it costs more than to look at all queries once in a while.
+ */
 export function createRunningQueries(): RunningQueries {
-  const running = new Map<string, UpstreamNode[]>();
+  const running: RunningQuery[] = [];
   return {
-    begin(id, node) {
-      const nodes = running.get(id);
-      if (nodes === undefined) running.set(id, [node]);
-      else nodes.push(node);
+    begin(query) {
+      query.place = running.push(query) - 1;
     },
-    end(id, node) {
-      const nodes = running.get(id);
-      const at = nodes?.indexOf(node) ?? -1;
-      if (nodes === undefined || at === -1) return;
-      if (nodes.length === 1) running.delete(id);
-      else nodes.splice(at, 1);
+    end(query) {
+      const { place } = query;
+      if (place === -1) return;
+      query.place = -1;
+      const last = running.pop();
+      if (last === undefined || last === query) return;
+      running[place] = last;
+      last.place = place;
     },
-    nodesOf: (id) => [...new Set(running.get(id))],
+    nodesOf(id) {
+      const nodes = new Set<UpstreamNode>();
+      for (const { node, given, told } of running) {
+        if (isIn(given, id) || (told !== null && isIn(told, id))) nodes.add(node);
+      }
+      return [...nodes];
+    },
     get size() {
-      return running.size;
+      return running.length;
     },
   };
+}
+
+function isIn({ queryId, sqlQueryId }: QueryIds, id: string): boolean {
+  return queryId === id || sqlQueryId === id;
 }

@@ -1,5 +1,6 @@
 import type { Role } from '../../discovery/discovery.ts';
 import { type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
+import { WholeBody } from '../../http/body.ts';
 import { readRequestFields } from '../../http/request-fields.ts';
 import type { RedirectPolicy } from '../../routing/redirect/redirect-policy.ts';
 import type { ForwardRoute, Route, RouteRule } from '../../routing/route.ts';
@@ -156,7 +157,7 @@ function forward(services: ExplainServices, request: Request, route: ForwardRout
   const { head, origin } = request;
   const { options, redirectPolicy } = exchange;
   const length = Math.max(request.body.length, head.fields.bodyLength);
-  const content = isLong(length, options.bufferBodyBytes) ? NOTHING : request.body;
+  const content = new WholeBody(isLong(length, options.bufferBodyBytes) ? NOTHING : request.body);
   const large = isLarge(route, length);
   const choice = new TargetChoice(exchange, route, forwardedHead(head, origin), { content }, large);
   const explained = choice.explain();

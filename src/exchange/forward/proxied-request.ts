@@ -25,7 +25,7 @@ import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from '../ports/up
 import { Collect, type ResponseCollector } from './answer/collect.ts';
 import { Hold, type HoldOwner } from './answer/hold.ts';
 import type { AnswerReceiver } from './answer/receiver.ts';
-import { Relay } from './answer/relay.ts';
+import { type LocationRewriter, Relay } from './answer/relay.ts';
 import { Attempts } from './attempts.ts';
 import type { BodyFault, BodyOwner } from './body-reading.ts';
 import { Deadline } from './deadline.ts';
@@ -70,7 +70,7 @@ const ANSWERED = -2;
  * next state does not hold.
  */
 export class ProxiedRequest
-  implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner, Follower, BodyOwner
+  implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner, Follower, BodyOwner, LocationRewriter
 {
   readonly #services: ExchangeServices;
   readonly #client: ClientSide;
@@ -115,14 +115,19 @@ export class ProxiedRequest
     this.#permit = new Permit(concurrency, route.role, onBehalfOf, large);
     this.#attempts = new Attempts(route, body, services);
     const resetIncomplete = options.resetIncomplete && !client.head.fields.trailers;
-    this.#relay = new Relay(client, account, resetIncomplete, options.showNode === true);
+    this.#relay = new Relay(client, account, this, resetIncomplete, options.showNode === true);
     body.tell(this);
     client.listen(this);
   }
 
   /** Begins the request. An error in it fails this request only. */
   start(): void {
-    this.#contain(() => this.go());
+    // As `contain` does, but each request comes this way, and none needs closures for it.
+    try {
+      this.go();
+    } catch (error) {
+      this.onInternalError(error);
+    }
   }
 
   /** Sends the request if there is a target; otherwise waits for one. */
@@ -173,7 +178,7 @@ export class ProxiedRequest
   show(head: AnswerHead): AnswerReceiver {
     this.#become(State.RELAYING);
     this.#receiver = this.#relay;
-    const complete = this.#relay.head(head, this.#publicLocation);
+    const complete = this.#relay.head(head);
     if (complete) this.#leaveNode();
     return this.#relay;
   }
@@ -181,7 +186,7 @@ export class ProxiedRequest
   /** RFC 9110 15.2: a proxy forwards interim answers that it did not request itself. */
   onInterim(head: AnswerHead): void {
     if (this.#state !== State.SENT || ++this.#interims > MOST_INTERIMS) return;
-    this.#relay.interim(head, this.#publicLocation);
+    this.#relay.interim(head);
   }
 
   onBodySent(bytes: number): void {
@@ -219,8 +224,10 @@ export class ProxiedRequest
     this.#report('ok');
     this.#countAnswer(status);
     if (this.#node !== null) {
-      this.#tracker?.runs(this.#node, idsOf(head));
-      this.#account.queryId = this.#tracker?.id ?? null;
+      if (this.#tracker !== null) {
+        this.#tracker.isTold(idsOf(head));
+        this.#account.queryId = this.#tracker.id;
+      }
       this.#choice.remember(this.#node, head.status);
     }
     if (collector?.accepts(head)) {
@@ -388,8 +395,9 @@ export class ProxiedRequest
     this.#follow(node);
     if (route.class === 'query') {
       this.#facts ??= queryContextOf(body.content);
-      this.#tracker ??= new QueryTracker(runningQueries, queryKindOf(route) ?? 'native');
-      this.#tracker.runs(node, this.#facts);
+      if (this.#tracker === null) {
+        this.#tracker = new QueryTracker(runningQueries, queryKindOf(route) ?? 'native', node, this.#facts);
+      } else this.#tracker.runsAt(node);
     }
     // Two looks at the clock for each attempt at a Broker, and no allocation.
     if (route.role === 'broker') this.#sentAt = this.#services.now();
@@ -432,15 +440,15 @@ export class ProxiedRequest
 
   /** Ends an attempt whose answer does not go to the client. Sends the request again, or answers with an error. */
   #apply(verdict: NotRelayed): void {
-    const queryId = this.#tracker?.id;
+    const queryId = this.#tracker?.id ?? null;
     if (verdict.error.reason === 'upstream_timeout') this.#cancelQuery();
     this.#leaveNode();
     const { view } = this.#services.cluster;
     if (verdict.outcome !== null) this.#report(verdict.outcome);
     if (verdict.outcome !== null || verdict.error.reason === 'upstream_timeout') this.#countFailure();
     if (verdict.kind === 'fail') {
-      this.#account.queryId ??= queryId ?? null;
-      this.giveUp(queryId === undefined ? verdict.error : { ...verdict.error, queryId });
+      this.#account.queryId ??= queryId;
+      this.giveUp(queryId === null ? verdict.error : { ...verdict.error, queryId });
       return;
     }
     const next = this.#attempts.next(verdict);
@@ -540,8 +548,9 @@ export class ProxiedRequest
     this.#sentAt = COUNTED;
   }
 
-  readonly #publicLocation = (location: string): string =>
-    publicLocation(location, (origin) => this.#isNode(origin));
+  rewriteLocation(location: string): string {
+    return publicLocation(location, (origin) => this.#isNode(origin));
+  }
 
   #isAtServingLeader(): boolean {
     const { role } = this.#template.route;
@@ -557,5 +566,6 @@ export class ProxiedRequest
 
 /** The query's ids in Druid's answer. */
 function idsOf({ queryId, sqlQueryId }: AnswerHead): QueryIds {
+  if (queryId === null && sqlQueryId === null) return NO_CONTEXT;
   return { queryId: toldId(queryId), sqlQueryId: toldId(sqlQueryId) };
 }

@@ -4,16 +4,13 @@ import type { BufferLease } from '../../http/buffer-lease.ts';
 import { type HeaderBlock, without } from '../../http/header-block.ts';
 import { cancelTarget, type QueryIds } from '../../routing/query-context.ts';
 import type { QueryKind } from '../../routing/tiers/query-traits.ts';
-import type { RunningQueries } from '../druid/running-queries.ts';
+import type { RunningQueries, RunningQuery } from '../druid/running-queries.ts';
 import type { NodeSender, UpstreamCall, UpstreamHandler } from '../ports/upstream.ts';
 
 /** Headers of the query that its cancel must not have. */
 const OF_THE_BODY: ReadonlySet<string> = new Set(['content-type', 'content-encoding', 'accept-encoding']);
 
 const CANCEL_PATIENCE_MS = 5_000;
-
-const BY_SQL = ['sqlQueryId', 'queryId'] as const;
-const BY_NATIVE = ['queryId', 'sqlQueryId'] as const;
 
 /** What the gateway needs to cancel a query itself. */
 export interface CancelServices {
@@ -22,65 +19,65 @@ export interface CancelServices {
 }
 
 /** The ids of one query at its node. They let a client's cancel find the query, and the gateway cancel it. */
-export class QueryTracker {
+export class QueryTracker implements RunningQuery {
   readonly #running: RunningQueries;
-  #node: UpstreamNode | null = null;
-  readonly #ids: string[] = [];
-  /** The names of the query: first the client's, then Druid's. */
-  readonly #names: QueryIds[] = [];
   readonly #kind: QueryKind;
+  readonly given: QueryIds;
+  #node: UpstreamNode;
+  #told: QueryIds | null = null;
+  place = -1;
 
-  constructor(running: RunningQueries, kind: QueryKind) {
+  /** Registers that a query with these ids of the client's runs at `node`. */
+  constructor(running: RunningQueries, kind: QueryKind, node: UpstreamNode, given: QueryIds) {
     this.#running = running;
     this.#kind = kind;
+    this.#node = node;
+    this.given = given;
+    running.begin(this);
+  }
+
+  get node(): UpstreamNode {
+    return this.#node;
+  }
+
+  get told(): QueryIds | null {
+    return this.#told;
   }
 
   /**
-   * The id to cancel the query by; undefined if it has none. The id of the query's own kind comes first. The client's
+   * The id to cancel the query by; null if it has none. The id of the query's own kind comes first. The client's
    * spelling is preferred to that in Druid's answer, since a header cannot hold every id.
    */
-  get id(): string | undefined {
-    if (this.#ids.length === 0) return undefined;
-    const [own, other] = this.#kind === 'sql' ? BY_SQL : BY_NATIVE;
-    return this.#named(own) ?? this.#named(other);
+  get id(): string | null {
+    const { queryId, sqlQueryId } = this.given;
+    const query = queryId ?? this.#told?.queryId ?? null;
+    const sql = sqlQueryId ?? this.#told?.sqlQueryId ?? null;
+    return this.#kind === 'sql' ? (sql ?? query) : (query ?? sql);
   }
 
-  #named(key: keyof QueryIds): string | undefined {
-    for (const ids of this.#names) {
-      const id = ids[key];
-      if (id !== null) return id;
-    }
-    return undefined;
-  }
-
-  /**
-   * Registers that the query runs at `node` under these ids, in addition to earlier ones. Pass the client's ids
-   * first.
-   */
-  runs(node: UpstreamNode, names: QueryIds): void {
+  /** Registers that the query runs at another node now, or anew at the same. */
+  runsAt(node: UpstreamNode): void {
+    this.ends();
     this.#node = node;
-    this.#names.push(names);
-    this.#begin(names.queryId, node);
-    this.#begin(names.sqlQueryId, node);
+    this.#told = null;
+    this.#running.begin(this);
   }
 
-  #begin(id: string | null, node: UpstreamNode): void {
-    if (id === null || this.#ids.includes(id)) return;
-    this.#running.begin(id, node);
-    this.#ids.push(id);
+  /** Registers the ids in Druid's answer, which come in addition. */
+  isTold(ids: QueryIds): void {
+    this.#told = ids;
   }
 
   /** Registers that the query has ended. Repeated calls do nothing. */
   ends(): void {
-    for (const id of this.#ids) if (this.#node !== null) this.#running.end(id, this.#node);
-    this.#ids.length = 0;
+    this.#running.end(this);
   }
 
   /** Cancels the query at its node with the caller's own credentials. Nothing waits for the outcome. */
   cancel({ upstreams, errors }: CancelServices, target: string, headers: HeaderBlock): void {
     const { id } = this;
     const node = this.#node;
-    if (node === null || id === undefined) return;
+    if (id === null) return;
     const path = cancelTarget(target, id);
     if (path === null) return;
     const cancel = new UnheardCancel(errors);

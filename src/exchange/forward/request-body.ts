@@ -1,9 +1,10 @@
-import type { BodySink, BodySource, BodyStream } from '../../http/body.ts';
+import { type BodySink, type BodySource, type BodyStream, WholeBody } from '../../http/body.ts';
+import { countLargeRead } from '../../http/large-reads.ts';
 import { PackedBytes } from '../../http/packed-bytes.ts';
 import type { BodyLimits } from '../limits/body-limits.ts';
 import { type BodyOwner, BodyReading } from './body-reading.ts';
 
-const NOTHING = Buffer.alloc(0);
+const NOTHING = new WholeBody(Buffer.alloc(0));
 
 /** A body on its way in, and what of it is kept. */
 interface Arrival {
@@ -33,7 +34,7 @@ export class RequestBody {
   /** More than can be collected, known by its declared length or by what has come. */
   #long: boolean;
   #released = false;
-  #whole: Buffer | null;
+  #whole: WholeBody | null;
   #upload: Upload | null = null;
   #collected: (() => void) | null = null;
 
@@ -70,11 +71,11 @@ export class RequestBody {
   }
 
   /** A body that was collected whole; empty for every other. */
-  get content(): Buffer {
+  get content(): WholeBody {
     if (this.#whole !== null) return this.#whole;
     if (this.length === 0 || this.#long || !this.#ended) return NOTHING;
     const { kept } = this.#arriving;
-    this.#whole = kept.whole();
+    this.#whole = new WholeBody(kept.whole());
     kept.clear();
     this.#hold(this.#whole.length);
     return this.#whole;
@@ -88,11 +89,11 @@ export class RequestBody {
   }
 
   /** The body for one attempt, from its beginning; what an earlier attempt was reading ends. */
-  open(): Buffer | BodyStream | null {
+  open(): WholeBody | BodyStream | null {
     if (this.length === 0) return null;
     if (this.length > 0 && (this.#whole !== null || !this.#long)) return this.content;
     this.#upload?.stop();
-    const kept = this.#whole === null ? this.#arriving.kept.pieces() : [this.#whole];
+    const kept = this.#whole === null ? this.#arriving.kept.pieces() : [this.#whole.bytes];
     const upload: Upload = new Upload(kept, {
       ended: () => this.#ended,
       pull: () => this.#pull(upload),
@@ -150,6 +151,7 @@ export class RequestBody {
     if (this.#released) return;
     const { reading } = this.#arriving;
     reading.came(chunk.length);
+    countLargeRead(chunk.length);
     if (!this.#overflown) this.#keep(chunk);
     const upload = this.#upload;
     if (upload !== null) {

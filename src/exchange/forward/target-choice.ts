@@ -140,7 +140,7 @@ export class TargetChoice {
     const request = {
       route,
       header: (name: string) => headerValue(this.#headers, name),
-      body: this.#body.content,
+      body: this.#body.content.bytes,
     };
     const placement = connected ? tierSelector.selectByRule(request) : tierSelector.select(request);
     this.#placed = placement === null ? null : new TierSelection(placement);
@@ -152,7 +152,7 @@ export class TargetChoice {
     if (this.#route.class !== 'jdbc') return null;
     if (this.#connectionId === undefined) {
       const request = headerValue(this.#headers, 'request');
-      this.#connectionId = connectionIdOf(this.#route.target, this.#body.content, request);
+      this.#connectionId = connectionIdOf(this.#route.target, this.#body.content.bytes, request);
     }
     return this.#connectionId;
   }

@@ -20,6 +20,8 @@ export interface TimeLimitOptions {
   readonly timeoutsByClass: Readonly<Partial<Record<RouteClass, ClassTimeouts>>>;
 }
 
+const NO_LIMITS: Pick<UpstreamRequest, 'responseTimeoutMs' | 'idleTimeoutMs'> = {};
+
 /**
  * The limits of one request where they are not the usual ones, in milliseconds. The query's own timeout (`ownMs`)
  * comes first, then the limits of its class. Druid ends the query at its own timeout, and the gateway a little later.
@@ -37,7 +39,7 @@ export function upstreamTimeouts(
     if (idle === undefined) return { responseTimeoutMs };
     return { responseTimeoutMs, idleTimeoutMs: idle === 0 ? 0 : Math.max(idle, responseTimeoutMs) };
   }
-  if (limits === undefined) return {};
+  if (limits === undefined) return NO_LIMITS;
   return {
     ...(limits.responseTimeout === undefined ? {} : { responseTimeoutMs: limits.responseTimeout }),
     ...(idle === undefined ? {} : { idleTimeoutMs: idle }),

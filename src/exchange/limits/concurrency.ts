@@ -34,13 +34,42 @@ export interface Concurrency {
   setLimits(limits: ConcurrencyLimits): void;
 }
 
+interface ClientCount {
+  running: number;
+}
+
 /** Creates the counters. `onRoom` is called after every `leave`. */
 export function createConcurrency(initial: ConcurrencyLimits, onRoom: (role: Role) => void): Concurrency {
   let limits = initial;
   const running: Record<Role, number> = { coordinator: 0, overlord: 0, broker: 0 };
   const large: Record<Role, number> = { coordinator: 0, overlord: 0, broker: 0 };
-  const clients = new Map<string, number>();
+  const clients = new Map<string, ClientCount>();
+  /** The client of the last claim: the next one is often the same. */
+  let lastClient = '';
+  let lastCount: ClientCount | null = null;
   let total = 0;
+
+  function countOf(client: string): ClientCount {
+    if (lastCount !== null && client === lastClient) return lastCount;
+    let count = clients.get(client);
+    if (count === undefined) {
+      count = { running: 0 };
+      clients.set(client, count);
+    }
+    lastClient = client;
+    lastCount = count;
+    return count;
+  }
+
+  function runningOf(client: string): number {
+    if (lastCount !== null && client === lastClient) return lastCount.running;
+    return clients.get(client)?.running ?? 0;
+  }
+
+  function forget(client: string, count: ClientCount): void {
+    clients.delete(client);
+    if (count === lastCount) lastCount = null;
+  }
 
   const reached = (count: number, limit: number): boolean => limit > 0 && count >= limit;
   const largeLimit = (role: Role): number =>
@@ -48,7 +77,7 @@ export function createConcurrency(initial: ConcurrencyLimits, onRoom: (role: Rol
 
   return {
     limitReached({ role, client, large: isLarge }) {
-      if (limits.perClient > 0 && reached(clients.get(client) ?? 0, limits.perClient)) return 'client';
+      if (limits.perClient > 0 && reached(runningOf(client), limits.perClient)) return 'client';
       if (reached(total, limits.total) || reached(running[role], limits.roles[role])) return 'overloaded';
       return isLarge && reached(large[role], largeLimit(role)) ? 'overloaded' : null;
     },
@@ -57,15 +86,15 @@ export function createConcurrency(initial: ConcurrencyLimits, onRoom: (role: Rol
       running[role]++;
       if (isLarge) large[role]++;
       // Also without a limit: there may be one by the time of `leave`.
-      clients.set(client, (clients.get(client) ?? 0) + 1);
+      countOf(client).running++;
     },
     leave({ role, client, large: isLarge }) {
       total--;
       running[role]--;
       if (isLarge) large[role]--;
-      const left = (clients.get(client) ?? 0) - 1;
-      if (left > 0) clients.set(client, left);
-      else clients.delete(client);
+      const count = countOf(client);
+      count.running--;
+      if (count.running <= 0) forget(client, count);
       onRoom(role);
     },
     under: (role) => running[role],

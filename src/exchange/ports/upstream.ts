@@ -1,5 +1,5 @@
 import type { UpstreamNode } from '../../cluster/node.ts';
-import type { BodyStream } from '../../http/body.ts';
+import type { BodyStream, WholeBody } from '../../http/body.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import type { AnswerHead } from '../../http/response-head.ts';
@@ -9,7 +9,7 @@ export interface UpstreamRequest {
   readonly target: string;
   /** The headers without Host, Connection and framing, which the upstream client writes. */
   readonly headers: HeaderBlock;
-  readonly body: Buffer | BodyStream | null;
+  readonly body: WholeBody | BodyStream | null;
   /** Declared length of a streamed body in bytes; null sends it chunked. */
   readonly bodyLength: number | null;
   /**

@@ -110,8 +110,8 @@ describe('what throws while a request is', () => {
         ...own,
         runningQueries: {
           ...own.runningQueries,
-          end(id, at) {
-            own.runningQueries.end(id, at);
+          end(query) {
+            own.runningQueries.end(query);
             if (sabotaged) broken();
           },
         },

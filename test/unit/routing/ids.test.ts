@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { Writer } from 'protobufjs/minimal.js';
 import { describe, expect, test } from 'vitest';
+import { WholeBody } from '../../../src/http/body.ts';
 import { connectionIdOf } from '../../../src/routing/jdbc/connection-id.ts';
 import {
   cancelledId,
@@ -59,7 +60,7 @@ describe('the connection of an Avatica request', () => {
 
 describe('the ids of a query', () => {
   test('are in its context', () => {
-    const factsOf = (text: string) => queryContextOf(Buffer.from(text));
+    const factsOf = (text: string) => queryContextOf(new WholeBody(Buffer.from(text)));
     const ids = (body: object): readonly string[] => factsOf(JSON.stringify(body)).ids;
     expect(ids({ query: 'SELECT 1', context: { sqlQueryId: 's', queryId: 'q' } })).toEqual(['q', 's']);
     expect(ids({ query: 'SELECT \'"queryId":1\'' })).toEqual([]);
@@ -78,8 +79,8 @@ describe('the ids of a query', () => {
     expect(isQueryId(id)).toBe(false);
     const body = Buffer.from(JSON.stringify({ context: { queryId: id, sqlQueryId: 'good' } }));
     const ids = body.length > 256 * 1024 ? [] : ['good'];
-    expect(queryContextOf(body).ids).toEqual(ids);
-    expect(queryContextOf(gzipSync(body)).ids).toEqual(ids);
+    expect(queryContextOf(new WholeBody(body)).ids).toEqual(ids);
+    expect(queryContextOf(new WholeBody(gzipSync(body))).ids).toEqual(ids);
     expect(cancelTarget('/druid/v2', id)).toBeNull();
     expect(cancelledId(`/druid/v2/${encodeURIComponent(id.toWellFormed())}`)).toBe(
       id.isWellFormed() ? null : id.toWellFormed(),
@@ -96,7 +97,12 @@ describe('the ids of a query', () => {
 
   test('are none where the body is not UTF-8, since nobody can tell what they were', () => {
     const body = Buffer.from('{"context":{"queryId":"caf\xe9","sqlQueryId":"s","timeout":5}}', 'latin1');
-    expect(queryContextOf(body)).toMatchObject({ queryId: null, sqlQueryId: 's', ids: ['s'], timeoutMs: 5 });
+    expect(queryContextOf(new WholeBody(body))).toMatchObject({
+      queryId: null,
+      sqlQueryId: 's',
+      ids: ['s'],
+      timeoutMs: 5,
+    });
   });
 
   test.each(['a?', '??????? 7', 'a b', 'caf\xe9', '\x7f', '', '.', '..', 'a/../b'])(
@@ -112,7 +118,9 @@ describe('the ids of a query', () => {
     ['soon', null],
     [null, null],
   ])('with a timeout of %j are overdue after %j', (timeout, timeoutMs) => {
-    expect(queryContextOf(Buffer.from(JSON.stringify({ context: { timeout } }))).timeoutMs).toBe(timeoutMs);
+    expect(
+      queryContextOf(new WholeBody(Buffer.from(JSON.stringify({ context: { timeout } })))).timeoutMs,
+    ).toBe(timeoutMs);
   });
 
   test.each([

@@ -4,6 +4,7 @@ import { describe, test } from 'vitest';
 import { UpstreamNode } from '../../../src/cluster/node.ts';
 import { parseAnnouncement } from '../../../src/discovery/zookeeper/announcement.ts';
 import { parseLatch } from '../../../src/discovery/zookeeper/latch.ts';
+import { WholeBody } from '../../../src/http/body.ts';
 import { createAddressSet } from '../../../src/net/address-set.ts';
 import { parseOrigin } from '../../../src/net/origin.ts';
 import { canonicalPath, decodedFully, hidesSeparators } from '../../../src/routing/canonical-path.ts';
@@ -56,7 +57,7 @@ const policy = createRedirectPolicy({
 });
 
 function readBody(body: Buffer): void {
-  queryContextOf(body);
+  queryContextOf(new WholeBody(body));
   for (const kind of ['native', 'sql'] as const) traitsOf(kind, body, null, LIMIT);
   for (const target of ['/druid/v2', '/druid/v2/sql']) {
     const route = { kind: 'forward', role: 'broker', class: 'query', target } as const;

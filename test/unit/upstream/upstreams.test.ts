@@ -9,6 +9,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { UpstreamNode } from '../../../src/cluster/node.ts';
 import type { UpstreamCall, UpstreamRequest, Upstreams } from '../../../src/exchange/ports/upstream.ts';
 import type { BodySink, BodyStream } from '../../../src/http/body.ts';
+import { WholeBody } from '../../../src/http/body.ts';
 import type { BufferLease } from '../../../src/http/buffer-lease.ts';
 import { createUpstreams, type UpstreamOptions } from '../../../src/upstream/upstreams.ts';
 import { recordErrors } from '../../kit/gateway/recorded-errors.ts';
@@ -303,7 +304,9 @@ test('a connection whose request has not been taken is not for the next one', {
     };
   };
   const early = server.sockets;
-  expect(await ask({ method: 'POST', body, bodyLength: body.length }).result).toBe('200 ok');
+  expect(await ask({ method: 'POST', body: new WholeBody(body), bodyLength: body.length }).result).toBe(
+    '200 ok',
+  );
   const [first] = early;
   expect(await ask().result).toBe('200 ok');
   expect(early.size).toBe(2);

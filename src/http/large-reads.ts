@@ -1,0 +1,29 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/** After so many bytes the young generation is collected. */
+const BYTES = 4 * 1024 * 1024;
+
+type Collect = (options: { readonly type: 'minor' }) => void;
+
+let bytes = 0;
+let collect: Collect | null = null;
+
+/**
+ * Call for each piece that Node.js has read into a buffer of its own (64 KB each). Such buffers lie outside of the heap,
+ * and V8 sees little reason to collect the few objects that they belong to; when there are too many it marks the whole
+ * heap, on all its threads. A body of 10 MB cost twice as much by that. A collection of the young generation frees them in
+ * less than a millisecond.
+ */
+export function countLargeRead(length: number): void {
+  bytes += length;
+  if (bytes < BYTES) return;
+  bytes = 0;
+  collect ??= collector();
+  collect({ type: 'minor' });
+}
+
+function collector(): Collect {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as Collect;
+}
