@@ -1,5 +1,5 @@
 import { Agent as HttpAgent, type IncomingMessage, type RequestOptions, request } from 'node:http';
-import { Agent as HttpsAgent, request as requestByTls } from 'node:https';
+import https from 'node:https';
 import type { NodeTls } from './node.ts';
 
 export interface NodeAgentOptions {
@@ -32,8 +32,14 @@ export interface NodeAgent {
 export function createNodeAgent({ connections, keepAliveMs, tls }: NodeAgentOptions): NodeAgent {
   const options = { keepAlive: true, maxSockets: connections, timeout: keepAliveMs };
   const plain = new HttpAgent(options);
-  const encrypted = new HttpsAgent(options);
+  let encrypted: https.Agent | null = null;
   let closed = false;
+
+  /** Without a node that takes TLS there is no need to load it. */
+  function agentOfTls(): https.Agent {
+    encrypted ??= new https.Agent(options);
+    return encrypted;
+  }
 
   function once(
     origin: string,
@@ -47,7 +53,7 @@ export function createNodeAgent({ connections, keepAliveMs, tls }: NodeAgentOpti
     return new Promise((resolve, reject) => {
       const sent =
         protocol === 'https:'
-          ? requestByTls({ ...target, agent: encrypted, rejectUnauthorized: true, ...tls })
+          ? https.request({ ...target, agent: agentOfTls(), rejectUnauthorized: true, ...tls })
           : request({ ...target, agent: plain });
       sent.once('response', resolve);
       sent.once('upgrade', (_, socket) => {
@@ -75,7 +81,7 @@ export function createNodeAgent({ connections, keepAliveMs, tls }: NodeAgentOpti
     close() {
       closed = true;
       plain.destroy();
-      encrypted.destroy();
+      encrypted?.destroy();
     },
   };
 }

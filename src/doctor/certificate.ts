@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { connect } from 'node:tls';
+import nodeTls from 'node:tls';
 import type { CertificateFacts } from './facts.ts';
 
 export interface CertificateTarget {
@@ -22,7 +22,7 @@ export function inspectCertificate(
   const { host, port, servername, tls } = target;
   return new Promise((resolve) => {
     const name = servername ?? (isIP(host) === 0 ? host : undefined);
-    const socket = connect({
+    const socket = nodeTls.connect({
       host,
       port,
       ...tls,

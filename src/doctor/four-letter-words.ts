@@ -1,5 +1,5 @@
 import { connect as connectTcp } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import nodeTls from 'node:tls';
 import type { PreparedTls } from '../discovery/zookeeper/tls.ts';
 import type { ServerAddress } from '../net/connect-string.ts';
 
@@ -21,7 +21,7 @@ export function askWord(
     const socket =
       tls === null
         ? connectTcp({ host, port })
-        : connectTls({
+        : nodeTls.connect({
             host,
             port,
             secureContext: tls.secureContext,

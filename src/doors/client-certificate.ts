@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { type PeerCertificate, TLSSocket } from 'node:tls';
+import type { PeerCertificate, TLSSocket } from 'node:tls';
 
 /** Kinds of alternative names, as Node.js writes them, that can name who shows a certificate. */
 const ALTERNATIVE = /(?:^|, )(?:email|URI|DNS):("(?:[^"\\]|\\.)*"|[^,]+)/;
@@ -10,8 +10,8 @@ const names = new WeakMap<Socket, string | null>();
  * The name in the certificate that a client has shown: its subject's common name, else the first alternative name. Null
  * if it has shown none that verifies. Read once for a connection, while that is open.
  */
-export function certificateName(socket: Socket): string | null {
-  if (!(socket instanceof TLSSocket) || !socket.authorized) return null;
+export function certificateName(socket: Socket | TLSSocket): string | null {
+  if (!('encrypted' in socket) || !socket.authorized) return null;
   const known = names.get(socket);
   if (known !== undefined) return known;
   const name = nameIn(socket.getPeerCertificate());

@@ -1,4 +1,4 @@
-import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import tls, { type SecureContextOptions } from 'node:tls';
 import type { NodeTls } from '../cluster/node.ts';
 import { clientPems, pem } from '../config/pem-files.ts';
 import type { ListenTls, UpstreamTls, ZooKeeperTlsFiles } from '../config/schema.ts';
@@ -19,7 +19,7 @@ export function listenTls(files: ListenTls): SecureContextOptions & { readonly r
     ...(keyPassphraseFile === undefined ? {} : { passphrase: pem(keyPassphraseFile).trimEnd() }),
   };
   try {
-    createSecureContext(options);
+    tls.createSecureContext(options);
   } catch (error) {
     throw new Error(
       `the certificate ${certFile} and the key ${keyFile} cannot be used (${opensslReason(error)})`,
@@ -51,7 +51,7 @@ export function tokenOf(file: string): string {
 export function upstreamTls({ verify, ...files }: UpstreamTls): NodeTls {
   const pems = clientPems(files);
   try {
-    createSecureContext(pems);
+    tls.createSecureContext(pems);
   } catch (error) {
     throw new Error(`the files of upstream.tls cannot be used (${opensslReason(error)})`);
   }

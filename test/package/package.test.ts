@@ -203,6 +203,7 @@ describe('the package', () => {
       expect(loaded).toContain('NativeModule http');
       expect(loaded).not.toContain('NativeModule internal/deps/undici/undici');
       expect(loaded).not.toContain('NativeModule http2');
+      expect(loaded).not.toContain('NativeModule tls');
     } finally {
       child.kill('SIGKILL');
     }

@@ -3,8 +3,8 @@ import type { Plugin } from 'rolldown';
 
 const LATE_PREFIX = '\0late-builtin:';
 
-/** Modules that libraries require when they load, and that only options use which nobody gives: HTTP/2 of Fastify. */
-const LATE: ReadonlySet<string> = new Set(['node:http2']);
+/** Modules that are loaded once something of them is used: nobody gives Fastify's option of HTTP/2, and many need no TLS. */
+const LATE: ReadonlySet<string> = new Set(['node:http2', 'node:https', 'https', 'node:tls', 'tls']);
 
 /** One line of a chunk, before it is made small. */
 const IMPORT = /^import (?:([\w$]+)|\* as ([\w$]+)|(?:([\w$]+), )?(\{[^}]*\})) from ["']([^"']+)["'];$/gm;
@@ -22,8 +22,7 @@ export function plainBuiltins(): Plugin {
     },
     load(id) {
       if (!id.startsWith(LATE_PREFIX)) return null;
-      const read = `process.getBuiltinModule('${id.slice(LATE_PREFIX.length)}')[key]`;
-      return { code: `module.exports = new Proxy({}, { get: (_, key) => ${read} });\n`, moduleType: 'js' };
+      return { code: `module.exports = ${late(id.slice(LATE_PREFIX.length))};\n`, moduleType: 'js' };
     },
     renderChunk(code) {
       // Line by line, so the source map stays as it is.
@@ -32,12 +31,25 @@ export function plainBuiltins(): Plugin {
   };
 }
 
-/** Throws an Error if an import of a module of Node's has another form than those above. */
+/** Node's module, loaded when something of it is read. */
+function late(source: string): string {
+  return `new Proxy({}, { get: (_, key) => ${loaded(source)}[key] })`;
+}
+
+/** A chunk may have imported `process`, too. */
+function loaded(source: string): string {
+  return `globalThis.process.getBuiltinModule("${source}")`;
+}
+
+/**
+ * Throws an Error if an import of a module of Node's has another form than those above, or names something of one that is
+ * to be loaded late: such a module is imported as a whole.
+ */
 export function withoutBuiltinImports(code: string): string {
   const plain = code.replace(IMPORT, (line, whole, space, first, names, source: string) => {
     if (!isBuiltin(source)) return line;
-    // A chunk may have imported `process`, too.
-    const module = `globalThis.process.getBuiltinModule("${source}")`;
+    if (LATE.has(source) && names !== undefined) throw new Error(`import ${source} as a whole: ${line}`);
+    const module = LATE.has(source) ? late(source) : loaded(source);
     const defaults = [whole, space, first].filter((name) => name !== undefined);
     const parts = defaults.map((name) => `${name} = ${module}`);
     if (names !== undefined) parts.push(`${String(names).replaceAll(' as ', ': ')} = ${module}`);

@@ -1,5 +1,5 @@
 import { request as overHttp } from 'node:http';
-import { request as overHttps } from 'node:https';
+import https from 'node:https';
 import { plainText } from '../output/plain-text.ts';
 import { textIn } from '../output/values.ts';
 import type { AdminAddress } from './address.ts';
@@ -66,7 +66,7 @@ function send(
   };
   return new Promise((resolve, reject) => {
     const url = new URL(path, origin);
-    const open = url.protocol === 'https:' ? overHttps : overHttp;
+    const open = url.protocol === 'https:' ? https.request : overHttp;
     const sent = open(url, { method, headers, agent: false, ...tls }, (response) => {
       const chunks: Buffer[] = [];
       let length = 0;

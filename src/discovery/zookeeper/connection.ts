@@ -1,5 +1,5 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import nodeTls from 'node:tls';
 import { type Client, createClient, Exception } from 'node-zookeeper-client';
 import { contain } from '../../faults/internal-errors.ts';
 import { formatServer, type ServerAddress } from '../../net/connect-string.ts';
@@ -236,7 +236,7 @@ class GuardedConnection implements ZooKeeperConnection {
     if (tls === null) return connectTcp({ host, port });
     const { secureContext, rejectUnauthorized, servername } = tls;
     const name = servername ?? (isIP(host) === 0 ? host : undefined);
-    return connectTls({
+    return nodeTls.connect({
       host,
       port,
       secureContext,

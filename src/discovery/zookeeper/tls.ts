@@ -1,4 +1,4 @@
-import { createSecureContext, type SecureContext } from 'node:tls';
+import tls, { type SecureContext } from 'node:tls';
 
 /** TLS to ZooKeeper (`secureClientPort`). */
 export interface ZooKeeperTls {
@@ -38,7 +38,7 @@ export function prepareTls(tls: ZooKeeperTls): PreparedTls {
 
 function contextOf({ ca, cert, key }: ZooKeeperTls): SecureContext {
   try {
-    return createSecureContext({
+    return tls.createSecureContext({
       ...(ca === undefined ? {} : { ca }),
       ...(cert === undefined ? {} : { cert }),
       ...(key === undefined ? {} : { key }),

@@ -21,6 +21,13 @@ test.for([
   expect(withoutBuiltinImports(`const x = 1;\n${line}\n`)).toBe(`const x = 1;\n${expected}\n`);
 });
 
+test('TLS is loaded when something of it is used, and so is imported as a whole', () => {
+  expect(withoutBuiltinImports('import tls from "node:tls";\n')).toBe(
+    'const tls = new Proxy({}, { get: (_, key) => globalThis.process.getBuiltinModule("node:tls")[key] });\n',
+  );
+  expect(() => withoutBuiltinImports('import { connect } from "node:tls";\n')).toThrow('as a whole');
+});
+
 test('an import of another form does not pass unseen', () => {
   expect(() => withoutBuiltinImports('import "node:http";\n')).toThrow('cannot read import "node:http"');
 });
