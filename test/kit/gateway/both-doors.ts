@@ -35,6 +35,8 @@ const QUIET_TURNS = 8;
 /** How long outcomes may differ: what is late on a loaded machine is not different. */
 const PATIENCE_MS = 3_000;
 
+const CLOSES = { connection: 'close' };
+
 /** Two gateways that differ in nothing but their door. */
 export async function startBothDoors(script: Script): Promise<BothDoors> {
   const sides = await Promise.all((['express', 'front'] as const).map((door) => startSide(door, script)));
@@ -72,6 +74,9 @@ async function startSide(door: Door, script: Script): Promise<Side> {
   gateway.cluster.brokers(node.origin);
   gateway.cluster.lead('coordinator', node.origin);
   gateway.cluster.lead('overlord', node.origin);
+  // The console's proxy is loaded for the first page, and meanwhile nothing moves.
+  await (await fetch(`http://127.0.0.1:${gateway.port}/public/first`, { headers: CLOSES })).arrayBuffer();
+  gateway.records.length = 0;
   const sockets = new Set<net.Socket>();
   gateway.door.app.server.on('connection', (socket: net.Socket) => {
     sockets.add(socket);
