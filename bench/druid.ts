@@ -9,6 +9,7 @@ import type { Options } from './options.ts';
 import { createOwned } from './owned.ts';
 import { outputOf, type Peer, type Place } from './peers/peer.ts';
 import type { DruidMeasurement } from './results.ts';
+import { rounded } from './stats.ts';
 import { errorsOf, type Load, runWrk } from './wrk.ts';
 
 export const CLIENTS = [1, 8, 64] as const;
@@ -132,7 +133,7 @@ async function measure(
       for (const [way, url] of ways) {
         const result = await load(url, clients, seconds);
         const { requests, durationUs, p50Us, p99Us } = result;
-        const requestsPerSecond = Number(((requests * 1e6) / durationUs).toPrecision(5));
+        const requestsPerSecond = rounded((requests * 1e6) / durationUs);
         const errors = requests === 0 ? clients : errorsOf(result);
         measurements.push({ round, way, clients, requestsPerSecond, p50Us, p99Us, errors });
         const failed = errors === 0 ? '' : `, ${errors} ERRORS`;

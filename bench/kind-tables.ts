@@ -41,10 +41,21 @@ export function rateTable({ peers, workloads, measurements, floor }: Results): s
 }
 
 export function failOverTable({ failOver }: Results): string {
+  return spreadTable(
+    'elections',
+    failOver.map(({ target, ms }) => [target, ms]),
+  );
+}
+
+/** Median, least and most of times in milliseconds, and how many there are. */
+function spreadTable(
+  what: string,
+  rows: readonly (readonly [name: string, ms: readonly number[]])[],
+): string {
   return markdownTable([
-    ['', 'median', 'least', 'most', 'elections'],
-    ...failOver.map(({ target, ms }) => [
-      target,
+    ['', 'median', 'least', 'most', what],
+    ...rows.map(([name, ms]) => [
+      name,
       digits(median(ms)),
       digits(Math.min(...ms)),
       digits(Math.max(...ms)),
@@ -78,16 +89,10 @@ export function memoryTable({ memory }: Results): string {
 }
 
 export function startTable({ starts }: Results): string {
-  return markdownTable([
-    ['', 'median', 'least', 'most', 'starts'],
-    ...starts.map(({ peer, ms }) => [
-      peer,
-      digits(median(ms)),
-      digits(Math.min(...ms)),
-      digits(Math.max(...ms)),
-      String(ms.length),
-    ]),
-  ]);
+  return spreadTable(
+    'starts',
+    starts.map(({ peer, ms }) => [peer, ms]),
+  );
 }
 
 /** Requests per second, p50 and p99 of each way to a real Druid. */

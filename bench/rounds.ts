@@ -4,6 +4,7 @@ import { createOwned } from './owned.ts';
 import type { Peer, Place, RunningPeer, Setup } from './peers/peer.ts';
 import { usage } from './proc.ts';
 import type { Floor, Measurement } from './results.ts';
+import { rounded } from './stats.ts';
 import { RECEIVED, served, takes, type Workload } from './workloads.ts';
 import { errorsOf, type Load, runWrk } from './wrk.ts';
 
@@ -120,10 +121,6 @@ async function measure(
 
 async function receivedBy({ overlord }: Place): Promise<number> {
   return Number(await (await fetch(`http://${overlord}${RECEIVED}`)).text());
-}
-
-function rounded(value: number): number {
-  return Number(value.toPrecision(5));
 }
 
 function lineOf(one: Measurement, rounds: number): string {

@@ -20,6 +20,11 @@ export function ratioTo(base: ReadonlyMap<number, number>, figures: ReadonlyMap<
   return median(ratios);
 }
 
+/** Five digits, more than any measurement has that says anything. */
+export function rounded(value: number): number {
+  return Number(value.toPrecision(5));
+}
+
 /** How far the outermost value is from the median, as a share of it; 0 of a single one. */
 export function spread(values: readonly number[]): number {
   const middle = median(values);

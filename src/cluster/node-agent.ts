@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import https from 'node:https';
+import { withoutBrackets } from '../net/host-port.ts';
 import type { NodeTls } from './node.ts';
 
 export interface NodeAgentOptions {
@@ -48,7 +49,7 @@ export function createNodeAgent({ connections, keepAliveMs, tls }: NodeAgentOpti
     signal: AbortSignal,
   ): Promise<IncomingMessage> {
     const { protocol, hostname, port } = new URL(origin);
-    const host = hostname.replace(/^\[(.*)\]$/, '$1');
+    const host = withoutBrackets(hostname);
     const target: RequestOptions = { host, port, path, headers: { ...headers }, signal };
     return new Promise((resolve, reject) => {
       const sent =

@@ -6,7 +6,7 @@ export interface Nodes {
   at(origin: string): UpstreamNode;
   get(origin: string): UpstreamNode | undefined;
   /** Drops nodes that are not in `known` and have no request under way. */
-  retain(known: ReadonlySet<string>): void;
+  retain(known: { has(origin: string): boolean }): void;
 }
 
 /** Creates an empty table of nodes. */

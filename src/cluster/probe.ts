@@ -38,7 +38,10 @@ export interface ProbeClientOptions {
   readonly onTlsFault?: (origin: string, why: string) => void;
 }
 
-const MAX_BODY_BYTES = 4096;
+/** What is read of a body where nobody says otherwise. */
+export const MAX_BODY_BYTES = 4096;
+/** How long an idle connection is kept: longer than the usual intervals, so that each probe finds one. */
+export const KEEP_ALIVE_MS = 10_000;
 /** Number of nodes whose last reported TLS fault is remembered. */
 const MOST_FAULTS = 1_000;
 /** Codes of OpenSSL and Node.js for an untrusted certificate (`X509 certificate error codes` of `node:tls`). */
@@ -59,7 +62,7 @@ export function createProbeClient({
 }: ProbeClientOptions): ProbeClient {
   const agent = createNodeAgent({
     connections: 4,
-    keepAliveMs: 10_000,
+    keepAliveMs: KEEP_ALIVE_MS,
     ...(tls === undefined ? {} : { tls }),
   });
   const silent = unanswered(onTlsFault);

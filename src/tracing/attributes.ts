@@ -5,6 +5,7 @@ import type { ExchangeRecord } from '../exchange/ports/record.ts';
 import type { UpstreamRequest } from '../exchange/ports/upstream.ts';
 import { headerValue } from '../http/header-block.ts';
 import { isHostField } from '../http/host-field.ts';
+import { withoutBrackets } from '../net/host-port.ts';
 import { isQueryId } from '../routing/query-context.ts';
 
 /**
@@ -119,7 +120,7 @@ function addressOf(hostAndPort: string): Attributes {
   const host = hasPort ? hostAndPort.slice(0, colon) : hostAndPort;
   const port = hasPort ? hostAndPort.slice(colon + 1) : '';
   return {
-    'server.address': host.replace(/^\[(.*)\]$/, '$1'),
+    'server.address': withoutBrackets(host),
     ...(port === '' ? {} : { 'server.port': Number(port) }),
   };
 }

@@ -1,5 +1,12 @@
-import { UpstreamNode } from '../cluster/node.ts';
-import { type ProbeAnswer, type ProbeClient, type ProbeClientOptions, unanswered } from '../cluster/probe.ts';
+import { createNodes } from '../cluster/nodes.ts';
+import {
+  KEEP_ALIVE_MS,
+  MAX_BODY_BYTES,
+  type ProbeAnswer,
+  type ProbeClient,
+  type ProbeClientOptions,
+  unanswered,
+} from '../cluster/probe.ts';
 import type { UpstreamCall, UpstreamFailure, UpstreamHandler } from '../exchange/ports/upstream.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import type { BufferLease } from '../http/buffer-lease.ts';
@@ -7,10 +14,7 @@ import { blockOf, flatOf } from '../http/header-block.ts';
 import type { AnswerHead } from '../http/response-head.ts';
 import { createUpstreams } from './upstreams.ts';
 
-/** Less than any probe's interval may be, so that quiet Brokers are asked on kept connections. */
-const KEEP_ALIVE_MS = 10_000;
 const MAX_HEAD_BYTES = 16 * 1024;
-const MAX_BODY_BYTES = 4096;
 
 /**
  * Creates probes over the same client as requests, with connections of their own. A probe by `node:http` costs some ten
@@ -18,7 +22,7 @@ const MAX_BODY_BYTES = 4096;
  */
 export function createUpstreamProbes(errors: InternalErrors): (options: ProbeClientOptions) => ProbeClient {
   return ({ timeoutMs, maxBodyBytes = MAX_BODY_BYTES, tls, onTlsFault }) => {
-    const nodes = new Map<string, UpstreamNode>();
+    const nodes = createNodes();
     /** The last error of each origin that is being asked. */
     const codes = new Map<string, string>();
     const silent = unanswered(onTlsFault);
@@ -32,14 +36,6 @@ export function createUpstreamProbes(errors: InternalErrors): (options: ProbeCli
       onSocketError: (origin, code) => void codes.set(origin, code),
       ...(tls === undefined ? {} : { tls }),
     });
-
-    function nodeAt(origin: string): UpstreamNode {
-      const known = nodes.get(origin);
-      if (known !== undefined) return known;
-      const node = new UpstreamNode(origin);
-      nodes.set(origin, node);
-      return node;
-    }
 
     return {
       probe(origin, path, headers = {}) {
@@ -61,7 +57,7 @@ export function createUpstreamProbes(errors: InternalErrors): (options: ProbeCli
           codes.delete(origin);
           question.ask((fresh) =>
             upstreams.send(
-              nodeAt(origin),
+              nodes.at(origin),
               {
                 method: 'GET',
                 target: path,
@@ -78,7 +74,7 @@ export function createUpstreamProbes(errors: InternalErrors): (options: ProbeCli
       },
       retain(known) {
         upstreams.retain(known);
-        for (const origin of nodes.keys()) if (!known.has(origin)) nodes.delete(origin);
+        nodes.retain(known);
       },
       close: () => upstreams.close(),
     };

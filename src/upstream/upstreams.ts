@@ -3,6 +3,7 @@ import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls';
 import type { NodeTls } from '../cluster/node.ts';
 import type { Upstreams } from '../exchange/ports/upstream.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
+import { withoutBrackets } from '../net/host-port.ts';
 import { Call } from './call.ts';
 import { type ConnectionKeeper, type Endpoint, type QuietLimits, UpstreamConnection } from './connection.ts';
 import { createReadBuffers } from './read-buffers.ts';
@@ -138,7 +139,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
 
 function placeOf(origin: string): Endpoint {
   const { protocol, hostname, port } = new URL(origin);
-  const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
+  const host = withoutBrackets(hostname);
   if (protocol === 'http:') return { host, port: Number(port || 80), tls: null };
   const options: TlsConnectionOptions = {
     rejectUnauthorized: true,

@@ -49,9 +49,12 @@ export function createConcurrency(initial: ConcurrencyLimits, onRoom: (role: Rol
   let lastCount: ClientCount | null = null;
   let total = 0;
 
+  function known(client: string): ClientCount | undefined {
+    return lastCount !== null && client === lastClient ? lastCount : clients.get(client);
+  }
+
   function countOf(client: string): ClientCount {
-    if (lastCount !== null && client === lastClient) return lastCount;
-    let count = clients.get(client);
+    let count = known(client);
     if (count === undefined) {
       count = { running: 0 };
       clients.set(client, count);
@@ -59,11 +62,6 @@ export function createConcurrency(initial: ConcurrencyLimits, onRoom: (role: Rol
     lastClient = client;
     lastCount = count;
     return count;
-  }
-
-  function runningOf(client: string): number {
-    if (lastCount !== null && client === lastClient) return lastCount.running;
-    return clients.get(client)?.running ?? 0;
   }
 
   function forget(client: string, count: ClientCount): void {
@@ -77,7 +75,7 @@ export function createConcurrency(initial: ConcurrencyLimits, onRoom: (role: Rol
 
   return {
     limitReached({ role, client, large: isLarge }) {
-      if (limits.perClient > 0 && reached(runningOf(client), limits.perClient)) return 'client';
+      if (limits.perClient > 0 && reached(known(client)?.running ?? 0, limits.perClient)) return 'client';
       if (reached(total, limits.total) || reached(running[role], limits.roles[role])) return 'overloaded';
       return isLarge && reached(large[role], largeLimit(role)) ? 'overloaded' : null;
     },
