@@ -28,7 +28,7 @@ export function compileBooks(
   ids: ReadonlyMap<string, string>,
   pages: Pages,
 ): Books {
-  // A task that ends while the list is made stands in it twice: as running and as complete.
+  // A task that ends while the list is made may stand in it twice: as running and as complete.
   const byId = new Map(pages.tasks.map((task) => [task.id, task]));
   const byGroup = new Map<string, ListedTask[]>();
   for (const task of byId.values()) {
@@ -92,9 +92,14 @@ export async function readBooks(
   const { signal } = options;
   const stoppable = signal === undefined ? {} : { signal };
   let tasks: readonly ListedTask[] = [];
+  let hadEnded = false;
+  // The list has what is complete first and what runs then (druid_tasks, not in one snapshot): a task that ends in
+  // between is in neither, but by the next list it has ended.
   const haveEnded = async (): Promise<boolean> => {
+    const before = hadEnded;
     tasks = await readTasks(url);
-    return tasks.every((task) => stateOf(task) !== 'RUNNING');
+    hadEnded = tasks.every((task) => stateOf(task) !== 'RUNNING');
+    return before && hadEnded;
   };
   const limits = { timeoutMs: options.tasksMs ?? TASKS_MS, ...stoppable };
   await waitFor('the end of all tasks', haveEnded, limits).catch((error: unknown) => {
