@@ -2,7 +2,22 @@ import { BODIES, type GeneratedRequest, methodOf, ODD_IDS, TIMEOUTS, targetOf, w
 import type { Random } from './random.ts';
 
 const READS = [
-  ...['/metrics', '/health/live', '/health/ready', '/status', '/doctor', '/history'],
+  ...[
+    '/metrics',
+    '/health/live',
+    '/health/ready',
+    '/status',
+    '/doctor',
+    '/history',
+    '/view',
+    '/sd/prometheus',
+  ],
+  ...[
+    '/view?version=0123456789abcdef&wait=50ms',
+    '/view?wait=61s',
+    '/view?version=&version=',
+    '/view?wait[]=1s',
+  ],
   ...['/metrics/', '/METRICS', '//status', '/status/..', '/health', '/health/%6cive', '/status;x', '/'],
 ];
 const ACTIONS = ['cordon', 'drain', 'drain', 'return', 'return'];
