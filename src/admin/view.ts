@@ -64,6 +64,8 @@ export function registerView(
 /** Waits, unless the client leaves. */
 export async function hold({ raw }: FastifyReply, { over, leave }: Wait): Promise<void> {
   raw.once('close', leave);
+  // It may have left while its answer was prepared.
+  if (raw.destroyed) leave();
   await over;
   raw.off('close', leave);
 }

@@ -87,9 +87,17 @@ function question(random: Random): GeneratedRequest {
     told[key] = random.pick(ODD_VALUES);
   }
   const level = { level: random.pick(ODD_VALUES) };
+  const discovery = {
+    node: random.pick([{ id: 'e1' }, ...ODD_VALUES]),
+    resource_names: random.pick([['druid-overlord-leader'], ['druid-brokers:x', '__proto__'], ...ODD_VALUES]),
+    version_info: random.pick(ODD_VALUES),
+  };
   const [target, usual, content] = random.chance(0.9)
     ? (['/explain', 'POST', told] as const)
-    : (['/log-level', 'PUT', level] as const);
+    : random.pick([
+        ['/log-level', 'PUT', level] as const,
+        ['/v3/discovery:endpoints', 'POST', discovery] as const,
+      ]);
   const body = { kind: 'question', type: 'application/json', paths: [], content: JSON.stringify(content) };
   return written({ kind: 'question', method: methodOf(random, usual), target, body }, random);
 }

@@ -167,6 +167,8 @@ export class HaproxyFeed {
     this.#commands += commands.length;
     // One server that is refused does not keep the others from being told.
     if (refusal !== null) throw new Error(`HAProxy says: ${refusal}`);
+    const lost = wanted.find(({ address }) => address === null);
+    if (lost !== undefined) throw new Error(`the host of ${lost.name} cannot be resolved`);
     return commands.length === 0;
   }
 
@@ -175,10 +177,9 @@ export class HaproxyFeed {
     if (role !== null) {
       const leader = view.leaders[role];
       if (leader.state !== 'serving' || leader.node === null) return [];
-      await addresses.know([leader.host]);
-      const address = addresses.of(leader.host);
-      if (address === null) throw new Error(`${leader.host} cannot be resolved`);
-      return [{ name: leader.node, address, port: leader.port, weight: 100, state: 'ready' }];
+      const { node: name, host, port } = leader;
+      await addresses.know([host]);
+      return [{ name, address: addresses.of(host), port, weight: 100, state: 'ready' }];
     }
     const brokers = view.brokers.filter((broker) => broker.service === service);
     await addresses.know(brokers.map(({ host }) => host));
@@ -202,6 +203,7 @@ export class HaproxyFeed {
   }
 }
 
+/** A leader whose host cannot be resolved is nowhere: the former one must not stay in its place. */
 function placeOf(leader: WantedServer | undefined): Place | null {
   const address = leader?.address ?? null;
   return leader === undefined || address === null ? null : { address, port: leader.port };

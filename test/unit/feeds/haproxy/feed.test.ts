@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Addresses } from '../../../../src/feeds/addresses.ts';
+import { Addresses, type Lookup } from '../../../../src/feeds/addresses.ts';
 import { HaproxyFeed } from '../../../../src/feeds/haproxy/feed.ts';
 import { PublishedView } from '../../../../src/feeds/published-view.ts';
 import { type RecordedErrors, recordErrors } from '../../../kit/gateway/recorded-errors.ts';
@@ -14,6 +14,7 @@ let haproxy: HaproxyModel;
 let feed: HaproxyFeed;
 let said: [string, object][];
 let ask: (line: string) => Promise<string>;
+let lookup: Lookup;
 
 function configure(): void {
   haproxy.configure('c', 'leader1', 'leader2', 'gateway');
@@ -30,13 +31,14 @@ beforeEach(() => {
   configure();
   said = [];
   ask = async (line) => haproxy.take(line);
+  lookup = async () => '10.0.0.1';
   feed = new HaproxyFeed({
     published,
     backends: { coordinator: 'c', overlord: 'o', brokers: [{ service: 'druid/broker', backend: 'b' }] },
     serverOptions: '',
     intervalMs: 20,
     ask: (line) => ask(line),
-    addresses: new Addresses({ lookup: async () => '10.0.0.1' }),
+    addresses: new Addresses({ lookup: (name) => lookup(name) }),
     candidates: () => [],
     logger: {
       info: (fields, message) => void said.push([message, fields]),
@@ -134,6 +136,23 @@ test('a backend that HAProxy does not have keeps nobody from the others', async 
   await vi.waitFor(() =>
     expect(said).toEqual([
       ['HAProxy is not as the view says', { why: "backend c: HAProxy says: Can't find backend." }],
+    ]),
+  );
+});
+
+test('a leader whose name cannot be resolved is nowhere, and the former one gets nothing more', async () => {
+  cluster.lead(serving('coordinator', node('10.0.0.2:8081'), 1));
+  feed.start();
+  await vi.waitFor(() => expect(ready('c')).toEqual(['10.0.0.2:8081']));
+  lookup = async () => {
+    throw new Error('getaddrinfo ENOTFOUND');
+  };
+  cluster.lead(serving('coordinator', node('m2.example.com:8081'), 2));
+  await vi.waitFor(() => expect(ready('c')).toEqual([]));
+  await vi.waitFor(() =>
+    expect(said.at(-1)).toEqual([
+      'HAProxy is not as the view says',
+      { why: 'backend c: the host of m2.example.com:8081 cannot be resolved' },
     ]),
   );
 });
