@@ -61,11 +61,11 @@ export function registerView(
   });
 }
 
-/** Waits, unless the client leaves. */
+/** Waits, unless the client leaves. Only one answer of a connection is held. */
 export async function hold({ raw }: FastifyReply, { over, leave }: Wait): Promise<void> {
   raw.once('close', leave);
-  // It may have left while its answer was prepared.
-  if (raw.destroyed) leave();
+  // It may have left meanwhile. Behind another answer of its connection nobody would say that it has.
+  if (raw.destroyed || raw.socket === null) leave();
   await over;
   raw.off('close', leave);
 }

@@ -141,6 +141,22 @@ test('no more answers are held than may, and a client that leaves makes room', a
   await vi.waitFor(() => expect(published.waiting).toBe(0));
 });
 
+test('of requests that come together on one connection only the first is held', async () => {
+  const [, { version }] = await view();
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  const request = `GET /view?version=${version}&wait=60s HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+  socket.write(request.repeat(10));
+  await vi.waitFor(() => expect(published.waiting).toBe(1));
+  cluster.lead(serving('overlord', node('b:8090'), 1));
+  let answers = '';
+  for await (const piece of socket) {
+    answers += piece;
+    if (answers.split('HTTP/1.1 200').length === 11) break;
+  }
+  socket.destroy();
+  expect(published.waiting).toBe(0);
+});
+
 test('a gateway that ends answers what it holds', async () => {
   const [, { version }] = await view();
   const held = view(`?version=${version}&wait=60s`);
