@@ -25,7 +25,7 @@ export interface Wait {
 
 /** Each wait is a connection: enough for a fleet of engines, and few enough for the usual limit of descriptors. */
 const MAX_WAITING = 500;
-/** Shortest time between two changes that are told, in ms, unless a leader changes. */
+/** Shortest time between two changes that are told or looked for, in ms, unless a leader changes. */
 const COALESCE_MS = 100;
 /** How often the weights of Brokers in slow start are looked at, in ms: no view tells of them. */
 const WARMING_MS = 500;
@@ -37,13 +37,14 @@ const WARMING_MS = 500;
 export class PublishedView {
   readonly #options: PublishedViewOptions;
   readonly #maxWaiting: number;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Set<(view: SharedView) => void>();
   readonly #listeners = new Set<(view: SharedView) => void>();
   readonly #onView = (view: ClusterView): void => this.#guarded(() => this.#follow(view));
   #current: SharedView | null = null;
   #content = '';
   /** What the current one was made of. */
   #madeOf: readonly unknown[] = [];
+  #madeAt = Number.NEGATIVE_INFINITY;
   /** A Broker is in slow start, so the content changes by itself. */
   #warming = false;
   #leaders: ClusterView['leaders'] | null = null;
@@ -63,12 +64,15 @@ export class PublishedView {
     const { cluster, discovery, draining } = this.#options;
     const { view } = cluster;
     const madeOf = [view, discovery.snapshot, discovery.status, draining()];
-    if (this.#current !== null && !this.#warming && madeOf.every((part, i) => part === this.#madeOf[i])) {
+    const now = performance.now();
+    const isFresh = !this.#warming || now - this.#madeAt < COALESCE_MS;
+    if (this.#current !== null && isFresh && madeOf.every((part, i) => part === this.#madeOf[i])) {
       return this.#current;
     }
     const shared = shareView(view, discovery, draining());
     const content = JSON.stringify(shared);
     this.#madeOf = madeOf;
+    this.#madeAt = now;
     this.#warming = shared.brokers.some(({ weight }) => weight > 0 && weight < 100);
     if (this.#current === null || content !== this.#content) {
       this.#content = content;
@@ -103,13 +107,13 @@ export class PublishedView {
       resolve();
       this.#rest();
     };
-    const look = (): void => {
+    const look = (view: SharedView): void => {
       // Whoever cannot judge the view any more is not left waiting.
-      let over = true;
+      let isOver = true;
       this.#guarded(() => {
-        over = this.#closed || isNews(this.current);
+        isOver = this.#closed || isNews(view);
       });
-      if (over) leave();
+      if (isOver) leave();
     };
     const timer = setTimeout(leave, waitMs);
     this.#waiting.add(look);
@@ -135,7 +139,8 @@ export class PublishedView {
   /** Ends all waits; from now on nobody is left waiting. */
   close(): void {
     this.#closed = true;
-    for (const look of [...this.#waiting]) look();
+    const { current } = this;
+    for (const look of [...this.#waiting]) look(current);
     this.#listeners.clear();
     this.#rest();
   }
@@ -173,7 +178,7 @@ export class PublishedView {
     if (view !== this.#told) {
       this.#told = view;
       this.#toldAt = performance.now();
-      for (const look of [...this.#waiting]) look();
+      for (const look of [...this.#waiting]) look(view);
       for (const listener of [...this.#listeners]) this.#guarded(() => listener(view));
     }
     if (this.#timer !== null) clearTimeout(this.#timer);
