@@ -12,6 +12,9 @@ import { recordErrors } from '../../kit/gateway/recorded-errors.ts';
 import { announced, broker, snapshotOf } from '../feeds/views.ts';
 import { FakeCluster, FakeDiscovery, node, serving } from './fakes.ts';
 
+/** Waits for something that happens within milliseconds, on a slow machine too. */
+const soon = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 20_000, interval: 5 });
+
 let app: FastifyInstance;
 let cluster: FakeCluster;
 let discovery: FakeDiscovery;
@@ -74,7 +77,7 @@ test('the view has leaders and Brokers, and nothing of the configuration', async
 test('an answer is held until the view changes, and tells the change', async () => {
   const [, { version }] = await view();
   const held = view(`?version=${version}&wait=30s`);
-  await vi.waitFor(() => expect(published.waiting).toBe(1));
+  await soon(() => expect(published.waiting).toBe(1));
   cluster.show({ readAt: 4711 });
   cluster.lead(serving('overlord', node('b:8090'), 1));
   const [status, body] = await held;
@@ -107,7 +110,7 @@ test('when the time is over the answer is the same view, or 304 to who has its t
 test('a tag alone holds the answer, too', async () => {
   const [, { version }] = await view();
   const held = view('?wait=30s', { 'if-none-match': `W/"${version}"` });
-  await vi.waitFor(() => expect(published.waiting).toBe(1));
+  await soon(() => expect(published.waiting).toBe(1));
   cluster.lead(serving('overlord', node('b:8090'), 1));
   expect((await held)[0]).toBe(200);
 });
@@ -130,15 +133,15 @@ test('no more answers are held than may, and a client that leaves makes room', a
   const [, { version }] = await view();
   const query = `/view?version=${version}&wait=60s`;
   const held = Array.from({ length: 20 }, () => get(url + query, { agent: false }).on('error', () => {}));
-  await vi.waitFor(() => expect(published.full).toBe(true));
+  await soon(() => expect(published.full).toBe(true));
   const refused = await fetch(url + query);
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5']);
   // Without waiting it is still told.
   expect((await view())[0]).toBe(200);
   held[0]?.destroy();
-  await vi.waitFor(() => expect(published.full).toBe(false));
+  await soon(() => expect(published.full).toBe(false));
   for (const request of held) request.destroy();
-  await vi.waitFor(() => expect(published.waiting).toBe(0));
+  await soon(() => expect(published.waiting).toBe(0));
 });
 
 test('of requests that come together on one connection only the first is held', async () => {
@@ -146,7 +149,7 @@ test('of requests that come together on one connection only the first is held', 
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   const request = `GET /view?version=${version}&wait=60s HTTP/1.1\r\nHost: localhost\r\n\r\n`;
   socket.write(request.repeat(10));
-  await vi.waitFor(() => expect(published.waiting).toBe(1));
+  await soon(() => expect(published.waiting).toBe(1));
   cluster.lead(serving('overlord', node('b:8090'), 1));
   let answers = '';
   for await (const piece of socket) {
@@ -160,7 +163,7 @@ test('of requests that come together on one connection only the first is held', 
 test('a gateway that ends answers what it holds', async () => {
   const [, { version }] = await view();
   const held = view(`?version=${version}&wait=60s`);
-  await vi.waitFor(() => expect(published.waiting).toBe(1));
+  await soon(() => expect(published.waiting).toBe(1));
   await app.close();
   expect(await held).toMatchObject([200, { version }]);
 });
