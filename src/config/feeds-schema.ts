@@ -40,11 +40,12 @@ export const feedsSection = () =>
               description: 'Backends of HAProxy, by what they are for. One that is not named is left alone.',
             },
           ),
-          serverOptions: formatted(
-            'What `add server` says of a Broker besides address and weight, such as `check inter 2s maxconn 200`.',
-            'haproxy-words',
-            'words of a server line of HAProxy',
-            '',
+          serverOptions: Type.Optional(
+            formatted(
+              'What `add server` says of a Broker besides address and weight, such as `check inter 2s maxconn 200`.',
+              'haproxy-words',
+              'words of a server line of HAProxy',
+            ),
           ),
           interval: duration(
             'How often HAProxy is asked what it has: it forgets everything when it is reloaded.',

@@ -24,7 +24,7 @@ export function createHaproxyFeed(
   { published, cluster, logger, errors }: HaproxyFeedSources,
 ): HaproxyFeed | null {
   if (feeds.haproxy === undefined) return null;
-  const { socket, backends, serverOptions, interval } = feeds.haproxy;
+  const { socket, backends, serverOptions = '', interval } = feeds.haproxy;
   return new HaproxyFeed({
     published,
     backends,

@@ -10,10 +10,12 @@ import { type FakeCluster, node, serving } from '../unit/admin/fakes.ts';
 export async function loopbackNodes(): Promise<{ readonly port: number; at(address: string): UpstreamNode }> {
   const server = createServer((request, response) => {
     request.resume();
+    // Checks of HAProxy are HTTP/1.0, which has no trailers.
+    if (request.httpVersion === '1.0') return response.end();
     response.writeHead(200, { Trailer: 'X-Druid-Response-Complete' });
     response.write(request.socket.localAddress ?? '');
     response.addTrailers({ 'X-Druid-Response-Complete': 'true' });
-    response.end();
+    return response.end();
   });
   server.keepAliveTimeout = 60_000;
   server.listen(0, '0.0.0.0');

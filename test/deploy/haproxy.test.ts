@@ -73,12 +73,12 @@ async function rig(): Promise<Rig> {
     errors,
   });
   const { feeds } = loadConfig({ file: join(DEPLOY, 'haproxy/gateway.yaml') });
-  const { backends, serverOptions } = feeds.haproxy ?? { backends: { brokers: [] }, serverOptions: '' };
+  const backends = feeds.haproxy?.backends ?? { brokers: [] };
   const ask = (line: string): Promise<string> => askHaproxy(socket, line, 2_000);
   const feed = new HaproxyFeed({
     published,
     backends,
-    serverOptions,
+    serverOptions: '',
     intervalMs: 250,
     ask,
     addresses: new Addresses(),

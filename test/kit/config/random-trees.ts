@@ -17,7 +17,7 @@ const FORMATTED: Readonly<Record<string, readonly string[]>> = {
   'otlp-endpoint': ['http://collector:4318', 'https://otlp.example.com/v1/traces'],
   attribute: ['deployment.environment.name=test'],
   'haproxy-name': ['druid-brokers', 'be_1.a'],
-  'haproxy-words': ['', 'check', 'check inter 2s maxconn 200'],
+  'haproxy-words': ['check', 'check inter 2s maxconn 200'],
   'address-pattern': ['*', '*:8081', 'a:1', '[::1]:*'],
   'address-template': ['https://{host}:{port}', 'http://{hostname-first-label}.example.com'],
 };
