@@ -592,6 +592,8 @@ test('every key can be set by its environment variable', () => {
             DRUID_GATEWAY__ADMIN__TLS__KEY_FILE: 'b',
             DRUID_GATEWAY__ZOOKEEPER__AUTH__USER: 'u',
             DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD: 'p',
+            DRUID_GATEWAY__FEEDS__HAPROXY__SOCKET: 's',
+            DRUID_GATEWAY__FEEDS__HAPROXY__BACKENDS__COORDINATOR: 'c',
           },
         }),
         path,
