@@ -92,6 +92,19 @@ test('a crowd of Brokers is told in few views, and none of them is left out', as
   expect(told.length).toBeLessThan(10);
 });
 
+test('a leader does not wait for a crowd of Brokers', () => {
+  const told: SharedView[] = [];
+  published.onChange((view) => told.push(view));
+  cluster.show({ brokers: [broker(node('b1:8082'))] });
+  cluster.show({ brokers: [broker(node('b2:8082'))] });
+  expect(told.length).toBe(1);
+  cluster.lead(serving('overlord', node('b:8090'), 1));
+  expect(told.at(-1)).toMatchObject({
+    leaders: { overlord: { node: 'b:8090' } },
+    brokers: [{ node: 'b2:8082' }],
+  });
+});
+
 test('weights of Brokers in slow start are told although no view tells of them', async () => {
   const warming = node('b:8082');
   warming.takeShare(0.1);
