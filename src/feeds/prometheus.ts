@@ -30,7 +30,8 @@ export function prometheusTargets(view: ClusterView, { announcements }: Discover
           ...own,
           __meta_druid_node: node,
           __meta_druid_scheme: scheme,
-          __meta_druid_host: host,
+          // As it is written before a port.
+          __meta_druid_host: host.includes(':') ? `[${host}]` : host,
           __meta_druid_port: String(port),
           __meta_druid_service: service,
           ...(version === null ? {} : { __meta_druid_version: version }),

@@ -44,7 +44,7 @@ test('each node is one target, with its roles, what it leads, its version and it
         __meta_druid_label_: 'x',
         __meta_druid_node: '[::1]:8282',
         __meta_druid_scheme: 'https',
-        __meta_druid_host: '::1',
+        __meta_druid_host: '[::1]',
         __meta_druid_port: '8282',
         __meta_druid_service: 'druid/broker',
         __meta_druid_version: '37.0.0',
