@@ -20,7 +20,7 @@ const druid = {
 
 /**
  * One project for each folder that needs something else to be there, from cheap to dear and one after the other: `unit`
- * needs nothing but Node, `dashboard` Chromium, `deploy` promtool, helm and kubeconform, `metadata` PostgreSQL and
+ * needs nothing but Node, `dashboard` Chromium, `deploy` promtool, helm, kubeconform, HAProxy and Envoy, `metadata` PostgreSQL and
  * MariaDB, `package` npm and its registry, `hostile` and `both-doors` also the built gateway, `zookeeper` real ZooKeeper
  * servers, `faults` and `load` also Druid-like processes and the built gateway, `druid` one real Druid cluster,
  * `druid-secured` one with passwords, `ha` one of which everything is there twice. What mostly waits runs two files at a

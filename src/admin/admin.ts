@@ -2,10 +2,13 @@ import type { FastifyInstance } from 'fastify';
 import type { ShownSetting } from '../config/shown-settings.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { Report } from '../doctor/examine.ts';
+import { Addresses } from '../feeds/addresses.ts';
+import { PublishedView } from '../feeds/published-view.ts';
 import type { MetricsJson } from '../workers/protocol/messages.ts';
 import { registerBrokerActions } from './broker-actions.ts';
 import { registerDashboard } from './dashboard/dashboard.ts';
 import { registerDoctor } from './doctor.ts';
+import { registerEnvoy } from './envoy.ts';
 import { registerEvents } from './events.ts';
 import { type ExplainHere, registerExplain } from './explain.ts';
 import { createGuard, type GuardOptions } from './guard.ts';
@@ -15,6 +18,7 @@ import { createListener, type ListenerOptions } from './listener.ts';
 import { type LogLevelControl, registerLogLevel } from './log-level.ts';
 import { type ReloadResult, registerReload } from './reload.ts';
 import { describeState, describeStatus, type State } from './status.ts';
+import { registerView } from './view.ts';
 
 export interface AdminOptions extends HealthSources, GuardOptions, Omit<ListenerOptions, 'paths'> {
   readonly discovery: Discovery;
@@ -22,6 +26,8 @@ export interface AdminOptions extends HealthSources, GuardOptions, Omit<Listener
   readonly refresh?: () => Promise<boolean>;
   /** Reads the counters that the traffic is computed from, and updates the counts of nodes. */
   readonly sampleTraffic?: () => Promise<MetricsJson>;
+  /** The view as others are shown it; by default one of its own. */
+  readonly published?: PublishedView;
   /** Examines the set-up without credentials; absent, there is no `/doctor`. */
   readonly examine?: () => Promise<Report>;
   /** Takes up a changed configuration; absent if it cannot. */
@@ -53,6 +59,7 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
     logLevel,
     reload,
     examine,
+    published = new PublishedView(options),
     now = Date.now,
   } = options;
   const started = now();
@@ -65,6 +72,9 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
       ...HEALTH_PATHS,
       '/status',
       '/events',
+      '/view',
+      '/sd/prometheus',
+      'POST /v3/discovery:endpoints',
       '/history',
       ...(examine === undefined ? [] : ['/doctor']),
       'POST /explain',
@@ -90,6 +100,8 @@ export function createAdmin(options: AdminOptions): FastifyInstance {
   if (history !== undefined) app.get('/history', { onRequest: guard.read }, async () => history.body);
   if (logLevel !== undefined) registerLogLevel(app, guard, logLevel);
   if (reload !== undefined) registerReload(app, guard, reload);
+  registerView(app, guard, { ...options, published });
+  registerEnvoy(app, guard, published, new Addresses());
   registerEvents(app, guard, { ...options, state, sampleTraffic, now });
   registerDashboard(app, guard, { ...options, refresh, state, settings, needsToken: options.token != null });
   return app;

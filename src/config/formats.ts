@@ -34,6 +34,10 @@ export const FORMATS = {
   'otlp-endpoint': (text) =>
     isNodeUrl(text.replace(/^([a-z]+:\/\/[^/]*)\/.*$/is, '$1')) && /^[^\s?#\\]+$/.test(text),
   attribute: (text) => /^[^\s=][^=]*=.+$/s.test(text),
+  'haproxy-name': (text) => /^[\w.:-]{1,128}$/.test(text),
+  // One line of commands has several, with semicolons between them.
+  'haproxy-words': (text) =>
+    /^[\x21-\x3a\x3c-\x7e]+(?: [\x21-\x3a\x3c-\x7e]+)*$/.test(text) && text.length <= 1000,
   'address-pattern': (text) =>
     text === '*' || /^(?:\[[0-9a-f:.*]+\]|[^\s:[\]/@]+):(?:\d{1,5}|\*)$/i.test(text),
   'address-template': (text) =>

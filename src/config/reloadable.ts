@@ -43,6 +43,7 @@ export const TAKEN_UP: Readonly<Record<string, boolean>> = {
   doors: false,
   reload: false,
   history: false,
+  feeds: false,
   shutdown: false,
   log: true,
   'log.format': false,

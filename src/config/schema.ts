@@ -9,6 +9,7 @@ import {
   listenSection,
 } from './client-schema.ts';
 import { discoverySection, staticSection, zookeeperSection } from './discovery-schema.ts';
+import { feedsSection } from './feeds-schema.ts';
 import { LOG_LEVELS } from './log-levels.ts';
 import {
   choice,
@@ -167,6 +168,7 @@ export const ConfigSchema = section({
     },
     { description: 'The terms of leadership that the gateway has seen.' },
   ),
+  feeds: feedsSection(),
   shutdown: section(
     {
       delay: durationOrZero(

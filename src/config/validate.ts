@@ -13,6 +13,7 @@ import {
 } from './schema-walk.ts';
 import type { ConfigSource } from './source.ts';
 import { validateBrokers } from './validate-brokers.ts';
+import { validateFeeds } from './validate-feeds.ts';
 import { validateListeners } from './validate-listeners.ts';
 
 /**
@@ -174,6 +175,9 @@ export function validateTogether(tree: unknown, sources: readonly ConfigSource[]
   if (kept !== undefined && kept === at('discovery', 'snapshotFile')) {
     add(['history', 'file'], 'is discovery.snapshotFile, too; expected a file of its own');
   }
+  validateFeeds(at('feeds', 'haproxy', 'backends'), (path, what) =>
+    add(['feeds', 'haproxy', 'backends', ...path], what),
+  );
   const brokers = at('brokers');
   if (isTree(brokers)) validateBrokers(brokers, (path, what) => add(['brokers', ...path], what));
   return problems;

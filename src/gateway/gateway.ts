@@ -16,6 +16,7 @@ import type { Config } from '../config/schema.ts';
 import type { ShownSetting } from '../config/shown-settings.ts';
 import type { LeaderWaits } from '../exchange/leader-waits.ts';
 import { contain, createInternalErrors } from '../faults/internal-errors.ts';
+import { PublishedView } from '../feeds/published-view.ts';
 import { logClusterEvents } from '../logs/event-log.ts';
 import { onLogError } from '../logs/logger.ts';
 import { formatHostPort } from '../net/host-port.ts';
@@ -23,6 +24,7 @@ import { readCertificateEnds } from './certificates.ts';
 import { readNodeTls, readZooKeeperTls } from './client-tls.ts';
 import { createDiscoveredCluster } from './create-cluster.ts';
 import { clusterNameOf, createDiscovery } from './create-discovery.ts';
+import { createHaproxyFeed } from './create-haproxy-feed.ts';
 import { createDiagnose } from './diagnose.ts';
 import { createReloading, type ReloadTrigger } from './reloading.ts';
 import { serveByWorkers } from './serve-by-workers.ts';
@@ -99,6 +101,8 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
   });
   const onLeaderWaits = (waits: LeaderWaits): void => history.count(waits);
   const certificates = readCertificateEnds(config);
+  const published = new PublishedView({ cluster, discovery, draining: () => draining, errors });
+  const haproxy = createHaproxyFeed(config, { published, cluster, logger, errors });
   const reloading = createReloading({ begun: { config, settings }, load: origin.load, take, logger, errors });
   const servers = serve({
     config,
@@ -111,6 +115,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
     dangers: () => dangers.present,
     onLeaderWaits,
     history,
+    haproxy: haproxy === null ? null : () => haproxy.counts,
     reloads: {
       get successful() {
         return reloading.successful;
@@ -155,6 +160,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
     },
     sampleTraffic: () => servers.metrics.sampleTraffic(),
     history,
+    published,
     explain: (question) => servers.explain(question),
     logLevel: { get: () => logger.level, set: setLogLevel },
     settings: () => reloading.settings,
@@ -208,10 +214,12 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
 
   async function stop(): Promise<void> {
     draining = true;
+    published.look();
     reloading.close();
     stopWatchingFiles();
     await servers.stop();
     await history.close();
+    await haproxy?.close();
     await cluster.close();
     await discovery.close();
     stopLogging();
@@ -231,6 +239,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
         history.start();
         discovery.start();
         cluster.start();
+        haproxy?.start();
         startWatchingFiles();
         const scheme = config.listen.tls === undefined ? 'http' : 'https';
         return {

@@ -46,6 +46,7 @@ export function serveByWorkers({
   dangers,
   reloads,
   history,
+  haproxy,
   onLeaderWaits,
 }: ServeOptions): Servers {
   // Each worker reads these files. Report problems with them before any worker starts.
@@ -60,6 +61,7 @@ export function serveByWorkers({
     dangers,
     reloads,
     history,
+    haproxy,
     registry,
     worker: 'primary',
   });

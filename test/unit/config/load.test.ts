@@ -255,6 +255,27 @@ describe('what is wrong is named with its place, what was expected, and the near
       'history: { file: /x }\ndiscovery: { snapshotFile: /x }',
       'history.file: is discovery.snapshotFile, too; expected a file of its own',
     ],
+    [
+      'feeds: { haproxy: { backends: { coordinator: c } } }',
+      'feeds.haproxy.socket: is missing; expected the path',
+    ],
+    ['feeds: { haproxy: { socket: /s } }', 'feeds.haproxy.backends: names no backend'],
+    [
+      'feeds: { haproxy: { socket: /s, backends: { coordinator: "c; shutdown" } } }',
+      'feeds.haproxy.backends.coordinator: expected the name of a backend of HAProxy',
+    ],
+    [
+      'feeds: { haproxy: { socket: /s, backends: { coordinator: c }, serverOptions: "check; x" } }',
+      'feeds.haproxy.serverOptions: expected words of a server line of HAProxy',
+    ],
+    [
+      'feeds: { haproxy: { socket: /s, backends: { coordinator: c, overlord: c } } }',
+      'feeds.haproxy.backends.overlord: c is given twice; expected a backend of its own',
+    ],
+    [
+      'feeds: { haproxy: { socket: /s, backends: { brokers: [{ service: a, backend: b }, { service: a, backend: c }] } } }',
+      'feeds.haproxy.backends.brokers[1].service: there are two backends for a',
+    ],
     ['forwarded: { hops: -1 }', 'forwarded.hops: expected a whole number from 0 to 100'],
     ['forwarded: { header: x-real-ip }', 'forwarded.header: expected one of x-forwarded-for, forwarded'],
     [
@@ -571,6 +592,8 @@ test('every key can be set by its environment variable', () => {
             DRUID_GATEWAY__ADMIN__TLS__KEY_FILE: 'b',
             DRUID_GATEWAY__ZOOKEEPER__AUTH__USER: 'u',
             DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD: 'p',
+            DRUID_GATEWAY__FEEDS__HAPROXY__SOCKET: 's',
+            DRUID_GATEWAY__FEEDS__HAPROXY__BACKENDS__COORDINATOR: 'c',
           },
         }),
         path,

@@ -219,6 +219,11 @@ const ITEMS: readonly [list: Path, item: Tree, keys: readonly Path[]][] = [
   [['brokers', 'tiers'], { tier: 'a', service: 'b' }, [['tier'], ['service'], ['other']]],
   [['brokers', 'strategies'], { type: 'manual' }, [['type'], ['minPriority'], ['sql'], ['other']]],
   [['brokers', 'strategies'], { type: 'manual' }, [['defaultManualBrokerService'], ['compatible']]],
+  [
+    ['feeds', 'haproxy', 'backends', 'brokers'],
+    { service: 'a', backend: 'b' },
+    [['service'], ['backend'], ['other']],
+  ],
   [['redirect', 'addresses'], { from: '*', to: 'http://a' }, [['from'], ['to'], ['other']]],
   [['brokers', 'rules'], { match: {}, service: 'a' }, [['match'], ['service'], ['match', 'other']]],
   [

@@ -62,6 +62,7 @@ beforeEach(() => {
         return history.writtenAt;
       },
     },
+    haproxy: () => ({ up: true, commands: 42 }),
     now: () => now,
   });
 });

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { HistoryBody } from '../../../src/admin/history/history.ts';
+import type { SharedView } from '../../../src/feeds/shared-view.ts';
 import { type RunningGateway, startGatewayFromSources } from '../../kit/gateway/gateway-process.ts';
 import { type FakeUpstream, json, plain, startUpstream } from '../../kit/upstream/fake-upstream.ts';
 
@@ -130,6 +131,27 @@ describe.each([1, 2])('with %i worker(s)', (workers) => {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     expect(gateway.log()).toContain(`"path":"${READ}"`);
+  });
+
+  test('the view is told when the leader goes and comes back, and when the gateway is going to end', async () => {
+    await start(workers);
+    const next = async (version: string): Promise<SharedView> =>
+      (await (await fetch(`${gateway.admin}/view?version=${version}&wait=60s`)).json()) as SharedView;
+    let { version } = await next('');
+    const until = async (holds: (view: SharedView) => boolean): Promise<SharedView> => {
+      let view = await next('');
+      for (; !holds(view); { version } = view) view = await next(version);
+      return view;
+    };
+    await until(({ brokers }) => brokers.some(({ state }) => state === 'ready'));
+    leads = false;
+    await until(({ leaders }) => leaders.coordinator.state !== 'serving');
+    leads = true;
+    const { leaders } = await until((view) => view.leaders.coordinator.state === 'serving');
+    expect(leaders.coordinator).toMatchObject({ node: druid.hostAndPort, scheme: 'http' });
+    const draining = until((view) => view.draining);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await Promise.all([draining, gateway.stop()]);
   });
 
   test('the command line shows all of this', async () => {
