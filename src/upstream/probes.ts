@@ -17,7 +17,7 @@ const MAX_BODY_BYTES = 4096;
  * times the processor time, and with a thousand Brokers that was half of a core.
  */
 export function createUpstreamProbes(errors: InternalErrors): (options: ProbeClientOptions) => ProbeClient {
-  return ({ timeoutMs, maxBodyBytes = MAX_BODY_BYTES, tls, onTlsFault }) => {
+  return ({ timeoutMs, maxBodyBytes = MAX_BODY_BYTES, tls, addressOf, onTlsFault }) => {
     const nodes = new Map<string, UpstreamNode>();
     /** The last error of each origin that is being asked. */
     const codes = new Map<string, string>();
@@ -35,9 +35,9 @@ export function createUpstreamProbes(errors: InternalErrors): (options: ProbeCli
 
     function nodeAt(origin: string): UpstreamNode {
       const known = nodes.get(origin);
-      if (known !== undefined) return known;
-      const node = new UpstreamNode(origin);
-      nodes.set(origin, node);
+      const node = known ?? new UpstreamNode(origin);
+      if (known === undefined) nodes.set(origin, node);
+      if (addressOf !== undefined) node.reachAt(addressOf(origin));
       return node;
     }
 
