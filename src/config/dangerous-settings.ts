@@ -61,6 +61,13 @@ const RULES: readonly Rule[] = [
       "zookeeper.auth without zookeeper.tls: the password crosses the network in the clear; use ZooKeeper's secure port and zookeeper.tls",
   },
   {
+    id: 'kubernetes_in_clear',
+    when: ({ discovery, kubernetes: { server } = {} }) =>
+      discovery.type === 'kubernetes' && server !== undefined && isPlainAndFar(server),
+    sentence:
+      'kubernetes.server is http: whoever can answer in its place says which nodes there are, and a token crosses the network in the clear; use https',
+  },
+  {
     id: 'forwarded_trust_everybody',
     when: ({ forwarded }) => forwarded.trust.some(coversStrangers),
     sentence:
@@ -99,6 +106,11 @@ const RULES: readonly Rule[] = [
       'limits.requestTimeout or limits.sendTimeout is 0: a client that is slow on purpose holds what it has for ever; set both',
   },
 ];
+
+function isPlainAndFar(server: string): boolean {
+  const { protocol, hostname } = new URL(server);
+  return protocol === 'http:' && !isLocal(hostname.replace(/^\[|\]$/g, ''));
+}
 
 /** Returns the dangerous settings of a configuration. */
 export function dangerousSettings(config: Config): DangerousSetting[] {

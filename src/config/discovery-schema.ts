@@ -25,13 +25,13 @@ export const discoverySection = () =>
   section(
     {
       type: choice(
-        'Where nodes are known from: ZooKeeper, or the section `static`.',
-        ['zookeeper', 'static'],
+        'Where nodes are known from: ZooKeeper, Kubernetes (`druid.discovery.type=k8s`), or the section `static`.',
+        ['zookeeper', 'kubernetes', 'static'],
         'zookeeper',
       ),
       snapshotFile: Type.Optional(
         file(
-          'What ZooKeeper last said is kept here, so that the gateway can start while ZooKeeper is down. Its folder must exist; one file for each gateway.',
+          'What the source last said is kept here, so that the gateway can start while ZooKeeper or the Kubernetes API is down. Its folder must exist; one file for each gateway.',
           'a file that the gateway may write',
         ),
       ),
@@ -52,7 +52,7 @@ export const discoverySection = () =>
         },
         {
           description:
-            'What ZooKeeper may name: who can write there would be sent requests with their credentials.',
+            'What the source may name: who can write there would be sent requests with their credentials.',
         },
       ),
     },
@@ -120,6 +120,53 @@ export const zookeeperSection = () =>
       ),
     },
     { description: 'How ZooKeeper is reached, and the paths of Druid in it.' },
+  );
+
+const namespace = (description: string) =>
+  Type.Optional(formatted(description, 'kubernetes-namespace', 'the name of a namespace, such as druid'));
+
+/** Section `kubernetes`, for clusters with `druid-kubernetes-extensions`. */
+export const kubernetesSection = () =>
+  optionalSection(
+    {
+      clusterIdentifier: formatted(
+        'As `druid.discovery.k8s.clusterIdentifier`.',
+        'kubernetes-cluster',
+        'two or more lower-case letters, digits and hyphens, such as druid-prod',
+      ),
+      namespace: namespace("Where Druid's pods are; by default the namespace of the gateway's own pod."),
+      coordinatorNamespace: namespace(
+        'Where Coordinators are elected, as `druid.discovery.k8s.coordinatorLeaderElectionConfigMapNamespace`; by default `kubernetes.namespace`.',
+      ),
+      overlordNamespace: namespace(
+        'Where Overlords are elected, as `druid.discovery.k8s.overlordLeaderElectionConfigMapNamespace`; by default `kubernetes.namespace`.',
+      ),
+      address: choice(
+        'Where nodes are reached: by the names that they announce, or at the addresses of their pods, where those names mean nothing to others. Nodes that announce addresses are reached there. TLS checks what is announced; `discovery.allow` is about what is reached.',
+        ['announced', 'podIP'],
+        'announced',
+      ),
+      server: Type.Optional(
+        formatted(
+          'The API server; by default that of the cluster that the gateway runs in.',
+          'kubernetes-server',
+          'an http(s) URL, such as https://10.0.0.1:6443',
+        ),
+      ),
+      tokenFile: Type.Optional(
+        secretFile(
+          "Read again for each request. By default the token of the pod's service account, and none where `kubernetes.server` is given.",
+          'a file with a bearer token',
+        ),
+      ),
+      caFile: Type.Optional(
+        file(
+          "Read again for each request. By default that of the pod's service account; where `kubernetes.server` is given, those that Node.js trusts.",
+          'a PEM file with the authorities to trust',
+        ),
+      ),
+    },
+    { description: 'For `discovery.type: kubernetes`: which cluster of Druid, and how its API is reached.' },
   );
 
 /** Section `static`: the nodes, if ZooKeeper is not used. */

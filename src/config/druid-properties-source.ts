@@ -19,6 +19,15 @@ const PATHS: Readonly<Record<string, Path>> = {
   'druid.zk.paths.coordinatorPath': ['zookeeper', 'coordinatorPath'],
 };
 
+const K8S = 'druid.discovery.k8s';
+
+/** Properties of `K8sDiscoveryConfig`. */
+const KUBERNETES_PATHS: Readonly<Record<string, Path>> = {
+  [`${K8S}.clusterIdentifier`]: ['kubernetes', 'clusterIdentifier'],
+  [`${K8S}.coordinatorLeaderElectionConfigMapNamespace`]: ['kubernetes', 'coordinatorNamespace'],
+  [`${K8S}.overlordLeaderElectionConfigMapNamespace`]: ['kubernetes', 'overlordNamespace'],
+};
+
 export interface DruidPropertiesOptions {
   readonly cwd: string;
   /** Variables for `${env:...}` and environment password providers. */
@@ -33,7 +42,7 @@ type Read = (variable: string) => string | undefined;
 type Refuse = (what: string) => void;
 
 /**
- * Reads Druid's own `common.runtime.properties`: ZooKeeper's settings and the Router's. Problems with the file are in
+ * Reads Druid's own `common.runtime.properties`: settings of ZooKeeper or Kubernetes, and the Router's. Problems with the file are in
  * the source's `problems`.
  */
 export function druidPropertiesSource(
@@ -61,10 +70,17 @@ export function druidPropertiesSource(
   const set = (path: Path, name: string, value: unknown): void => {
     settings.push({ path, value, where: `${file}: ${name}` });
   };
-  if (get(`${SERVICE}.enabled`)?.trim().toLowerCase() === 'false') {
+  const byKubernetes = get('druid.discovery.type')?.trim() === 'k8s';
+  if (byKubernetes) {
+    set(['discovery', 'type'], 'druid.discovery.type', 'kubernetes');
+    for (const [name, path] of Object.entries(KUBERNETES_PATHS)) {
+      const value = get(name)?.trim();
+      if (value !== undefined && value !== '') set(path, name, value);
+    }
+  } else if (get(`${SERVICE}.enabled`)?.trim().toLowerCase() === 'false') {
     refuse(
       `${SERVICE}.enabled`,
-      'this cluster does not use ZooKeeper; leave its properties out and name its nodes with discovery.type static',
+      'this cluster does not use ZooKeeper, nor Kubernetes (druid.discovery.type=k8s); leave its properties out and name its nodes with discovery.type static',
     );
   }
   for (const [name, path] of Object.entries(PATHS)) {

@@ -15,6 +15,11 @@ export const FORMATS = {
   znode: (text) => pathProblem(text) === null,
   'zookeeper-connect': isConnectString,
   'node-url': isNodeUrl,
+  // As `K8sDiscoveryConfig` checks it, and short enough for the name of a ConfigMap and for a label.
+  'kubernetes-cluster': (text) => text.length <= 63 && /^[a-z0-9][a-z0-9-]*[a-z0-9]$/.test(text),
+  // A label of DNS (RFC 1123).
+  'kubernetes-namespace': (text) => text.length <= 63 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(text),
+  'kubernetes-server': isPlainUrl,
   'path-prefix': (text) => /^\/[^\s?#%]*$/.test(text),
   // Unreserved characters (RFC 3986 2.3) alone: nobody encodes them, and they mean nothing in cookies and scripts.
   'base-path': (text) =>
@@ -31,8 +36,7 @@ export const FORMATS = {
     /^[\w!#$%&'*+.^`|~-]+:[ \t]*[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/.test(text) &&
     !/^(?:host|connection|content-.*|transfer-encoding|te|trailer|upgrade|expect):/i.test(text),
   // A user or a query may be a credential, and the endpoint is shown.
-  'otlp-endpoint': (text) =>
-    isNodeUrl(text.replace(/^([a-z]+:\/\/[^/]*)\/.*$/is, '$1')) && /^[^\s?#\\]+$/.test(text),
+  'otlp-endpoint': isPlainUrl,
   attribute: (text) => /^[^\s=][^=]*=.+$/s.test(text),
   'address-pattern': (text) =>
     text === '*' || /^(?:\[[0-9a-f:.*]+\]|[^\s:[\]/@]+):(?:\d{1,5}|\*)$/i.test(text),
@@ -56,6 +60,11 @@ function isConnectString(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** An http(s) URL that may have a path, but neither user nor query. */
+function isPlainUrl(text: string): boolean {
+  return isNodeUrl(text.replace(/^([a-z]+:\/\/[^/]*)\/.*$/is, '$1')) && /^[^\s?#\\]+$/.test(text);
 }
 
 function isNodeUrl(text: string): boolean {

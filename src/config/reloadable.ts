@@ -15,6 +15,7 @@ export const TAKEN_UP: Readonly<Record<string, boolean>> = {
   'admin.viewClients': true,
   discovery: false,
   zookeeper: false,
+  kubernetes: false,
   static: false,
   upstream: false,
   'upstream.totalTimeout': true,

@@ -8,7 +8,7 @@ import {
   limitsSection,
   listenSection,
 } from './client-schema.ts';
-import { discoverySection, staticSection, zookeeperSection } from './discovery-schema.ts';
+import { discoverySection, kubernetesSection, staticSection, zookeeperSection } from './discovery-schema.ts';
 import { LOG_LEVELS } from './log-levels.ts';
 import {
   choice,
@@ -116,12 +116,13 @@ const healthSection = () =>
 export const ConfigSchema = section({
   /** Resolved: `auto` becomes the number of cores. */
   workers: workers(
-    'Processes that serve clients. More than 1 need a core each, share one session with ZooKeeper, and each has its part of the limits. `auto`: as many as there are cores.',
+    'Processes that serve clients. More than 1 need a core each, share one source of discovery, and each has its part of the limits. `auto`: as many as there are cores.',
   ),
   listen: listenSection(),
   admin: adminSection(),
   discovery: discoverySection(),
   zookeeper: zookeeperSection(),
+  kubernetes: kubernetesSection(),
   static: staticSection(),
   upstream: upstreamSection(),
   queries: queriesSection(),
@@ -221,4 +222,5 @@ type DeepReadonly<T> = T extends readonly (infer I)[]
 export type Config = DeepReadonly<Static<typeof ConfigSchema>>;
 export type ListenTls = NonNullable<Config['listen']['tls']>;
 export type UpstreamTls = NonNullable<Config['upstream']['tls']>;
+export type KubernetesSettings = NonNullable<Config['kubernetes']>;
 export type ZooKeeperTlsFiles = NonNullable<Config['zookeeper']['tls']>;

@@ -138,6 +138,9 @@ export function validateTogether(tree: unknown, sources: readonly ConfigSource[]
       add(['discovery', 'type'], 'is static, but static names no node');
     }
   }
+  if (at('discovery', 'type') === 'kubernetes' && at('kubernetes') === undefined) {
+    add(['discovery', 'type'], 'is kubernetes, but kubernetes.clusterIdentifier is missing');
+  }
   for (const path of [
     ['upstream', 'tls'],
     ['zookeeper', 'tls'],

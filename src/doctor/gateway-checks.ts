@@ -9,8 +9,14 @@ import type { Facts, GatewayStatus } from './facts.ts';
 import { withRole } from './node-checks.ts';
 import { listed } from './printable.ts';
 
-/** Defaults of Druid, in ms (`ServerConfig`, `ZkServiceConfig`). */
-const DRUID = { maxIdleTime: 300_000, defaultQueryTimeout: 300_000, sessionTimeoutMs: 30_000 } as const;
+/** Defaults of Druid, in ms (`ServerConfig`, `ZkServiceConfig`, `K8sDiscoveryConfig`). */
+const DRUID = {
+  maxIdleTime: 300_000,
+  defaultQueryTimeout: 300_000,
+  sessionTimeoutMs: 30_000,
+  leaseDuration: 60_000,
+  retryPeriod: 5_000,
+} as const;
 const OPERATIONS = 'docs/operations.md';
 const CONFIGURATION = 'docs/configuration.md';
 
@@ -61,10 +67,11 @@ export const GATEWAY_CHECKS: readonly Check[] = [
     id: 'gw.waiting',
     title: 'Requests wait for longer than an election takes',
     remedy:
-      "Set parking.maxWait above the session timeout of Druid's masters, or lower druid.zk.service.sessionTimeoutMs.",
+      "Set parking.maxWait above the session timeout of Druid's masters, or lower druid.zk.service.sessionTimeoutMs; in Kubernetes above the lease and the time until a candidate looks (80 s by default), or lower druid.discovery.k8s.leaseDuration.",
     source: CONFIGURATION,
     run: ofConfig(({ parking }, facts) => {
-      const sessionMs = sessionTimeout(facts);
+      const sessionMs =
+        facts.config.discovery.type === 'kubernetes' ? leaseTime(facts) : sessionTimeout(facts);
       const waits = MASTER_ROLES.map((role) => ({ role, ms: parking[role]?.maxWait ?? parking.maxWait }));
       const short = waits.filter(({ ms }) => ms < sessionMs);
       const said = listed(waits.map(({ role, ms }) => `${role} ${formatDuration(ms)}`));
@@ -130,6 +137,19 @@ function sessionTimeout({ properties, zookeeper }: Facts): number {
   const granted = (zookeeper?.servers ?? []).flatMap(({ grantedTimeoutMs }) => grantedTimeoutMs ?? []);
   const isLess = granted.some((ms) => ms < (zookeeper?.requestedTimeoutMs ?? 0));
   return isLess ? Math.min(longest, Math.max(...granted)) : longest;
+}
+
+/**
+ * What an election takes in Kubernetes at worst: a candidate takes the lock when it has not changed for a whole lease, and
+ * looks every `retryPeriod` and up to 1.2 times as much again (`LeaderElector`), twice until it is sure.
+ */
+function leaseTime({ properties }: Facts): number {
+  const told = (name: string, fallback: number): number => {
+    const values = properties.map(({ values }) => parsePeriod(values[name] ?? '')?.milliseconds ?? fallback);
+    return values.length === 0 ? fallback : Math.max(...values);
+  };
+  const leaseMs = told('druid.discovery.k8s.leaseDuration', DRUID.leaseDuration);
+  return leaseMs + 4 * told('druid.discovery.k8s.retryPeriod', DRUID.retryPeriod);
 }
 
 function judgeTimeouts({ upstream, leadership, health }: Config, { properties, nodes }: Facts): Judgement {

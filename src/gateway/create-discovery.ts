@@ -1,35 +1,28 @@
 import type { Config } from '../config/schema.ts';
-import { createOriginRefusal } from '../discovery/allowed-origins.ts';
+import { createOriginRefusal, type OriginRefusal } from '../discovery/allowed-origins.ts';
 import type { Discovery } from '../discovery/discovery.ts';
+import { createKubernetesDiscovery } from '../discovery/kubernetes/discovery.ts';
 import { rememberDiscovery } from '../discovery/remembered.ts';
 import { createStaticDiscovery } from '../discovery/static.ts';
 import { createZooKeeperDiscovery } from '../discovery/zookeeper/discovery.ts';
 import type { ZooKeeperTls } from '../discovery/zookeeper/tls.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import type { ClientTls } from './client-tls.ts';
+import { kubernetesTarget } from './kubernetes-target.ts';
 
-/** Creates the configured discovery. Throws if the connect string is unusable. */
+/** Creates the configured discovery. Throws an Error of one sentence if its settings are unusable. */
 export function createDiscovery(
   config: Config,
   errors: InternalErrors,
   { options: tls }: Pick<ClientTls<ZooKeeperTls>, 'options'>,
 ): Discovery {
   if (config.discovery.type === 'static') return createStaticDiscovery(config.static, errors);
-  const { connect, sessionTimeout, basePath, coordinatorPath, auth } = config.zookeeper;
-  const { snapshotFile, snapshotMaxAge, allow } = config.discovery;
+  const { snapshotFile, snapshotMaxAge, allow, type } = config.discovery;
   const refusal = createOriginRefusal(allow);
-  const source = createZooKeeperDiscovery({
-    connect,
-    sessionTimeoutMs: sessionTimeout,
-    basePath,
-    coordinatorPath,
-    refusal,
-    errors,
-    ...(auth?.password === undefined
-      ? {}
-      : { auth: { scheme: auth.scheme, user: auth.user, password: auth.password } }),
-    ...tls,
-  });
+  const source =
+    type === 'kubernetes'
+      ? createKubernetesDiscovery({ ...kubernetesTarget(config), refusal, errors })
+      : zooKeeperSource(config, refusal, errors, tls);
   if (snapshotFile === undefined) return source;
   return rememberDiscovery({
     source,
@@ -41,10 +34,34 @@ export function createDiscovery(
   });
 }
 
+function zooKeeperSource(
+  { zookeeper }: Config,
+  refusal: OriginRefusal,
+  errors: InternalErrors,
+  tls: ClientTls<ZooKeeperTls>['options'],
+): Discovery {
+  const { connect, sessionTimeout, basePath, coordinatorPath, auth } = zookeeper;
+  return createZooKeeperDiscovery({
+    connect,
+    sessionTimeoutMs: sessionTimeout,
+    basePath,
+    coordinatorPath,
+    refusal,
+    errors,
+    ...(auth?.password === undefined
+      ? {}
+      : { auth: { scheme: auth.scheme, user: auth.user, password: auth.password } }),
+    ...tls,
+  });
+}
+
 /** The name of the cluster in files that are kept over restarts: those of another cluster are not used. */
-export function clusterNameOf({ discovery, static: nodes, zookeeper }: Config): string {
+export function clusterNameOf({ discovery, static: nodes, zookeeper, kubernetes }: Config): string {
   if (discovery.type === 'zookeeper') {
     return `${zookeeper.connect} ${zookeeper.basePath} ${zookeeper.coordinatorPath}`;
+  }
+  if (discovery.type === 'kubernetes') {
+    return `kubernetes ${kubernetes?.namespace ?? ''} ${kubernetes?.clusterIdentifier ?? ''}`;
   }
   return ['static', ...nodes.coordinators, ...nodes.overlords].join(' ');
 }

@@ -8,6 +8,7 @@ import type { ZooKeeperTarget } from '../doctor/zookeeper-facts.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { parseConnectString } from '../net/connect-string.ts';
 import { readNodeTls } from './client-tls.ts';
+import { kubernetesTarget } from './kubernetes-target.ts';
 import { zookeeperTls } from './tls-files.ts';
 
 export interface DiagnoseOptions {
@@ -32,7 +33,11 @@ export type Diagnose = (options: DiagnoseOptions) => Promise<Report>;
  */
 export function createDiagnose(config: Config): Diagnose {
   const tls = readNodeTls(config).options;
-  const target = config.discovery.type === 'static' ? null : zookeeperTarget(config);
+  const target = config.discovery.type === 'zookeeper' ? zookeeperTarget(config) : null;
+  const pods =
+    config.discovery.type === 'kubernetes'
+      ? { ...kubernetesTarget(config), refusal: createOriginRefusal(config.discovery.allow) }
+      : null;
   return async ({ errors, gateway, headers = {}, watchMs = 0, store = null, skipped }) => {
     // A gateway that nobody examines need not have loaded what examines it.
     const [{ examine }, { gatherFacts }] = await Promise.all([
@@ -42,6 +47,7 @@ export function createDiagnose(config: Config): Diagnose {
     const facts = await gatherFacts({
       config,
       zookeeper: target === null ? null : { ...target, errors },
+      kubernetes: pods === null ? null : { ...pods, errors },
       headers,
       watchMs,
       gateway,

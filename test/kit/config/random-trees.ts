@@ -10,6 +10,9 @@ const FORMATTED: Readonly<Record<string, readonly string[]>> = {
   znode: ['/', '/druid', '/a/b-c'],
   'zookeeper-connect': ['zk', 'zk:1', 'a:1,b:2/prod', '[::1]:2181'],
   'node-url': ['http://a:8081', 'https://[::1]:8281'],
+  'kubernetes-cluster': ['druid', 'druid-prod'],
+  'kubernetes-namespace': ['druid', 'd-1'],
+  'kubernetes-server': ['https://10.0.0.1:6443', 'http://127.0.0.1:8001/proxy'],
   'path-prefix': ['/', '/druid/v2'],
   'base-path': ['', '/druid-prod', '/a/b.c'],
   'header-match': ['X-Team', 'x-team: bi: 1'],
@@ -89,9 +92,15 @@ function isNeeded(node: SchemaNode, key: string): boolean {
 export const randomTrees = valid(ROOT)
   .map(consistent)
   .filter((tree) => {
-    const { discovery, static: nodes } = tree as {
+    const {
+      discovery,
+      static: nodes,
+      kubernetes,
+    } = tree as {
       discovery: { type: string };
       static: Record<string, unknown[]>;
+      kubernetes?: object;
     };
+    if (discovery.type === 'kubernetes' && kubernetes === undefined) return false;
     return discovery.type !== 'static' || Object.values(nodes).some((list) => list.length > 0);
   });

@@ -170,6 +170,7 @@ export const STORE: StoreFacts = {
 export const HEALTHY: Facts = {
   config: CONFIG,
   zookeeper: ZOOKEEPER,
+  kubernetes: null,
   nodes: NODES,
   leadership: { coordinator: ledBy(COORDINATORS), overlord: ledBy(OVERLORDS) },
   properties: PROPERTIES,

@@ -1,0 +1,106 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { dangerousSettings } from '../../../src/config/dangerous-settings.ts';
+import { loadConfig, loadWithOrigins } from '../../../src/config/load.ts';
+import { kubernetesTarget } from '../../../src/gateway/kubernetes-target.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'druid-gateway-kubernetes-config-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const K8S = { DRUID_GATEWAY__DISCOVERY__TYPE: 'kubernetes' };
+const CLUSTER = { DRUID_GATEWAY__KUBERNETES__CLUSTER_IDENTIFIER: 'druid-prod' };
+
+function file(text: string, name: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+test('needs the identifier of a cluster', () => {
+  expect(() => loadConfig({ environment: K8S })).toThrow('kubernetes.clusterIdentifier is missing');
+});
+
+test('requests wait by default for as long as elections take there, and what is given wins', () => {
+  const { config, settings } = loadWithOrigins({ environment: { ...K8S, ...CLUSTER } });
+  expect(config.parking.maxWait).toBe(90_000);
+  expect(settings.find(({ key }) => key === 'parking.maxWait')?.origin).toBe('derived from discovery.type');
+  const given = { ...K8S, ...CLUSTER, DRUID_GATEWAY__PARKING__MAX_WAIT: '5s' };
+  expect(loadConfig({ environment: given }).parking.maxWait).toBe(5_000);
+  expect(loadConfig({}).parking.maxWait).toBe(40_000);
+});
+
+test('Druid’s own properties say so', () => {
+  const text = [
+    'druid.zk.service.enabled=false',
+    'druid.discovery.type=k8s',
+    'druid.discovery.k8s.clusterIdentifier=druid-prod',
+    'druid.discovery.k8s.overlordLeaderElectionConfigMapNamespace=masters',
+  ].join('\n');
+  const config = loadConfig({ druidProperties: file(text, 'k8s.properties') });
+  expect([config.discovery.type, config.kubernetes, config.parking.maxWait]).toMatchObject([
+    'kubernetes',
+    { clusterIdentifier: 'druid-prod', overlordNamespace: 'masters', address: 'announced' },
+    90_000,
+  ]);
+  const flagged = loadConfig({
+    druidProperties: file(text, 'k8s.properties'),
+    flags: { zookeeper: 'zk:2181' },
+  });
+  expect(flagged.discovery.type).toBe('zookeeper');
+});
+
+test.each(['Druid', 'd', '-druid', 'druid_prod', 'x'.repeat(64)])('%s is no identifier', (text) => {
+  const environment = { ...K8S, DRUID_GATEWAY__KUBERNETES__CLUSTER_IDENTIFIER: text };
+  expect(() => loadConfig({ environment })).toThrow('kubernetes.clusterIdentifier');
+});
+
+test('a server by plain HTTP is dangerous, except on this machine', () => {
+  const ids = (server: string): string[] =>
+    dangerousSettings(
+      loadConfig({ environment: { ...K8S, ...CLUSTER, DRUID_GATEWAY__KUBERNETES__SERVER: server } }),
+    ).map(({ id }) => id);
+  expect(ids('http://10.0.0.1:8001')).toEqual(['kubernetes_in_clear']);
+  expect([ids('http://127.0.0.1:8001'), ids('https://10.0.0.1:6443')]).toEqual([[], []]);
+});
+
+describe('the API', () => {
+  const config = (more: Readonly<Record<string, string>> = {}) =>
+    loadConfig({ environment: { ...K8S, ...CLUSTER, ...more } });
+
+  test('is found by what a pod is told', () => {
+    file('druid\n', 'namespace');
+    const pod = { KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '6443' };
+    expect(kubernetesTarget(config(), pod, folder)).toEqual({
+      server: 'https://[fd00::1]:6443',
+      tokenFile: `${folder}/token`,
+      caFile: `${folder}/ca.crt`,
+      clusterIdentifier: 'druid-prod',
+      namespace: 'druid',
+      leaderNamespaces: {},
+      address: 'announced',
+    });
+  });
+
+  test('is asked without a token where another server is named, unless one is given', () => {
+    const named = config({
+      DRUID_GATEWAY__KUBERNETES__SERVER: 'https://api.example.com/k8s/',
+      DRUID_GATEWAY__KUBERNETES__NAMESPACE: 'd',
+    });
+    expect(kubernetesTarget(named, {}, folder)).toMatchObject({
+      server: 'https://api.example.com/k8s',
+      tokenFile: null,
+      caFile: null,
+      namespace: 'd',
+    });
+  });
+
+  test('cannot be found outside of a pod, nor the namespace', () => {
+    expect(() => kubernetesTarget(config(), {}, folder)).toThrow('the gateway does not run in a pod');
+    const pod = { KUBERNETES_SERVICE_HOST: '10.0.0.1' };
+    expect(() => kubernetesTarget(config(), pod, join(folder, 'nowhere'))).toThrow(
+      'kubernetes.namespace is missing',
+    );
+  });
+});
