@@ -81,8 +81,8 @@ test('a leader is told as text, its node by the origin', () => {
   expect(told({ role: 'coordinator', state: 'serving', node, ...seen, waitReason: null })).toBe(
     '{"role":"coordinator","state":"serving","node":"http://10.0.0.1:8082","term":7,"knownBy":"latch","since":5,"waitReason":null}',
   );
-  expect(told({ role: 'coordinator', state: 'elected', node, ...seen, waitReason: 'zookeeper_stale' })).toBe(
-    '{"role":"coordinator","state":"elected","node":"http://10.0.0.1:8082","term":7,"knownBy":"latch","since":5,"waitReason":"zookeeper_stale"}',
+  expect(told({ role: 'coordinator', state: 'elected', node, ...seen, waitReason: 'discovery_stale' })).toBe(
+    '{"role":"coordinator","state":"elected","node":"http://10.0.0.1:8082","term":7,"knownBy":"latch","since":5,"waitReason":"discovery_stale"}',
   );
   expect(told({ role: 'coordinator', state: 'elected', node: null, ...seen, waitReason: 'no_leader' })).toBe(
     '{"role":"coordinator","state":"elected","node":null,"term":7,"knownBy":"latch","since":5,"waitReason":"no_leader"}',
