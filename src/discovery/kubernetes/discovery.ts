@@ -13,11 +13,12 @@ import {
   type MasterRole,
   ROLES,
   type Role,
-  type SourceState,
   type SourceStatus,
 } from '../discovery.ts';
+import { type ApiTarget, createHttpApi } from '../http-api.ts';
+import { createLastingFaults } from '../lasting-faults.ts';
+import { Parts } from '../parts.ts';
 import { type Content, Publisher } from '../publisher.ts';
-import { type ApiTarget, createKubernetesApi } from './api.ts';
 import {
   configMapOf,
   DEFAULT_LEASE_MS,
@@ -86,16 +87,6 @@ export function createKubernetesDiscovery(options: KubernetesDiscoveryOptions): 
   return new PodDiscovery(options);
 }
 
-/** One list and watch, and what is known of it. */
-interface Part {
-  readonly name: string;
-  readonly watch: ListWatch;
-  /** Epoch milliseconds when it was last heard; 0 before the first list. */
-  readAt: number;
-  /** Why it cannot be read now; null if it can, or if nothing is known yet. */
-  away: string | null;
-}
-
 type PartOptions<T> = Pick<
   Parameters<typeof createListWatch<T>>[0],
   'path' | 'select' | 'keep' | 'onChange' | 'quietMs'
@@ -106,10 +97,10 @@ class PodDiscovery extends ContainedEmitter<DiscoveryEvents> implements Kubernet
   readonly #options: KubernetesDiscoveryOptions;
   readonly #errors: InternalErrors;
   readonly #refusal: OriginRefusal;
-  readonly #now: () => number;
   readonly #clock: () => number;
   readonly #api;
-  readonly #parts: Part[] = [];
+  readonly #parts: Parts;
+  readonly #watches: ListWatch[] = [];
   readonly #leases: Readonly<Record<MasterRole, Lease>> = {
     coordinator: createLease(),
     overlord: createLease(),
@@ -126,20 +117,21 @@ class PodDiscovery extends ContainedEmitter<DiscoveryEvents> implements Kubernet
     broker: [],
   };
   readonly #publisher: Publisher;
-  /** Faults of the last reading of each part: one that stays is told once. */
-  readonly #told = new Map<string, ReadonlySet<string>>();
-  #status: SourceStatus;
-  #lostTimer: NodeJS.Timeout | null = null;
+  readonly #faults = createLastingFaults((fault) => this.emit('fault', fault));
 
   constructor(options: KubernetesDiscoveryOptions) {
     super((error) => options.errors.report('discovery', error));
     this.#options = options;
     this.#errors = options.errors;
     this.#refusal = options.refusal ?? (() => null);
-    this.#now = options.now ?? Date.now;
     this.#clock = options.clock ?? (() => performance.now());
-    this.#api = createKubernetesApi(options);
-    this.#status = { state: 'connecting', since: this.#now(), detail: null };
+    this.#api = createHttpApi(options);
+    this.#parts = new Parts({
+      onStatus: (status) => this.emit('status', status),
+      lostAfterMs: () => this.#longestLeaseMs(),
+      errors: options.errors,
+      now: options.now ?? Date.now,
+    });
     this.#publisher = new Publisher({
       content: () => this.#content(),
       onSnapshot: (snapshot) => this.emit('snapshot', snapshot),
@@ -161,11 +153,12 @@ class PodDiscovery extends ContainedEmitter<DiscoveryEvents> implements Kubernet
     for (const role of MASTER_ROLES) {
       const name = configMapOf(clusterIdentifier, role);
       const space = leaderNamespaces[role] ?? namespace;
-      const part = this.#follow<ParsedRecord>(`ConfigMap ${name} in ${space}`, {
+      const shown = `ConfigMap ${name} in ${space}`;
+      this.#follow<ParsedRecord>(shown, {
         path: `/api/v1/namespaces/${encodeURIComponent(space)}/configmaps`,
         select: { fieldSelector: `metadata.name=${name}` },
         keep: parseLeaderRecord,
-        onChange: (found) => this.#takeRecord(role, part.name, found.get(name) ?? null),
+        onChange: (found) => this.#takeRecord(role, shown, found.get(name) ?? null),
         quietMs: () => this.#leaderQuietMs(role),
       });
     }
@@ -176,13 +169,13 @@ class PodDiscovery extends ContainedEmitter<DiscoveryEvents> implements Kubernet
   }
 
   get status(): SourceStatus {
-    return this.#status;
+    return this.#parts.status;
   }
 
   get watchStats(): KubernetesDiscovery['watchStats'] {
     return {
-      restarts: this.#parts.reduce((sum, { watch }) => sum + watch.restarts, 0),
-      watches: this.#parts.length,
+      restarts: this.#watches.reduce((sum, { restarts }) => sum + restarts, 0),
+      watches: this.#watches.length,
     };
   }
 
@@ -191,78 +184,38 @@ class PodDiscovery extends ContainedEmitter<DiscoveryEvents> implements Kubernet
   }
 
   start(): void {
-    for (const { watch } of this.#parts) watch.start();
+    for (const watch of this.#watches) watch.start();
   }
 
   async close(): Promise<void> {
-    this.#turn('closed', null);
-    if (this.#lostTimer !== null) clearTimeout(this.#lostTimer);
+    this.#parts.close();
     for (const timer of this.#expiries.values()) clearTimeout(timer);
     this.#expiries.clear();
-    await Promise.all(this.#parts.map(({ watch }) => watch.stop()));
+    await Promise.all(this.#watches.map((watch) => watch.stop()));
   }
 
-  #follow<T>(name: string, part: PartOptions<T>): Part {
+  #follow<T>(name: string, options: PartOptions<T>): void {
     const { maxDelayMs = 5_000, requestMs = 5_000, random = Math.random, errors } = this.#options;
+    const part = this.#parts.add(`${name}: the API server`);
     const watch = createListWatch<T>({
-      ...part,
+      ...options,
       api: this.#api,
-      onHeard: () => this.#onHeard(made),
-      onAway: (why) => this.#onAway(made, why),
-      onFault: (fault) => this.emit('fault', `${name}: the API server ${fault}`),
+      onHeard: () => {
+        this.#parts.heard(part);
+        this.#publisher.publishSoon();
+      },
+      onAway: (why) => this.#parts.away(part, why),
+      onFault: (fault) => this.emit('fault', `${part.name} ${fault}`),
       errors,
       random,
       maxDelayMs,
       requestMs,
     });
-    const made: Part = { name, watch, readAt: 0, away: null };
-    this.#parts.push(made);
-    return made;
-  }
-
-  #onHeard(part: Part): void {
-    part.readAt = this.#now();
-    part.away = null;
-    this.#judge();
-    this.#publisher.publishSoon();
-  }
-
-  #onAway(part: Part, why: string): void {
-    part.away = why;
-    this.#judge();
-  }
-
-  #judge(): void {
-    const out = this.#parts.filter(({ away }) => away !== null);
-    const { state } = this.#status;
-    if (out.length === 0) {
-      if (this.#parts.every(({ readAt }) => readAt > 0)) this.#turn('connected', null);
-      else this.#turn(state, null);
-      return;
-    }
-    const detail = out.map(({ name, away }) => `${name}: the API server ${away}`).join('; ');
-    this.#turn(state === 'connected' ? 'suspended' : state, detail);
-    if (state === 'connected') this.#loseIn(this.#longestLeaseMs());
-  }
-
-  /** By then whoever led may have been silent for the whole of a lease. */
-  #loseIn(ms: number): void {
-    this.#lostTimer = setTimeout(() => this.#guarded(() => this.#turn('lost', this.#status.detail)), ms);
+    this.#watches.push(watch);
   }
 
   #longestLeaseMs(): number {
     return Math.max(...MASTER_ROLES.map((role) => this.#leases[role].leaseMs ?? DEFAULT_LEASE_MS));
-  }
-
-  #turn(state: SourceState, detail: string | null): void {
-    const before = this.#status;
-    if (before.state === 'closed' || (before.state === state && before.detail === detail)) return;
-    if (state === 'connected' && this.#lostTimer !== null) {
-      clearTimeout(this.#lostTimer);
-      this.#lostTimer = null;
-    }
-    this.#status = { state, since: before.state === state ? before.since : this.#now(), detail };
-    this.emit('status', this.#status);
   }
 
   #content(): Content {
@@ -270,7 +223,7 @@ class PodDiscovery extends ContainedEmitter<DiscoveryEvents> implements Kubernet
     return {
       latches: { coordinator: this.#latchOf('coordinator'), overlord: this.#latchOf('overlord') },
       announcements: this.#announcements,
-      readAt: Math.min(...this.#parts.map(({ readAt }) => readAt)),
+      readAt: this.#parts.readAt,
     };
   }
 
@@ -285,7 +238,7 @@ class PodDiscovery extends ContainedEmitter<DiscoveryEvents> implements Kubernet
         onFault: (fault) => void faults.add(fault),
       });
     }
-    this.#tell('pods', faults);
+    this.#faults.found('pods', faults);
   }
 
   *#announcedBy(role: Role): Generator<readonly [name: string, parsed: ParsedAnnouncement]> {
@@ -315,7 +268,7 @@ class PodDiscovery extends ContainedEmitter<DiscoveryEvents> implements Kubernet
     const faults = new Set<string>();
     if (fault !== null) faults.add(`${name} ${fault}`);
     if (refused !== null) faults.add(`${name} names a node that ${refused}`);
-    this.#tell(role, faults);
+    this.#faults.found(role, faults);
     return latchOf(holder, () => refused === null);
   }
 
@@ -331,24 +284,19 @@ class PodDiscovery extends ContainedEmitter<DiscoveryEvents> implements Kubernet
     if (pending !== undefined) clearTimeout(pending);
     this.#expiries.delete(role);
     const holds = this.#leases[role].holdsMs(this.#clock());
-    if (holds === null || holds === 0 || this.#status.state === 'closed') return;
-    const part = this.#parts[1 + MASTER_ROLES.indexOf(role)];
+    if (holds === null || holds === 0 || this.status.state === 'closed') return;
+    // The first one is that of the pods.
+    const watch = this.#watches[1 + MASTER_ROLES.indexOf(role)];
     this.#expiries.set(
       role,
       // Timers may be a little early.
-      setTimeout(() => this.#guarded(() => part?.watch.refresh()), holds + 5),
+      setTimeout(() => this.#guarded(() => watch?.refresh()), holds + 5),
     );
   }
 
   #leaderQuietMs(role: MasterRole): number {
     const leaseMs = this.#leases[role].leaseMs ?? DEFAULT_LEASE_MS;
     return Math.max(SHORTEST_QUIET_MS, Math.min(LEADER_QUIET_MS, leaseMs / 4));
-  }
-
-  #tell(what: string, faults: ReadonlySet<string>): void {
-    const before = this.#told.get(what);
-    this.#told.set(what, faults);
-    for (const fault of faults) if (before?.has(fault) !== true) this.emit('fault', fault);
   }
 
   #guarded(step: () => void): void {

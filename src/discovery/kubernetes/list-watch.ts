@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import { createBackoff } from '../../time/backoff.ts';
-import { ApiError, bounded, codeOf, type KubernetesApi, shown } from './api.ts';
+import { ApiError, bounded, codeOf, type HttpApi, shown } from '../http-api.ts';
 import { createLines } from './lines.ts';
 import { fieldOf, isFields, metadataOf, textAt } from './objects.ts';
 
 export interface ListWatchOptions<T> {
-  readonly api: KubernetesApi;
+  readonly api: HttpApi;
   /** The path of a kind of objects in a namespace. */
   readonly path: string;
   /** Selectors, as parameters of the query. */

@@ -3,7 +3,7 @@ import http, { type IncomingMessage, type RequestOptions } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 
-/** How a Kubernetes API server is reached. */
+/** How the HTTP API of a source is reached. */
 export interface ApiTarget {
   /** `http(s)://host:port`, without a slash at its end. */
   readonly server: string;
@@ -32,12 +32,12 @@ export class ApiError extends Error {
   }
 }
 
-export interface KubernetesApi {
+export interface HttpApi {
   /**
-   * Resolves to the answer of a GET, whose status is 200 and whose body must be read or destroyed. `headMs` limits the
-   * time until its head is here. Rejects with `ApiError`.
+   * Resolves to the answer of a GET, whose status is 200 or `also`, and whose body must be read or destroyed. `headMs`
+   * limits the time until its head is here. Rejects with `ApiError`.
    */
-  get(path: string, headMs: number, signal: AbortSignal): Promise<IncomingMessage>;
+  get(path: string, headMs: number, signal: AbortSignal, also?: number): Promise<IncomingMessage>;
 }
 
 /** What is read of an error's body, in bytes. */
@@ -48,10 +48,10 @@ const KEEP_ALIVE_MS = 15_000;
 const LONGEST_RETRY_AFTER_S = 60;
 
 /**
- * Creates a client of the API. Each request has a connection of its own: there are few, and a new connection is the one
+ * Creates a client of an API that takes bearer tokens. Each request has a connection of its own: there are few, and a new connection is the one
  * proof that the server can be reached.
  */
-export function createKubernetesApi({ server, tokenFile, caFile }: ApiTarget): KubernetesApi {
+export function createHttpApi({ server, tokenFile, caFile }: ApiTarget): HttpApi {
   const { protocol, hostname, port, pathname } = new URL(server);
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   const base = pathname === '/' ? '' : pathname;
@@ -74,7 +74,7 @@ export function createKubernetesApi({ server, tokenFile, caFile }: ApiTarget): K
   }
 
   return {
-    async get(path, headMs, signal) {
+    async get(path, headMs, signal, also = 200) {
       const options = await prepared(path);
       const answer = await headOf(
         (limit) =>
@@ -84,7 +84,7 @@ export function createKubernetesApi({ server, tokenFile, caFile }: ApiTarget): K
         headMs,
         signal,
       );
-      if (answer.statusCode === 200) return answer;
+      if (answer.statusCode === 200 || answer.statusCode === also) return answer;
       throw await errorOf(answer);
     },
   };
@@ -148,7 +148,7 @@ function headOf(
   });
 }
 
-/** The API's own `Status` says in words what is refused. */
+/** Kubernetes says in words what is refused, as JSON (`Status`), and Consul as text. */
 async function errorOf(answer: IncomingMessage): Promise<ApiError> {
   const status = answer.statusCode ?? 0;
   const after = Number(answer.headers['retry-after'] ?? 0);
@@ -163,7 +163,7 @@ function reasonOf(body: Buffer | null): string {
     const { message } = JSON.parse(body.toString('utf8')) as { message?: unknown };
     return typeof message === 'string' ? `: ${shown(message)}` : '';
   } catch {
-    return '';
+    return body.length === 0 ? '' : `: ${shown(body.toString('utf8').trim())}`;
   }
 }
 
