@@ -68,6 +68,13 @@ const RULES: readonly Rule[] = [
       'kubernetes.server is http: whoever can answer in its place says which nodes there are, and a token crosses the network in the clear; use https',
   },
   {
+    id: 'consul_in_clear',
+    when: ({ discovery, consul }) =>
+      discovery.type === 'consul' && consul !== undefined && isPlainAndFar(consul.server),
+    sentence:
+      'consul.server is http: whoever can answer in its place says which nodes there are, and a token crosses the network in the clear; use https, or the agent of this machine',
+  },
+  {
     id: 'forwarded_trust_everybody',
     when: ({ forwarded }) => forwarded.trust.some(coversStrangers),
     sentence:

@@ -25,13 +25,13 @@ export const discoverySection = () =>
   section(
     {
       type: choice(
-        'Where nodes are known from: ZooKeeper, Kubernetes (`druid.discovery.type=k8s`), or the section `static`.',
-        ['zookeeper', 'kubernetes', 'static'],
+        'Where nodes are known from: ZooKeeper, Kubernetes (`druid.discovery.type=k8s`), Consul (`druid.discovery.type=consul`), or the section `static`.',
+        ['zookeeper', 'kubernetes', 'consul', 'static'],
         'zookeeper',
       ),
       snapshotFile: Type.Optional(
         file(
-          'What the source last said is kept here, so that the gateway can start while ZooKeeper or the Kubernetes API is down. Its folder must exist; one file for each gateway.',
+          'What the source last said is kept here, so that the gateway can start while ZooKeeper, the Kubernetes API or Consul is down. Its folder must exist; one file for each gateway.',
           'a file that the gateway may write',
         ),
       ),
@@ -149,7 +149,7 @@ export const kubernetesSection = () =>
       server: Type.Optional(
         formatted(
           'The API server; by default that of the cluster that the gateway runs in.',
-          'kubernetes-server',
+          'server-url',
           'an http(s) URL, such as https://10.0.0.1:6443',
         ),
       ),
@@ -167,6 +167,51 @@ export const kubernetesSection = () =>
       ),
     },
     { description: 'For `discovery.type: kubernetes`: which cluster of Druid, and how its API is reached.' },
+  );
+
+/** Section `consul`, for clusters with `consul-extensions`. */
+export const consulSection = () =>
+  optionalSection(
+    {
+      servicePrefix: formatted(
+        'As `druid.discovery.consul.service.servicePrefix`.',
+        'consul-prefix',
+        'what the names of services begin with, such as druid-prod',
+      ),
+      datacenter: Type.Optional(
+        formatted(
+          'As `druid.discovery.consul.service.datacenter`; by default that of the agent.',
+          'consul-datacenter',
+          'the name of a datacenter, such as dc1',
+        ),
+      ),
+      coordinatorKey: formatted(
+        'Where Coordinators are elected, as `druid.discovery.consul.leader.coordinatorLeaderLockPath`.',
+        'consul-key',
+        'a key without a slash at its beginning',
+        'druid/leader/coordinator',
+      ),
+      overlordKey: formatted(
+        'Where Overlords are elected, as `druid.discovery.consul.leader.overlordLeaderLockPath`.',
+        'consul-key',
+        'a key without a slash at its beginning',
+        'druid/leader/overlord',
+      ),
+      server: formatted(
+        'The agent, mostly that of this machine.',
+        'server-url',
+        'an http(s) URL, such as http://127.0.0.1:8500',
+        'http://127.0.0.1:8500',
+      ),
+      tokenFile: Type.Optional(secretFile('Read again for each request.', 'a file with an ACL token')),
+      caFile: Type.Optional(
+        file(
+          'Read again for each request. Without it, those that Node.js trusts.',
+          'a PEM file with the authorities to trust',
+        ),
+      ),
+    },
+    { description: 'For `discovery.type: consul`: which cluster of Druid, and how Consul is reached.' },
   );
 
 /** Section `static`: the nodes, if ZooKeeper is not used. */

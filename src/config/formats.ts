@@ -19,7 +19,13 @@ export const FORMATS = {
   'kubernetes-cluster': (text) => text.length <= 63 && /^[a-z0-9][a-z0-9-]*[a-z0-9]$/.test(text),
   // A label of DNS (RFC 1123).
   'kubernetes-namespace': (text) => text.length <= 63 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(text),
-  'kubernetes-server': isPlainUrl,
+  'server-url': isPlainUrl,
+  // A part of the names of services, of a path and of keys.
+  'consul-prefix': (text) =>
+    text.length <= 100 && /^[\w.-]+(?:\/[\w.-]+)*$/.test(text) && !text.split('/').includes('..'),
+  'consul-key': (text) =>
+    text.length <= 512 && /^[^\s?#/][^\s?#]*$/.test(text) && !text.split('/').includes('..'),
+  'consul-datacenter': (text) => text.length <= 64 && /^[\w-]+$/.test(text),
   'path-prefix': (text) => /^\/[^\s?#%]*$/.test(text),
   // Unreserved characters (RFC 3986 2.3) alone: nobody encodes them, and they mean nothing in cookies and scripts.
   'base-path': (text) =>

@@ -18,9 +18,10 @@ export function merge(trees: readonly unknown[]): unknown {
 
 /**
  * What `parking.maxWait` is by default where elections take longer than with ZooKeeper. In Kubernetes a candidate waits for
- * the whole lease (60 s) from the last change that it saw, and looks every 5 to 11 s, also when a leader ends in good order.
+ * the whole lease (60 s) from the last change that it saw, and looks every 5 to 11 s, also when a leader ends in good order. Consul keeps the session of a
+ * leader that has died for twice its time (45 s), then the key is locked for 5 s, and candidates look every 10 s.
  */
-const MAX_WAITS: Readonly<Record<string, number>> = { kubernetes: 90_000 };
+const MAX_WAITS: Readonly<Record<string, number>> = { kubernetes: 90_000, consul: 110_000 };
 
 /** Adds how long requests wait by default for a leader of this source, if that is not given. */
 export function deriveWaits(tree: Tree): Tree {

@@ -16,6 +16,7 @@ export const TAKEN_UP: Readonly<Record<string, boolean>> = {
   discovery: false,
   zookeeper: false,
   kubernetes: false,
+  consul: false,
   static: false,
   upstream: false,
   'upstream.totalTimeout': true,

@@ -8,7 +8,13 @@ import {
   limitsSection,
   listenSection,
 } from './client-schema.ts';
-import { discoverySection, kubernetesSection, staticSection, zookeeperSection } from './discovery-schema.ts';
+import {
+  consulSection,
+  discoverySection,
+  kubernetesSection,
+  staticSection,
+  zookeeperSection,
+} from './discovery-schema.ts';
 import { LOG_LEVELS } from './log-levels.ts';
 import {
   choice,
@@ -123,6 +129,7 @@ export const ConfigSchema = section({
   discovery: discoverySection(),
   zookeeper: zookeeperSection(),
   kubernetes: kubernetesSection(),
+  consul: consulSection(),
   static: staticSection(),
   upstream: upstreamSection(),
   queries: queriesSection(),

@@ -152,7 +152,7 @@ export const parkingSection = () =>
   section(
     {
       maxWait: durationOrZero(
-        "How long a request waits for a leader or a ready Broker; above the time that an election takes (the ZooKeeper session timeout of Druid's masters). By default 90s with `discovery.type: kubernetes`, where elections take 60 to 80 s.",
+        "How long a request waits for a leader or a ready Broker; above the time that an election takes (the ZooKeeper session timeout of Druid's masters). By default 90s with `discovery.type: kubernetes`, where elections take 60 to 80 s, and 110s with `consul`, where one takes as long after a crash.",
         40_000,
         'never waits',
       ),

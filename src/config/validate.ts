@@ -141,6 +141,9 @@ export function validateTogether(tree: unknown, sources: readonly ConfigSource[]
   if (at('discovery', 'type') === 'kubernetes' && at('kubernetes') === undefined) {
     add(['discovery', 'type'], 'is kubernetes, but kubernetes.clusterIdentifier is missing');
   }
+  if (at('discovery', 'type') === 'consul' && at('consul') === undefined) {
+    add(['discovery', 'type'], 'is consul, but consul.servicePrefix is missing');
+  }
   for (const path of [
     ['upstream', 'tls'],
     ['zookeeper', 'tls'],

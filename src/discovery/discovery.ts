@@ -11,7 +11,7 @@ export const ROLES: readonly Role[] = ['coordinator', 'overlord', 'broker'];
 
 /**
  * A Druid process as it announces itself (`/druid/internal-discovery/<ROLE>/<host:port>` in ZooKeeper, annotations of its
- * pod in Kubernetes), or as a static configuration names it.
+ * pod in Kubernetes, services in Consul), or as a static configuration names it.
  */
 export interface Announcement {
   readonly role: Role;
@@ -32,11 +32,11 @@ export interface Announcement {
 /** A label that an operator gave a node: zone, rack, colour. */
 export type Label = readonly [name: string, value: string];
 
-/** One child of a leader latch; the children lead in order. In Kubernetes there is no queue, and one at most. */
+/** One child of a leader latch; the children lead in order. In Kubernetes and Consul there is no queue, and one at most. */
 export interface LatchParticipant {
   /**
-   * The leader's *term*: ZooKeeper's sequence number, or `leaderTransitions` in Kubernetes. -1 if the source does not
-   * number it.
+   * The leader's *term*: ZooKeeper's sequence number, `leaderTransitions` in Kubernetes, `CreateIndex` in Consul. -1 if
+   * the source does not number it.
    */
   readonly sequence: number;
   /** The node's origin, or null if its data is empty or not an http(s) URL. */
@@ -85,7 +85,7 @@ export interface DiscoveryEvents {
   fault: [string];
 }
 
-export type SourceKind = 'zookeeper' | 'kubernetes' | 'static';
+export type SourceKind = 'zookeeper' | 'kubernetes' | 'consul' | 'static';
 
 /**
  * A source of snapshots. It knows nothing of requests, of health, or of which node serves.

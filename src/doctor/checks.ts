@@ -1,5 +1,6 @@
 import { AVAILABILITY_CHECKS } from './availability-checks.ts';
 import type { Check } from './check.ts';
+import { CONSUL_CHECKS } from './consul-checks.ts';
 import { GATEWAY_CHECKS } from './gateway-checks.ts';
 import { KUBERNETES_CHECKS } from './kubernetes-checks.ts';
 import { LEADERSHIP_CHECKS } from './leadership-checks.ts';
@@ -22,6 +23,7 @@ export const GROUPS: readonly CheckGroup[] = [
   { name: 'ha', title: 'High availability', checks: [...AVAILABILITY_CHECKS, ...STORE_CHECKS] },
   { name: 'gw', title: 'Gateway', checks: GATEWAY_CHECKS },
   { name: 'k8s', title: 'Kubernetes', checks: KUBERNETES_CHECKS },
+  { name: 'consul', title: 'Consul', checks: CONSUL_CHECKS },
 ];
 
 /** Returns the ids that a word of `--skip` means: a check, or a group as `ha` or `ha.*`; empty for what is neither. */

@@ -11,6 +11,8 @@ export interface Facts {
   readonly zookeeper: ZooKeeperFacts | null;
   /** Null where nodes are not known from Kubernetes. */
   readonly kubernetes: KubernetesFacts | null;
+  /** Null where nodes are not known from Consul. */
+  readonly consul: ConsulFacts | null;
   readonly nodes: readonly NodeFacts[];
   readonly leadership: Readonly<Record<MasterRole, LeadershipFacts>>;
   /** `/status/properties` of the masters and a Broker; empty where nobody could be asked. */
@@ -78,6 +80,18 @@ export interface KubernetesFacts {
   readonly pods: number;
   /** The names of those that do not count, since not all of their containers are ready. */
   readonly notReady: readonly string[];
+  /** Entries that are of no use, each with why. */
+  readonly faults: readonly string[];
+}
+
+/** What Consul says of one cluster of Druid. */
+export interface ConsulFacts {
+  readonly server: string;
+  readonly servicePrefix: string;
+  /** Why it could not be read whole; null if it was. */
+  readonly problem: string | null;
+  /** Announcements of services that pass. */
+  readonly nodes: number;
   /** Entries that are of no use, each with why. */
   readonly faults: readonly string[];
 }

@@ -15,18 +15,20 @@ import type {
   ZooKeeperFacts,
 } from './facts.ts';
 import { parseGatewayStatus } from './gateway-facts.ts';
-import {
-  type AskedKubernetes,
-  askKubernetes,
-  type KubernetesTarget,
-  podAddress,
-  podNodes,
-  readKubernetes,
-  recordedLeaders,
-} from './kubernetes-facts.ts';
 import { askMasters, isSettled } from './leadership-facts.ts';
 import { askNodes, type KnownNode, merged } from './node-facts.ts';
 import { readProperties, readVersion } from './properties-facts.ts';
+import {
+  type AskedSource,
+  addressFrom,
+  askSource,
+  consulFacts,
+  kubernetesFacts,
+  recordedLeaders,
+  type SourceTarget,
+  sourceNodes,
+  untilRead,
+} from './source-facts.ts';
 import { askStore } from './store/ask-store.ts';
 import type { StoreTarget } from './store/store-target.ts';
 import { type AnnouncedNode, readLatch, readTree, type Tree } from './tree-facts.ts';
@@ -48,8 +50,8 @@ export interface GatherOptions {
   readonly config: Config;
   /** Null where nodes are not known from ZooKeeper. */
   readonly zookeeper: ZooKeeperTarget | null;
-  /** By default nodes are not known from Kubernetes. */
-  readonly kubernetes?: KubernetesTarget | null;
+  /** Where nodes are known from otherwise; by default from nowhere but the configuration. */
+  readonly source?: SourceTarget | null;
   readonly tls?: NodeTls;
   /** Credentials for what Druid guards, as headers; without any, only a cluster that guards nothing is asked for it. */
   readonly headers: Readonly<Record<string, string>>;
@@ -78,12 +80,12 @@ const VERSIONS_AT_ONCE = 8;
  * the gateway's own code: what cannot be reached is a fact, too.
  */
 export async function gatherFacts(options: GatherOptions): Promise<Facts> {
-  const { zookeeper: target, kubernetes = null, tls } = options;
-  const asking = kubernetes === null ? null : askKubernetes(kubernetes);
+  const { zookeeper: target, source = null, tls } = options;
+  const asking = source === null ? null : askSource(source);
   const client = createProbeClient({
     timeoutMs: PROBE_MS,
     maxBodyBytes: MAX_BODY_BYTES,
-    ...(asking === null ? {} : { addressOf: (origin: string) => podAddress(asking, origin) }),
+    ...(asking === null ? {} : { addressOf: (origin: string) => addressFrom(asking, origin) }),
     ...(tls === undefined ? {} : { tls }),
   });
   const asked = target === null ? [] : await askServers(target);
@@ -103,27 +105,27 @@ class Gathering {
   readonly #options: GatherOptions;
   readonly #probe: Probe;
   readonly #asked: readonly AskedServer[];
-  readonly #kubernetes: AskedKubernetes | null;
+  readonly #source: AskedSource | null;
 
   constructor(
     options: GatherOptions,
     probe: Probe,
     asked: readonly AskedServer[],
-    kubernetes: AskedKubernetes | null,
+    source: AskedSource | null,
   ) {
     this.#options = options;
     this.#probe = probe;
     this.#asked = asked;
-    this.#kubernetes = kubernetes;
+    this.#source = source;
   }
 
   async all(): Promise<Facts> {
     const { config, tls, watchMs, store: target } = this.#options;
     const asking = target === null ? null : askStore(target);
     const tree = await within(TREE_MS, this.#tree(), null);
-    const pods = this.#kubernetes;
-    const kubernetes = pods === null ? null : await readKubernetes(pods, TREE_MS);
-    const nodes = merged(tree?.nodes ?? (pods === null ? staticNodes(config) : podNodes(pods)));
+    const source = this.#source;
+    if (source !== null) await untilRead(source, TREE_MS);
+    const nodes = merged(tree?.nodes ?? (source === null ? staticNodes(config) : sourceNodes(source)));
     const watching = watchMs > 0 ? watchLeaders(watchMs, (role) => this.#leaderNow(role, nodes)) : null;
     const [zookeeper, answers, coordinator, overlord] = await Promise.all([
       this.#zookeeper(tree),
@@ -142,7 +144,8 @@ class Gathering {
     return {
       config,
       zookeeper,
-      kubernetes,
+      kubernetes: kubernetesFacts(source),
+      consul: consulFacts(source),
       nodes: versioned,
       leadership,
       properties,
@@ -200,11 +203,11 @@ class Gathering {
   }
 
   #recorded(role: MasterRole): readonly LatchParticipant[] | null {
-    return this.#kubernetes === null ? null : recordedLeaders(this.#kubernetes, role);
+    return this.#source === null ? null : recordedLeaders(this.#source, role);
   }
 
   async #latchNow(role: MasterRole): Promise<readonly LatchParticipant[] | null> {
-    if (this.#kubernetes !== null) return this.#recorded(role);
+    if (this.#source !== null) return this.#recorded(role);
     const { zookeeper: target } = this.#options;
     const session = this.#asked.find(({ session }) => session.status.state === 'connected')?.session;
     if (target === null || session === undefined) return null;
@@ -215,7 +218,7 @@ class Gathering {
   async #leaderNow(role: MasterRole, nodes: readonly KnownNode[]): Promise<string | null> {
     const first = (await this.#latchNow(role))?.[0];
     if (first !== undefined) return `${first.origin} ${first.sequence}`;
-    if (this.#options.zookeeper !== null || this.#kubernetes !== null) return null;
+    if (this.#options.zookeeper !== null || this.#source !== null) return null;
     const announced = nodes.filter(({ roles }) => roles.includes(role)).map(({ origin }) => origin);
     const { answers } = await askMasters(role, announced, null, { probe: this.#probe, headers: {} });
     return answers.find(({ claim }) => claim === 'leads')?.origin ?? null;

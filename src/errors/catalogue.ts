@@ -83,7 +83,7 @@ export const REASONS = {
     message:
       'The gateway is out of touch with its source of discovery and knows no leader that confirms itself; try again.',
     retry: 5,
-    meaning: 'ZooKeeper, or the Kubernetes API, is out of reach and no master confirms that it leads',
+    meaning: 'ZooKeeper, the Kubernetes API or Consul is out of reach and no master confirms that it leads',
     action: 'bring it back, or the way to it',
   },
   discovery_incomplete: {
@@ -92,7 +92,7 @@ export const REASONS = {
     retry: 5,
     meaning: 'the gateway has just started and does not know the cluster yet',
     action:
-      'if it lasts, look whether it reaches ZooKeeper, or the Kubernetes API; send requests only to a gateway that is ready',
+      'if it lasts, look whether it reaches ZooKeeper, the Kubernetes API or Consul; send requests only to a gateway that is ready',
   },
   no_ready_broker: {
     status: 503,

@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import { createOriginRefusal, type OriginRefusal } from '../discovery/allowed-origins.ts';
+import { type ConsulDiscoveryOptions, createConsulDiscovery } from '../discovery/consul/discovery.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { createKubernetesDiscovery } from '../discovery/kubernetes/discovery.ts';
 import { rememberDiscovery } from '../discovery/remembered.ts';
@@ -22,7 +23,9 @@ export function createDiscovery(
   const source =
     type === 'kubernetes'
       ? createKubernetesDiscovery({ ...kubernetesTarget(config), refusal, errors })
-      : zooKeeperSource(config, refusal, errors, tls);
+      : type === 'consul'
+        ? createConsulDiscovery({ ...consulTarget(config), refusal, errors })
+        : zooKeeperSource(config, refusal, errors, tls);
   if (snapshotFile === undefined) return source;
   return rememberDiscovery({
     source,
@@ -32,6 +35,22 @@ export function createDiscovery(
     refusal,
     errors,
   });
+}
+
+/** Throws an Error of one sentence if there is no such section. */
+export function consulTarget({
+  consul,
+}: Pick<Config, 'consul'>): Omit<ConsulDiscoveryOptions, 'errors' | 'refusal'> {
+  if (consul === undefined) throw new Error('consul.servicePrefix is missing');
+  const { servicePrefix, datacenter, coordinatorKey, overlordKey, server, tokenFile, caFile } = consul;
+  return {
+    server: server.replace(/\/+$/, ''),
+    tokenFile: tokenFile ?? null,
+    caFile: caFile ?? null,
+    servicePrefix,
+    leaderKeys: { coordinator: coordinatorKey, overlord: overlordKey },
+    ...(datacenter === undefined ? {} : { datacenter }),
+  };
 }
 
 function zooKeeperSource(
@@ -56,12 +75,15 @@ function zooKeeperSource(
 }
 
 /** The name of the cluster in files that are kept over restarts: those of another cluster are not used. */
-export function clusterNameOf({ discovery, static: nodes, zookeeper, kubernetes }: Config): string {
+export function clusterNameOf({ discovery, static: nodes, zookeeper, kubernetes, consul }: Config): string {
   if (discovery.type === 'zookeeper') {
     return `${zookeeper.connect} ${zookeeper.basePath} ${zookeeper.coordinatorPath}`;
   }
   if (discovery.type === 'kubernetes') {
     return `kubernetes ${kubernetes?.namespace ?? ''} ${kubernetes?.clusterIdentifier ?? ''}`;
+  }
+  if (discovery.type === 'consul') {
+    return `consul ${consul?.datacenter ?? ''} ${consul?.servicePrefix ?? ''} ${consul?.coordinatorKey ?? ''}`;
   }
   return ['static', ...nodes.coordinators, ...nodes.overlords].join(' ');
 }

@@ -1,5 +1,5 @@
 import { parseOrigin } from '../../net/origin.ts';
-import { metadataOf } from './objects.ts';
+import { metadataOf } from './metadata.ts';
 
 /** `LeaderElectionRecord`: who leads, by the annotation of a ConfigMap. */
 export interface LeaderRecord {

@@ -2,8 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import { createBackoff } from '../../time/backoff.ts';
 import { ApiError, bounded, codeOf, type HttpApi, shown } from '../http-api.ts';
+import { fieldOf, isFields, textAt } from '../json-fields.ts';
 import { createLines } from './lines.ts';
-import { fieldOf, isFields, metadataOf, textAt } from './objects.ts';
+import { metadataOf } from './metadata.ts';
 
 export interface ListWatchOptions<T> {
   readonly api: HttpApi;

@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
 import { type ParsedAnnouncement, parseAnnouncement } from '../announcement.ts';
 import { ROLES, type Role } from '../discovery.ts';
-import { fieldOf, metadataOf, textAt } from './objects.ts';
+import { fieldOf, textAt } from '../json-fields.ts';
+import { metadataOf } from './metadata.ts';
 
 /** A pod of Druid's, as much as is kept of it. */
 export interface Pod {

@@ -12,7 +12,10 @@ const FORMATTED: Readonly<Record<string, readonly string[]>> = {
   'node-url': ['http://a:8081', 'https://[::1]:8281'],
   'kubernetes-cluster': ['druid', 'druid-prod'],
   'kubernetes-namespace': ['druid', 'd-1'],
-  'kubernetes-server': ['https://10.0.0.1:6443', 'http://127.0.0.1:8001/proxy'],
+  'server-url': ['https://10.0.0.1:6443', 'http://127.0.0.1:8001/proxy'],
+  'consul-prefix': ['druid', 'druid-prod'],
+  'consul-key': ['druid/leader/coordinator', 'mine'],
+  'consul-datacenter': ['dc1'],
   'path-prefix': ['/', '/druid/v2'],
   'base-path': ['', '/druid-prod', '/a/b.c'],
   'header-match': ['X-Team', 'x-team: bi: 1'],
@@ -96,11 +99,14 @@ export const randomTrees = valid(ROOT)
       discovery,
       static: nodes,
       kubernetes,
+      consul,
     } = tree as {
       discovery: { type: string };
       static: Record<string, unknown[]>;
       kubernetes?: object;
+      consul?: object;
     };
     if (discovery.type === 'kubernetes' && kubernetes === undefined) return false;
+    if (discovery.type === 'consul' && consul === undefined) return false;
     return discovery.type !== 'static' || Object.values(nodes).some((list) => list.length > 0);
   });

@@ -1,8 +1,8 @@
-import { expect, vi } from 'vitest';
 import type { MasterRole, Role } from '../../../src/discovery/discovery.ts';
 import { createKubernetesDiscovery } from '../../../src/discovery/kubernetes/discovery.ts';
 import { CLUSTER, Election, NAMESPACE, podOf } from '../kubernetes/druid-pods.ts';
 import { startFakeApiServer } from '../kubernetes/fake-api-server.ts';
+import { settled } from './settled.ts';
 import type { SourceRig } from './source-suite.ts';
 
 /** A fake API server as a source. */
@@ -43,11 +43,8 @@ export async function startKubernetesRig(): Promise<SourceRig> {
     cut: () => api.cut(),
     stop: () => api.down(),
     start: () => api.up(),
-    async held() {
-      // Those of lists end with them.
-      await vi.waitFor(() => expect(api.openSockets).toBe(api.openWatches), { timeout: 5_000 });
-      return api.openSockets;
-    },
+    // Those of single questions end with their answers.
+    held: () => settled(() => (api.openSockets === api.openWatches ? api.openSockets : null)),
     close: () => api.close(),
   };
 }

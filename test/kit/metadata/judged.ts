@@ -10,6 +10,7 @@ const NOTHING: Omit<Facts, 'store'> = {
   config: loadConfig({ flags: { zookeeper: 'zk:2181' } }),
   zookeeper: null,
   kubernetes: null,
+  consul: null,
   nodes: [],
   leadership: { coordinator: NOBODY, overlord: NOBODY },
   properties: [],

@@ -570,6 +570,7 @@ test('every key can be set by its environment variable', () => {
             DRUID_GATEWAY__ADMIN__TLS__CERT_FILE: 'a',
             DRUID_GATEWAY__ADMIN__TLS__KEY_FILE: 'b',
             DRUID_GATEWAY__KUBERNETES__CLUSTER_IDENTIFIER: 'druid',
+            DRUID_GATEWAY__CONSUL__SERVICE_PREFIX: 'druid',
             DRUID_GATEWAY__ZOOKEEPER__AUTH__USER: 'u',
             DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD: 'p',
           },

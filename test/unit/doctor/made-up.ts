@@ -171,6 +171,7 @@ export const HEALTHY: Facts = {
   config: CONFIG,
   zookeeper: ZOOKEEPER,
   kubernetes: null,
+  consul: null,
   nodes: NODES,
   leadership: { coordinator: ledBy(COORDINATORS), overlord: ledBy(OVERLORDS) },
   properties: PROPERTIES,

@@ -1,5 +1,4 @@
-/** An object of the API, of which nothing is certain. */
-export type Fields = Readonly<Record<string, unknown>>;
+import { type Fields, fieldOf, isFields, textAt } from '../json-fields.ts';
 
 /** `ObjectMeta`, as much as is used. */
 export interface Metadata {
@@ -9,20 +8,6 @@ export interface Metadata {
   readonly resourceVersion: string;
   readonly labels: Fields;
   readonly annotations: Fields;
-}
-
-export function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The value at a path of keys; undefined where there is none. */
-export function fieldOf(value: unknown, ...path: readonly string[]): unknown {
-  let at = value;
-  for (const key of path) {
-    if (!isFields(at) || !Object.hasOwn(at, key)) return undefined;
-    at = at[key];
-  }
-  return at;
 }
 
 /** Returns null for what has no name. */
@@ -40,10 +25,4 @@ export function metadataOf(object: unknown): Metadata | null {
     labels: fields('labels'),
     annotations: fields('annotations'),
   };
-}
-
-/** The text at a path of keys; empty where there is none. */
-export function textAt(value: unknown, ...path: readonly string[]): string {
-  const found = fieldOf(value, ...path);
-  return typeof found === 'string' ? found : '';
 }

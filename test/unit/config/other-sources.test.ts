@@ -104,3 +104,44 @@ describe('the API', () => {
     );
   });
 });
+
+describe('Consul', () => {
+  const PREFIX = {
+    DRUID_GATEWAY__DISCOVERY__TYPE: 'consul',
+    DRUID_GATEWAY__CONSUL__SERVICE_PREFIX: 'druid-prod',
+  };
+
+  test('needs a prefix of services, and has requests wait for as long as a session lives', () => {
+    expect(() => loadConfig({ environment: { DRUID_GATEWAY__DISCOVERY__TYPE: 'consul' } })).toThrow(
+      'consul.servicePrefix is missing',
+    );
+    expect(loadConfig({ environment: PREFIX })).toMatchObject({
+      consul: { server: 'http://127.0.0.1:8500', coordinatorKey: 'druid/leader/coordinator' },
+      parking: { maxWait: 110_000 },
+    });
+  });
+
+  test('is named by Druid’s own properties', () => {
+    const text = [
+      'druid.discovery.type=consul',
+      'druid.discovery.consul.service.servicePrefix=druid-prod',
+      'druid.discovery.consul.service.datacenter=dc2',
+      'druid.discovery.consul.leader.overlordLeaderLockPath=druid-prod/leader/overlord',
+    ].join('\n');
+    expect(loadConfig({ druidProperties: file(text, 'consul.properties') })).toMatchObject({
+      discovery: { type: 'consul' },
+      consul: { servicePrefix: 'druid-prod', datacenter: 'dc2', overlordKey: 'druid-prod/leader/overlord' },
+    });
+  });
+
+  test.each(['/druid', 'druid/../secrets', 'druid prod', ''])('%j is no prefix', (text) => {
+    const environment = { ...PREFIX, DRUID_GATEWAY__CONSUL__SERVICE_PREFIX: text };
+    expect(() => loadConfig({ environment })).toThrow('consul.servicePrefix');
+  });
+
+  test('by plain HTTP on another machine is dangerous', () => {
+    const environment = { ...PREFIX, DRUID_GATEWAY__CONSUL__SERVER: 'http://consul:8500' };
+    expect(dangerousSettings(loadConfig({ environment })).map(({ id }) => id)).toEqual(['consul_in_clear']);
+    expect(dangerousSettings(loadConfig({ environment: PREFIX }))).toEqual([]);
+  });
+});
