@@ -56,21 +56,21 @@ const RULES: readonly Rule[] = [
   {
     id: 'zookeeper_password_in_clear',
     when: ({ discovery, zookeeper }) =>
-      discovery.type === 'zookeeper' && zookeeper.auth !== undefined && zookeeper.tls === undefined,
+      uses(discovery, 'zookeeper') && zookeeper.auth !== undefined && zookeeper.tls === undefined,
     sentence:
       "zookeeper.auth without zookeeper.tls: the password crosses the network in the clear; use ZooKeeper's secure port and zookeeper.tls",
   },
   {
     id: 'kubernetes_in_clear',
     when: ({ discovery, kubernetes: { server } = {} }) =>
-      discovery.type === 'kubernetes' && server !== undefined && isPlainAndFar(server),
+      uses(discovery, 'kubernetes') && server !== undefined && isPlainAndFar(server),
     sentence:
       'kubernetes.server is http: whoever can answer in its place says which nodes there are, and a token crosses the network in the clear; use https',
   },
   {
     id: 'consul_in_clear',
     when: ({ discovery, consul }) =>
-      discovery.type === 'consul' && consul !== undefined && isPlainAndFar(consul.server),
+      uses(discovery, 'consul') && consul !== undefined && isPlainAndFar(consul.server),
     sentence:
       'consul.server is http: whoever can answer in its place says which nodes there are, and a token crosses the network in the clear; use https, or the agent of this machine',
   },
@@ -113,6 +113,12 @@ const RULES: readonly Rule[] = [
       'limits.requestTimeout or limits.sendTimeout is 0: a client that is slow on purpose holds what it has for ever; set both',
   },
 ];
+
+type Discovery = Config['discovery'];
+
+function uses({ type, fallback }: Discovery, source: Discovery['type']): boolean {
+  return type === source || fallback.includes(source);
+}
 
 function isPlainAndFar(server: string): boolean {
   const { protocol, hostname } = new URL(server);

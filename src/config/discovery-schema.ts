@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { networks } from './client-schema.ts';
 import {
   choice,
+  choices,
   clientTls,
   duration,
   file,
@@ -25,9 +26,14 @@ export const discoverySection = () =>
   section(
     {
       type: choice(
-        'Where nodes are known from: ZooKeeper, Kubernetes (`druid.discovery.type=k8s`), Consul (`druid.discovery.type=consul`), or the section `static`.',
-        ['zookeeper', 'kubernetes', 'consul', 'static'],
+        'Where nodes are known from: ZooKeeper, Kubernetes (`druid.discovery.type=k8s`), Consul (`druid.discovery.type=consul`), SRV records of DNS, or the section `static`.',
+        ['zookeeper', 'kubernetes', 'consul', 'dns', 'static'],
         'zookeeper',
+      ),
+      fallback: choices(
+        'Sources that are believed in this order while the one above is lost or not read yet, each with its own section. One at a time is believed, and the first again as soon as it is back.',
+        ['zookeeper', 'kubernetes', 'consul', 'dns', 'static'],
+        [],
       ),
       snapshotFile: Type.Optional(
         file(
@@ -212,6 +218,48 @@ export const consulSection = () =>
       ),
     },
     { description: 'For `discovery.type: consul`: which cluster of Druid, and how Consul is reached.' },
+  );
+
+const srvName = () =>
+  formatted('One name.', 'srv-name', 'a name with SRV records, such as _http._tcp.druid-broker.druid.svc');
+
+/** Section `dns`: names with SRV records. */
+export const dnsSection = () =>
+  section(
+    {
+      coordinators: listOf(
+        'Names of the Coordinators; who leads is found by asking.',
+        srvName(),
+        'a list of names with SRV records',
+      ),
+      overlords: listOf('Names of the Overlords, likewise.', srvName(), 'a list of names with SRV records'),
+      brokers: listOf(
+        'Names of the Brokers, with their service where it is another than druid/broker.',
+        section(
+          {
+            name: srvName(),
+            service: text(
+              '`druid.service` of these Brokers.',
+              'the name of a Broker service, for example druid/broker',
+              'druid/broker',
+            ),
+          },
+          { shorthand: 'srv', expected: 'a name, or { name, service }' },
+        ),
+        'a list of names, or of { name, service }',
+      ),
+      scheme: choice('How these nodes are spoken to; SRV records do not say.', ['http', 'https'], 'http'),
+      interval: duration('How often the names are asked for, varied by a tenth either way.', 10_000, 100),
+      servers: listOf(
+        "Servers to ask instead of the system's, such as Consul's (port 8600); they tell the nodes' addresses, too.",
+        formatted('One server.', 'dns-server', 'an IP address, or ADDRESS:PORT'),
+        'a list of IP addresses, or of ADDRESS:PORT',
+      ),
+    },
+    {
+      description:
+        'For `discovery.type: dns`: names whose SRV records are the nodes, by the names that they call themselves.',
+    },
   );
 
 /** Section `static`: the nodes, if ZooKeeper is not used. */

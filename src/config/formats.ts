@@ -1,6 +1,6 @@
 import { isIP, isIPv6 } from 'node:net';
 import { parseConnectString, pathProblem } from '../net/connect-string.ts';
-import { isHost } from '../net/host-port.ts';
+import { isHost, parseHostPort } from '../net/host-port.ts';
 import { parseOrigin } from '../net/origin.ts';
 
 /** In characters; it is a part of every URL. */
@@ -26,6 +26,9 @@ export const FORMATS = {
   'consul-key': (text) =>
     text.length <= 512 && /^[^\s?#/][^\s?#]*$/.test(text) && !text.split('/').includes('..'),
   'consul-datacenter': (text) => text.length <= 64 && /^[\w-]+$/.test(text),
+  // `_service._proto.name` in most cases, but any name may have such records (RFC 2782).
+  'srv-name': (text) => text.length <= 253 && /^[\w-]{1,63}(?:\.[\w-]{1,63})*\.?$/.test(text),
+  'dns-server': isDnsServer,
   'path-prefix': (text) => /^\/[^\s?#%]*$/.test(text),
   // Unreserved characters (RFC 3986 2.3) alone: nobody encodes them, and they mean nothing in cookies and scripts.
   'base-path': (text) =>
@@ -66,6 +69,13 @@ function isConnectString(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** An address, and a port if it is not 53. */
+function isDnsServer(text: string): boolean {
+  if (isIP(text) !== 0) return true;
+  const server = parseHostPort(text);
+  return server !== null && server.port > 0 && isIP(server.host) !== 0;
 }
 
 /** An http(s) URL that may have a path, but neither user nor query. */

@@ -17,6 +17,7 @@ export const TAKEN_UP: Readonly<Record<string, boolean>> = {
   zookeeper: false,
   kubernetes: false,
   consul: false,
+  dns: false,
   static: false,
   upstream: false,
   'upstream.totalTimeout': true,

@@ -11,6 +11,7 @@ import {
 import {
   consulSection,
   discoverySection,
+  dnsSection,
   kubernetesSection,
   staticSection,
   zookeeperSection,
@@ -130,6 +131,7 @@ export const ConfigSchema = section({
   zookeeper: zookeeperSection(),
   kubernetes: kubernetesSection(),
   consul: consulSection(),
+  dns: dnsSection(),
   static: staticSection(),
   upstream: upstreamSection(),
   queries: queriesSection(),

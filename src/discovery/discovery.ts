@@ -68,7 +68,7 @@ export interface DiscoverySnapshot {
   readonly version: number;
   /** True once every part (both latches, all roles) has been read at least once. */
   readonly complete: boolean;
-  /** Null if the source has no latches (static); then only probes show who leads. */
+  /** Null if the source has no latches (static, DNS); then only probes show who leads. */
   readonly latches: Readonly<Record<MasterRole, Latch>> | null;
   readonly announcements: Readonly<Record<Role, readonly Announcement[]>>;
   /** Epoch milliseconds when this content was last read from the source; 0 before the first read. */
@@ -85,7 +85,7 @@ export interface DiscoveryEvents {
   fault: [string];
 }
 
-export type SourceKind = 'zookeeper' | 'kubernetes' | 'consul' | 'static';
+export type SourceKind = 'zookeeper' | 'kubernetes' | 'consul' | 'dns' | 'static';
 
 /**
  * A source of snapshots. It knows nothing of requests, of health, or of which node serves.

@@ -3,7 +3,7 @@ import { type DiscoverySnapshot, EMPTY_SNAPSHOT } from './discovery.ts';
 
 /** What a source knows now. */
 export interface Content {
-  readonly latches: NonNullable<DiscoverySnapshot['latches']>;
+  readonly latches: DiscoverySnapshot['latches'];
   readonly announcements: DiscoverySnapshot['announcements'];
   /** Epoch milliseconds when the part that was read longest ago was read; 0 before each has been read once. */
   readonly readAt: number;
@@ -19,7 +19,7 @@ export interface PublisherOptions {
   readonly errors: InternalErrors;
 }
 
-/** Makes snapshots of what a source with latches knows. */
+/** Makes snapshots of what a source knows. */
 export class Publisher {
   readonly #options: PublisherOptions;
   #snapshot: DiscoverySnapshot = EMPTY_SNAPSHOT;
@@ -65,7 +65,7 @@ export class Publisher {
     this.#snapshot = {
       version: version + 1,
       complete,
-      latches: { ...latches },
+      latches: latches && { ...latches },
       announcements: { ...announcements },
       readAt,
     };

@@ -1,6 +1,7 @@
 import { AVAILABILITY_CHECKS } from './availability-checks.ts';
 import type { Check } from './check.ts';
 import { CONSUL_CHECKS } from './consul-checks.ts';
+import { DNS_CHECKS } from './dns-checks.ts';
 import { GATEWAY_CHECKS } from './gateway-checks.ts';
 import { KUBERNETES_CHECKS } from './kubernetes-checks.ts';
 import { LEADERSHIP_CHECKS } from './leadership-checks.ts';
@@ -24,6 +25,7 @@ export const GROUPS: readonly CheckGroup[] = [
   { name: 'gw', title: 'Gateway', checks: GATEWAY_CHECKS },
   { name: 'k8s', title: 'Kubernetes', checks: KUBERNETES_CHECKS },
   { name: 'consul', title: 'Consul', checks: CONSUL_CHECKS },
+  { name: 'dns', title: 'DNS', checks: DNS_CHECKS },
 ];
 
 /** Returns the ids that a word of `--skip` means: a check, or a group as `ha` or `ha.*`; empty for what is neither. */

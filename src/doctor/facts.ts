@@ -13,6 +13,8 @@ export interface Facts {
   readonly kubernetes: KubernetesFacts | null;
   /** Null where nodes are not known from Consul. */
   readonly consul: ConsulFacts | null;
+  /** Null where nodes are not known from DNS. */
+  readonly dns: DnsFacts | null;
   readonly nodes: readonly NodeFacts[];
   readonly leadership: Readonly<Record<MasterRole, LeadershipFacts>>;
   /** `/status/properties` of the masters and a Broker; empty where nobody could be asked. */
@@ -93,6 +95,15 @@ export interface ConsulFacts {
   /** Announcements of services that pass. */
   readonly nodes: number;
   /** Entries that are of no use, each with why. */
+  readonly faults: readonly string[];
+}
+
+/** What the SRV records of the configured names say. */
+export interface DnsFacts {
+  /** Why not all names could be asked; null if they were. */
+  readonly problem: string | null;
+  readonly nodes: number;
+  /** Records that are of no use, each with why. */
   readonly faults: readonly string[];
 }
 

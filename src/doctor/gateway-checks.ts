@@ -72,8 +72,8 @@ export const GATEWAY_CHECKS: readonly Check[] = [
     remedy:
       "Set parking.maxWait above the session timeout of Druid's masters, or lower druid.zk.service.sessionTimeoutMs; in Kubernetes above the lease and the time until a candidate looks (80 s by default), or lower druid.discovery.k8s.leaseDuration; with Consul above twice the time of a session (105 s in all), or lower druid.discovery.consul.leader.leaderSessionTtl.",
     source: CONFIGURATION,
-    run: ofConfig(({ parking }, facts) => {
-      const electionMs = electionTime(facts);
+    run: ofConfig(({ parking, discovery }, facts) => {
+      const electionMs = electionTime(discovery.type, facts);
       const waits = MASTER_ROLES.map((role) => ({ role, ms: parking[role]?.maxWait ?? parking.maxWait }));
       const short = waits.filter(({ ms }) => ms < electionMs);
       const said = listed(waits.map(({ role, ms }) => `${role} ${formatDuration(ms)}`));
@@ -142,14 +142,14 @@ function sessionTimeout({ properties, zookeeper }: Facts): number {
 }
 
 /** What it takes at worst until another one leads, in ms, by the source of discovery. */
-function electionTime(facts: Facts): number {
+function electionTime(source: Config['discovery']['type'], facts: Facts): number {
   const told = (name: string, fallback: number): number => {
     const values = facts.properties.map(
       ({ values }) => parsePeriod(values[name] ?? '')?.milliseconds ?? fallback,
     );
     return values.length === 0 ? fallback : Math.max(...values);
   };
-  switch (facts.config.discovery.type) {
+  switch (source) {
     case 'kubernetes':
       // A candidate waits for a whole lease since it saw the record change, and looks now and then (`LeaderElector`).
       return (

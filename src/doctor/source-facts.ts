@@ -1,23 +1,26 @@
 import { type ConsulDiscoveryOptions, createConsulDiscovery } from '../discovery/consul/discovery.ts';
 import { type Discovery, type LatchParticipant, type MasterRole, ROLES } from '../discovery/discovery.ts';
+import { createDnsDiscovery, type DnsDiscoveryOptions } from '../discovery/dns.ts';
 import {
   createKubernetesDiscovery,
   type KubernetesDiscovery,
   type KubernetesDiscoveryOptions,
 } from '../discovery/kubernetes/discovery.ts';
-import type { ConsulFacts, KubernetesFacts } from './facts.ts';
+import type { ConsulFacts, DnsFacts, KubernetesFacts } from './facts.ts';
 import type { AnnouncedNode } from './tree-facts.ts';
 import { within } from './within.ts';
 
 /** Where nodes are known from, if neither from ZooKeeper nor from the configuration. */
 export type SourceTarget =
   | { readonly kind: 'kubernetes'; readonly options: KubernetesDiscoveryOptions }
-  | { readonly kind: 'consul'; readonly options: ConsulDiscoveryOptions };
+  | { readonly kind: 'consul'; readonly options: ConsulDiscoveryOptions }
+  | { readonly kind: 'dns'; readonly options: DnsDiscoveryOptions };
 
 /** What a source says of a cluster of Druid, for as long as it is not closed. */
 export type AskedSource =
   | (Asked<KubernetesDiscovery> & Extract<SourceTarget, { readonly kind: 'kubernetes' }>)
-  | (Asked<Discovery> & Extract<SourceTarget, { readonly kind: 'consul' }>);
+  | (Asked<Discovery> & Extract<SourceTarget, { readonly kind: 'consul' }>)
+  | (Asked<Discovery> & Extract<SourceTarget, { readonly kind: 'dns' }>);
 
 interface Asked<D extends Discovery> {
   readonly discovery: D;
@@ -27,13 +30,21 @@ interface Asked<D extends Discovery> {
 /** Begins to read as the gateway does. The caller closes `discovery`. */
 export function askSource(target: SourceTarget): AskedSource {
   const faults: string[] = [];
-  const asked: AskedSource =
-    target.kind === 'kubernetes'
-      ? { ...target, faults, discovery: createKubernetesDiscovery(target.options) }
-      : { ...target, faults, discovery: createConsulDiscovery(target.options) };
+  const asked = opened(target, faults);
   asked.discovery.on('fault', (fault) => faults.push(fault));
   asked.discovery.start();
   return asked;
+}
+
+function opened(target: SourceTarget, faults: readonly string[]): AskedSource {
+  switch (target.kind) {
+    case 'kubernetes':
+      return { ...target, faults, discovery: createKubernetesDiscovery(target.options) };
+    case 'consul':
+      return { ...target, faults, discovery: createConsulDiscovery(target.options) };
+    case 'dns':
+      return { ...target, faults, discovery: createDnsDiscovery(target.options) };
+  }
 }
 
 /** Waits until everything is read, at most for `ms`. Never rejects. */
@@ -75,6 +86,12 @@ export function consulFacts(asked: AskedSource | null): ConsulFacts | null {
   };
 }
 
+export function dnsFacts(asked: AskedSource | null): DnsFacts | null {
+  if (asked?.kind !== 'dns') return null;
+  const { discovery, faults } = asked;
+  return { problem: problemOf(discovery), nodes: sourceNodes(asked).length, faults: [...faults] };
+}
+
 function problemOf({ snapshot, status }: Discovery): string | null {
   return snapshot.complete ? null : (status.detail ?? 'did not answer in time');
 }
@@ -96,5 +113,5 @@ export function recordedLeaders(
   role: MasterRole,
 ): readonly LatchParticipant[] | null {
   const { complete, latches } = discovery.snapshot;
-  return complete ? (latches?.[role].participants ?? null) : null;
+  return complete && latches !== null ? (latches?.[role].participants ?? null) : null;
 }

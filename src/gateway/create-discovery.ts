@@ -1,7 +1,9 @@
 import type { Config } from '../config/schema.ts';
 import { createOriginRefusal, type OriginRefusal } from '../discovery/allowed-origins.ts';
 import { type ConsulDiscoveryOptions, createConsulDiscovery } from '../discovery/consul/discovery.ts';
-import type { Discovery } from '../discovery/discovery.ts';
+import type { Discovery, SourceKind } from '../discovery/discovery.ts';
+import { createDnsDiscovery, type DnsDiscoveryOptions } from '../discovery/dns.ts';
+import { createDiscoveryInOrder } from '../discovery/in-order.ts';
 import { createKubernetesDiscovery } from '../discovery/kubernetes/discovery.ts';
 import { rememberDiscovery } from '../discovery/remembered.ts';
 import { createStaticDiscovery } from '../discovery/static.ts';
@@ -17,24 +19,62 @@ export function createDiscovery(
   errors: InternalErrors,
   { options: tls }: Pick<ClientTls<ZooKeeperTls>, 'options'>,
 ): Discovery {
-  if (config.discovery.type === 'static') return createStaticDiscovery(config.static, errors);
-  const { snapshotFile, snapshotMaxAge, allow, type } = config.discovery;
-  const refusal = createOriginRefusal(allow);
-  const source =
-    type === 'kubernetes'
-      ? createKubernetesDiscovery({ ...kubernetesTarget(config), refusal, errors })
-      : type === 'consul'
-        ? createConsulDiscovery({ ...consulTarget(config), refusal, errors })
-        : zooKeeperSource(config, refusal, errors, tls);
-  if (snapshotFile === undefined) return source;
+  const { type, fallback } = config.discovery;
+  const first = remembered(config, createSource(type, config, errors, tls), errors);
+  if (fallback.length === 0) return first;
+  const others = fallback.map((other) => createSource(other, config, errors, tls));
+  return createDiscoveryInOrder([first, ...others], errors);
+}
+
+function createSource(
+  type: SourceKind,
+  config: Config,
+  errors: InternalErrors,
+  tls: ClientTls<ZooKeeperTls>['options'],
+): Discovery {
+  const refusal = createOriginRefusal(config.discovery.allow);
+  switch (type) {
+    case 'static':
+      return createStaticDiscovery(config.static, errors);
+    case 'kubernetes':
+      return createKubernetesDiscovery({ ...kubernetesTarget(config), refusal, errors });
+    case 'dns':
+      return createDnsDiscovery({ ...dnsTarget(config), refusal, errors });
+    case 'consul':
+      return createConsulDiscovery({ ...consulTarget(config), refusal, errors });
+    case 'zookeeper':
+      return zooKeeperSource(config, refusal, errors, tls);
+  }
+}
+
+/** With the memory of its last run, if that is configured and there is something to remember. */
+function remembered(config: Config, source: Discovery, errors: InternalErrors): Discovery {
+  const { snapshotFile, snapshotMaxAge, allow } = config.discovery;
+  if (snapshotFile === undefined || source.kind === 'static' || source.kind === 'dns') return source;
   return rememberDiscovery({
     source,
     file: snapshotFile,
     cluster: clusterNameOf(config),
     maxAgeMs: snapshotMaxAge,
-    refusal,
+    refusal: createOriginRefusal(allow),
     errors,
   });
+}
+
+/** What the section `dns` names. */
+export function dnsTarget({
+  dns: { coordinators, overlords, brokers, scheme, interval, servers },
+}: Pick<Config, 'dns'>): Omit<DnsDiscoveryOptions, 'errors' | 'refusal'> {
+  return {
+    names: [
+      ...coordinators.map((name) => ({ role: 'coordinator', name, service: 'druid/coordinator' }) as const),
+      ...overlords.map((name) => ({ role: 'overlord', name, service: 'druid/overlord' }) as const),
+      ...brokers.map((broker) => ({ role: 'broker', ...broker }) as const),
+    ],
+    scheme,
+    intervalMs: interval,
+    servers,
+  };
 }
 
 /** Throws an Error of one sentence if there is no such section. */
@@ -75,7 +115,14 @@ function zooKeeperSource(
 }
 
 /** The name of the cluster in files that are kept over restarts: those of another cluster are not used. */
-export function clusterNameOf({ discovery, static: nodes, zookeeper, kubernetes, consul }: Config): string {
+export function clusterNameOf({
+  discovery,
+  dns,
+  static: nodes,
+  zookeeper,
+  kubernetes,
+  consul,
+}: Config): string {
   if (discovery.type === 'zookeeper') {
     return `${zookeeper.connect} ${zookeeper.basePath} ${zookeeper.coordinatorPath}`;
   }
@@ -85,5 +132,6 @@ export function clusterNameOf({ discovery, static: nodes, zookeeper, kubernetes,
   if (discovery.type === 'consul') {
     return `consul ${consul?.datacenter ?? ''} ${consul?.servicePrefix ?? ''} ${consul?.coordinatorKey ?? ''}`;
   }
+  if (discovery.type === 'dns') return ['dns', ...dns.coordinators, ...dns.overlords].join(' ');
   return ['static', ...nodes.coordinators, ...nodes.overlords].join(' ');
 }

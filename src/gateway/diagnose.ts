@@ -9,7 +9,7 @@ import type { ZooKeeperTarget } from '../doctor/zookeeper-facts.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { parseConnectString } from '../net/connect-string.ts';
 import { readNodeTls } from './client-tls.ts';
-import { consulTarget } from './create-discovery.ts';
+import { consulTarget, dnsTarget } from './create-discovery.ts';
 import { kubernetesTarget } from './kubernetes-target.ts';
 import { zookeeperTls } from './tls-files.ts';
 
@@ -66,6 +66,10 @@ function sourceOf(config: Config): (errors: InternalErrors) => SourceTarget | nu
   }
   if (type === 'consul') {
     const target = { ...consulTarget(config), refusal };
+    return (errors) => ({ kind: type, options: { ...target, errors } });
+  }
+  if (type === 'dns') {
+    const target = { ...dnsTarget(config), refusal };
     return (errors) => ({ kind: type, options: { ...target, errors } });
   }
   return () => null;

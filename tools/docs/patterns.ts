@@ -42,6 +42,8 @@ export const PATTERNS: Readonly<Record<FormatName, string>> = {
   'kubernetes-cluster': '^(?=.{2,63}$)[a-z0-9][a-z0-9-]*[a-z0-9]$',
   'kubernetes-namespace': '^(?=.{1,63}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$',
   'server-url': PLAIN_URL,
+  'srv-name': String.raw`^(?=.{1,253}$)[\w-]{1,63}(?:\.[\w-]{1,63})*\.?$`,
+  'dns-server': `^(?:${IPV4}|${IPV6}|(?:${IPV4}|\\[${IPV6}\\]):${USED_PORT})$`,
   'consul-prefix': String.raw`^(?=.{1,100}$)(?!(?:.*/)?\.\.(?:/|$))[\w.-]+(?:/[\w.-]+)*$`,
   'consul-key': String.raw`^(?=.{1,512}$)(?!(?:.*/)?\.\.(?:/|$))[^\s?#/][^\s?#]*$`,
   'consul-datacenter': String.raw`^(?=.{1,64}$)[\w-]+$`,

@@ -13,6 +13,8 @@ const FORMATTED: Readonly<Record<string, readonly string[]>> = {
   'kubernetes-cluster': ['druid', 'druid-prod'],
   'kubernetes-namespace': ['druid', 'd-1'],
   'server-url': ['https://10.0.0.1:6443', 'http://127.0.0.1:8001/proxy'],
+  'srv-name': ['_http._tcp.druid-broker.druid.svc', 'druid.test.'],
+  'dns-server': ['10.0.0.1', '127.0.0.1:8600', '[::1]:53'],
   'consul-prefix': ['druid', 'druid-prod'],
   'consul-key': ['druid/leader/coordinator', 'mine'],
   'consul-datacenter': ['dc1'],
@@ -62,14 +64,16 @@ function withClients(listener: Section): Section {
 
 /** What belongs together in the sections `listen`, `admin`, `forwarded` and `brokers`. */
 function consistent(tree: unknown): unknown {
-  const { brokers, listen, admin, forwarded, history, ...others } = tree as Record<
-    'brokers' | 'listen' | 'admin' | 'forwarded' | 'history',
+  const { brokers, listen, admin, forwarded, history, discovery, ...others } = tree as Record<
+    'brokers' | 'listen' | 'admin' | 'forwarded' | 'history' | 'discovery',
     Section
   >;
   const list = (key: string) => brokers[key] as Record<string, unknown>[];
   const service = brokers.defaultService;
   return {
     ...others,
+    // Each would need its section.
+    discovery: { ...discovery, fallback: [] },
     // Another file than that of the snapshot.
     history: history.file === undefined ? {} : { file: '/etc/c.pem' },
     listen: withClients(listen),
@@ -98,15 +102,19 @@ export const randomTrees = valid(ROOT)
     const {
       discovery,
       static: nodes,
+      dns,
       kubernetes,
       consul,
     } = tree as {
       discovery: { type: string };
       static: Record<string, unknown[]>;
+      dns: { coordinators: unknown[]; overlords: unknown[]; brokers: unknown[] };
       kubernetes?: object;
       consul?: object;
     };
     if (discovery.type === 'kubernetes' && kubernetes === undefined) return false;
     if (discovery.type === 'consul' && consul === undefined) return false;
+    const names = [dns.coordinators, dns.overlords, dns.brokers];
+    if (discovery.type === 'dns' && names.every((list) => list.length === 0)) return false;
     return discovery.type !== 'static' || Object.values(nodes).some((list) => list.length > 0);
   });

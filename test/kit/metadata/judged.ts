@@ -11,6 +11,7 @@ const NOTHING: Omit<Facts, 'store'> = {
   zookeeper: null,
   kubernetes: null,
   consul: null,
+  dns: null,
   nodes: [],
   leadership: { coordinator: NOBODY, overlord: NOBODY },
   properties: [],

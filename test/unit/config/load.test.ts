@@ -245,8 +245,8 @@ describe('what is wrong is named with its place, what was expected, and the near
     ['zookeeper: { connect: "a:b:c" }', 'zookeeper.connect: expected HOST:PORT[,HOST:PORT...][/chroot]'],
     ['zookeeper: { basePath: "/a//b" }', 'zookeeper.basePath: expected an absolute ZooKeeper path'],
     [
-      'discovery: { type: kubernetes }',
-      'discovery.type: expected one of zookeeper, static, not "kubernetes"',
+      'discovery: { type: eureka }',
+      'discovery.type: expected one of zookeeper, kubernetes, consul, dns, static, not "eureka"',
     ],
     ['discovery: { type: static }', 'discovery.type: is static, but static names no node'],
     ['static: { brokers: ["b:8082"] }', 'static.brokers[0].url: expected the http(s) URL of a node'],

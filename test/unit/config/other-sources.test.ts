@@ -145,3 +145,31 @@ describe('Consul', () => {
     expect(dangerousSettings(loadConfig({ environment: PREFIX }))).toEqual([]);
   });
 });
+
+describe('further sources', () => {
+  const zookeeper = { DRUID_GATEWAY__DISCOVERY__FALLBACK: 'static,consul' };
+
+  test('need their sections, and are not the first one again', () => {
+    expect(() => loadConfig({ environment: zookeeper })).toThrow('names static, but static names no node');
+    expect(() => loadConfig({ environment: zookeeper })).toThrow(
+      'names consul, but consul.servicePrefix is missing',
+    );
+    const twice = { DRUID_GATEWAY__DISCOVERY__FALLBACK: 'zookeeper' };
+    expect(() => loadConfig({ environment: twice })).toThrow(
+      'names zookeeper, which is discovery.type already',
+    );
+  });
+
+  test('are in the order that is given, and as dangerous as the first', () => {
+    const config = loadConfig({
+      environment: {
+        ...zookeeper,
+        DRUID_GATEWAY__CONSUL__SERVICE_PREFIX: 'druid',
+        DRUID_GATEWAY__CONSUL__SERVER: 'http://consul:8500',
+        DRUID_GATEWAY__STATIC__BROKERS: 'http://b:8082',
+      },
+    });
+    expect(config.discovery.fallback).toEqual(['static', 'consul']);
+    expect(dangerousSettings(config).map(({ id }) => id)).toEqual(['consul_in_clear']);
+  });
+});

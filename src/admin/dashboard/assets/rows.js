@@ -21,7 +21,7 @@
 /** Most rows of the tables that grow with time. */
 const MOST_ROWS = 20;
 /** @type {Readonly<Record<string, string>>} */
-const SOURCES = { zookeeper: 'ZooKeeper', kubernetes: 'Kubernetes', consul: 'Consul' };
+const SOURCES = { zookeeper: 'ZooKeeper', kubernetes: 'Kubernetes', consul: 'Consul', dns: 'DNS' };
 
 /** @type {Table<State>} */
 export const LEADERS = {

@@ -103,3 +103,18 @@ test('a node keeps its object, and with it what is under way, through all views'
   reader.read(encodeView({ ...view, nodes: new Map(), brokers: [], pools: new Map() }));
   expect(reader.read(encodeView(view)).nodes.get(first.origin)).toBe(first);
 });
+
+test('a worker reaches nodes where the primary does', () => {
+  const [known] = nodesOf('broker-0.druid:8082');
+  if (known === undefined) throw new Error('no node');
+  const view = fc.sample(arbitraryView([known]), 1)[0];
+  if (view === undefined) throw new Error('no view');
+  const nodesAt = (address: string | null): ClusterView => {
+    known.reachAt(address);
+    return { ...view, nodes: new Map([[known.origin, known]]) };
+  };
+  const reader = createViewReader();
+  for (const address of ['10.1.0.1', '10.1.0.2', null]) {
+    expect(reader.read(encodeView(nodesAt(address))).nodes.get(known.origin)?.address).toBe(address);
+  }
+});
