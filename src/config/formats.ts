@@ -74,7 +74,7 @@ function isConnectString(text: string): boolean {
 /** An address, and a port if it is not 53. */
 function isDnsServer(text: string): boolean {
   if (isIP(text) !== 0) return true;
-  const server = parseHostPort(text);
+  const server = /\s/.test(text) ? null : parseHostPort(text);
   return server !== null && server.port > 0 && isIP(server.host) !== 0;
 }
 

@@ -127,7 +127,10 @@ export class FakeApiServer {
 
   /** Ends all watches in good order, as after their timeout. */
   endWatches(): void {
-    for (const { response } of this.#watches) response.end();
+    for (const watching of this.#watches) {
+      this.#watches.delete(watching);
+      watching.response.end();
+    }
   }
 
   put(kind: Kind, namespace: string, object: ApiObject): void {

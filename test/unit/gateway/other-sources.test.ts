@@ -114,7 +114,7 @@ describe('Consul', () => {
     }
     c0.leads = true;
     consul.acquire(LEADER_KEYS.coordinator, c0.upstream.origin);
-    const { url } = await gatewayWith({
+    const { url, admin } = await gatewayWith({
       DRUID_GATEWAY__DISCOVERY__TYPE: 'consul',
       DRUID_GATEWAY__CONSUL__SERVER: consul.url,
       DRUID_GATEWAY__CONSUL__SERVICE_PREFIX: PREFIX,
@@ -122,6 +122,9 @@ describe('Consul', () => {
     expect(await whoAnswers(url, CONFIG)).toBe('c0');
     c0.leads = false;
     consul.deleteKey(LEADER_KEYS.coordinator);
+    await expect
+      .poll(async () => (await (await fetch(`${admin}/status`)).json()) as object)
+      .toMatchObject({ leaders: { coordinator: { state: 'none', waitReason: 'no_leader' } } });
     const waiting = whoAnswers(url, CONFIG);
     c1.leads = true;
     consul.acquire(LEADER_KEYS.coordinator, c1.upstream.origin);

@@ -135,7 +135,7 @@ describe('an election', () => {
     const election = new Election(api, 'coordinator', 1);
     await election.elect('http://c1:8081');
     const discovery = discover();
-    await until(discovery, () => leaderOf(discovery) === 'http://c1:8081');
+    await until(discovery, connected(discovery));
     const leaders = new Set<string | null>();
     discovery.on('snapshot', () => leaders.add(leaderOf(discovery)));
     const renewing = setInterval(() => void election.renew(), 200);
