@@ -21,6 +21,8 @@ export interface BlockingQueryOptions {
   readonly maxDelayMs: number;
   /** How long Consul may take to an answer that it does not hold, in ms. */
   readonly requestMs: number;
+  /** How long Consul holds an answer, in seconds: each one is a sign of life. */
+  readonly waitS: number;
 }
 
 export interface BlockingQuery {
@@ -29,10 +31,8 @@ export interface BlockingQuery {
   stop(): Promise<void>;
 }
 
-/** How long Consul holds an answer: each one is a sign of life, so a link that is dead is noticed soon after. */
-const WAIT_S = 15;
-/** Consul adds up to a sixteenth of it ("Blocking Queries"). */
-const LONGEST_WAIT_MS = (WAIT_S + WAIT_S / 16) * 1_000;
+/** Consul adds up to a sixteenth of the time that it is to wait ("Blocking Queries"). */
+const LONGEST_WAIT = 1 + 1 / 16;
 /** Least time between two answers, in ms: some changes come in hundreds, and each answer has all of them. */
 const SHORTEST_MS = 50;
 const MAX_BYTES = 32 * 1024 * 1024;
@@ -92,10 +92,10 @@ class Asking implements BlockingQuery {
   }
 
   async #ask(): Promise<void> {
-    const { api, path, query, onAnswer, onHeard, requestMs } = this.#options;
+    const { api, path, query, onAnswer, onHeard, requestMs, waitS } = this.#options;
     const blocking: Record<string, string> =
-      this.#index === 0 ? {} : { index: String(this.#index), wait: `${WAIT_S}s` };
-    const headMs = this.#index === 0 ? requestMs : LONGEST_WAIT_MS + requestMs;
+      this.#index === 0 ? {} : { index: String(this.#index), wait: `${waitS}s` };
+    const headMs = this.#index === 0 ? requestMs : waitS * 1_000 * LONGEST_WAIT + requestMs;
     const answer = await api.get(
       `${path}?${new URLSearchParams({ ...query, ...blocking })}`,
       headMs,

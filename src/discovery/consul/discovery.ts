@@ -37,6 +37,8 @@ export interface ConsulDiscoveryOptions extends ApiTarget {
   readonly maxDelayMs?: number;
   /** How long Consul may take to an answer that it does not hold, in ms. Default 5 s. */
   readonly requestMs?: number;
+  /** How long Consul holds an answer without a change, in seconds. Default 15, so that a dead link is noticed soon. */
+  readonly waitS?: number;
   /** Epoch milliseconds. */
   readonly now?: () => number;
   readonly random?: () => number;
@@ -170,9 +172,9 @@ class ConsulDiscovery extends ContainedEmitter<DiscoveryEvents> implements Disco
   }
 
   #follow(query: Pick<BlockingQueryOptions, 'path' | 'query' | 'onAnswer' | 'onHeard' | 'onAway'>): void {
-    const { maxDelayMs = 5_000, requestMs = 5_000, random = Math.random, errors } = this.#options;
+    const { maxDelayMs = 5_000, requestMs = 5_000, waitS = 15, random = Math.random, errors } = this.#options;
     this.#queries.push(
-      createBlockingQuery({ ...query, api: this.#api, errors, random, maxDelayMs, requestMs }),
+      createBlockingQuery({ ...query, api: this.#api, errors, random, maxDelayMs, requestMs, waitS }),
     );
   }
 

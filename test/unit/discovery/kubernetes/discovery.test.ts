@@ -226,8 +226,12 @@ describe('a watch', () => {
     await new Election(api, 'overlord', 4).elect('http://o1:8090');
     const discovery = discover({ requestMs: 300 });
     await until(discovery, connected(discovery));
+    await expect.poll(() => api.openWatches).toBe(3);
+    const began = performance.now();
     api.frozen = true;
     await until(discovery, () => discovery.status.state === 'suspended');
+    // A quarter of the lease, and the time for one question.
+    expect(performance.now() - began).toBeLessThan(3_000);
     expect(discovery.status.detail).toContain('the API server did not answer in time');
     // It may lead still, and nobody can say.
     expect(leaderOf(discovery)).toBe('http://c1:8081');
