@@ -71,6 +71,7 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
     const probing = {
       ...(tls === undefined ? {} : { tls }),
       onTlsFault: (origin: string, why: string) => void this.emit('tlsFault', { origin, why }),
+      addressOf: (origin: string) => this.#nodes.get(origin)?.address ?? null,
     };
     this.#now = now;
     this.#leaderProbes =
@@ -171,9 +172,18 @@ class DiscoveredCluster extends ContainedEmitter<ClusterEvents> implements Clust
 
   /** Applies what discovery reports now. An error in one part does not keep the other parts from being applied. */
   #follow(): void {
+    this.#guarded(() => this.#followAddresses());
     for (const role of MASTER_ROLES) this.#guarded(() => this.#followMasters(role));
     this.#guarded(() => this.#brokers.announce(this.#options.discovery.snapshot.announcements.broker));
     this.#guarded(() => this.#publish());
+  }
+
+  /** A node that is not announced any more is still reached where it was. */
+  #followAddresses(): void {
+    const { announcements } = this.#options.discovery.snapshot;
+    for (const role of ROLES) {
+      for (const { origin, address } of announcements[role]) this.#nodes.at(origin).reachAt(address ?? null);
+    }
   }
 
   #guarded(step: () => void): void {

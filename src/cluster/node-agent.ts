@@ -1,7 +1,7 @@
 import { Agent as HttpAgent, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import https from 'node:https';
 import { withoutBrackets } from '../net/host-port.ts';
-import type { NodeTls } from './node.ts';
+import type { AddressOf, NodeTls } from './node.ts';
 
 export interface NodeAgentOptions {
   /** Most connections to one node. */
@@ -9,6 +9,7 @@ export interface NodeAgentOptions {
   /** How long an idle connection is kept, in milliseconds. */
   readonly keepAliveMs: number;
   readonly tls?: NodeTls;
+  readonly addressOf?: AddressOf;
 }
 
 /** GETs small documents from nodes, over connections of its own. */
@@ -30,7 +31,7 @@ export interface NodeAgent {
  * Creates an agent on `node:http`, which every process has loaded anyway. Certificates are verified unless `tls` turns
  * that off. The texts of `tls` are read for each request, since their files may have changed.
  */
-export function createNodeAgent({ connections, keepAliveMs, tls }: NodeAgentOptions): NodeAgent {
+export function createNodeAgent({ connections, keepAliveMs, tls, addressOf }: NodeAgentOptions): NodeAgent {
   const options = { keepAlive: true, maxSockets: connections, timeout: keepAliveMs };
   const plain = new HttpAgent(options);
   let encrypted: https.Agent | null = null;
@@ -50,7 +51,18 @@ export function createNodeAgent({ connections, keepAliveMs, tls }: NodeAgentOpti
   ): Promise<IncomingMessage> {
     const { protocol, hostname, port } = new URL(origin);
     const host = withoutBrackets(hostname);
-    const target: RequestOptions = { host, port, path, headers: { ...headers }, signal };
+    const address = addressOf?.(origin) ?? null;
+    const target: RequestOptions & { readonly servername?: string } =
+      address === null
+        ? { host, port, path, headers: { ...headers }, signal }
+        : {
+            host: address,
+            port,
+            path,
+            headers: { host: origin.slice(origin.indexOf('//') + 2), ...headers },
+            servername: host,
+            signal,
+          };
     return new Promise((resolve, reject) => {
       const sent =
         protocol === 'https:'

@@ -1,11 +1,16 @@
 import { buildConnector } from 'undici';
-import type { NodeTls } from './node.ts';
+import { parseOrigin } from '../net/origin.ts';
+import type { AddressOf, NodeTls } from './node.ts';
 
 /**
  * Returns what connects undici's agents to nodes within `timeoutMs`. Certificates are verified unless `tls` turns that
- * off. The texts of `tls` are read at each connection, since their files may have changed.
+ * off. The texts of `tls` are read at each connection, since their files may have changed, and so is a node's address.
  */
-export function nodeConnector(tls: NodeTls | undefined, timeoutMs: number): buildConnector.connector {
+export function nodeConnector(
+  tls: NodeTls | undefined,
+  timeoutMs: number,
+  addressOf: AddressOf = () => null,
+): buildConnector.connector {
   let texts = textsOf(tls);
   let connect = build();
 
@@ -19,7 +24,10 @@ export function nodeConnector(tls: NodeTls | undefined, timeoutMs: number): buil
       texts = now;
       connect = build();
     }
-    connect(options, callback);
+    const { protocol, hostname, host = hostname } = options;
+    const origin = parseOrigin(`${protocol}//${host}`);
+    // undici checks the name in `host`.
+    connect({ ...options, hostname: (origin && addressOf(origin)) ?? hostname }, callback);
   };
 }
 

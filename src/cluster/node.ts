@@ -12,6 +12,7 @@ export class UpstreamNode {
   readonly traffic = new NodeTraffic();
   #outstanding = 0;
   #share = 1;
+  #address: string | null = null;
 
   constructor(origin: string) {
     this.origin = origin;
@@ -26,6 +27,16 @@ export class UpstreamNode {
   /** The share of its usual new queries that a Broker gets: 0 < share <= 1, below 1 while it warms up. */
   get share(): number {
     return this.#share;
+  }
+
+  /** The IP address to connect to; null if the host of `origin` is to be resolved. TLS checks that host either way. */
+  get address(): string | null {
+    return this.#address;
+  }
+
+  /** Connections that begin from now on go to `address`, an IP address, or to the host of `origin` if it is null. */
+  reachAt(address: string | null): void {
+    this.#address = address;
   }
 
   /** A request is sent to the node. The caller must call `end` exactly once. */
@@ -66,6 +77,9 @@ export class UpstreamNode {
  * - `unavailable`: the node answered 502, 503 or 504 without a Druid error body.
  */
 export type NodeOutcome = 'ok' | 'connect_failed' | 'reset' | 'not_leader' | 'unavailable';
+
+/** Returns the IP address of the node at an origin, or null if the host of the origin is to be resolved. */
+export type AddressOf = (origin: string) => string | null;
 
 /**
  * TLS settings towards nodes: the trusted CAs, and the gateway's own certificate and key. `ca`, `cert` and `key` are

@@ -1,4 +1,4 @@
-import type { NodeTls, UpstreamNode } from './node.ts';
+import type { AddressOf, NodeTls, UpstreamNode } from './node.ts';
 import { createNodeAgent } from './node-agent.ts';
 
 /** The result of one probe: the answer's status and the beginning of its body, or why there is no answer. */
@@ -34,6 +34,8 @@ export interface ProbeClientOptions {
   /** What is read of a body; by default 4 KiB. */
   readonly maxBodyBytes?: number;
   readonly tls?: NodeTls;
+  /** The IP address to connect to instead of the host of an origin; null or absent if that is to be resolved. */
+  readonly addressOf?: AddressOf;
   /** TLS to a node fails with a new fault: not the one last reported, or the first since the node answered. */
   readonly onTlsFault?: (origin: string, why: string) => void;
 }
@@ -58,12 +60,14 @@ export function createProbeClient({
   timeoutMs,
   maxBodyBytes = MAX_BODY_BYTES,
   tls,
+  addressOf,
   onTlsFault,
 }: ProbeClientOptions): ProbeClient {
   const agent = createNodeAgent({
     connections: 4,
     keepAliveMs: KEEP_ALIVE_MS,
     ...(tls === undefined ? {} : { tls }),
+    ...(addressOf === undefined ? {} : { addressOf }),
   });
   const silent = unanswered(onTlsFault);
 

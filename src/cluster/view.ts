@@ -8,7 +8,7 @@ export type WaitReason = ReasonsOf<
   | 'no_leader'
   | 'leader_initialising'
   | 'leader_unreachable'
-  | 'zookeeper_stale'
+  | 'discovery_stale'
   | 'no_ready_broker'
 >;
 

@@ -56,9 +56,23 @@ const RULES: readonly Rule[] = [
   {
     id: 'zookeeper_password_in_clear',
     when: ({ discovery, zookeeper }) =>
-      discovery.type === 'zookeeper' && zookeeper.auth !== undefined && zookeeper.tls === undefined,
+      uses(discovery, 'zookeeper') && zookeeper.auth !== undefined && zookeeper.tls === undefined,
     sentence:
       "zookeeper.auth without zookeeper.tls: the password crosses the network in the clear; use ZooKeeper's secure port and zookeeper.tls",
+  },
+  {
+    id: 'kubernetes_in_clear',
+    when: ({ discovery, kubernetes: { server } = {} }) =>
+      uses(discovery, 'kubernetes') && server !== undefined && isPlainAndFar(server),
+    sentence:
+      'kubernetes.server is http: whoever can answer in its place says which nodes there are, and a token crosses the network in the clear; use https',
+  },
+  {
+    id: 'consul_in_clear',
+    when: ({ discovery, consul }) =>
+      uses(discovery, 'consul') && consul !== undefined && isPlainAndFar(consul.server),
+    sentence:
+      'consul.server is http: whoever can answer in its place says which nodes there are, and a token crosses the network in the clear; use https, or the agent of this machine',
   },
   {
     id: 'forwarded_trust_everybody',
@@ -99,6 +113,17 @@ const RULES: readonly Rule[] = [
       'limits.requestTimeout or limits.sendTimeout is 0: a client that is slow on purpose holds what it has for ever; set both',
   },
 ];
+
+type Discovery = Config['discovery'];
+
+function uses({ type, fallback }: Discovery, source: Discovery['type']): boolean {
+  return type === source || fallback.includes(source);
+}
+
+function isPlainAndFar(server: string): boolean {
+  const { protocol, hostname } = new URL(server);
+  return protocol === 'http:' && !isLocal(hostname.replace(/^\[|\]$/g, ''));
+}
 
 /** Returns the dangerous settings of a configuration. */
 export function dangerousSettings(config: Config): DangerousSetting[] {

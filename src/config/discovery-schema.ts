@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { networks } from './client-schema.ts';
 import {
   choice,
+  choices,
   clientTls,
   duration,
   file,
@@ -25,13 +26,18 @@ export const discoverySection = () =>
   section(
     {
       type: choice(
-        'Where nodes are known from: ZooKeeper, or the section `static`.',
-        ['zookeeper', 'static'],
+        'Where nodes are known from: ZooKeeper, Kubernetes (`druid.discovery.type=k8s`), Consul (`druid.discovery.type=consul`), SRV records of DNS, or the section `static`.',
+        ['zookeeper', 'kubernetes', 'consul', 'dns', 'static'],
         'zookeeper',
+      ),
+      fallback: choices(
+        'Sources that are believed in this order while the one above is lost or not read yet, each with its own section. One at a time is believed, and the first again as soon as it is back.',
+        ['zookeeper', 'kubernetes', 'consul', 'dns', 'static'],
+        [],
       ),
       snapshotFile: Type.Optional(
         file(
-          'What ZooKeeper last said is kept here, so that the gateway can start while ZooKeeper is down. Its folder must exist; one file for each gateway.',
+          'What the source last said is kept here, so that the gateway can start while ZooKeeper, the Kubernetes API or Consul is down. Its folder must exist; one file for each gateway.',
           'a file that the gateway may write',
         ),
       ),
@@ -52,7 +58,7 @@ export const discoverySection = () =>
         },
         {
           description:
-            'What ZooKeeper may name: who can write there would be sent requests with their credentials.',
+            'What the source may name: who can write there would be sent requests with their credentials.',
         },
       ),
     },
@@ -120,6 +126,140 @@ export const zookeeperSection = () =>
       ),
     },
     { description: 'How ZooKeeper is reached, and the paths of Druid in it.' },
+  );
+
+const namespace = (description: string) =>
+  Type.Optional(formatted(description, 'kubernetes-namespace', 'the name of a namespace, such as druid'));
+
+/** Section `kubernetes`, for clusters with `druid-kubernetes-extensions`. */
+export const kubernetesSection = () =>
+  optionalSection(
+    {
+      clusterIdentifier: formatted(
+        'As `druid.discovery.k8s.clusterIdentifier`.',
+        'kubernetes-cluster',
+        'two or more lower-case letters, digits and hyphens, such as druid-prod',
+      ),
+      namespace: namespace("Where Druid's pods are; by default the namespace of the gateway's own pod."),
+      coordinatorNamespace: namespace(
+        'Where Coordinators are elected, as `druid.discovery.k8s.coordinatorLeaderElectionConfigMapNamespace`; by default `kubernetes.namespace`.',
+      ),
+      overlordNamespace: namespace(
+        'Where Overlords are elected, as `druid.discovery.k8s.overlordLeaderElectionConfigMapNamespace`; by default `kubernetes.namespace`.',
+      ),
+      address: choice(
+        'Where nodes are reached: by the names that they announce, or at the addresses of their pods, where those names mean nothing to others. Nodes that announce addresses are reached there. TLS checks what is announced; `discovery.allow` is about what is reached.',
+        ['announced', 'podIP'],
+        'announced',
+      ),
+      server: Type.Optional(
+        formatted(
+          'The API server; by default that of the cluster that the gateway runs in.',
+          'server-url',
+          'an http(s) URL, such as https://10.0.0.1:6443',
+        ),
+      ),
+      tokenFile: Type.Optional(
+        secretFile(
+          "Read again for each request. By default the token of the pod's service account, and none where `kubernetes.server` is given.",
+          'a file with a bearer token',
+        ),
+      ),
+      caFile: Type.Optional(
+        file(
+          "Read again for each request. By default that of the pod's service account; where `kubernetes.server` is given, those that Node.js trusts.",
+          'a PEM file with the authorities to trust',
+        ),
+      ),
+    },
+    { description: 'For `discovery.type: kubernetes`: which cluster of Druid, and how its API is reached.' },
+  );
+
+/** Section `consul`, for clusters with `consul-extensions`. */
+export const consulSection = () =>
+  optionalSection(
+    {
+      servicePrefix: formatted(
+        'As `druid.discovery.consul.service.servicePrefix`.',
+        'consul-prefix',
+        'what the names of services begin with, such as druid-prod',
+      ),
+      datacenter: Type.Optional(
+        formatted(
+          'As `druid.discovery.consul.service.datacenter`; by default that of the agent.',
+          'consul-datacenter',
+          'the name of a datacenter, such as dc1',
+        ),
+      ),
+      coordinatorKey: formatted(
+        'Where Coordinators are elected, as `druid.discovery.consul.leader.coordinatorLeaderLockPath`.',
+        'consul-key',
+        'a key without a slash at its beginning',
+        'druid/leader/coordinator',
+      ),
+      overlordKey: formatted(
+        'Where Overlords are elected, as `druid.discovery.consul.leader.overlordLeaderLockPath`.',
+        'consul-key',
+        'a key without a slash at its beginning',
+        'druid/leader/overlord',
+      ),
+      server: formatted(
+        'The agent, mostly that of this machine.',
+        'server-url',
+        'an http(s) URL, such as http://127.0.0.1:8500',
+        'http://127.0.0.1:8500',
+      ),
+      tokenFile: Type.Optional(secretFile('Read again for each request.', 'a file with an ACL token')),
+      caFile: Type.Optional(
+        file(
+          'Read again for each request. Without it, those that Node.js trusts.',
+          'a PEM file with the authorities to trust',
+        ),
+      ),
+    },
+    { description: 'For `discovery.type: consul`: which cluster of Druid, and how Consul is reached.' },
+  );
+
+const srvName = () =>
+  formatted('One name.', 'srv-name', 'a name with SRV records, such as _http._tcp.druid-broker.druid.svc');
+
+/** Section `dns`: names with SRV records. */
+export const dnsSection = () =>
+  section(
+    {
+      coordinators: listOf(
+        'Names of the Coordinators; who leads is found by asking.',
+        srvName(),
+        'a list of names with SRV records',
+      ),
+      overlords: listOf('Names of the Overlords, likewise.', srvName(), 'a list of names with SRV records'),
+      brokers: listOf(
+        'Names of the Brokers, with their service where it is another than druid/broker.',
+        section(
+          {
+            name: srvName(),
+            service: text(
+              '`druid.service` of these Brokers.',
+              'the name of a Broker service, for example druid/broker',
+              'druid/broker',
+            ),
+          },
+          { shorthand: 'srv', expected: 'a name, or { name, service }' },
+        ),
+        'a list of names, or of { name, service }',
+      ),
+      scheme: choice('How these nodes are spoken to; SRV records do not say.', ['http', 'https'], 'http'),
+      interval: duration('How often the names are asked for, varied by a tenth either way.', 10_000, 100),
+      servers: listOf(
+        "Servers to ask instead of the system's, such as Consul's (port 8600); they tell the nodes' addresses, too.",
+        formatted('One server.', 'dns-server', 'an IP address, or ADDRESS:PORT'),
+        'a list of IP addresses, or of ADDRESS:PORT',
+      ),
+    },
+    {
+      description:
+        'For `discovery.type: dns`: names whose SRV records are the nodes, by the names that they call themselves.',
+    },
   );
 
 /** Section `static`: the nodes, if ZooKeeper is not used. */

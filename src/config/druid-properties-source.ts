@@ -19,6 +19,33 @@ const PATHS: Readonly<Record<string, Path>> = {
   'druid.zk.paths.coordinatorPath': ['zookeeper', 'coordinatorPath'],
 };
 
+const K8S = 'druid.discovery.k8s';
+const CONSUL = 'druid.discovery.consul';
+
+/** By `druid.discovery.type`: properties of `K8sDiscoveryConfig` and `ConsulDiscoveryConfig`. */
+const SOURCES: Readonly<
+  Record<string, { readonly type: string; readonly paths: Readonly<Record<string, Path>> }>
+> = {
+  k8s: {
+    type: 'kubernetes',
+    paths: {
+      [`${K8S}.clusterIdentifier`]: ['kubernetes', 'clusterIdentifier'],
+      [`${K8S}.coordinatorLeaderElectionConfigMapNamespace`]: ['kubernetes', 'coordinatorNamespace'],
+      [`${K8S}.overlordLeaderElectionConfigMapNamespace`]: ['kubernetes', 'overlordNamespace'],
+    },
+  },
+  // Not the agent: each machine has its own.
+  consul: {
+    type: 'consul',
+    paths: {
+      [`${CONSUL}.service.servicePrefix`]: ['consul', 'servicePrefix'],
+      [`${CONSUL}.service.datacenter`]: ['consul', 'datacenter'],
+      [`${CONSUL}.leader.coordinatorLeaderLockPath`]: ['consul', 'coordinatorKey'],
+      [`${CONSUL}.leader.overlordLeaderLockPath`]: ['consul', 'overlordKey'],
+    },
+  },
+};
+
 export interface DruidPropertiesOptions {
   readonly cwd: string;
   /** Variables for `${env:...}` and environment password providers. */
@@ -33,7 +60,7 @@ type Read = (variable: string) => string | undefined;
 type Refuse = (what: string) => void;
 
 /**
- * Reads Druid's own `common.runtime.properties`: ZooKeeper's settings and the Router's. Problems with the file are in
+ * Reads Druid's own `common.runtime.properties`: settings of ZooKeeper, Kubernetes or Consul, and the Router's. Problems with the file are in
  * the source's `problems`.
  */
 export function druidPropertiesSource(
@@ -61,10 +88,17 @@ export function druidPropertiesSource(
   const set = (path: Path, name: string, value: unknown): void => {
     settings.push({ path, value, where: `${file}: ${name}` });
   };
-  if (get(`${SERVICE}.enabled`)?.trim().toLowerCase() === 'false') {
+  const source = SOURCES[get('druid.discovery.type')?.trim() ?? ''];
+  if (source !== undefined) {
+    set(['discovery', 'type'], 'druid.discovery.type', source.type);
+    for (const [name, path] of Object.entries(source.paths)) {
+      const value = get(name)?.trim();
+      if (value !== undefined && value !== '') set(path, name, value);
+    }
+  } else if (get(`${SERVICE}.enabled`)?.trim().toLowerCase() === 'false') {
     refuse(
       `${SERVICE}.enabled`,
-      'this cluster does not use ZooKeeper; leave its properties out and name its nodes with discovery.type static',
+      'this cluster does not use ZooKeeper, nor Kubernetes or Consul (druid.discovery.type); leave its properties out and name its nodes with discovery.type static',
     );
   }
   for (const [name, path] of Object.entries(PATHS)) {

@@ -1,6 +1,6 @@
 import { isIP, isIPv6 } from 'node:net';
 import { parseConnectString, pathProblem } from '../net/connect-string.ts';
-import { isHost } from '../net/host-port.ts';
+import { isHost, parseHostPort } from '../net/host-port.ts';
 import { parseOrigin } from '../net/origin.ts';
 
 /** In characters; it is a part of every URL. */
@@ -15,6 +15,20 @@ export const FORMATS = {
   znode: (text) => pathProblem(text) === null,
   'zookeeper-connect': isConnectString,
   'node-url': isNodeUrl,
+  // As `K8sDiscoveryConfig` checks it, and short enough for the name of a ConfigMap and for a label.
+  'kubernetes-cluster': (text) => text.length <= 63 && /^[a-z0-9][a-z0-9-]*[a-z0-9]$/.test(text),
+  // A label of DNS (RFC 1123).
+  'kubernetes-namespace': (text) => text.length <= 63 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(text),
+  'server-url': isPlainUrl,
+  // A part of the names of services, of a path and of keys.
+  'consul-prefix': (text) =>
+    text.length <= 100 && /^[\w.-]+(?:\/[\w.-]+)*$/.test(text) && !text.split('/').includes('..'),
+  'consul-key': (text) =>
+    text.length <= 512 && /^[^\s?#/][^\s?#]*$/.test(text) && !text.split('/').includes('..'),
+  'consul-datacenter': (text) => text.length <= 64 && /^[\w-]+$/.test(text),
+  // `_service._proto.name` in most cases, but any name may have such records (RFC 2782).
+  'srv-name': (text) => text.length <= 253 && /^[\w-]{1,63}(?:\.[\w-]{1,63})*\.?$/.test(text),
+  'dns-server': isDnsServer,
   'path-prefix': (text) => /^\/[^\s?#%]*$/.test(text),
   // Unreserved characters (RFC 3986 2.3) alone: nobody encodes them, and they mean nothing in cookies and scripts.
   'base-path': (text) =>
@@ -31,8 +45,7 @@ export const FORMATS = {
     /^[\w!#$%&'*+.^`|~-]+:[ \t]*[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/.test(text) &&
     !/^(?:host|connection|content-.*|transfer-encoding|te|trailer|upgrade|expect):/i.test(text),
   // A user or a query may be a credential, and the endpoint is shown.
-  'otlp-endpoint': (text) =>
-    isNodeUrl(text.replace(/^([a-z]+:\/\/[^/]*)\/.*$/is, '$1')) && /^[^\s?#\\]+$/.test(text),
+  'otlp-endpoint': isPlainUrl,
   attribute: (text) => /^[^\s=][^=]*=.+$/s.test(text),
   'haproxy-name': (text) => /^[\w.:-]{1,128}$/.test(text),
   // One line of commands has several, with semicolons between them.
@@ -60,6 +73,18 @@ function isConnectString(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** An address, and a port if it is not 53. */
+function isDnsServer(text: string): boolean {
+  if (isIP(text) !== 0) return true;
+  const server = /\s/.test(text) ? null : parseHostPort(text);
+  return server !== null && server.port > 0 && isIP(server.host) !== 0;
+}
+
+/** An http(s) URL that may have a path, but neither user nor query. */
+function isPlainUrl(text: string): boolean {
+  return isNodeUrl(text.replace(/^([a-z]+:\/\/[^/]*)\/.*$/is, '$1')) && /^[^\s?#\\]+$/.test(text);
 }
 
 function isNodeUrl(text: string): boolean {

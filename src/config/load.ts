@@ -3,7 +3,7 @@ import { druidPropertiesSource } from './druid-properties-source.ts';
 import { type Environment, environmentSource, ownVariables } from './environment-source.ts';
 import type { Flags } from './flags.ts';
 import { flagsSource } from './flags-source.ts';
-import { derivePaths, merge } from './merge.ts';
+import { derivePaths, deriveWaits, merge } from './merge.ts';
 import { otelEnvironmentSource } from './otel-environment-source.ts';
 import { givesPassword, oneSourceOfPassword } from './password.ts';
 import { ConfigError, problem } from './problems.ts';
@@ -64,7 +64,7 @@ export function loadWithOrigins(given: ConfigSources): LoadedConfig {
   const sources = oneSourceOfPassword(read);
   const early = sources.flatMap(({ problems }) => problems);
   const merged = merge(sources.map(({ value }) => value));
-  const givenTree = derivePaths(isTree(merged) ? merged : {});
+  const givenTree = deriveWaits(derivePaths(isTree(merged) ? merged : {}));
   // A copy, because defaults are filled into it while messages refer to what the sources say.
   const tree = structuredClone(givenTree);
   const wrong = [...validateSections(sources), ...complete(tree, sources)];
@@ -80,7 +80,8 @@ export function loadWithOrigins(given: ConfigSources): LoadedConfig {
 function originOf(path: Path, givenTree: unknown, sources: readonly ConfigSource[]): string {
   const where = whereOf(path, sources);
   if (where !== '') return where;
-  return valueAt(givenTree, path) === undefined ? 'default' : 'derived from zookeeper.basePath';
+  if (valueAt(givenTree, path) === undefined) return 'default';
+  return path[0] === 'zookeeper' ? 'derived from zookeeper.basePath' : 'derived from discovery.type';
 }
 
 /** Replaces files of secrets by their content. Throws `ConfigError` if a file cannot be read or is empty. */

@@ -6,7 +6,7 @@ import type { FormatName } from './formats.ts';
  * How a value may be written besides its resolved form; `shorthand.ts` turns the one into the other.
  *
  * - `duration`: `250ms`, `30s`, `5m`, `1h` for milliseconds. `size`: `64KiB`, `1MiB` for bytes.
- * - `address`: `HOST:PORT` for `{ host, port }`. `broker`: a URL for `{ url }`. `strategy`: a name for `{ type }`.
+ * - `address`: `HOST:PORT` for `{ host, port }`. `broker`: a URL for `{ url }`. `srv`: a name for `{ name }`. `strategy`: a name for `{ type }`.
  * - `tiers`: a map of tiers to services for a list of `{ tier, service }`.
  * - `file`: a path, relative to the file that names it. `znode`: a ZooKeeper path, the leading slash optional.
  * - `basePath`: a path of URLs, a slash at its end optional; `/` for none.
@@ -17,6 +17,7 @@ export type Shorthand =
   | 'size'
   | 'address'
   | 'broker'
+  | 'srv'
   | 'strategy'
   | 'tiers'
   | 'file'

@@ -8,7 +8,14 @@ import {
   limitsSection,
   listenSection,
 } from './client-schema.ts';
-import { discoverySection, staticSection, zookeeperSection } from './discovery-schema.ts';
+import {
+  consulSection,
+  discoverySection,
+  dnsSection,
+  kubernetesSection,
+  staticSection,
+  zookeeperSection,
+} from './discovery-schema.ts';
 import { feedsSection } from './feeds-schema.ts';
 import { LOG_LEVELS } from './log-levels.ts';
 import {
@@ -117,12 +124,15 @@ const healthSection = () =>
 export const ConfigSchema = section({
   /** Resolved: `auto` becomes the number of cores. */
   workers: workers(
-    'Processes that serve clients. More than 1 need a core each, share one session with ZooKeeper, and each has its part of the limits. `auto`: as many as there are cores.',
+    'Processes that serve clients. More than 1 need a core each, share one source of discovery, and each has its part of the limits. `auto`: as many as there are cores.',
   ),
   listen: listenSection(),
   admin: adminSection(),
   discovery: discoverySection(),
   zookeeper: zookeeperSection(),
+  kubernetes: kubernetesSection(),
+  consul: consulSection(),
+  dns: dnsSection(),
   static: staticSection(),
   upstream: upstreamSection(),
   queries: queriesSection(),
@@ -223,4 +233,5 @@ type DeepReadonly<T> = T extends readonly (infer I)[]
 export type Config = DeepReadonly<Static<typeof ConfigSchema>>;
 export type ListenTls = NonNullable<Config['listen']['tls']>;
 export type UpstreamTls = NonNullable<Config['upstream']['tls']>;
+export type KubernetesSettings = NonNullable<Config['kubernetes']>;
 export type ZooKeeperTlsFiles = NonNullable<Config['zookeeper']['tls']>;

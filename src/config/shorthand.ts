@@ -49,6 +49,8 @@ function expandText(text: string, directory: string, node: SchemaNode): unknown 
       return parseHostPort(text) ?? text;
     case 'broker':
       return { url: text };
+    case 'srv':
+      return { name: text };
     case 'strategy':
       return { type: text };
     case 'file':

@@ -152,12 +152,12 @@ export const parkingSection = () =>
   section(
     {
       maxWait: durationOrZero(
-        "How long a request waits for a leader or a ready Broker; above the time that an election takes (the ZooKeeper session timeout of Druid's masters).",
+        "How long a request waits for a leader or a ready Broker; above the time that an election takes (the ZooKeeper session timeout of Druid's masters). By default 90s with `discovery.type: kubernetes`, where elections take 60 to 80 s, and 110s with `consul`, where one takes as long after a crash.",
         40_000,
         'never waits',
       ),
       maxWaitStale: durationOrZero(
-        'The same while ZooKeeper is out of reach and no master confirms that it leads.',
+        'The same while the source of discovery is out of reach and no master confirms that it leads.',
         3_000,
         'never waits',
       ),

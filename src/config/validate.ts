@@ -126,6 +126,29 @@ function bounds({ type, minimum, maximum, shorthand }: SchemaNode): string {
   return maximum === undefined ? `, at least ${minimum}` : `, from ${minimum} to ${maximum}`;
 }
 
+/** The key that a source cannot do without. */
+const NEEDED: Readonly<Record<string, string>> = { kubernetes: 'clusterIdentifier', consul: 'servicePrefix' };
+
+function validateSources(at: (...path: string[]) => unknown, add: (path: Path, what: string) => void): void {
+  const type = at('discovery', 'type');
+  const fallback = at('discovery', 'fallback');
+  const further = Array.isArray(fallback) ? fallback : [];
+  if (further.includes(type))
+    add(['discovery', 'fallback'], `names ${type}, which is discovery.type already`);
+  for (const source of new Set([type, ...further])) {
+    const [key, is] = source === type ? ['type', 'is'] : ['fallback', 'names'];
+    const needed = typeof source === 'string' ? NEEDED[source] : undefined;
+    if (needed !== undefined && at(String(source)) === undefined) {
+      add(['discovery', key], `${is} ${source}, but ${source}.${needed} is missing`);
+    }
+    if (source !== 'static' && source !== 'dns') continue;
+    const lists = ['coordinators', 'overlords', 'brokers'].map((list) => at(source, list));
+    if (lists.every((list) => Array.isArray(list) && list.length === 0)) {
+      add(['discovery', key], `${is} ${source}, but ${source} names no node`);
+    }
+  }
+}
+
 /** Validates what the schema cannot express: settings that need or exclude each other. Returns the problems. */
 export function validateTogether(tree: unknown, sources: readonly ConfigSource[]): string[] {
   const problems: string[] = [];
@@ -133,12 +156,7 @@ export function validateTogether(tree: unknown, sources: readonly ConfigSource[]
     problems.push(problem(whereOf(path, sources), formatPath(path), what));
   };
   const at = (...path: string[]): unknown => valueAt(tree, path);
-  if (at('discovery', 'type') === 'static') {
-    const lists = ['coordinators', 'overlords', 'brokers'].map((key) => at('static', key));
-    if (lists.every((list) => Array.isArray(list) && list.length === 0)) {
-      add(['discovery', 'type'], 'is static, but static names no node');
-    }
-  }
+  validateSources(at, add);
   for (const path of [
     ['upstream', 'tls'],
     ['zookeeper', 'tls'],

@@ -1,5 +1,7 @@
 import { isIP } from 'node:net';
 import { createAddressSet } from '../net/address-set.ts';
+import { parseOrigin } from '../net/origin.ts';
+import type { Announcement } from './discovery.ts';
 
 export interface AllowedOrigins {
   /** Addresses and networks, for nodes that announce addresses. */
@@ -14,7 +16,7 @@ export type OriginRefusal = (origin: string) => string | null;
 
 /**
  * Decides which nodes the source of discovery may name. If networks or names are given, every other node is
- * refused: otherwise anyone who can write to ZooKeeper could have clients' credentials sent anywhere. The function
+ * refused: otherwise anyone who can write to the source could have clients' credentials sent anywhere. The function
  * takes origins as `parseOrigin` returns them. Names are not resolved.
  */
 export function createOriginRefusal({ networks, names, httpsOnly }: AllowedOrigins): OriginRefusal {
@@ -36,6 +38,17 @@ export function createOriginRefusal({ networks, names, httpsOnly }: AllowedOrigi
     }
     return isNamed(host) ? null : 'has a name outside of discovery.allow.names';
   };
+}
+
+/** Judges a node by where it is reached: at its address, if it has one, otherwise by its origin. */
+export function refusalOf(
+  { origin, address }: Pick<Announcement, 'origin' | 'address'>,
+  refusal: OriginRefusal,
+): string | null {
+  if (address === undefined) return refusal(origin);
+  const { protocol, port } = new URL(origin);
+  const host = address.includes(':') ? `[${address}]` : address;
+  return refusal(parseOrigin(`${protocol}//${host}${port === '' ? '' : `:${port}`}`) ?? origin);
 }
 
 /** Host names are equal in any case, and with or without a final dot. */

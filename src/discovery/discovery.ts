@@ -10,8 +10,8 @@ export const MASTER_ROLES: readonly MasterRole[] = ['coordinator', 'overlord'];
 export const ROLES: readonly Role[] = ['coordinator', 'overlord', 'broker'];
 
 /**
- * A Druid process as it announces itself (`/druid/internal-discovery/<ROLE>/<host:port>`), or as a static
- * configuration names it.
+ * A Druid process as it announces itself (`/druid/internal-discovery/<ROLE>/<host:port>` in ZooKeeper, annotations of its
+ * pod in Kubernetes, services in Consul), or as a static configuration names it.
  */
 export interface Announcement {
   readonly role: Role;
@@ -23,6 +23,8 @@ export interface Announcement {
   readonly service: string;
   /** The Druid version, if the node announces it. */
   readonly version: string | null;
+  /** The IP address to connect to instead of the host in `origin`; absent if that is to be resolved. */
+  readonly address?: string;
   /** `druidNode.labels` (Druid 36), whatever their names; absent if there are none. */
   readonly labels?: readonly Label[];
 }
@@ -30,9 +32,12 @@ export interface Announcement {
 /** A label that an operator gave a node: zone, rack, colour. */
 export type Label = readonly [name: string, value: string];
 
-/** One child of a leader latch; the children lead in order. */
+/** One child of a leader latch; the children lead in order. In Kubernetes and Consul there is no queue, and one at most. */
 export interface LatchParticipant {
-  /** ZooKeeper's sequence number: the leader's *term*. */
+  /**
+   * The leader's *term*: ZooKeeper's sequence number, `leaderTransitions` in Kubernetes, `CreateIndex` in Consul. -1 if
+   * the source does not number it.
+   */
   readonly sequence: number;
   /** The node's origin, or null if its data is empty or not an http(s) URL. */
   readonly origin: string | null;
@@ -44,8 +49,8 @@ export interface Latch {
 }
 
 /**
- * State of the source. `suspended`: out of touch, but the session may still live. `lost`: the session has ended. A
- * latch is authoritative only while `connected`; otherwise it is the last one known.
+ * State of the source. `suspended`: out of touch, but who led may still lead. `lost`: for so long that the session has
+ * ended, or the leader's lease. A latch is authoritative only while `connected`; otherwise it is the last one known.
  */
 export type SourceState = 'connecting' | 'connected' | 'suspended' | 'lost' | 'closed';
 
@@ -63,7 +68,7 @@ export interface DiscoverySnapshot {
   readonly version: number;
   /** True once every part (both latches, all roles) has been read at least once. */
   readonly complete: boolean;
-  /** Null if the source has no latches (static); then only probes show who leads. */
+  /** Null if the source has no latches (static, DNS); then only probes show who leads. */
   readonly latches: Readonly<Record<MasterRole, Latch>> | null;
   readonly announcements: Readonly<Record<Role, readonly Announcement[]>>;
   /** Epoch milliseconds when this content was last read from the source; 0 before the first read. */
@@ -76,9 +81,11 @@ export interface DiscoveryEvents {
   /** The source was read again and has not changed: `readAt` of the snapshot is newer. */
   read: [];
   status: [SourceStatus];
-  /** A problem that does not stop discovery: a znode that cannot be parsed, a refused read. One sentence. */
+  /** A problem that does not stop discovery: an entry that cannot be parsed, a refused read. One sentence. */
   fault: [string];
 }
+
+export type SourceKind = 'zookeeper' | 'kubernetes' | 'consul' | 'dns' | 'static';
 
 /**
  * A source of snapshots. It knows nothing of requests, of health, or of which node serves.
@@ -86,7 +93,7 @@ export interface DiscoveryEvents {
  * `start` returns at once; an unreachable source is a status, not an error. `close` ends all handles.
  */
 export interface Discovery extends EventEmitter<DiscoveryEvents> {
-  readonly kind: 'zookeeper' | 'static';
+  readonly kind: SourceKind;
   readonly snapshot: DiscoverySnapshot;
   readonly status: SourceStatus;
   start(): void;

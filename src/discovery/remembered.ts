@@ -1,18 +1,20 @@
 import { ContainedEmitter, contain, type InternalErrors } from '../faults/internal-errors.ts';
-import type { OriginRefusal } from './allowed-origins.ts';
+import { type OriginRefusal, refusalOf } from './allowed-origins.ts';
 import type {
   Announcement,
+  Discovery,
   DiscoveryEvents,
   DiscoverySnapshot,
   Latch,
   Role,
+  SourceKind,
   SourceStatus,
 } from './discovery.ts';
 import { readSnapshot, writeSnapshot } from './snapshot-file.ts';
-import type { ZooKeeperDiscovery } from './zookeeper/discovery.ts';
 
 export interface RememberOptions {
-  readonly source: ZooKeeperDiscovery;
+  /** One that has latches. */
+  readonly source: Discovery;
   /** The snapshot file; its folder must exist. */
   readonly file: string;
   /** Name of the cluster; a snapshot of another cluster is not used. */
@@ -27,24 +29,28 @@ export interface RememberOptions {
   readonly now?: () => number;
 }
 
+/** Figures that only a session with ZooKeeper has. */
+interface SessionStats {
+  readonly sessionStats: { readonly reconnects: number; readonly watches: number } | undefined;
+}
+
 /** Delay before a change is written, in ms, so changes that follow are written with it. */
 const SETTLE_MS = 500;
 /** Interval between writes without changes, in ms; it keeps the age of the snapshot true. */
 const REFRESH_MS = 60_000;
 
 /**
- * A discovery that can start from what the gateway knew in its last run. Until ZooKeeper has been read completely,
+ * A discovery that can start from what the gateway knew in its last run. Until its source has been read completely,
  * it serves the snapshot on disk, with its true age. It never reports `connected` meanwhile, so leaders must
  * confirm themselves.
  */
-export function rememberDiscovery(options: RememberOptions): ZooKeeperDiscovery {
+export function rememberDiscovery(options: RememberOptions): Discovery & Partial<SessionStats> {
   return new RememberingDiscovery(options);
 }
 
-class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooKeeperDiscovery {
-  readonly kind = 'zookeeper';
+class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements Discovery {
   readonly #options: RememberOptions;
-  readonly #source: ZooKeeperDiscovery;
+  readonly #source: Discovery & Partial<SessionStats>;
   readonly #now: () => number;
   #remembered: DiscoverySnapshot | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -62,7 +68,11 @@ class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements 
     this.#source.on('fault', (fault) => this.emit('fault', fault));
   }
 
-  get sessionStats(): ZooKeeperDiscovery['sessionStats'] {
+  get kind(): SourceKind {
+    return this.#source.kind;
+  }
+
+  get sessionStats(): SessionStats['sessionStats'] | undefined {
     return this.#source.sessionStats;
   }
 
@@ -141,16 +151,25 @@ class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements 
 function withoutRefused(snapshot: DiscoverySnapshot, refusal: OriginRefusal): DiscoverySnapshot {
   const { announcements, latches } = snapshot;
   const kept = (role: Role): readonly Announcement[] =>
-    announcements[role].filter(({ origin }) => refusal(origin) === null);
-  const latch = ({ participants }: Latch): Latch => ({
-    participants: participants.map(({ sequence, origin }) => ({
-      sequence,
-      origin: origin !== null && refusal(origin) === null ? origin : null,
-    })),
-  });
+    announcements[role].filter((node) => refusalOf(node, refusal) === null);
+  const latch = (role: Role, { participants }: Latch): Latch => {
+    const reached = new Set(
+      kept(role).flatMap(({ origin, address }) => (address === undefined ? [] : origin)),
+    );
+    const isAllowed = (origin: string): boolean => reached.has(origin) || refusal(origin) === null;
+    return {
+      participants: participants.map(({ sequence, origin }) => ({
+        sequence,
+        origin: origin !== null && isAllowed(origin) ? origin : null,
+      })),
+    };
+  };
   return {
     ...snapshot,
     announcements: { coordinator: kept('coordinator'), overlord: kept('overlord'), broker: kept('broker') },
-    latches: latches && { coordinator: latch(latches.coordinator), overlord: latch(latches.overlord) },
+    latches: latches && {
+      coordinator: latch('coordinator', latches.coordinator),
+      overlord: latch('overlord', latches.overlord),
+    },
   };
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
 import { readOwnFile, replaceFile } from '../files/own-file.ts';
 import { parseOrigin } from '../net/origin.ts';
 import { type DiscoverySnapshot, MASTER_ROLES, ROLES, type Role } from './discovery.ts';
@@ -91,9 +92,12 @@ function contentOf(text: string): Content | string {
 }
 
 function isAnnouncement(one: Fields, role: Role): boolean {
-  const { hostAndPort, origin, service, version, labels } = one;
+  const { hostAndPort, origin, service, version, labels, address } = one;
   const named = isText(hostAndPort) && isText(service) && (version === null || isText(version));
-  return named && one.role === role && isOrigin(origin) && (labels === undefined || areLabels(labels));
+  const reached = address === undefined || (isText(address) && isIP(address) !== 0);
+  return (
+    named && reached && one.role === role && isOrigin(origin) && (labels === undefined || areLabels(labels))
+  );
 }
 
 function areLabels(labels: unknown): boolean {

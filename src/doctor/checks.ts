@@ -1,6 +1,9 @@
 import { AVAILABILITY_CHECKS } from './availability-checks.ts';
 import type { Check } from './check.ts';
+import { CONSUL_CHECKS } from './consul-checks.ts';
+import { DNS_CHECKS } from './dns-checks.ts';
 import { GATEWAY_CHECKS } from './gateway-checks.ts';
+import { KUBERNETES_CHECKS } from './kubernetes-checks.ts';
 import { LEADERSHIP_CHECKS } from './leadership-checks.ts';
 import { NODE_CHECKS } from './node-checks.ts';
 import { STORE_CHECKS } from './store/store-checks.ts';
@@ -20,6 +23,9 @@ export const GROUPS: readonly CheckGroup[] = [
   { name: 'lead', title: 'Leadership', checks: LEADERSHIP_CHECKS },
   { name: 'ha', title: 'High availability', checks: [...AVAILABILITY_CHECKS, ...STORE_CHECKS] },
   { name: 'gw', title: 'Gateway', checks: GATEWAY_CHECKS },
+  { name: 'k8s', title: 'Kubernetes', checks: KUBERNETES_CHECKS },
+  { name: 'consul', title: 'Consul', checks: CONSUL_CHECKS },
+  { name: 'dns', title: 'DNS', checks: DNS_CHECKS },
 ];
 
 /** Returns the ids that a word of `--skip` means: a check, or a group as `ha` or `ha.*`; empty for what is neither. */

@@ -7,8 +7,14 @@ import type { StoreFacts } from './store/store-facts.ts';
 export interface Facts {
   /** What doctor was started with. */
   readonly config: Config;
-  /** Null where the configuration names the nodes itself. */
+  /** Null where nodes are not known from ZooKeeper. */
   readonly zookeeper: ZooKeeperFacts | null;
+  /** Null where nodes are not known from Kubernetes. */
+  readonly kubernetes: KubernetesFacts | null;
+  /** Null where nodes are not known from Consul. */
+  readonly consul: ConsulFacts | null;
+  /** Null where nodes are not known from DNS. */
+  readonly dns: DnsFacts | null;
   readonly nodes: readonly NodeFacts[];
   readonly leadership: Readonly<Record<MasterRole, LeadershipFacts>>;
   /** `/status/properties` of the masters and a Broker; empty where nobody could be asked. */
@@ -63,6 +69,42 @@ export interface ZooKeeperFacts {
   readonly members: readonly Member[] | null;
   /** Null where no server could be read. */
   readonly tree: TreeFacts | null;
+}
+
+/** What the Kubernetes API says of one cluster of Druid. */
+export interface KubernetesFacts {
+  readonly server: string;
+  readonly namespace: string;
+  readonly clusterIdentifier: string;
+  /** Why it could not be read whole; null if it was. */
+  readonly problem: string | null;
+  /** Pods with the label of the cluster. */
+  readonly pods: number;
+  /** The names of those that do not count, since not all of their containers are ready. */
+  readonly notReady: readonly string[];
+  /** Entries that are of no use, each with why. */
+  readonly faults: readonly string[];
+}
+
+/** What Consul says of one cluster of Druid. */
+export interface ConsulFacts {
+  readonly server: string;
+  readonly servicePrefix: string;
+  /** Why it could not be read whole; null if it was. */
+  readonly problem: string | null;
+  /** Announcements of services that pass. */
+  readonly nodes: number;
+  /** Entries that are of no use, each with why. */
+  readonly faults: readonly string[];
+}
+
+/** What the SRV records of the configured names say. */
+export interface DnsFacts {
+  /** Why not all names could be asked; null if they were. */
+  readonly problem: string | null;
+  readonly nodes: number;
+  /** Records that are of no use, each with why. */
+  readonly faults: readonly string[];
 }
 
 /** What Druid keeps in ZooKeeper. */

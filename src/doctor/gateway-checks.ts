@@ -9,8 +9,17 @@ import type { Facts, GatewayStatus } from './facts.ts';
 import { withRole } from './node-checks.ts';
 import { listed } from './printable.ts';
 
-/** Defaults of Druid, in ms (`ServerConfig`, `ZkServiceConfig`). */
-const DRUID = { maxIdleTime: 300_000, defaultQueryTimeout: 300_000, sessionTimeoutMs: 30_000 } as const;
+/** Defaults of Druid, in ms (`ServerConfig`, `ZkServiceConfig`, `K8sDiscoveryConfig`, `ConsulDiscoveryConfig`). */
+const DRUID = {
+  maxIdleTime: 300_000,
+  defaultQueryTimeout: 300_000,
+  sessionTimeoutMs: 30_000,
+  leaseDuration: 60_000,
+  retryPeriod: 5_000,
+  leaderSessionTtl: 45_000,
+  lockDelay: 5_000,
+  healthCheckInterval: 10_000,
+} as const;
 const OPERATIONS = 'docs/operations.md';
 const CONFIGURATION = 'docs/configuration.md';
 
@@ -61,14 +70,14 @@ export const GATEWAY_CHECKS: readonly Check[] = [
     id: 'gw.waiting',
     title: 'Requests wait for longer than an election takes',
     remedy:
-      "Set parking.maxWait above the session timeout of Druid's masters, or lower druid.zk.service.sessionTimeoutMs.",
+      "Set parking.maxWait above the session timeout of Druid's masters, or lower druid.zk.service.sessionTimeoutMs; in Kubernetes above the lease and the time until a candidate looks (80 s by default), or lower druid.discovery.k8s.leaseDuration; with Consul above twice the time of a session (105 s in all), or lower druid.discovery.consul.leader.leaderSessionTtl.",
     source: CONFIGURATION,
-    run: ofConfig(({ parking }, facts) => {
-      const sessionMs = sessionTimeout(facts);
+    run: ofConfig(({ parking, discovery }, facts) => {
+      const electionMs = electionTime(discovery.type, facts);
       const waits = MASTER_ROLES.map((role) => ({ role, ms: parking[role]?.maxWait ?? parking.maxWait }));
-      const short = waits.filter(({ ms }) => ms < sessionMs);
+      const short = waits.filter(({ ms }) => ms < electionMs);
       const said = listed(waits.map(({ role, ms }) => `${role} ${formatDuration(ms)}`));
-      const limit = `a master that dies without a word is replaced after ${formatDuration(sessionMs)}`;
+      const limit = `a master that dies without a word is replaced after ${formatDuration(electionMs)}`;
       return short.length === 0 ? pass(`${said}; ${limit}`) : warn(`${said}; ${limit}`);
     }),
   },
@@ -130,6 +139,33 @@ function sessionTimeout({ properties, zookeeper }: Facts): number {
   const granted = (zookeeper?.servers ?? []).flatMap(({ grantedTimeoutMs }) => grantedTimeoutMs ?? []);
   const isLess = granted.some((ms) => ms < (zookeeper?.requestedTimeoutMs ?? 0));
   return isLess ? Math.min(longest, Math.max(...granted)) : longest;
+}
+
+/** What it takes at worst until another one leads, in ms, by the source of discovery. */
+function electionTime(source: Config['discovery']['type'], facts: Facts): number {
+  const told = (name: string, fallback: number): number => {
+    const values = facts.properties.map(
+      ({ values }) => parsePeriod(values[name] ?? '')?.milliseconds ?? fallback,
+    );
+    return values.length === 0 ? fallback : Math.max(...values);
+  };
+  switch (source) {
+    case 'kubernetes':
+      // A candidate waits for a whole lease since it saw the record change, and looks now and then (`LeaderElector`).
+      return (
+        told('druid.discovery.k8s.leaseDuration', DRUID.leaseDuration) +
+        4 * told('druid.discovery.k8s.retryPeriod', DRUID.retryPeriod)
+      );
+    case 'consul':
+      // Consul keeps a session for twice its time, and locks its key for a while (`ConsulLeaderSelector`).
+      return (
+        2 * told('druid.discovery.consul.leader.leaderSessionTtl', DRUID.leaderSessionTtl) +
+        DRUID.lockDelay +
+        told('druid.discovery.consul.service.healthCheckInterval', DRUID.healthCheckInterval)
+      );
+    default:
+      return sessionTimeout(facts);
+  }
 }
 
 function judgeTimeouts({ upstream, leadership, health }: Config, { properties, nodes }: Facts): Judgement {

@@ -18,6 +18,18 @@ import { parseGatewayStatus } from './gateway-facts.ts';
 import { askMasters, isSettled } from './leadership-facts.ts';
 import { askNodes, type KnownNode, merged } from './node-facts.ts';
 import { readProperties, readVersion } from './properties-facts.ts';
+import {
+  type AskedSource,
+  addressFrom,
+  askSource,
+  consulFacts,
+  dnsFacts,
+  kubernetesFacts,
+  recordedLeaders,
+  type SourceTarget,
+  sourceNodes,
+  untilRead,
+} from './source-facts.ts';
 import { askStore } from './store/ask-store.ts';
 import type { StoreTarget } from './store/store-target.ts';
 import { type AnnouncedNode, readLatch, readTree, type Tree } from './tree-facts.ts';
@@ -37,8 +49,10 @@ export interface GatewaySource {
 
 export interface GatherOptions {
   readonly config: Config;
-  /** Null where the configuration names the nodes. */
+  /** Null where nodes are not known from ZooKeeper. */
   readonly zookeeper: ZooKeeperTarget | null;
+  /** Where nodes are known from otherwise; by default from nowhere but the configuration. */
+  readonly source?: SourceTarget | null;
   readonly tls?: NodeTls;
   /** Credentials for what Druid guards, as headers; without any, only a cluster that guards nothing is asked for it. */
   readonly headers: Readonly<Record<string, string>>;
@@ -67,17 +81,23 @@ const VERSIONS_AT_ONCE = 8;
  * the gateway's own code: what cannot be reached is a fact, too.
  */
 export async function gatherFacts(options: GatherOptions): Promise<Facts> {
-  const { zookeeper: target, tls } = options;
+  const { zookeeper: target, source = null, tls } = options;
+  const asking = source === null ? null : askSource(source);
   const client = createProbeClient({
     timeoutMs: PROBE_MS,
     maxBodyBytes: MAX_BODY_BYTES,
+    ...(asking === null ? {} : { addressOf: (origin: string) => addressFrom(asking, origin) }),
     ...(tls === undefined ? {} : { tls }),
   });
   const asked = target === null ? [] : await askServers(target);
   try {
-    return await new Gathering(options, client.probe, asked).all();
+    return await new Gathering(options, client.probe, asked, asking).all();
   } finally {
-    await Promise.all([client.close(), ...asked.map(({ session }) => session.close())]);
+    await Promise.all([
+      client.close(),
+      asking?.discovery.close(),
+      ...asked.map(({ session }) => session.close()),
+    ]);
   }
 }
 
@@ -86,18 +106,27 @@ class Gathering {
   readonly #options: GatherOptions;
   readonly #probe: Probe;
   readonly #asked: readonly AskedServer[];
+  readonly #source: AskedSource | null;
 
-  constructor(options: GatherOptions, probe: Probe, asked: readonly AskedServer[]) {
+  constructor(
+    options: GatherOptions,
+    probe: Probe,
+    asked: readonly AskedServer[],
+    source: AskedSource | null,
+  ) {
     this.#options = options;
     this.#probe = probe;
     this.#asked = asked;
+    this.#source = source;
   }
 
   async all(): Promise<Facts> {
     const { config, tls, watchMs, store: target } = this.#options;
     const asking = target === null ? null : askStore(target);
     const tree = await within(TREE_MS, this.#tree(), null);
-    const nodes = merged(tree?.nodes ?? staticNodes(config));
+    const source = this.#source;
+    if (source !== null) await untilRead(source, TREE_MS);
+    const nodes = merged(tree?.nodes ?? (source === null ? staticNodes(config) : sourceNodes(source)));
     const watching = watchMs > 0 ? watchLeaders(watchMs, (role) => this.#leaderNow(role, nodes)) : null;
     const [zookeeper, answers, coordinator, overlord] = await Promise.all([
       this.#zookeeper(tree),
@@ -113,7 +142,20 @@ class Gathering {
       this.#gateway(leadership),
     ]);
     const [watched, store] = await Promise.all([watching, asking]);
-    return { config, zookeeper, nodes: versioned, leadership, properties, guarded, watched, gateway, store };
+    return {
+      config,
+      zookeeper,
+      kubernetes: kubernetesFacts(source),
+      consul: consulFacts(source),
+      dns: dnsFacts(source),
+      nodes: versioned,
+      leadership,
+      properties,
+      guarded,
+      watched,
+      gateway,
+      store,
+    };
   }
 
   /** Reads by the first session that lives long enough. Never rejects. */
@@ -152,7 +194,7 @@ class Gathering {
     const { headers } = this.#options;
     const announced = nodes.filter(({ roles }) => roles.includes(role)).map(({ origin }) => origin);
     const began = performance.now();
-    let latch = tree?.facts.latches[role] ?? null;
+    let latch = tree?.facts.latches[role] ?? this.#recorded(role);
     for (let tries = 1; ; tries++) {
       const facts = await askMasters(role, announced, latch, { probe: this.#probe, headers });
       const late = performance.now() - began > ASKING_MS;
@@ -162,7 +204,12 @@ class Gathering {
     }
   }
 
+  #recorded(role: MasterRole): readonly LatchParticipant[] | null {
+    return this.#source === null ? null : recordedLeaders(this.#source, role);
+  }
+
   async #latchNow(role: MasterRole): Promise<readonly LatchParticipant[] | null> {
+    if (this.#source !== null) return this.#recorded(role);
     const { zookeeper: target } = this.#options;
     const session = this.#asked.find(({ session }) => session.status.state === 'connected')?.session;
     if (target === null || session === undefined) return null;
@@ -173,7 +220,7 @@ class Gathering {
   async #leaderNow(role: MasterRole, nodes: readonly KnownNode[]): Promise<string | null> {
     const first = (await this.#latchNow(role))?.[0];
     if (first !== undefined) return `${first.origin} ${first.sequence}`;
-    if (this.#options.zookeeper !== null) return null;
+    if (this.#options.zookeeper !== null || this.#source !== null) return null;
     const announced = nodes.filter(({ roles }) => roles.includes(role)).map(({ origin }) => origin);
     const { answers } = await askMasters(role, announced, null, { probe: this.#probe, headers: {} });
     return answers.find(({ claim }) => claim === 'leads')?.origin ?? null;

@@ -71,12 +71,12 @@ function unasked({ origin, hostAndPort, service, version, roles }: KnownNode): N
 
 async function askNode(node: KnownNode, { probe, tls }: NodeQuestions): Promise<NodeFacts> {
   const { origin, hostAndPort, service, version, roles } = node;
-  const addresses = await addressesOf(origin);
+  const addresses = node.address === undefined ? await addressesOf(origin) : [node.address];
   const reachable = addresses !== null;
   const [health, readiness, certificate] = await Promise.all([
     reachable ? quickest(() => probe(origin, '/status/health')) : null,
     reachable && roles.includes('broker') ? probe(origin, '/druid/broker/v1/readiness') : null,
-    reachable ? certificateOf(origin, tls) : null,
+    reachable ? certificateOf(node, tls) : null,
   ]);
   const answer = health?.answer ?? null;
   return {
@@ -146,10 +146,19 @@ async function addressesOf(origin: string): Promise<string[] | null> {
   }
 }
 
-async function certificateOf(origin: string, tls: NodeTls | undefined): Promise<CertificateFacts | null> {
+async function certificateOf(
+  { origin, address }: KnownNode,
+  tls: NodeTls | undefined,
+): Promise<CertificateFacts | null> {
   if (!origin.startsWith('https:')) return null;
   const { port } = new URL(origin);
-  const target = { host: hostOf(origin), port: Number(port === '' ? 443 : port), tls: tls ?? {} };
+  const host = hostOf(origin);
+  const target = {
+    host: address ?? host,
+    port: Number(port === '' ? 443 : port),
+    tls: tls ?? {},
+    ...(address === undefined ? {} : { servername: host }),
+  };
   return inspectCertificate(target, CERTIFICATE_MS);
 }
 

@@ -1,10 +1,10 @@
+import { isGzip, parseNode } from '../discovery/announcement.ts';
 import {
   type Announcement,
   type LatchParticipant,
   MASTER_ROLES,
   type MasterRole,
 } from '../discovery/discovery.ts';
-import { isGzip, parseNode } from '../discovery/zookeeper/announcement.ts';
 import { LONGEST_DATA, parseLatch } from '../discovery/zookeeper/latch.ts';
 import type { Session } from '../discovery/zookeeper/session.ts';
 import type { ChildData } from '../discovery/zookeeper/watch.ts';

@@ -10,12 +10,14 @@ const DRUID_CONFIGURATION = 'https://druid.apache.org/docs/latest/configuration/
 const MOST_AHEAD_MS = 5_000;
 /** An announcement, in contrast to a folder of them and to a latch. */
 const ENTRY = /\/internal-discovery\/[^/]+\/[^/]+$/;
-const STATIC = 'discovery.type is static: ZooKeeper is not used';
 const UNREAD = 'no ZooKeeper server could be read';
 
 /** Judges ZooKeeper, or skips where it is not used. */
 function ofZooKeeper(judge: (zookeeper: ZooKeeperFacts, facts: Facts) => Judgement): Check['run'] {
-  return (facts) => (facts.zookeeper === null ? skip(STATIC) : judge(facts.zookeeper, facts));
+  return (facts) =>
+    facts.zookeeper === null
+      ? skip(`discovery.type is ${facts.config.discovery.type}: ZooKeeper is not used`)
+      : judge(facts.zookeeper, facts);
 }
 
 /** Judges what is kept in ZooKeeper, or skips where it could not be read. */

@@ -78,20 +78,21 @@ export const REASONS = {
     meaning: 'leadership moved while the request was under way; it was not processed',
     action: 'nothing, unless it goes on: then look why leadership does not settle',
   },
-  zookeeper_stale: {
+  discovery_stale: {
     status: 503,
     message:
-      'The gateway is out of touch with ZooKeeper and knows no leader that confirms itself; try again.',
+      'The gateway is out of touch with its source of discovery and knows no leader that confirms itself; try again.',
     retry: 5,
-    meaning: 'ZooKeeper is out of reach and no master confirms that it leads',
-    action: 'bring ZooKeeper back, or the way to it',
+    meaning: 'ZooKeeper, the Kubernetes API or Consul is out of reach and no master confirms that it leads',
+    action: 'bring it back, or the way to it',
   },
   discovery_incomplete: {
     status: 503,
     message: 'The gateway has not learned the cluster yet; try again.',
     retry: 5,
     meaning: 'the gateway has just started and does not know the cluster yet',
-    action: 'if it lasts, look whether it reaches ZooKeeper; send requests only to a gateway that is ready',
+    action:
+      'if it lasts, look whether it reaches ZooKeeper, the Kubernetes API or Consul; send requests only to a gateway that is ready',
   },
   no_ready_broker: {
     status: 503,

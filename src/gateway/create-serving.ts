@@ -172,6 +172,7 @@ export function createServing(options: ServingOptions): Serving {
       responseTimeoutMs: upstream.responseTimeout,
       idleTimeoutMs: upstream.idleTimeout,
       keepAliveTimeoutMs: upstream.keepAlive,
+      addressOf: (origin) => cluster.view.nodes.get(origin)?.address ?? null,
       ...tls,
     },
     errors,

@@ -3,11 +3,14 @@ import { createOriginRefusal } from '../discovery/allowed-origins.ts';
 import { prepareTls } from '../discovery/zookeeper/tls.ts';
 import type { Report } from '../doctor/examine.ts';
 import type { GatewaySource } from '../doctor/gather.ts';
+import type { SourceTarget } from '../doctor/source-facts.ts';
 import type { StoreTarget } from '../doctor/store/store-target.ts';
 import type { ZooKeeperTarget } from '../doctor/zookeeper-facts.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { parseConnectString } from '../net/connect-string.ts';
 import { readNodeTls } from './client-tls.ts';
+import { consulTarget, dnsTarget } from './create-discovery.ts';
+import { kubernetesTarget } from './kubernetes-target.ts';
 import { zookeeperTls } from './tls-files.ts';
 
 export interface DiagnoseOptions {
@@ -32,7 +35,8 @@ export type Diagnose = (options: DiagnoseOptions) => Promise<Report>;
  */
 export function createDiagnose(config: Config): Diagnose {
   const tls = readNodeTls(config).options;
-  const target = config.discovery.type === 'static' ? null : zookeeperTarget(config);
+  const target = config.discovery.type === 'zookeeper' ? zookeeperTarget(config) : null;
+  const source = sourceOf(config);
   return async ({ errors, gateway, headers = {}, watchMs = 0, store = null, skipped }) => {
     // A gateway that nobody examines need not have loaded what examines it.
     const [{ examine }, { gatherFacts }] = await Promise.all([
@@ -42,6 +46,7 @@ export function createDiagnose(config: Config): Diagnose {
     const facts = await gatherFacts({
       config,
       zookeeper: target === null ? null : { ...target, errors },
+      source: source(errors),
       headers,
       watchMs,
       gateway,
@@ -50,6 +55,24 @@ export function createDiagnose(config: Config): Diagnose {
     });
     return examine(facts, skipped, (error) => errors.report('admin', error));
   };
+}
+
+function sourceOf(config: Config): (errors: InternalErrors) => SourceTarget | null {
+  const { type, allow } = config.discovery;
+  const refusal = createOriginRefusal(allow);
+  if (type === 'kubernetes') {
+    const target = { ...kubernetesTarget(config), refusal };
+    return (errors) => ({ kind: type, options: { ...target, errors } });
+  }
+  if (type === 'consul') {
+    const target = { ...consulTarget(config), refusal };
+    return (errors) => ({ kind: type, options: { ...target, errors } });
+  }
+  if (type === 'dns') {
+    const target = { ...dnsTarget(config), refusal };
+    return (errors) => ({ kind: type, options: { ...target, errors } });
+  }
+  return () => null;
 }
 
 function zookeeperTarget({ zookeeper, discovery }: Config): Omit<ZooKeeperTarget, 'errors'> {

@@ -10,7 +10,7 @@ export interface SessionStats {
 }
 
 export interface SessionObserved {
-  readonly sessionStats: SessionStats;
+  readonly sessionStats: SessionStats | undefined;
 }
 
 const SOURCE_STATES: readonly SourceState[] = ['connecting', 'connected', 'suspended', 'lost', 'closed'];
@@ -56,14 +56,16 @@ function sessionMetrics(registers: Registry[], discovery: Options['discovery']):
     '1 for the state that the ZooKeeper session is in.',
     discovery,
   );
-  if (!('sessionStats' in discovery)) return;
+  const stats = (): SessionStats | undefined =>
+    'sessionStats' in discovery ? discovery.sessionStats : undefined;
+  if (stats() === undefined) return;
   new Counter({
     name: 'druid_gateway_zookeeper_reconnects_total',
     help: 'Connections to ZooKeeper made again after the first.',
     registers,
     collect() {
       this.reset();
-      this.inc(discovery.sessionStats.reconnects);
+      this.inc(stats()?.reconnects ?? 0);
     },
   });
   new Gauge({
@@ -71,7 +73,7 @@ function sessionMetrics(registers: Registry[], discovery: Options['discovery']):
     help: 'ZooKeeper paths under watch.',
     registers,
     collect() {
-      this.set(discovery.sessionStats.watches);
+      this.set(stats()?.watches ?? 0);
     },
   });
 }

@@ -21,7 +21,7 @@ const MAX_HEAD_BYTES = 16 * 1024;
  * times the processor time, and with a thousand Brokers that was half of a core.
  */
 export function createUpstreamProbes(errors: InternalErrors): (options: ProbeClientOptions) => ProbeClient {
-  return ({ timeoutMs, maxBodyBytes = MAX_BODY_BYTES, tls, onTlsFault }) => {
+  return ({ timeoutMs, maxBodyBytes = MAX_BODY_BYTES, tls, addressOf, onTlsFault }) => {
     const nodes = createNodes();
     /** The last error of each origin that is being asked. */
     const codes = new Map<string, string>();
@@ -36,6 +36,12 @@ export function createUpstreamProbes(errors: InternalErrors): (options: ProbeCli
       onSocketError: (origin, code) => void codes.set(origin, code),
       ...(tls === undefined ? {} : { tls }),
     });
+
+    function nodeAt(origin: string): UpstreamNode {
+      const node = nodes.at(origin);
+      if (addressOf !== undefined) node.reachAt(addressOf(origin));
+      return node;
+    }
 
     return {
       probe(origin, path, headers = {}) {
@@ -57,7 +63,7 @@ export function createUpstreamProbes(errors: InternalErrors): (options: ProbeCli
           codes.delete(origin);
           question.ask((fresh) =>
             upstreams.send(
-              nodes.at(origin),
+              nodeAt(origin),
               {
                 method: 'GET',
                 target: path,

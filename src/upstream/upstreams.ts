@@ -69,13 +69,14 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
       this.#onSocketError = (code: string): void => onSocketError?.(origin, code);
     }
 
-    connection(fresh: boolean): UpstreamConnection {
+    /** A connection that is made goes to `address`, if there is one. */
+    connection(fresh: boolean, address: string | null): UpstreamConnection {
       const idle = fresh ? undefined : this.#idle.pop();
       if (idle !== undefined) return idle;
       // The clock stands still without a timer.
       if (timer === null) time = performance.now();
       const connection = new UpstreamConnection({
-        place: this.#place.tls === null ? this.#place : withFiles(this.#place, options.tls),
+        place: placeAt(this.#place, address, options.tls),
         maxHeadBytes: maxHeaderBytes,
         buffers,
         keeper: this,
@@ -117,7 +118,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
         origin = new Origin(node.origin);
         origins.set(node.origin, origin);
       }
-      const connection = origin.connection(request.fresh);
+      const connection = origin.connection(request.fresh, node.address);
       return new Call(node, request, handler, errors).sendOn(connection);
     },
 
@@ -149,7 +150,9 @@ function placeOf(origin: string): Endpoint {
   return { host, port: Number(port || 443), tls: options };
 }
 
-/** The place of a new connection, with the files of TLS as they were read last. */
-function withFiles(place: Endpoint, nodeTls: NodeTls | undefined): Endpoint {
-  return { ...place, tls: { ...place.tls, ...nodeTls } };
+/** The place of a new connection: at this address if there is one, with the files of TLS as they were read last. */
+function placeAt(place: Endpoint, address: string | null, nodeTls: NodeTls | undefined): Endpoint {
+  const { host, port, tls } = place;
+  if (tls === null && address === null) return place;
+  return { host: address ?? host, port, tls: tls === null ? null : { ...tls, ...nodeTls } };
 }

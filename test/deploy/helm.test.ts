@@ -289,6 +289,47 @@ describe.runIf(HAS_GO_TOOLS)('the chart', () => {
     expect(open.ingress[0].from).toBeUndefined();
   });
 
+  test('may read pods and two ConfigMaps where nodes are known from Kubernetes, and nothing otherwise', async () => {
+    type Role = Manifest & { readonly rules: readonly object[] };
+    const manifests = await rendered('kubernetes-values.yaml');
+    const roles = manifests.filter(({ kind }) => kind === 'Role') as Role[];
+    expect(roles.map(({ metadata, rules }) => [metadata, rules])).toMatchObject([
+      [
+        { namespace: 'druid-prod' },
+        [
+          { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
+          {
+            apiGroups: [''],
+            resources: ['configmaps'],
+            resourceNames: ['druid-prod-leaderelection-coordinator', 'druid-prod-leaderelection-overlord'],
+            verbs: ['list', 'watch'],
+          },
+        ],
+      ],
+    ]);
+    expect(only(manifests, 'RoleBinding')).toMatchObject({
+      metadata: { namespace: 'druid-prod' },
+      subjects: [{ kind: 'ServiceAccount', name: 'gw-druid-gateway', namespace: 'druid' }],
+    });
+    expect(only(manifests, 'Deployment').spec.template.spec.automountServiceAccountToken).toBe(true);
+    const ports = only(manifests, 'NetworkPolicy').spec.egress.flatMap(
+      (rule: { ports: readonly { port: number }[] }) => rule.ports.map(({ port }) => port),
+    );
+    expect(ports).toEqual(expect.arrayContaining([443, 6443]));
+    expect(ports).not.toContain(2181);
+    const apart = await rendered('kubernetes-values.yaml', [
+      '--set',
+      'config.kubernetes.overlordNamespace=masters',
+    ]);
+    expect(apart.filter(({ kind }) => kind === 'Role')).toHaveLength(2);
+    for (const without of [
+      await rendered(''),
+      await rendered('kubernetes-values.yaml', ['--set', 'rbac.create=false']),
+    ]) {
+      expect(without.filter(({ kind }) => kind.startsWith('Role'))).toEqual([]);
+    }
+  });
+
   test('has the rules of deploy/prometheus, less those that are left out', async () => {
     const manifests = await rendered('everything-values.yaml');
     type Rules = {

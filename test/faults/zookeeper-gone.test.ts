@@ -30,7 +30,7 @@ async function refusal(): Promise<number> {
   const began = performance.now();
   const answer = await scene.read('overlord');
   expect(answer.status).toBe(503);
-  expect(await answer.json()).toMatchObject({ errorCode: 'zookeeper_stale' });
+  expect(await answer.json()).toMatchObject({ errorCode: 'discovery_stale' });
   expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
   return performance.now() - began;
 }

@@ -79,9 +79,11 @@ class Writer {
     switch (node.shorthand) {
       case 'address':
         return { type: types('object', 'string'), pattern: ADDRESS_PATTERN, ...refusal(node), ...section };
-      case 'broker': {
-        const url = node.properties?.url?.format;
-        const pattern = url === undefined ? undefined : PATTERNS[url];
+      case 'broker':
+      case 'srv': {
+        const { url, name } = node.properties ?? {};
+        const format = (url ?? name)?.format;
+        const pattern = format === undefined ? undefined : PATTERNS[format];
         return { type: types('object', 'string'), pattern, ...refusal(node), ...section };
       }
       case 'strategy':

@@ -22,6 +22,9 @@ const HTTP = `${anyCase('http')}[Ss]?://`;
 const URL_HOST = String.raw`(?:\[[0-9A-Fa-f:.]+\]|[^\s/@?#\\:\[\]<>^|]+)`;
 const PLACEHOLDER = String.raw`\{(?:host|port|hostname-first-label)\}`;
 
+/** It may have a path, but neither user nor query. */
+const PLAIN_URL = `^${HTTP}(?:\\[${IPV6}\\]|${IPV4}\\.?|${NAME})(?::${USED_PORT})?(?:/[^\\s?#\\\\]*)?$`;
+
 /** What `formats.ts` checks, as far as a regular expression can say it: in doubt it lets pass what the loader refuses. */
 export const PATTERNS: Readonly<Record<FormatName, string>> = {
   host: `^(?:${IPV4}|${IPV6}|(?=.{1,253}$)${NAME})$`,
@@ -32,10 +35,18 @@ export const PATTERNS: Readonly<Record<FormatName, string>> = {
   znode: `^(?:/|/?${ZNODE}(?:/${ZNODE})*/*)$`,
   'zookeeper-connect': String.raw`^[\s,]*${SERVER}(?:\s*,[\s,]*${SERVER})*[\s,]*(?:/|(?:/${ZNODE})+)?\s*$`,
   'node-url': `^${HTTP}(?:\\[${IPV6}\\]|${IPV4}\\.?|${NAME})(?::${USED_PORT})?/?$`,
-  'otlp-endpoint': `^${HTTP}(?:\\[${IPV6}\\]|${IPV4}\\.?|${NAME})(?::${USED_PORT})?(?:/[^\\s?#\\\\]*)?$`,
+  'otlp-endpoint': PLAIN_URL,
   attribute: String.raw`^[^\s=][^=]*=[\s\S]+$`,
   'header-line': String.raw`^(?!(?:${['host', 'connection', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'expect'].map(anyCase).join('|')}|${anyCase('content')}-.*):)[\w!#$%&'*+.^${'`'}|~-]+:[ \t]*[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$`,
   'base-path': String.raw`^(?=.{0,201}$)(?:/(?!\.{1,2}(?:/|$))[\w.~-]+)*/?$`,
+  'kubernetes-cluster': '^(?=.{2,63}$)[a-z0-9][a-z0-9-]*[a-z0-9]$',
+  'kubernetes-namespace': '^(?=.{1,63}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$',
+  'server-url': PLAIN_URL,
+  'srv-name': String.raw`^(?=.{1,253}$)[\w-]{1,63}(?:\.[\w-]{1,63})*\.?$`,
+  'dns-server': `^(?:${IPV4}|${IPV6}|(?:${IPV4}|\\[${IPV6}\\]):${USED_PORT})$`,
+  'consul-prefix': String.raw`^(?=.{1,100}$)(?!(?:.*/)?\.\.(?:/|$))[\w.-]+(?:/[\w.-]+)*$`,
+  'consul-key': String.raw`^(?=.{1,512}$)(?!(?:.*/)?\.\.(?:/|$))[^\s?#/][^\s?#]*$`,
+  'consul-datacenter': String.raw`^(?=.{1,64}$)[\w-]+$`,
   'path-prefix': String.raw`^/[^\s?#%]*$`,
   'header-match': String.raw`^(?!(?:${anyCase('authorization')}|${anyCase('cookie')}|${anyCase('proxy')}-.*)(?::|$))[\w!#$%&'*+.^${'`'}|~-]+(?::[ \t]*[^\r\n]+)?$`,
   'haproxy-name': String.raw`^[\w.:-]{1,128}$`,

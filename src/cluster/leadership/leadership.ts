@@ -143,7 +143,7 @@ function byProbe(previous: Leadership, input: LeadershipInput): Leadership {
     return serving(previous, input, view.node, view.term, 'stale');
   }
   if (!complete) return none(previous, input, 'discovery_incomplete');
-  const waitReason: WaitReason = latch === null ? 'no_leader' : 'zookeeper_stale';
+  const waitReason: WaitReason = latch === null ? 'no_leader' : 'discovery_stale';
   if (first?.origin != null) {
     return elected(previous, input, input.nodeAt(first.origin), first.sequence, 'stale', waitReason);
   }

@@ -1,12 +1,13 @@
 import { ContainedEmitter, contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import { parseConnectString } from '../../net/connect-string.ts';
+import { admit } from '../admission.ts';
 import type { OriginRefusal } from '../allowed-origins.ts';
+import { type ParsedAnnouncement, parseAnnouncement } from '../announcement.ts';
 import {
   type Announcement,
   type Discovery,
   type DiscoveryEvents,
   type DiscoverySnapshot,
-  EMPTY_SNAPSHOT,
   type Latch,
   MASTER_ROLES,
   type MasterRole,
@@ -14,7 +15,7 @@ import {
   type Role,
   type SourceStatus,
 } from '../discovery.ts';
-import { type ParsedAnnouncement, parseAnnouncement } from './announcement.ts';
+import { Publisher } from '../publisher.ts';
 import type { Credentials } from './connection.ts';
 import { LONGEST_DATA, MOST_PARTICIPANTS, parseLatch } from './latch.ts';
 import { Session } from './session.ts';
@@ -55,8 +56,6 @@ const FOLDERS: Readonly<Record<Role, string>> = {
   overlord: 'OVERLORD',
   broker: 'BROKER',
 };
-/** Most announcements of one role, far above any real cluster: each node is probed every second. */
-const MOST_ANNOUNCEMENTS = 1_000;
 const NO_LATCH: Latch = { participants: [] };
 const TOO_LONG = Buffer.alloc(LONGEST_DATA + 1);
 
@@ -89,10 +88,7 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
     overlord: [],
     broker: [],
   };
-  #snapshot: DiscoverySnapshot = EMPTY_SNAPSHOT;
-  /** Content of the last emitted snapshot, to detect changes. */
-  #content = '';
-  #scheduled = false;
+  readonly #publisher: Publisher;
   #poll: NodeJS.Timeout | null = null;
 
   constructor(options: ZooKeeperDiscoveryOptions) {
@@ -114,6 +110,16 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
       errors: options.errors,
       now: this.#now,
       random: this.#random,
+    });
+    this.#publisher = new Publisher({
+      content: () => ({
+        latches: this.#latches,
+        announcements: this.#announcements,
+        readAt: Math.min(...this.#parts.map(({ readAt }) => readAt)),
+      }),
+      onSnapshot: (snapshot) => this.emit('snapshot', snapshot),
+      onRead: () => this.emit('read'),
+      errors: options.errors,
     });
     this.#session.on('status', (status) => this.emit('status', status));
     this.#session.on('connected', () => this.#refresh());
@@ -139,7 +145,7 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
   }
 
   get snapshot(): DiscoverySnapshot {
-    return this.#snapshot;
+    return this.#publisher.snapshot;
   }
 
   get status(): SourceStatus {
@@ -173,7 +179,7 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
       onRead: (children) => {
         take(children);
         part.readAt = this.#now();
-        this.#publishSoon();
+        this.#publisher.publishSoon();
       },
       onFault: (fault) => this.emit('fault', fault),
       errors: this.#errors,
@@ -193,24 +199,13 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
   }
 
   #admit(role: Role, path: string, children: ReadonlyMap<string, ParsedAnnouncement>): Announcement[] {
-    let found: Announcement[] = [];
-    for (const [name, parsed] of children) {
-      const why = parsed.kind === 'announcement' ? this.#refusal(parsed.announcement.origin) : null;
-      if (why !== null) this.emit('fault', `${path}/${name} ${why}`);
-      else if (parsed.kind === 'announcement') found.push(parsed.announcement);
-      else if (parsed.kind === 'fault') this.emit('fault', `${path}/${name} ${parsed.reason}`);
-    }
-    if (found.length > MOST_ANNOUNCEMENTS) {
-      this.emit('fault', `${path} has ${found.length} nodes; ${MOST_ANNOUNCEMENTS} of them are used`);
-      // Entries that are not nodes must not push out real ones.
-      const known = new Set(this.#announcements[role].map(({ origin }) => origin));
-      const isKnown = ({ origin }: Announcement): boolean => known.has(origin);
-      found = [...found.filter(isKnown), ...found.filter((one) => !isKnown(one))].slice(
-        0,
-        MOST_ANNOUNCEMENTS,
-      );
-    }
-    return found.toSorted((a, b) => (a.hostAndPort < b.hostAndPort ? -1 : 1));
+    const found = [...children].map(([name, parsed]) => [`${path}/${name}`, parsed] as const);
+    return admit(found, {
+      refusal: ({ origin }) => this.#refusal(origin),
+      present: this.#announcements[role],
+      list: path,
+      onFault: (fault) => this.emit('fault', fault),
+    });
   }
 
   #refresh(): void {
@@ -227,37 +222,8 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
     );
   }
 
-  /** Publishes one snapshot for everything read in one turn of the event loop. */
-  #publishSoon(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.#guarded(() => this.#publish());
-    });
-  }
-
   #guarded(step: () => void): void {
     contain(step, (error) => this.#errors.report('discovery', error));
-  }
-
-  #publish(): void {
-    const times = this.#parts.map(({ readAt }) => readAt);
-    const readAt = Math.min(...times);
-    const complete = readAt > 0;
-    const latches = { ...this.#latches };
-    const announcements = { ...this.#announcements };
-    const content = JSON.stringify([complete, latches, announcements]);
-    if (content === this.#content) {
-      const isNewer = readAt > this.#snapshot.readAt;
-      this.#snapshot = { ...this.#snapshot, readAt };
-      if (isNewer) this.emit('read');
-      return;
-    }
-    this.#content = content;
-    const { version } = this.#snapshot;
-    this.#snapshot = { version: version + 1, complete, latches, announcements, readAt };
-    this.emit('snapshot', this.#snapshot);
   }
 }
 

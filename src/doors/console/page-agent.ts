@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher, errors as undiciErrors } from 'undici';
-import type { NodeTls } from '../../cluster/node.ts';
+import type { AddressOf, NodeTls } from '../../cluster/node.ts';
 import { nodeConnector } from '../../cluster/node-connector.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import { ignore } from '../last-word.ts';
@@ -13,6 +13,7 @@ export interface PageAgentOptions {
   readonly keepAliveTimeoutMs: number;
   /** For https origins. Certificates are verified unless these options turn that off. */
   readonly tls?: NodeTls;
+  readonly addressOf?: AddressOf;
 }
 
 type Answered = (error: Error | null, data: Dispatcher.ResponseData) => void;
@@ -59,12 +60,12 @@ class PageAgent extends Agent {
 
 /** Creates the agent that fetches pages from nodes. Unlike the plugin's own agent, it verifies certificates. */
 export function createPageAgent(options: PageAgentOptions): Agent {
-  const { errors, connectTimeoutMs, keepAliveTimeoutMs, tls } = options;
+  const { errors, connectTimeoutMs, keepAliveTimeoutMs, tls, addressOf } = options;
   return new PageAgent(errors, {
     // No limit on connections: pages would wait behind those of clients that do not read. The exchange has limits.
     keepAliveTimeout: keepAliveTimeoutMs,
     keepAliveMaxTimeout: keepAliveTimeoutMs,
     allowH2: false,
-    connect: nodeConnector(tls, connectTimeoutMs),
+    connect: nodeConnector(tls, connectTimeoutMs, addressOf),
   });
 }

@@ -33,7 +33,7 @@ export function longestLeaderWaitMs(
   reason: UnavailableReason | null,
   { maxWaitMs, maxWaitByRole, maxWaitStaleMs }: WaitLimits,
 ): number {
-  return reason === 'zookeeper_stale' ? maxWaitStaleMs : (maxWaitByRole[role] ?? maxWaitMs);
+  return reason === 'discovery_stale' ? maxWaitStaleMs : (maxWaitByRole[role] ?? maxWaitMs);
 }
 
 type WaitLimits = Pick<

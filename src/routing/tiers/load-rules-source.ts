@@ -85,6 +85,7 @@ class PolledRules extends ContainedEmitter<RulesSourceEvents> implements RulesSo
       connections: 1,
       keepAliveMs: 1_000,
       ...(tls === undefined ? {} : { tls }),
+      addressOf: (origin) => services.cluster.view.nodes.get(origin)?.address ?? null,
     });
   }
 

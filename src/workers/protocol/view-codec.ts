@@ -32,7 +32,7 @@ interface Head extends Pick<ClusterView, 'version' | 'complete' | 'discovery' | 
   readonly cordoned: readonly string[];
 }
 
-type Nodes = readonly (readonly [origin: string, roles: readonly Role[]])[];
+type Nodes = readonly (readonly [origin: string, roles: readonly Role[], address?: string])[];
 
 interface Brokers {
   readonly views: readonly (Omit<BrokerView, 'node'> & { readonly node: string })[];
@@ -55,7 +55,10 @@ export function encodeView(view: ClusterView): ViewParts {
     leaders: { coordinator: wireOf(leaders.coordinator), overlord: wireOf(leaders.overlord) },
     cordoned: [...cordoned],
   };
-  const known: Nodes = [...nodes.keys()].map((origin) => [origin, roles.get(origin) ?? []]);
+  const known: Nodes = [...nodes].map(([origin, { address }]) => {
+    const its = roles.get(origin) ?? [];
+    return address === null ? [origin, its] : [origin, its, address];
+  });
   const brokers: Brokers = {
     views: view.brokers.map((broker) => ({ ...broker, node: broker.node.origin })),
     pools: [...view.pools].map(([service, pool]) => [
@@ -104,6 +107,11 @@ export function createViewReader(): ViewReader {
   let brokers: readonly BrokerView[] = [];
   let pools: ReadonlyMap<string, readonly UpstreamNode[]> = new Map();
 
+  function readNodes(text: string): void {
+    known = JSON.parse(text) as Nodes;
+    for (const [origin, , address] of known) objects.at(origin).reachAt(address ?? null);
+  }
+
   function readBrokers(text: string): void {
     wire = JSON.parse(text) as Brokers;
     brokers = wire.views.map((broker) => ({ ...broker, node: objects.at(broker.node) }));
@@ -131,7 +139,7 @@ export function createViewReader(): ViewReader {
   return {
     read(parts) {
       if (parts.head !== undefined) head = JSON.parse(parts.head) as Head;
-      if (parts.nodes !== undefined) known = JSON.parse(parts.nodes) as Nodes;
+      if (parts.nodes !== undefined) readNodes(parts.nodes);
       if (parts.brokers !== undefined) readBrokers(parts.brokers);
       if (parts.shares !== undefined) readShares(parts.shares);
       const { leaders, cordoned, ...plain } = head;
@@ -144,7 +152,9 @@ export function createViewReader(): ViewReader {
         pools,
         cordoned: new Set(cordoned),
         nodes,
-        roles: new Map(known.filter(([, roles]) => roles.length > 0)) as ClusterView['roles'],
+        roles: new Map(
+          known.filter(([, roles]) => roles.length > 0).map(([origin, roles]) => [origin, roles]),
+        ),
       };
     },
   };

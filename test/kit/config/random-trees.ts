@@ -10,6 +10,14 @@ const FORMATTED: Readonly<Record<string, readonly string[]>> = {
   znode: ['/', '/druid', '/a/b-c'],
   'zookeeper-connect': ['zk', 'zk:1', 'a:1,b:2/prod', '[::1]:2181'],
   'node-url': ['http://a:8081', 'https://[::1]:8281'],
+  'kubernetes-cluster': ['druid', 'druid-prod'],
+  'kubernetes-namespace': ['druid', 'd-1'],
+  'server-url': ['https://10.0.0.1:6443', 'http://127.0.0.1:8001/proxy'],
+  'srv-name': ['_http._tcp.druid-broker.druid.svc', 'druid.test.'],
+  'dns-server': ['10.0.0.1', '127.0.0.1:8600', '[::1]:53'],
+  'consul-prefix': ['druid', 'druid-prod'],
+  'consul-key': ['druid/leader/coordinator', 'mine'],
+  'consul-datacenter': ['dc1'],
   'path-prefix': ['/', '/druid/v2'],
   'base-path': ['', '/druid-prod', '/a/b.c'],
   'header-match': ['X-Team', 'x-team: bi: 1'],
@@ -75,8 +83,8 @@ function haproxyOnce({ haproxy }: Section): Section {
 
 /** What belongs together in the sections `listen`, `admin`, `forwarded` and `brokers`. */
 function consistent(tree: unknown): unknown {
-  const { brokers, listen, admin, forwarded, history, feeds, ...others } = tree as Record<
-    'brokers' | 'listen' | 'admin' | 'forwarded' | 'history' | 'feeds',
+  const { brokers, listen, admin, forwarded, history, feeds, discovery, ...others } = tree as Record<
+    'brokers' | 'listen' | 'admin' | 'forwarded' | 'history' | 'feeds' | 'discovery',
     Section
   >;
   const list = (key: string) => brokers[key] as Record<string, unknown>[];
@@ -84,6 +92,8 @@ function consistent(tree: unknown): unknown {
   return {
     ...others,
     feeds: haproxyOnce(feeds),
+    // Each would need its section.
+    discovery: { ...discovery, fallback: [] },
     // Another file than that of the snapshot.
     history: history.file === undefined ? {} : { file: '/etc/c.pem' },
     listen: withClients(listen),
@@ -109,9 +119,22 @@ function isNeeded(node: SchemaNode, key: string): boolean {
 export const randomTrees = valid(ROOT)
   .map(consistent)
   .filter((tree) => {
-    const { discovery, static: nodes } = tree as {
+    const {
+      discovery,
+      static: nodes,
+      dns,
+      kubernetes,
+      consul,
+    } = tree as {
       discovery: { type: string };
       static: Record<string, unknown[]>;
+      dns: { coordinators: unknown[]; overlords: unknown[]; brokers: unknown[] };
+      kubernetes?: object;
+      consul?: object;
     };
+    if (discovery.type === 'kubernetes' && kubernetes === undefined) return false;
+    if (discovery.type === 'consul' && consul === undefined) return false;
+    const names = [dns.coordinators, dns.overlords, dns.brokers];
+    if (discovery.type === 'dns' && names.every((list) => list.length === 0)) return false;
     return discovery.type !== 'static' || Object.values(nodes).some((list) => list.length > 0);
   });

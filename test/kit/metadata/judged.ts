@@ -9,6 +9,9 @@ const NOBODY = { latch: null, answers: [] } as const;
 const NOTHING: Omit<Facts, 'store'> = {
   config: loadConfig({ flags: { zookeeper: 'zk:2181' } }),
   zookeeper: null,
+  kubernetes: null,
+  consul: null,
+  dns: null,
   nodes: [],
   leadership: { coordinator: NOBODY, overlord: NOBODY },
   properties: [],

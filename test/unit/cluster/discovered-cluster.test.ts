@@ -259,7 +259,7 @@ describe('without ZooKeeper', () => {
     await view(serving('coordinator', A));
     discovery.turn('lost');
     const { leaders } = await view((v) => v.leaders.coordinator.state !== 'serving');
-    expect(leaders.coordinator.waitReason).toBe('zookeeper_stale');
+    expect(leaders.coordinator.waitReason).toBe('discovery_stale');
   });
 
   test('a leader that moved meanwhile is found by asking all', async () => {

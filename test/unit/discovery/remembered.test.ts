@@ -92,6 +92,7 @@ describe('the file', () => {
     ['no origin', '"origin":"http://10.0.0.2:8082",', ''],
     ['a number for a service', '"druid/broker"', '7'],
     ['no time', '"readAt":5000', '"readAt":"soon"'],
+    ['a name for an address', '"service":', '"address":"druid.example","service":'],
   ])('is not used when its checksum is right and it has %s', async (_, old, spoiled) => {
     await writeSnapshot(file, 'zk /druid', SNAPSHOT);
     const { content, ...rest } = JSON.parse(readFileSync(file, 'utf8'));
@@ -270,5 +271,39 @@ test('of a snapshot what discovery may no longer name is left out', async () => 
   discovery.start();
   expect(discovery.snapshot.latches?.coordinator.participants[0]?.origin).toBe('http://10.0.0.1:8081');
   expect(discovery.snapshot.announcements.broker).toEqual([]);
+  await discovery.close();
+});
+
+test('of a snapshot nodes are judged by where they are reached', async () => {
+  const [node] = SNAPSHOT.announcements.broker;
+  if (node === undefined) throw new Error('no node');
+  const origin = 'http://c0.druid:8081';
+  const named = { ...node, origin, hostAndPort: 'c0.druid:8081', role: 'coordinator' } as const;
+  const latches = {
+    coordinator: { participants: [{ sequence: 4, origin }] },
+    overlord: { participants: [{ sequence: 1, origin: 'http://o0.druid:8090' }] },
+  };
+  const coordinator = [{ ...named, address: '10.1.0.1' }];
+  await writeSnapshot(file, 'zk /druid', {
+    ...SNAPSHOT,
+    latches,
+    announcements: { coordinator, overlord: [], broker: [{ ...node, address: '10.6.6.6' }] },
+  });
+  const discovery = rememberDiscovery({
+    source: new FakeDiscovery(),
+    file,
+    cluster: 'zk /druid',
+    refusal: createOriginRefusal({ networks: ['10.1.0.0/16'], names: [], httpsOnly: false }),
+    errors: recordErrors(),
+    maxAgeMs: 1_000,
+    now: () => 5_500,
+  });
+  discovery.start();
+  const { announcements, latches: kept } = discovery.snapshot;
+  expect([announcements.coordinator, announcements.broker]).toEqual([coordinator, []]);
+  expect([kept?.coordinator.participants[0]?.origin, kept?.overlord.participants[0]?.origin]).toEqual([
+    origin,
+    null,
+  ]);
   await discovery.close();
 });

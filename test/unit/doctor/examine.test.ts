@@ -5,17 +5,21 @@ import { type Check, fail, pass } from '../../../src/doctor/check.ts';
 import { GROUPS, idsOf } from '../../../src/doctor/checks.ts';
 import { examine, hasFailed } from '../../../src/doctor/examine.ts';
 import type {
+  ConsulFacts,
   Facts,
   GatewayStatus,
+  KubernetesFacts,
   NodeFacts,
   TreeFacts,
   ZooKeeperFacts,
 } from '../../../src/doctor/facts.ts';
 import {
   BROKERS,
+  CONSUL,
   COORDINATORS,
   follows,
   HEALTHY,
+  KUBERNETES,
   leads,
   ledBy,
   NODES,
@@ -85,10 +89,13 @@ function evidence(facts: Facts, id: string): string {
 
 test('a healthy cluster passes every check but those that tell of what cannot be known', () => {
   const { checks, totals } = examine(HEALTHY);
-  expect(checks.filter(({ result }) => result !== 'PASS').map(({ id, result }) => `${id} ${result}`)).toEqual(
+  const others = checks.filter(({ id }) => /^(?:k8s|consul|dns)\./.test(id));
+  expect(new Set(others.map(({ result }) => result))).toEqual(new Set(['SKIP']));
+  const judged = checks.filter((check) => !others.includes(check));
+  expect(judged.filter(({ result }) => result !== 'PASS').map(({ id, result }) => `${id} ${result}`)).toEqual(
     ['zk.tls INFO', 'node.tls INFO', 'node.certificates SKIP', 'ha.metadata-failover INFO'],
   );
-  expect(totals).toEqual({ pass: checks.length - 4, warn: 0, fail: 0, info: 3, skip: 1 });
+  expect(totals).toEqual({ pass: judged.length - 4, warn: 0, fail: 0, info: 3, skip: 1 + others.length });
 });
 
 const DAY = 86_400_000;
@@ -435,6 +442,77 @@ describe('what is not known is no fault', () => {
   });
 });
 
+describe('a source other than ZooKeeper', () => {
+  const inKubernetes = (change: Partial<KubernetesFacts> = {}): Facts => ({
+    ...HEALTHY,
+    zookeeper: null,
+    kubernetes: { ...KUBERNETES, ...change },
+  });
+  const inConsul = (change: Partial<ConsulFacts> = {}): Facts => ({
+    ...HEALTHY,
+    zookeeper: null,
+    consul: { ...CONSUL, ...change },
+  });
+
+  test('in which nothing is wrong passes', () => {
+    expect([wrong(inKubernetes()), wrong(inConsul())]).toEqual([[], []]);
+  });
+
+  test.each<[string, Facts, readonly string[], string, string]>([
+    [
+      'the Kubernetes API refuses a right',
+      inKubernetes({ problem: 'pods in druid: the API server answered 403' }),
+      ['k8s.api FAIL'],
+      'k8s.api',
+      'answered 403',
+    ],
+    ['no pod has the label', inKubernetes({ pods: 0 }), ['k8s.pods FAIL'], 'k8s.pods', 'druid-prod'],
+    ['a sidecar is not ready', inKubernetes({ notReady: ['b0'] }), ['k8s.ready WARN'], 'k8s.ready', 'b0'],
+    [
+      'a pod names a node that may not be used',
+      inKubernetes({ faults: ['pod b0 is not https'] }),
+      ['k8s.entries WARN'],
+      'k8s.entries',
+      'pod b0',
+    ],
+    ['Consul is away', inConsul({ problem: 'no' }), ['consul.api FAIL'], 'consul.api', 'no'],
+    ['no service passes', inConsul({ nodes: 0 }), ['consul.services FAIL'], 'consul.services', 'druid-prod'],
+    [
+      'a name has no record',
+      { ...HEALTHY, zookeeper: null, dns: { problem: null, nodes: 0, faults: [] } },
+      ['dns.names FAIL'],
+      'dns.names',
+      'no name',
+    ],
+    ['a key is odd', inConsul({ faults: ['key x'] }), ['consul.entries WARN'], 'consul.entries', 'key x'],
+    [
+      'requests wait for less than an election in Kubernetes takes',
+      configured({
+        DRUID_GATEWAY__DISCOVERY__TYPE: 'kubernetes',
+        DRUID_GATEWAY__KUBERNETES__CLUSTER_IDENTIFIER: 'druid-prod',
+        DRUID_GATEWAY__PARKING__MAX_WAIT: '40s',
+      }),
+      ['gw.waiting WARN'],
+      'gw.waiting',
+      'replaced after 80s',
+    ],
+    [
+      'requests wait for less than an election with Consul takes',
+      configured({
+        DRUID_GATEWAY__DISCOVERY__TYPE: 'consul',
+        DRUID_GATEWAY__CONSUL__SERVICE_PREFIX: 'druid-prod',
+        DRUID_GATEWAY__PARKING__MAX_WAIT: '90s',
+      }),
+      ['gw.waiting WARN'],
+      'gw.waiting',
+      'replaced after 105s',
+    ],
+  ])('%s', (_, facts, diagnosis, id, words) => {
+    expect(wrong(facts)).toEqual(diagnosis);
+    expect(evidence(facts, id)).toContain(words);
+  });
+});
+
 describe('a report', () => {
   const check = (id: string, run: Check['run']): Check => ({
     id,
@@ -498,7 +576,8 @@ test('ids are unique, begin with their group, and never change', () => {
       'ha.zookeeper ha.metadata ha.coordinators ha.overlords ha.shared ha.redirect ha.brokers ha.queryable ha.balancer ' +
       'ha.metadata-servers ha.metadata-primary ha.metadata-tables ha.metadata-same ha.metadata-replicas ha.metadata-lag ' +
       'ha.metadata-synchronous ha.metadata-failover ha.metadata-connections ha.metadata-version ha.metadata-charset ' +
-      'gw.answers gw.view gw.settings gw.waiting gw.keepalive gw.timeouts',
+      'gw.answers gw.view gw.settings gw.waiting gw.keepalive gw.timeouts ' +
+      'k8s.api k8s.pods k8s.ready k8s.entries consul.api consul.services consul.entries dns.names dns.entries',
   );
 });
 
@@ -534,6 +613,8 @@ test('no check throws, whatever strangers say of themselves', () => {
           ...ZOOKEEPER,
           tree: { ...TREE, refused: lists, unreadable: lists, notAllowed: lists, nearMisses: lists },
         },
+        kubernetes: { ...KUBERNETES, problem: changed.version, notReady: lists, faults: lists },
+        consul: { ...CONSUL, problem: changed.version, faults: lists },
         nodes: NODES.map((one) => ({ ...one, ...changed })),
         properties: [{ origin: FIRST, roles: ['coordinator'], values: said }, ...PROPERTIES],
       };

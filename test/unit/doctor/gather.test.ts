@@ -11,6 +11,8 @@ import { examine, type Report } from '../../../src/doctor/examine.ts';
 import type { Facts } from '../../../src/doctor/facts.ts';
 import { type GatherOptions, gatherFacts } from '../../../src/doctor/gather.ts';
 import { recordErrors } from '../../kit/gateway/recorded-errors.ts';
+import { CLUSTER, Election, NAMESPACE, podOf } from '../../kit/kubernetes/druid-pods.ts';
+import { type FakeApiServer, startFakeApiServer } from '../../kit/kubernetes/fake-api-server.ts';
 import { makeCertificates } from '../../kit/net/certificates.ts';
 import { type FakeUpstream, json, plain, startUpstream } from '../../kit/upstream/fake-upstream.ts';
 import { startScriptedZooKeeper } from '../../kit/zookeeper/scripted-zookeeper.ts';
@@ -325,4 +327,64 @@ test('bodies without an end and of any form do no harm', async () => {
   expect(found.nodes[0]).toMatchObject({ version: null, clockMs: null });
   expect(found.properties).toEqual([]);
   expect(() => examine(found)).not.toThrow();
+});
+
+describe('a cluster in Kubernetes', () => {
+  async function seen(api: FakeApiServer): Promise<Facts> {
+    return gatherFacts({
+      config: loadConfig({
+        environment: {
+          DRUID_GATEWAY__DISCOVERY__TYPE: 'kubernetes',
+          DRUID_GATEWAY__KUBERNETES__CLUSTER_IDENTIFIER: CLUSTER,
+        },
+      }),
+      zookeeper: null,
+      headers: {},
+      watchMs: 0,
+      store: null,
+      gateway: { where: 'a test', expected: false, read: () => Promise.reject(new Error('no gateway')) },
+      source: {
+        kind: 'kubernetes',
+        options: {
+          server: api.url,
+          tokenFile: null,
+          caFile: null,
+          clusterIdentifier: CLUSTER,
+          namespace: NAMESPACE,
+          address: 'podIP',
+          errors: recordErrors(),
+        },
+      },
+    });
+  }
+
+  test('is read as the gateway reads it, nodes at their pods included', async () => {
+    const api = await startFakeApiServer();
+    closing.push(() => api.close());
+    const coordinator = await node(() => ({
+      '/status/health': healthy(),
+      '/druid/coordinator/v1/isLeader': json({ leader: true }),
+    }));
+    const host = 'c0.druid.invalid';
+    const pod = podOf('c0', { roles: ['coordinator'], host, port: coordinator.port, podIP: '127.0.0.1' });
+    api.put('pods', NAMESPACE, pod);
+    const unready = podOf('b0', { roles: ['broker'], host: 'b0', port: 8082, ready: [true, false] });
+    api.put('pods', NAMESPACE, unready);
+    await new Election(api, 'coordinator').elect(`http://${host}:${coordinator.port}`);
+    const { kubernetes, nodes: known, leadership } = await seen(api);
+    expect(kubernetes).toMatchObject({ problem: null, pods: 2, notReady: ['b0'], faults: [] });
+    expect(known).toMatchObject([{ hostAndPort: `${host}:${coordinator.port}`, health: 200 }]);
+    expect(leadership.coordinator).toMatchObject({
+      latch: [{ origin: `http://${host}:${coordinator.port}` }],
+      answers: [{ claim: 'leads' }],
+    });
+  });
+
+  test('whose API refuses us is told so', async () => {
+    const api = await startFakeApiServer();
+    closing.push(() => api.close());
+    api.denied.add('pods');
+    const { kubernetes } = await seen(api);
+    expect(kubernetes?.problem).toContain('answered 403: pods is forbidden');
+  });
 });

@@ -1,6 +1,8 @@
 import { loadConfig } from '../../../src/config/load.ts';
 import type {
+  ConsulFacts,
   Facts,
+  KubernetesFacts,
   LeadershipFacts,
   MasterAnswer,
   NodeFacts,
@@ -170,6 +172,9 @@ export const STORE: StoreFacts = {
 export const HEALTHY: Facts = {
   config: CONFIG,
   zookeeper: ZOOKEEPER,
+  kubernetes: null,
+  consul: null,
+  dns: null,
   nodes: NODES,
   leadership: { coordinator: ledBy(COORDINATORS), overlord: ledBy(OVERLORDS) },
   properties: PROPERTIES,
@@ -191,4 +196,24 @@ export const HEALTHY: Facts = {
       config: CONFIG,
     },
   },
+};
+
+/** A cluster in Kubernetes in which nothing is wrong. */
+export const KUBERNETES: KubernetesFacts = {
+  server: 'https://10.0.0.1:443',
+  namespace: 'druid',
+  clusterIdentifier: 'druid-prod',
+  problem: null,
+  pods: 7,
+  notReady: [],
+  faults: [],
+};
+
+/** The same in Consul. */
+export const CONSUL: ConsulFacts = {
+  server: 'http://127.0.0.1:8500',
+  servicePrefix: 'druid-prod',
+  problem: null,
+  nodes: 7,
+  faults: [],
 };

@@ -33,11 +33,11 @@ test('every key that is named in the catalogue is one', () => {
 });
 
 test('an error has what the catalogue says, and what is known of the request', () => {
-  expect(gatewayError('zookeeper_stale')).toEqual({
+  expect(gatewayError('discovery_stale')).toEqual({
     status: 503,
-    reason: 'zookeeper_stale',
+    reason: 'discovery_stale',
     message:
-      'The gateway is out of touch with ZooKeeper and knows no leader that confirms itself; try again.',
+      'The gateway is out of touch with its source of discovery and knows no leader that confirms itself; try again.',
     retryAfter: 5,
   });
   expect(gatewayError('method_not_allowed', { message: 'No.', allow: 'GET' })).toEqual({

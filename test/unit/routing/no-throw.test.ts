@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
 import { UpstreamNode } from '../../../src/cluster/node.ts';
-import { parseAnnouncement } from '../../../src/discovery/zookeeper/announcement.ts';
+import { parseAnnouncement } from '../../../src/discovery/announcement.ts';
 import { parseLatch } from '../../../src/discovery/zookeeper/latch.ts';
 import { WholeBody } from '../../../src/http/body.ts';
 import { createAddressSet } from '../../../src/net/address-set.ts';

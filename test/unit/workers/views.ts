@@ -3,7 +3,7 @@ import { UpstreamNode } from '../../../src/cluster/node.ts';
 import type { ClusterView, LeaderView } from '../../../src/cluster/view.ts';
 import type { MasterRole, Role } from '../../../src/discovery/discovery.ts';
 
-const WHY = ['no_leader', 'leader_initialising', 'leader_unreachable', 'zookeeper_stale'] as const;
+const WHY = ['no_leader', 'leader_initialising', 'leader_unreachable', 'discovery_stale'] as const;
 
 /** Views of small clusters, over the nodes of one process. */
 export function arbitraryView(nodes: readonly UpstreamNode[]): fc.Arbitrary<ClusterView> {

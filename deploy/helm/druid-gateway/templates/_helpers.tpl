@@ -40,6 +40,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
+{{/* Where nodes are known from. */}}
+{{- define "druid-gateway.source" -}}
+{{- dig "discovery" "type" "zookeeper" .Values.config -}}
+{{- end -}}
+
+{{/* Whether pods have the token of their account. */}}
+{{- define "druid-gateway.automount" -}}
+{{- or .Values.serviceAccount.automountServiceAccountToken (eq (include "druid-gateway.source" .) "kubernetes") -}}
+{{- end -}}
+
 {{/* The path of the ingress, of probes by clients, and of the test. */}}
 {{- define "druid-gateway.basePath" -}}
 {{- trimSuffix "/" .Values.listen.basePath -}}
@@ -82,10 +92,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $_ := set $admin "viewClients" . -}}
 {{- end -}}
 {{- $own := dict "listen" $listen "admin" $admin -}}
-{{- $zookeeper := ne (dig "discovery" "type" "zookeeper" .Values.config) "static" -}}
 {{- if .Values.state.enabled -}}
 {{- $_ := set $own "history" (dict "file" "/var/lib/druid-gateway/history.json") -}}
-{{- if $zookeeper -}}
+{{- if ne (include "druid-gateway.source" .) "static" -}}
 {{- $_ := set $own "discovery" (dict "snapshotFile" "/var/lib/druid-gateway/snapshot.json") -}}
 {{- end -}}
 {{- end -}}

@@ -20,6 +20,8 @@
 
 /** Most rows of the tables that grow with time. */
 const MOST_ROWS = 20;
+/** @type {Readonly<Record<string, string>>} */
+const SOURCES = { zookeeper: 'ZooKeeper', kubernetes: 'Kubernetes', consul: 'Consul', dns: 'DNS' };
 
 /** @type {Table<State>} */
 export const LEADERS = {
@@ -93,7 +95,7 @@ export const DISCOVERY = {
     {
       key: discovery.kind,
       cells: [
-        { text: discovery.kind === 'zookeeper' ? 'ZooKeeper' : discovery.kind },
+        { text: SOURCES[discovery.kind] ?? discovery.kind },
         { text: discovery.state, tone: discovery.state === 'connected' ? 'good' : 'warn' },
         { text: formatTime(discovery.since) },
         { text: discovery.age === null ? 'never' : `${formatSeconds(discovery.age)} ago` },

@@ -79,7 +79,13 @@ describe('bash', () => {
     expect(await offered('brokers', 'dr')).toEqual(['drain']);
     expect(await offered('completion', 'f')).toEqual(['fish']);
     expect(await offered('serve', '--log-level', 'e')).toEqual(['error']);
-    expect(await offered('serve', '--discovery', '')).toEqual(['zookeeper', 'static']);
+    expect(await offered('serve', '--discovery', '')).toEqual([
+      'zookeeper',
+      'kubernetes',
+      'consul',
+      'dns',
+      'static',
+    ]);
     expect(await offered('serve', '--config', 'a')).toEqual(['a gateway.yaml']);
     expect(await offered('serve', '--listen', '')).toEqual([]);
     expect(await offered('doctor', '--watch', '')).toEqual([]);

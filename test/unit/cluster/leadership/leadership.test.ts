@@ -349,7 +349,7 @@ test('why requests wait is what is known: nothing yet, no leader, one that is no
     const { state, node, waitReason } = after.view;
     if (state === 'serving' || event.kind === 'reported') return;
     if (!byLatch(step)) {
-      const known = input.latch === null ? 'no_leader' : 'zookeeper_stale';
+      const known = input.latch === null ? 'no_leader' : 'discovery_stale';
       expect(waitReason).toBe(input.complete ? known : 'discovery_incomplete');
     } else if (state === 'none')
       expect(waitReason).toBe(input.complete ? 'no_leader' : 'discovery_incomplete');

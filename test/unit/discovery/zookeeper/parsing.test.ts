@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createOriginRefusal } from '../../../../src/discovery/allowed-origins.ts';
-import { parseAnnouncement } from '../../../../src/discovery/zookeeper/announcement.ts';
+import { parseAnnouncement } from '../../../../src/discovery/announcement.ts';
 import { parseLatch } from '../../../../src/discovery/zookeeper/latch.ts';
 import { PacketReader } from '../../../../src/discovery/zookeeper/packet-reader.ts';
 import { formatServer, parseConnectString } from '../../../../src/net/connect-string.ts';

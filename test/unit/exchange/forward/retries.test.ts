@@ -352,9 +352,9 @@ test('waiting is bounded in time, in number, and by the client', async () => {
     while (tight.waitQueue.waiting('coordinator') > 1) await sleep(5);
     expectError(await first, 503, 'no_leader');
     expect(performance.now() - started).toBeGreaterThan(390);
-    tight.cluster.unlead('coordinator', 'zookeeper_stale');
+    tight.cluster.unlead('coordinator', 'discovery_stale');
     const stale = performance.now();
-    expectError(await exchangeRaw(tight.port, request), 503, 'zookeeper_stale');
+    expectError(await exchangeRaw(tight.port, request), 503, 'discovery_stale');
     expect(performance.now() - stale).toBeLessThan(350);
     const records = await tight.recorded(4);
     expect(records.map(({ end }) => end).sort()).toEqual(['client_gone', 'complete', 'complete', 'complete']);

@@ -81,8 +81,8 @@ test('a leader is told as text, its node by the origin', () => {
   expect(told({ role: 'coordinator', state: 'serving', node, ...seen, waitReason: null })).toBe(
     '{"role":"coordinator","state":"serving","node":"http://10.0.0.1:8082","term":7,"knownBy":"latch","since":5,"waitReason":null}',
   );
-  expect(told({ role: 'coordinator', state: 'elected', node, ...seen, waitReason: 'zookeeper_stale' })).toBe(
-    '{"role":"coordinator","state":"elected","node":"http://10.0.0.1:8082","term":7,"knownBy":"latch","since":5,"waitReason":"zookeeper_stale"}',
+  expect(told({ role: 'coordinator', state: 'elected', node, ...seen, waitReason: 'discovery_stale' })).toBe(
+    '{"role":"coordinator","state":"elected","node":"http://10.0.0.1:8082","term":7,"knownBy":"latch","since":5,"waitReason":"discovery_stale"}',
   );
   expect(told({ role: 'coordinator', state: 'elected', node: null, ...seen, waitReason: 'no_leader' })).toBe(
     '{"role":"coordinator","state":"elected","node":null,"term":7,"knownBy":"latch","since":5,"waitReason":"no_leader"}',
@@ -102,4 +102,19 @@ test('a node keeps its object, and with it what is under way, through all views'
   first.recount(3);
   reader.read(encodeView({ ...view, nodes: new Map(), brokers: [], pools: new Map() }));
   expect(reader.read(encodeView(view)).nodes.get(first.origin)).toBe(first);
+});
+
+test('a worker reaches nodes where the primary does', () => {
+  const [known] = nodesOf('broker-0.druid:8082');
+  if (known === undefined) throw new Error('no node');
+  const view = fc.sample(arbitraryView([known]), 1)[0];
+  if (view === undefined) throw new Error('no view');
+  const nodesAt = (address: string | null): ClusterView => {
+    known.reachAt(address);
+    return { ...view, nodes: new Map([[known.origin, known]]) };
+  };
+  const reader = createViewReader();
+  for (const address of ['10.1.0.1', '10.1.0.2', null]) {
+    expect(reader.read(encodeView(nodesAt(address))).nodes.get(known.origin)?.address).toBe(address);
+  }
 });

@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
-import { parseOrigin } from '../../net/origin.ts';
-import type { Announcement, Label, Role } from '../discovery.ts';
+import { parseOrigin } from '../net/origin.ts';
+import type { Announcement, Label, Role } from './discovery.ts';
 
 /** `ignored`: an entry that Druid also ignores silently. `fault`: an entry that should not have been written. */
 export type ParsedAnnouncement =
