@@ -30,6 +30,11 @@ export class ApiError extends Error {
   get isGone(): boolean {
     return this.status === 410;
   }
+
+  /** The server was not reached, or could not answer. */
+  get isOutage(): boolean {
+    return this.status === null || this.status >= 500;
+  }
 }
 
 export interface HttpApi {

@@ -8,8 +8,11 @@ export interface BlockingQueryOptions {
   readonly path: string;
   /** Parameters besides those of the blocking. */
   readonly query: Readonly<Record<string, string>>;
-  /** Called with the parsed JSON of each answer, whether it differs or not; null if there is no such thing (404). */
-  readonly onAnswer: (body: unknown) => void;
+  /**
+   * Called with the parsed JSON of each answer, whether it differs or not; null if there is no such thing (404). `isPart` says
+   * that the token may not read all of it.
+   */
+  readonly onAnswer: (body: unknown, isPart: boolean) => void;
   /** Consul has just been heard. */
   readonly onHeard: () => void;
   /** Consul cannot be read now; the end of a sentence without credentials. */
@@ -115,7 +118,9 @@ class Asking implements BlockingQuery {
     const parsed = statusCode === 404 ? null : jsonOf(body);
     // It goes back when Consul was restored or replaced: then everything is asked for anew.
     this.#index = index < this.#index ? 0 : index;
-    this.#guarded(() => onAnswer(parsed));
+    // Consul tells only whom it knows, and since 1.11.
+    const isPart = headers['x-consul-results-filtered-by-acls'] === 'true';
+    this.#guarded(() => onAnswer(parsed, isPart));
     this.#guarded(onHeard);
   }
 

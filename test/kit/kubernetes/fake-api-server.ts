@@ -45,11 +45,23 @@ interface Change {
   readonly after: Stored | null;
 }
 
+/** What is left of a list, which is of one version however many pages it has. */
+interface Page {
+  readonly version: number;
+  readonly rest: readonly Stored[];
+}
+
 interface Watching {
+  /** It is told what comes after this, even if that is ahead of all that there is. */
+  readonly from: number;
+  readonly kind: Kind;
   readonly matches: (stored: Stored | null) => boolean;
   readonly response: ServerResponse;
   readonly bookmarks: boolean;
 }
+
+/** A watch is told where it is this long before it ends, in ms. */
+const LAST_BOOKMARK_MS = 2_000;
 
 const KINDS: Readonly<Record<Kind, string>> = { pods: 'Pod', configmaps: 'ConfigMap' };
 
@@ -62,12 +74,14 @@ export class FakeApiServer {
   readonly requests: AskedApi[] = [];
   /** The token that requests must have; null for none. */
   token: string | null = null;
-  /** Kinds that may not be read. */
-  readonly denied = new Set<Kind>();
+  /** What may not be done, such as `list pods`. */
+  readonly denied = new Set<`${'list' | 'watch'} ${Kind}`>();
   /** Whether a forgotten version is refused by the status or in the stream. */
   goneAs: 'status' | 'event' = 'event';
   /** Requests are accepted and never answered. */
   frozen = false;
+  /** Watches are not told of changes. */
+  mute = false;
   /** Answers a request instead; false leaves it to the server. */
   script: ((asked: AskedApi, response: ServerResponse) => boolean) | null = null;
   readonly #server: Server | https.Server;
@@ -75,12 +89,13 @@ export class FakeApiServer {
   readonly #sockets = new Set<Socket>();
   readonly #watches = new Set<Watching>();
   readonly #objects = new Map<string, Stored>();
-  readonly #pages = new Map<string, readonly Stored[]>();
+  readonly #pages = new Map<string, Page>();
   #changes: Change[] = [];
   /** Changes up to this one are forgotten. */
   #forgotten = 0;
   #version = 100;
   #uids = 0;
+  #pagesMade = 0;
   #port = 0;
 
   constructor({ tls }: FakeApiOptions = {}) {
@@ -170,11 +185,18 @@ export class FakeApiServer {
     this.#forgotten = this.#version;
   }
 
-  /** Sends a bookmark on each watch that takes them. */
+  /** Nothing is there any more, and versions begin anew, as with an etcd that was replaced. */
+  lose(): void {
+    this.#objects.clear();
+    this.#pages.clear();
+    this.#changes = [];
+    this.#forgotten = 0;
+    this.#version = 1;
+  }
+
+  /** Sends a bookmark on each watch that takes them, as the real one does each minute. */
   bookmark(): void {
-    for (const { response, bookmarks } of this.#watches) {
-      if (bookmarks) write(response, 'BOOKMARK', { metadata: { resourceVersion: String(this.#version) } });
-    }
+    for (const watching of this.#watches) this.#bookmark(watching);
   }
 
   /** Writes to all watches, whatever it is. */
@@ -197,13 +219,15 @@ export class FakeApiServer {
     if (kind === '') fail(response, 404, 'the server could not find the requested resource');
     else if (this.token !== null && asked.authorization !== `Bearer ${this.token}`) {
       fail(response, 401, 'Unauthorized');
-    } else if (this.denied.has(kind as Kind)) {
+    } else if (this.denied.has(`${watch ? 'watch' : 'list'} ${kind as Kind}`)) {
       const user = `system:serviceaccount:${namespace}:gateway`;
-      const what = `${kind} is forbidden: User "${user}" cannot ${watch ? 'watch' : 'list'} resource "${kind}"`;
+      const name = query.get('fieldSelector')?.replace('metadata.name=', '');
+      const shown = name === undefined ? kind : `${kind} "${name}"`;
+      const what = `${shown} is forbidden: User "${user}" cannot ${watch ? 'watch' : 'list'} resource "${kind}"`;
       fail(response, 403, `${what} in API group "" in the namespace "${namespace}"`);
     } else {
       const matches = selector(kind as Kind, namespace, query);
-      if (watch) this.#watch(query, matches, response);
+      if (watch) this.#watch(kind as Kind, query, matches, response);
       else this.#list(kind as Kind, query, matches, response);
     }
   }
@@ -211,27 +235,29 @@ export class FakeApiServer {
   #list(kind: Kind, query: URLSearchParams, matches: Watching['matches'], response: ServerResponse): void {
     const limit = Number(query.get('limit') ?? 0);
     const token = query.get('continue');
-    const rest = token === null ? [...this.#objects.values()].filter(matches) : this.#pages.get(token);
-    if (rest === undefined) {
+    const all = (): Page => ({
+      version: this.#version,
+      rest: [...this.#objects.values()].filter(matches).toSorted(byName),
+    });
+    const found = token === null ? all() : this.#pages.get(token);
+    if (found === undefined) {
       fail(response, 410, 'The provided continue parameter is too old to display a consistent list result.');
       return;
     }
+    const { version, rest } = found;
     const page = limit > 0 ? rest.slice(0, limit) : rest;
     const left = rest.slice(page.length);
-    const next = left.length === 0 ? '' : `page-${this.#pages.size}-${this.#version}`;
-    if (next !== '') this.#pages.set(next, left);
+    const next = left.length === 0 ? '' : `page-${++this.#pagesMade}`;
+    if (next !== '') this.#pages.set(next, { version, rest: left });
     json(response, 200, {
       kind: `${KINDS[kind]}List`,
       apiVersion: 'v1',
-      metadata: {
-        resourceVersion: String(this.#version),
-        ...(next === '' ? {} : { continue: next, remainingItemCount: left.length }),
-      },
+      metadata: { resourceVersion: String(version), ...(next === '' ? {} : { continue: next }) },
       items: page.map(({ object }) => object),
     });
   }
 
-  #watch(query: URLSearchParams, matches: Watching['matches'], response: ServerResponse): void {
+  #watch(kind: Kind, query: URLSearchParams, matches: Watching['matches'], response: ServerResponse): void {
     const from = Number(query.get('resourceVersion') ?? 0);
     const isGone = from < this.#forgotten;
     const message = `too old resource version: ${from} (${this.#forgotten})`;
@@ -246,22 +272,30 @@ export class FakeApiServer {
       response.end();
       return;
     }
-    const watching: Watching = { matches, response, bookmarks: query.get('allowWatchBookmarks') === 'true' };
+    const bookmarks = query.get('allowWatchBookmarks') === 'true';
+    const watching: Watching = { from, kind, matches, response, bookmarks };
     this.#watches.add(watching);
-    const timer = setTimeout(
-      () => response.end(),
-      Number(query.get('timeoutSeconds') ?? 1_800) * 1_000,
-    ).unref();
+    const endMs = Number(query.get('timeoutSeconds') ?? 1_800) * 1_000;
+    const timers = [
+      setTimeout(() => this.#bookmark(watching), endMs - LAST_BOOKMARK_MS).unref(),
+      setTimeout(() => response.end(), endMs).unref(),
+    ];
     response.on('close', () => {
-      clearTimeout(timer);
+      for (const timer of timers) clearTimeout(timer);
       this.#watches.delete(watching);
     });
-    for (const change of this.#changes) if (change.version > from) send(watching, change);
+    for (const change of this.#changes) send(watching, change);
+  }
+
+  #bookmark({ from, response, bookmarks, kind }: Watching): void {
+    if (!bookmarks || this.#version < from) return;
+    const metadata = { resourceVersion: String(this.#version) };
+    write(response, 'BOOKMARK', { kind: KINDS[kind], apiVersion: 'v1', metadata });
   }
 
   #tell(change: Change): void {
     this.#changes.push(change);
-    for (const watching of this.#watches) send(watching, change);
+    if (!this.mute) for (const watching of this.#watches) send(watching, change);
   }
 }
 
@@ -272,7 +306,13 @@ export async function startFakeApiServer(options: FakeApiOptions = {}): Promise<
   return server;
 }
 
-function send({ matches, response }: Watching, { version, before, after }: Change): void {
+/** As etcd has them. */
+function byName({ object: a }: Stored, { object: b }: Stored): number {
+  return a.metadata.name < b.metadata.name ? -1 : 1;
+}
+
+function send({ from, matches, response }: Watching, { version, before, after }: Change): void {
+  if (version <= from) return;
   const [was, is] = [matches(before), matches(after)];
   if (is && after !== null) write(response, was ? 'MODIFIED' : 'ADDED', typed(after));
   else if (was && before !== null) {

@@ -7,6 +7,8 @@ export interface TcpProxy {
   readonly port: number;
   /** Connections that go through it now. */
   readonly open: number;
+  /** Connections that were made to it so far, those that it reset included. */
+  readonly made: number;
   /** Resets all connections. */
   cut(): void;
   /** From now on nothing passes in either direction, and new connections are accepted and say nothing. */
@@ -32,6 +34,7 @@ export async function startProxy(target: number, host = '127.0.0.1'): Promise<Tc
   let stalled = false;
   let dropping = false;
   let delayMs = 0;
+  let made = 0;
 
   function pass(from: net.Socket, to: net.Socket): void {
     from.on('data', (data: Buffer) => {
@@ -50,6 +53,7 @@ export async function startProxy(target: number, host = '127.0.0.1'): Promise<Tc
   }
 
   const listener = net.createServer({ allowHalfOpen: true }, (client) => {
+    made++;
     if (dropping) {
       client.resetAndDestroy();
       return;
@@ -76,6 +80,9 @@ export async function startProxy(target: number, host = '127.0.0.1'): Promise<Tc
     port: (listener.address() as net.AddressInfo).port,
     get open() {
       return links.size;
+    },
+    get made() {
+      return made;
     },
     cut() {
       for (const { client, server } of links) {
