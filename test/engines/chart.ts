@@ -19,6 +19,9 @@ export async function renderRoles(
     CHART,
     '--namespace',
     namespace,
+    // Without a cluster, helm takes one of its own age.
+    '--kube-version',
+    'v1.37.0',
     '--show-only',
     'templates/rbac.yaml',
     ...sets,

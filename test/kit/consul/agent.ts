@@ -146,8 +146,8 @@ export class ConsulAgent {
   }
 
   /** A session whose keys go with it (`ConsulLeaderSelector`). The lock of the next one is not delayed unless it is said. */
-  async openSession(name: string, lockDelay = '0s'): Promise<string> {
-    const session = { Name: name, TTL: '86400s', Behavior: 'delete', LockDelay: lockDelay };
+  async openSession(name: string, { ttl = '86400s', lockDelay = '0s' } = {}): Promise<string> {
+    const session = { Name: name, TTL: ttl, Behavior: 'delete', LockDelay: lockDelay };
     return (await this.must('PUT', '/v1/session/create', session)).ID;
   }
 
@@ -158,6 +158,27 @@ export class ConsulAgent {
 
   async endSession(session: string): Promise<void> {
     await this.must('PUT', `/v1/session/destroy/${session}`);
+  }
+
+  /** All that it knows, access control included. */
+  async snapshot(): Promise<Buffer> {
+    const { body } = await request(`${this.url}/v1/snapshot`, {
+      dispatcher: this.#agent,
+      headers: { authorization: `Bearer ${ADMIN}` },
+    });
+    return Buffer.from(await body.arrayBuffer());
+  }
+
+  /** Has it know what it knew, without an end of its connections. */
+  async restore(snapshot: Buffer): Promise<void> {
+    const { statusCode, body } = await request(`${this.url}/v1/snapshot`, {
+      dispatcher: this.#agent,
+      method: 'PUT',
+      headers: { authorization: `Bearer ${ADMIN}` },
+      body: snapshot,
+    });
+    if (statusCode !== 200) throw new Error(`restore: ${statusCode} ${await body.text()}`);
+    await body.dump();
   }
 
   /** A token with these rights, in Consul's own language of rules. */

@@ -104,12 +104,12 @@ export class FakeConsul {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Everything is as before, with lower indexes, as after Consul was restored. */
+  /** Everything is as before, with lower indexes, as after Consul was restored. What is held ends with the former ones. */
   rewind(): void {
+    for (const held of [...this.#held]) this.#answer(held);
     this.#index = 1;
     this.#keysIndex = 1;
     for (const name of this.#indexes.keys()) this.#indexes.set(name, 1);
-    for (const held of [...this.#held]) this.#answer(held);
   }
 
   /** It knows nothing any more, and its indexes begin anew, as after its start. */

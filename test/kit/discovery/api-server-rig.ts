@@ -83,7 +83,6 @@ export async function startApiServerRig(api: ApiServer, chart: Chart): Promise<K
       await api.down();
       await api.up();
     },
-    forgetPages: () => api.compact(),
     async lose() {
       await api.lose();
       await install();

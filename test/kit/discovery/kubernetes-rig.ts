@@ -72,9 +72,6 @@ export async function startKubernetesRig(): Promise<KubernetesRig> {
     async forget() {
       api.compact();
     },
-    async forgetPages() {
-      api.compact();
-    },
     async lose() {
       api.lose();
     },
