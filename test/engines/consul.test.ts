@@ -1,9 +1,11 @@
+import { writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { Discovery } from '../../src/discovery/discovery.ts';
 import { ConsulAgent } from '../kit/consul/agent.ts';
 import { startConsulAgentRig } from '../kit/discovery/consul-agent-rig.ts';
 import { type ConsulRig, testConsul } from '../kit/discovery/consul-suite.ts';
 import { hostsOf, leaderOf, termOf, testSource, until } from '../kit/discovery/source-suite.ts';
+import { diagnosed, evidenceOf, wrongOf } from '../kit/doctor.ts';
 import { recordErrors } from '../kit/gateway/recorded-errors.ts';
 
 const { consul } = inject('engines');
@@ -34,6 +36,28 @@ describe.runIf('path' in consul)('Consul', () => {
       await discovery.close();
       await rig.close();
       expect(errors.lines).toEqual([]);
+    });
+
+    test('that keeps services from a token is what doctor names', async () => {
+      await rig.announce('broker', '10.0.0.1', 8082);
+      const keys = {
+        DISCOVERY__TYPE: 'consul',
+        CONSUL__SERVER: rig.target.server,
+        CONSUL__TOKEN_FILE: rig.target.tokenFile,
+        CONSUL__SERVICE_PREFIX: rig.prefix,
+        CONSUL__COORDINATOR_KEY: rig.leaderKeys.coordinator,
+        CONSUL__OVERLORD_KEY: rig.leaderKeys.overlord,
+      };
+      const wrong = async (): Promise<string[]> => {
+        const report = await diagnosed(null, keys);
+        return wrongOf(report).filter((one) => one.startsWith('consul'));
+      };
+      expect(await wrong()).toEqual([]);
+      await writeFile(rig.target.tokenFile, await rig.token(['keys']));
+      expect(await wrong()).toEqual(['consul.services FAIL', 'consul.entries WARN']);
+      expect(evidenceOf(await diagnosed(null, keys), 'consul.entries')).toContain('the token may not read');
+      await writeFile(rig.target.tokenFile, await rig.token(['services']));
+      expect(await wrong()).toEqual(['consul.api FAIL']);
     });
 
     test('keeps a dead leader for up to twice the time of its session, and then the key from the next one', async () => {

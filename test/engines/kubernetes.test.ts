@@ -9,6 +9,7 @@ import {
 import { installAccount, startApiServerRig } from '../kit/discovery/api-server-rig.ts';
 import { testKubernetes } from '../kit/discovery/kubernetes-suite.ts';
 import { hostsOf, leaderOf, testSource, until } from '../kit/discovery/source-suite.ts';
+import { diagnosed, evidenceOf, wrongOf } from '../kit/doctor.ts';
 import { recordErrors } from '../kit/gateway/recorded-errors.ts';
 import { ApiServer } from '../kit/kubernetes/api-server.ts';
 import { CLUSTER, Election, podOf } from '../kit/kubernetes/druid-pods.ts';
@@ -93,6 +94,35 @@ describe.runIf('path' in kubernetes && 'path' in helm)('Kubernetes', () => {
       ]).toEqual([403, 403, 403, 403, 403, 403]);
     });
 
+    test('of which one is missing are what doctor names', async () => {
+      const namespace = 'rights-missing';
+      await api.makeNamespace(namespace);
+      const account = { namespace, name: 'gw-druid-gateway' };
+      const { roles, tokenFile } = await installAccount(
+        api,
+        await chart(namespace),
+        account,
+        await scratch(),
+      );
+      await api.put('pods', namespace, podOf('b', { roles: ['broker'], host: '10.0.0.1', port: 8082 }));
+      const keys = {
+        DISCOVERY__TYPE: 'kubernetes',
+        KUBERNETES__SERVER: api.url,
+        KUBERNETES__CA_FILE: api.caFile,
+        KUBERNETES__TOKEN_FILE: tokenFile,
+        KUBERNETES__CLUSTER_IDENTIFIER: CLUSTER,
+        KUBERNETES__NAMESPACE: namespace,
+      };
+      const whole = await diagnosed(null, keys);
+      expect(wrongOf(whole).filter((one) => one.startsWith('k8s'))).toEqual([]);
+      const [role] = roles;
+      const path = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/roles/${role?.metadata.name}`;
+      await api.must('PATCH', path, { rules: (role?.rules ?? []).slice(0, 1) });
+      const report = await diagnosed(null, keys);
+      expect(wrongOf(report)).toContain('k8s.api FAIL');
+      expect(evidenceOf(report, 'k8s.api')).toContain('cannot list resource "configmaps"');
+    });
+
     test('end with the token, of which a watch hears nothing, and go on with the next one', async () => {
       const namespace = 'rights-token';
       await api.makeNamespace(namespace);
@@ -140,15 +170,22 @@ describe.runIf('path' in kubernetes && 'path' in helm)('Kubernetes', () => {
       const discovery = await discovering({ pods: namespace, tokenFile });
       await until(discovery, () => discovery.snapshot.complete && discovery.status.state === 'connected');
       const { restarts } = discovery.watchStats;
-      // Leaders write all the time; nothing else does.
+      // Leaders write all the time, and pods of others change: an API server that hears nothing of any pod has no news, either.
       const elections = (['coordinator', 'overlord'] as const).map(
         (role) => new Election(api, role, 60, namespace),
       );
       for (const election of elections) await election.elect('http://c1:8081');
-      const renewing = setInterval(
-        () => void Promise.all(elections.map((election) => election.renew())),
-        4_000,
-      );
+      const others = 'rights-quiet-others';
+      await api.makeNamespace(others);
+      const { metadata, ...other } = podOf('other', { roles: [], host: '10.0.0.9', port: 80 });
+      const change = (): Promise<unknown> => {
+        const annotations = { at: String(Date.now()) };
+        const pod = api.put('pods', others, { ...other, metadata: { ...metadata, annotations } });
+        return Promise.all([...elections.map((election) => election.renew()), pod]);
+      };
+      const renewing = setInterval(() => {
+        change().catch((error) => errors.report('discovery', error));
+      }, 4_000);
       onTestFinished(() => clearInterval(renewing));
       const faults: string[] = [];
       discovery.on('status', ({ detail }) => faults.push(detail ?? ''));
