@@ -82,6 +82,17 @@ test('takes announcements from metadata and from keys, and services that pass al
   expect(hostsOf(discovery)).toEqual(['10.0.0.1:8082', '10.0.0.2:8082']);
 });
 
+test('hundreds of keys that are read make a few snapshots, and not one each', async () => {
+  for (let i = 0; i < 300; i++) {
+    consul.putKey(`${PREFIX}/nodes/b${i}`, nodeInfo('broker', `10.0.${i >> 8}.${i & 255}`, 8082));
+    consul.register(BROKERS, `b${i}`, { druid_node_kv: `${PREFIX}/nodes/b${i}` });
+  }
+  const discovery = discover();
+  await until(discovery, connected(discovery));
+  expect(hostsOf(discovery)).toHaveLength(300);
+  expect(discovery.snapshot.version).toBeLessThan(50);
+});
+
 test('a key that is missing leaves its service out, and is asked for again', async () => {
   consul.register(BROKERS, 'b1', { druid_node_kv: `${PREFIX}/nodes/b1` });
   const discovery = discover();
