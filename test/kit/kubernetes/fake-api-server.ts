@@ -81,7 +81,13 @@ export class FakeApiServer {
   token: string | null = null;
   /** Kinds that may not be read. */
   readonly denied = new Set<Kind>();
-  /** What may not be done, such as `update leases`. */
+  /** Whether a forgotten version is refused by the status or in the stream. */
+  goneAs: 'status' | 'event' = 'event';
+  /** Requests are accepted and never answered. */
+  frozen = false;
+  /** Answers a request instead; false leaves it to the server. */
+  script: ((asked: AskedApi, response: ServerResponse) => boolean) | null = null;
+  /** What may not be done, to Leases and EndpointSlices, such as `update leases`. */
   readonly deniedVerbs = new Set<string>();
   /** Holds a write back before it is done; it may reject, and then the connection ends. */
   hold: ((asked: AskedApi, object: ApiObject) => Promise<void>) | null = null;
@@ -89,12 +95,6 @@ export class FakeApiServer {
   onWrite: ((kind: Kind, object: ApiObject) => void) | null = null;
   /** Namespaces that are there; null for all. */
   namespaces: ReadonlySet<string> | null = null;
-  /** Whether a forgotten version is refused by the status or in the stream. */
-  goneAs: 'status' | 'event' = 'event';
-  /** Requests are accepted and never answered. */
-  frozen = false;
-  /** Answers a request instead; false leaves it to the server. */
-  script: ((asked: AskedApi, response: ServerResponse) => boolean) | null = null;
   readonly #server: Server | https.Server;
   readonly #scheme: string;
   readonly #sockets = new Set<Socket>();
@@ -262,7 +262,7 @@ export class FakeApiServer {
     const verb = VERBS[asked.method] ?? 'delete';
     if (this.token !== null && asked.authorization !== `Bearer ${this.token}`) {
       fail(response, 401, 'Unauthorized');
-    } else if (this.denied.has(kind) || this.deniedVerbs.has(`${verb} ${kind}`)) {
+    } else if (this.deniedVerbs.has(`${verb} ${kind}`)) {
       const user = `system:serviceaccount:${namespace}:gateway`;
       const what = name === null ? '' : ` "${name}"`;
       const where = `in API group "${GROUPS[kind]}" in the namespace "${namespace}"`;

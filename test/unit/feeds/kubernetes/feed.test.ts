@@ -80,7 +80,7 @@ test('what a former holder still has under way is refused once the next one has 
   late.resolve();
   await pause(50);
   expect(await stored.endpoint('c-ipv4')).toBe('10.0.0.1:8081');
-  expect(two.feed.counts.holder).toBe(true);
+  expect(two.feed.counts.writes).toBe(1);
 });
 
 test('a renewal that was stored, but whose answer was lost, costs nothing', async () => {
@@ -92,7 +92,7 @@ test('a renewal that was stored, but whose answer was lost, costs nothing', asyn
     if (kind === 'leases' && lost++ < 2) server.cut();
   };
   await soon(() => expect(lost).toBeGreaterThan(4));
-  expect(one.feed.counts.holder).toBe(true);
+  await one.holds();
   expect(server.get('leases', 'druid', 'c-endpoints')).toMatchObject({ spec: { leaseTransitions: 0 } });
 });
 
@@ -116,7 +116,7 @@ test('a Lease that is deleted or taken by force is noticed by its holder', async
 });
 
 test('missing rights are said once, with what is missing and where it is described', async () => {
-  server.denied.add('leases');
+  server.deniedVerbs.add('get leases');
   const one = gateway();
   one.lead('coordinator', node('10.0.0.1:8081'));
   one.feed.start();
@@ -127,7 +127,7 @@ test('missing rights are said once, with what is missing and where it is describ
     `Lease c-endpoints: the API server answered 403: leases.coordination.k8s.io "c-endpoints" is forbidden: ${user} cannot get resource "leases" in API group "coordination.k8s.io" in the namespace "druid" ${rights}`,
   ]);
   expect(one.feed.counts).toMatchObject({ up: false, holder: false });
-  server.denied.clear();
+  server.deniedVerbs.clear();
   server.deniedVerbs.add('create endpointslices');
   await soon(() => expect(one.warnings).toHaveLength(2));
   expect(one.warnings[1]).toContain(
@@ -172,20 +172,20 @@ test('a server that fails is asked less and less often, and not before it says',
 });
 
 test('a short doubt is not written, and a long one is', async () => {
-  const one = gateway('one', { emptyAfterMs: 150 });
+  const one = gateway('one', { emptyAfterMs: 300 });
   const leader = node('10.0.0.1:8081');
   one.lead('coordinator', leader);
   one.feed.start();
   await soon(() => expect(one.feed.counts.writes).toBe(1));
   one.lead('coordinator', null);
-  await pause(30);
+  await pause(10);
   one.lead('coordinator', leader, 2);
-  await pause(200);
+  await pause(350);
   expect(one.feed.counts.writes).toBe(1);
   const began = performance.now();
   one.lead('coordinator', null);
   await soon(async () => expect(await stored.endpoint('c-ipv4')).toBe(''));
-  expect(performance.now() - began).toBeGreaterThan(140);
+  expect(performance.now() - began).toBeGreaterThan(290);
   expect(one.feed.counts.writes).toBe(2);
 });
 
@@ -229,7 +229,7 @@ test('who knows nothing yet, or has lost its source, leaves the Lease to others'
   };
   state('suspended');
   await pause(4 * TIMES.retryMs);
-  expect(one.feed.counts.holder).toBe(true);
+  await one.holds();
   state('lost');
   await soon(async () => expect(await stored.holder()).toBe(''));
   expect(one.feed.counts.holder).toBe(false);
@@ -248,7 +248,7 @@ test('a gateway ends soon though the server answers nothing any more', async () 
   await pause(2 * TIMES.retryMs);
   const began = performance.now();
   await one.feed.close();
-  expect(performance.now() - began).toBeLessThan(3_000);
+  expect(performance.now() - began).toBeLessThan(5_000);
   server.frozen = false;
   server.cut();
 });

@@ -80,6 +80,8 @@ export class FedGateway {
   readonly said: [string, object][] = [];
   /** Requests sent, by what they do and to what. */
   readonly sent: string[] = [];
+  /** When the last renewal that was stored was sent. */
+  renewedAt = 0;
   /** The API cannot be reached from here. */
   away = false;
   draining = false;
@@ -149,7 +151,10 @@ export class FedGateway {
       },
       update: async (kind, name, ...rest) => {
         reach(`update ${kind} ${name}`);
-        return objects.update(kind, name, ...rest);
+        const sentAt = performance.now();
+        const stored = await objects.update(kind, name, ...rest);
+        if (kind === 'Lease') this.renewedAt = sentAt;
+        return stored;
       },
     };
   }
