@@ -1,3 +1,4 @@
+import { ApiError } from '../../discovery/http-api.ts';
 import type { Fields } from '../../discovery/json-fields.ts';
 import { type ApiObjects, isConflict } from './objects.ts';
 import {
@@ -92,7 +93,8 @@ export class RoleSlices {
     } catch (error) {
       this.#known.delete(type);
       const why = error instanceof Error ? error.message : String(error);
-      throw new Error(`EndpointSlice ${name} ${why}`, { cause: error });
+      const who = error instanceof ApiError ? ': the API server' : '';
+      throw new Error(`EndpointSlice ${name}${who} ${why}`, { cause: error });
     }
     throw new Error(`EndpointSlice ${name} is written by somebody else, too`);
   }

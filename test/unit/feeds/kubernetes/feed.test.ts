@@ -5,7 +5,7 @@ import type { KubernetesFeedOptions } from '../../../../src/feeds/kubernetes/fee
 import { WRITER_ANNOTATION } from '../../../../src/feeds/kubernetes/slices.ts';
 import { type FakeApiServer, startFakeApiServer } from '../../../kit/kubernetes/fake-api-server.ts';
 import { node } from '../../admin/fakes.ts';
-import { FedGateway, type SlicesApi, Stored, soon, TIMES } from './rig.ts';
+import { FedGateway, SHORT, type SlicesApi, Stored, soon } from './rig.ts';
 
 let server: FakeApiServer;
 let api: SlicesApi;
@@ -44,7 +44,7 @@ test('of several gateways whose links come and go only the holder of the Lease e
     if (writer !== holder) wrong.push(`${writer} wrote while ${holder} held the Lease`);
     if (terms.at(-1) !== writerOf(object)) terms.push(writerOf(object));
   };
-  const several = ['one', 'two', 'three'].map((identity) => gateway(identity));
+  const several = ['one', 'two', 'three'].map((identity) => gateway(identity, SHORT));
   for (const each of several) each.feed.start();
   for (let i = 0; terms.length < 2 || i < 90; i++) {
     // Each believes in another leader, and all of them change their minds all the time.
@@ -61,7 +61,7 @@ test('of several gateways whose links come and go only the holder of the Lease e
 });
 
 test('what a former holder still has under way is refused once the next one has written', async () => {
-  const [one, two] = [gateway('one'), gateway('two')];
+  const [one, two] = [gateway('one', SHORT), gateway('two', SHORT)];
   one.lead('coordinator', node('10.0.0.1:8081'));
   // What the next one wants is there already.
   two.lead('coordinator', node('10.0.0.1:8081'));
@@ -131,7 +131,7 @@ test('missing rights are said once, with what is missing and where it is describ
   server.deniedVerbs.add('create endpointslices');
   await soon(() => expect(one.warnings).toHaveLength(2));
   expect(one.warnings[1]).toContain(
-    `EndpointSlice c-ipv4 answered 403: endpointslices.discovery.k8s.io is forbidden`,
+    `EndpointSlice c-ipv4: the API server answered 403: endpointslices.discovery.k8s.io is forbidden`,
   );
   expect(one.warnings[1]).toContain(rights);
   server.deniedVerbs.clear();
@@ -219,7 +219,7 @@ test('who knows nothing yet, or has lost its source, leaves the Lease to others'
   const one = gateway();
   one.cluster.show({ complete: false });
   one.feed.start();
-  await pause(4 * TIMES.retryMs);
+  await pause(4 * SHORT.retryMs);
   expect(one.sent).toEqual([]);
   one.cluster.show({ complete: true });
   await one.holds();
@@ -228,24 +228,24 @@ test('who knows nothing yet, or has lost its source, leaves the Lease to others'
     one.cluster.show({});
   };
   state('suspended');
-  await pause(4 * TIMES.retryMs);
+  await pause(4 * SHORT.retryMs);
   await one.holds();
   state('lost');
   await soon(async () => expect(await stored.holder()).toBe(''));
   expect(one.feed.counts.holder).toBe(false);
   state('suspended');
-  await pause(4 * TIMES.retryMs);
+  await pause(4 * SHORT.retryMs);
   expect(one.feed.counts.holder).toBe(false);
   state('connected');
   await one.holds();
 });
 
 test('a gateway ends soon though the server answers nothing any more', async () => {
-  const one = gateway('one', { leaseMs: 20_000, renewMs: 15_000 });
+  const one = gateway();
   one.feed.start();
   await one.holds();
   server.frozen = true;
-  await pause(2 * TIMES.retryMs);
+  await pause(2 * SHORT.retryMs);
   const began = performance.now();
   await one.feed.close();
   expect(performance.now() - began).toBeLessThan(5_000);

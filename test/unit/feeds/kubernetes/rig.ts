@@ -18,8 +18,10 @@ import { FakeCluster, FakeDiscovery, leaderless, serving } from '../../admin/fak
 export const soon = (check: () => void | Promise<void>): Promise<void> =>
   vi.waitFor(check, { timeout: 20_000, interval: 10 });
 
-/** Short, and in the same proportions as the defaults. */
-export const TIMES = { leaseMs: 1_000, renewMs: 650, retryMs: 60 } as const;
+/** Times of a Lease that is not lost, however slow the machine is. */
+export const LASTING = { leaseMs: 60_000, renewMs: 50_000, retryMs: 60 } as const;
+/** Those of one that is soon free, in the same proportions as the defaults. */
+export const SHORT = { leaseMs: 1_000, renewMs: 650, retryMs: 60 } as const;
 
 const NEVER = new AbortController().signal;
 
@@ -101,7 +103,7 @@ export class FedGateway {
       objects: this.#reached(createApiObjects(createHttpApi(api.target), api.namespace)),
       lease: 'c-endpoints',
       identity,
-      ...TIMES,
+      ...LASTING,
       emptyAfterMs: 0,
       intervalMs: 60_000,
       addressOf: () => this.podIP,

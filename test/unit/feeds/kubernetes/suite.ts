@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Fields } from '../../../../src/discovery/json-fields.ts';
 import type { KubernetesFeedOptions } from '../../../../src/feeds/kubernetes/feed.ts';
 import { node } from '../../admin/fakes.ts';
-import { FedGateway, type SlicesApi, Stored, soon, TIMES } from './rig.ts';
+import { FedGateway, SHORT, type SlicesApi, Stored, soon } from './rig.ts';
 
 /** A started API server; the suite asks it only over HTTP. */
 export interface SlicesRig extends SlicesApi {
@@ -83,7 +83,7 @@ export function slicesSuite(name: string, start: () => Promise<SlicesRig>): void
     });
 
     test('one of two gateways writes; the other takes over when it dies, and not before its lease is over', async () => {
-      const [one, two] = [gateway('one'), gateway('two')];
+      const [one, two] = [gateway('one', SHORT), gateway('two', SHORT)];
       one.lead('coordinator', node('10.0.0.1:8081'));
       two.lead('coordinator', node('10.0.0.2:8081'));
       one.feed.start();
@@ -98,7 +98,7 @@ export function slicesSuite(name: string, start: () => Promise<SlicesRig>): void
       one.away = true;
       await two.holds();
       expect(one.feed.counts.holder).toBe(false);
-      expect(performance.now() - one.renewedAt).toBeGreaterThan(TIMES.leaseMs);
+      expect(performance.now() - one.renewedAt).toBeGreaterThan(SHORT.leaseMs);
       await soon(async () => expect(await stored.endpoint('c-ipv4')).toBe('10.0.0.2:8081'));
       await soon(() => expect(two.feed.counts.writes).toBe(1));
       // It is back, and sees who holds the Lease now.
@@ -112,9 +112,8 @@ export function slicesSuite(name: string, start: () => Promise<SlicesRig>): void
     });
 
     test('a gateway that ends gives the Lease back, and one that takes over finds what is right already', async () => {
-      // Much longer than this test takes.
-      const times = { leaseMs: 60_000, renewMs: 50_000 };
-      const [one, two] = [gateway('one', times), gateway('two', times)];
+      // The Lease would last much longer than this test takes.
+      const [one, two] = [gateway('one'), gateway('two')];
       for (const each of [one, two]) each.lead('coordinator', node('10.0.0.1:8081'));
       one.feed.start();
       await soon(async () => expect(await stored.endpoint('c-ipv4')).toBe('10.0.0.1:8081'));
@@ -193,7 +192,7 @@ export function slicesSuite(name: string, start: () => Promise<SlicesRig>): void
     });
 
     test('a server that is away is said once, and when it is back the slices are what they are to be', async () => {
-      const one = gateway('one');
+      const one = gateway('one', SHORT);
       one.lead('coordinator', node('10.0.0.1:8081'));
       one.feed.start();
       await soon(async () => expect(await stored.endpoint('c-ipv4')).toBe('10.0.0.1:8081'));
