@@ -242,6 +242,8 @@ export class Elector {
   }
 
   #hold(stored: Fields, began: number): void {
+    // Whoever was told meanwhile that it is not held has to be told, although nobody else held it.
+    if (this.heldForMs === 0) this.#shownHolder = '';
     this.#observe(stored);
     this.#renewedAt = began;
   }

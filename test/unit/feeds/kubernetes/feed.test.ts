@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { textAt } from '../../../../src/discovery/json-fields.ts';
 import type { KubernetesFeedOptions } from '../../../../src/feeds/kubernetes/feed.ts';
 import { WRITER_ANNOTATION } from '../../../../src/feeds/kubernetes/slices.ts';
@@ -94,6 +94,20 @@ test('a renewal that was stored, but whose answer was lost, costs nothing', asyn
   await soon(() => expect(lost).toBeGreaterThan(4));
   await one.holds();
   expect(server.get('leases', 'druid', 'c-endpoints')).toMatchObject({ spec: { leaseTransitions: 0 } });
+});
+
+test('what changed while a renewal came too late is written once it has come', async () => {
+  const one = gateway('one', SHORT);
+  one.lead('coordinator', node('10.0.0.1:8081'));
+  one.feed.start();
+  await soon(() => expect(one.feed.counts.writes).toBe(1));
+  const late = Promise.withResolvers<void>();
+  server.hold = ({ path }) => (path.includes('/leases') ? late.promise : Promise.resolve());
+  await vi.waitFor(() => expect(one.feed.counts.holder).toBe(false), { timeout: 20_000, interval: 1 });
+  one.lead('coordinator', node('10.0.0.2:8081'), 2);
+  await pause(5);
+  late.resolve();
+  await soon(async () => expect(await stored.endpoint('c-ipv4')).toBe('10.0.0.2:8081'));
 });
 
 test('a Lease that is deleted or taken by force is noticed by its holder', async () => {
