@@ -8,8 +8,11 @@ import {
 } from 'node:http';
 import https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { faultOf } from './validation.ts';
 
-export type Kind = 'pods' | 'configmaps';
+export type Kind = 'pods' | 'configmaps' | 'leases' | 'endpointslices';
+/** Those that can be written over HTTP. */
+type Written = 'leases' | 'endpointslices';
 
 export interface ApiObject {
   readonly metadata: {
@@ -27,6 +30,7 @@ export interface FakeApiOptions {
 
 /** What a request asked for. */
 export interface AskedApi {
+  readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
   readonly authorization: string | undefined;
@@ -63,11 +67,23 @@ interface Watching {
 /** A watch is told where it is this long before it ends, in ms. */
 const LAST_BOOKMARK_MS = 2_000;
 
-const KINDS: Readonly<Record<Kind, string>> = { pods: 'Pod', configmaps: 'ConfigMap' };
+const KINDS: Readonly<Record<Kind, string>> = {
+  pods: 'Pod',
+  configmaps: 'ConfigMap',
+  leases: 'Lease',
+  endpointslices: 'EndpointSlice',
+};
+const GROUPS: Readonly<Record<Kind, string>> = {
+  pods: '',
+  configmaps: '',
+  leases: 'coordination.k8s.io',
+  endpointslices: 'discovery.k8s.io',
+};
+const VERBS: Readonly<Record<string, string>> = { GET: 'get', POST: 'create', PUT: 'update' };
 
 /**
- * A Kubernetes API server in this process, as far as lists and watches of pods and ConfigMaps go. It does what the real
- * one was seen to do: one version for all objects, pages, bookmarks, `DELETED` for what the selector has lost, 410 for
+ * A Kubernetes API server in this process, as far as lists and watches of pods and ConfigMaps go, and Leases and
+ * EndpointSlices that are read, created and replaced. It does what the real one was seen to do: one version for all objects, pages, bookmarks, `DELETED` for what the selector has lost, 410 for
  * versions and pages that are forgotten (as a status or in the stream), and its own words for what is refused.
  */
 export class FakeApiServer {
@@ -84,6 +100,14 @@ export class FakeApiServer {
   mute = false;
   /** Answers a request instead; false leaves it to the server. */
   script: ((asked: AskedApi, response: ServerResponse) => boolean) | null = null;
+  /** What may not be done, to Leases and EndpointSlices, such as `update leases`. */
+  readonly deniedVerbs = new Set<string>();
+  /** Holds a write back before it is done; it may reject, and then the connection ends. */
+  hold: ((asked: AskedApi, object: ApiObject) => Promise<void>) | null = null;
+  /** Called after each write that was done. */
+  onWrite: ((kind: Kind, object: ApiObject) => void) | null = null;
+  /** Namespaces that are there; null for all. */
+  namespaces: ReadonlySet<string> | null = null;
   readonly #server: Server | https.Server;
   readonly #scheme: string;
   readonly #sockets = new Set<Socket>();
@@ -210,9 +234,23 @@ export class FakeApiServer {
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://api');
-    const asked: AskedApi = { path: pathname, query, authorization: request.headers.authorization };
+    const asked: AskedApi = {
+      method: request.method ?? '',
+      path: pathname,
+      query,
+      authorization: request.headers.authorization,
+    };
     this.requests.push(asked);
     if (this.frozen || this.script?.(asked, response) === true) return;
+    const [, group = '', space = '', resource = '', name] =
+      /^\/apis\/([^/]+)\/v1\/namespaces\/([^/]+)\/(leases|endpointslices)(?:\/([^/]+))?$/.exec(pathname) ??
+      [];
+    if (group !== '' && GROUPS[resource as Kind] === group) {
+      this.#object(asked, resource as Written, space, name ?? null, request, response).catch(() =>
+        request.socket.destroy(),
+      );
+      return;
+    }
     const [, namespace = '', kind = ''] =
       /^\/api\/v1\/namespaces\/([^/]+)\/(pods|configmaps)$/.exec(pathname) ?? [];
     const watch = query.get('watch') === 'true';
@@ -230,6 +268,106 @@ export class FakeApiServer {
       if (watch) this.#watch(kind as Kind, query, matches, response);
       else this.#list(kind as Kind, query, matches, response);
     }
+  }
+
+  /** Answers a request for one object, or to make one. */
+  async #object(
+    asked: AskedApi,
+    kind: Written,
+    namespace: string,
+    name: string | null,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    const resource = `${kind}.${GROUPS[kind]}`;
+    const verb = VERBS[asked.method] ?? 'delete';
+    if (this.token !== null && asked.authorization !== `Bearer ${this.token}`) {
+      fail(response, 401, 'Unauthorized');
+    } else if (this.deniedVerbs.has(`${verb} ${kind}`)) {
+      const user = `system:serviceaccount:${namespace}:gateway`;
+      const what = name === null ? '' : ` "${name}"`;
+      const where = `in API group "${GROUPS[kind]}" in the namespace "${namespace}"`;
+      const message = `${resource}${what} is forbidden: User "${user}" cannot ${verb} resource "${kind}" ${where}`;
+      fail(response, 403, message);
+    } else if (verb === 'get') {
+      const stored = this.#objects.get(`${kind} ${namespace} ${name}`);
+      if (stored === undefined) notFound(response, kind, name ?? '');
+      else json(response, 200, typed(stored));
+    } else {
+      const object = JSON.parse(Buffer.concat(chunks).toString('utf8')) as ApiObject;
+      if (this.hold !== null) {
+        try {
+          await this.hold(asked, object);
+        } catch {
+          request.socket.destroy();
+          return;
+        }
+      }
+      this.#write(kind, namespace, name, object, response);
+    }
+  }
+
+  #write(
+    kind: Written,
+    namespace: string,
+    name: string | null,
+    object: ApiObject,
+    response: ServerResponse,
+  ): void {
+    const own = object.metadata.name;
+    const resource = `${kind}.${GROUPS[kind]}`;
+    const before = this.#objects.get(`${kind} ${namespace} ${own}`) ?? null;
+    if (name === null && this.namespaces?.has(namespace) === false) {
+      fail(response, 404, `namespaces "${namespace}" not found`, { name: namespace, kind: 'namespaces' });
+      return;
+    }
+    if (name !== null && name !== own) {
+      fail(response, 400, `the name of the object (${own}) does not match the name on the URL (${name})`);
+      return;
+    }
+    if (name === null && before !== null) {
+      fail(response, 409, `${resource} "${own}" already exists`, { name: own, group: GROUPS[kind], kind });
+      return;
+    }
+    if (name !== null && before === null) {
+      notFound(response, kind, own);
+      return;
+    }
+    const { resourceVersion = '', uid } = object.metadata as { resourceVersion?: string; uid?: string };
+    const isStale =
+      before !== null &&
+      ((resourceVersion !== '' && resourceVersion !== String(before.version)) ||
+        (uid !== undefined && uid !== before.object.metadata.uid));
+    if (isStale) {
+      const message = `Operation cannot be fulfilled on ${resource} "${own}": the object has been modified; please apply your changes to the latest version and try again`;
+      fail(response, 409, message, { name: own, group: GROUPS[kind], kind });
+      return;
+    }
+    const fault =
+      before !== null && kind === 'leases' && resourceVersion === ''
+        ? 'metadata.resourceVersion: Invalid value: 0x0: must be specified for an update'
+        : faultOf(kind, object, before?.object ?? null);
+    if (fault !== null) {
+      fail(response, 422, `${KINDS[kind]}.${GROUPS[kind]} "${own}" is invalid: ${fault}`);
+      return;
+    }
+    const stored = this.#stored(kind, namespace, object, before);
+    json(response, before === null ? 201 : 200, typed(stored));
+    this.onWrite?.(kind, stored.object);
+  }
+
+  /** What changes nothing has no new version. */
+  #stored(kind: Written, namespace: string, object: ApiObject, before: Stored | null): Stored {
+    const bare = (one: ApiObject): string => {
+      const { kind: _, apiVersion: __, metadata, ...rest } = one;
+      return JSON.stringify([{ ...metadata, resourceVersion: '', uid: '', namespace: '' }, rest]);
+    };
+    if (before !== null && bare(before.object) === bare(object)) return before;
+    const { kind: _, apiVersion: __, ...rest } = object;
+    this.put(kind, namespace, rest as ApiObject);
+    return this.#objects.get(`${kind} ${namespace} ${object.metadata.name}`) as Stored;
   }
 
   #list(kind: Kind, query: URLSearchParams, matches: Watching['matches'], response: ServerResponse): void {
@@ -323,7 +461,8 @@ function send({ from, matches, response }: Watching, { version, before, after }:
 
 /** Objects name their type in a watch, and not in a list. */
 function typed({ kind, object }: Stored): ApiObject {
-  return { kind: KINDS[kind], apiVersion: 'v1', ...object };
+  const version = GROUPS[kind] === '' ? 'v1' : `${GROUPS[kind]}/v1`;
+  return { kind: KINDS[kind], apiVersion: version, ...object };
 }
 
 /** Of label selectors, equality and presence; of field selectors, `metadata.name`. */
@@ -346,14 +485,36 @@ function write(response: ServerResponse, type: string, object: unknown): void {
   response.write(`${JSON.stringify({ type, object })}\n`);
 }
 
-function statusOf(code: number, message: string): object {
-  const reason =
-    code === 410 ? 'Expired' : code === 403 ? 'Forbidden' : code === 401 ? 'Unauthorized' : 'NotFound';
-  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code };
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'BadRequest',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  409: 'Conflict',
+  410: 'Expired',
+  422: 'Invalid',
+};
+
+function statusOf(code: number, message: string, details?: object): object {
+  const reason = REASONS[code] ?? 'NotFound';
+  const more = details === undefined ? {} : { details };
+  return {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message,
+    reason,
+    ...more,
+    code,
+  };
 }
 
-function fail(response: ServerResponse, code: number, message: string): void {
-  json(response, code, statusOf(code, message));
+function fail(response: ServerResponse, code: number, message: string, details?: object): void {
+  json(response, code, statusOf(code, message, details));
+}
+
+function notFound(response: ServerResponse, kind: Kind, name: string): void {
+  fail(response, 404, `${kind}.${GROUPS[kind]} "${name}" not found`, { name, group: GROUPS[kind], kind });
 }
 
 function json(response: ServerResponse, code: number, body: object): void {
