@@ -21,14 +21,15 @@ import { logClusterEvents } from '../logs/event-log.ts';
 import { onLogError } from '../logs/logger.ts';
 import { formatHostPort } from '../net/host-port.ts';
 import { readCertificateEnds } from './certificates.ts';
-import { readNodeTls, readZooKeeperTls } from './client-tls.ts';
+import { readNodeTls } from './client-tls.ts';
 import { createDiscoveredCluster } from './create-cluster.ts';
-import { clusterNameOf, createDiscovery } from './create-discovery.ts';
+import { clusterNameOf } from './create-discovery.ts';
 import { createHaproxyFeed } from './create-haproxy-feed.ts';
 import { createDiagnose } from './diagnose.ts';
 import { createReloading, type ReloadTrigger } from './reloading.ts';
 import { serveByWorkers } from './serve-by-workers.ts';
 import { serveHere } from './serve-here.ts';
+import { createConfiguredDiscovery } from './source-in-use.ts';
 import { listenTls, tokenOf } from './tls-files.ts';
 
 export interface GatewayOptions {
@@ -84,8 +85,8 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
   dangers.look(config);
   const errors = createInternalErrors(logger);
   onLogError(logger, (error) => errors.report('log', error));
-  const zookeeperTls = readZooKeeperTls(config);
-  const discovery = createDiscovery(config, errors, zookeeperTls);
+  const configured = createConfiguredDiscovery(config, errors);
+  const { discovery } = configured;
   const nodeTls = readNodeTls(config);
   const cluster = createDiscoveredCluster(config, discovery, errors, nodeTls);
   const stopLogging = logClusterEvents(logger, cluster, discovery);
@@ -95,7 +96,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
   const history = new History({
     cluster,
     file: config.history.file ?? null,
-    clusterName: clusterNameOf(config),
+    clusterName: () => clusterNameOf(reloading.config),
     logger,
     errors,
   });
@@ -187,15 +188,20 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
 
   async function take(changed: Config): Promise<readonly string[]> {
     const adminTls = access.tls === undefined ? null : listenTls(access.tls);
-    const takeUpClientTls = [nodeTls.read(), zookeeperTls.read()];
+    const takeUpNodeTls = nodeTls.read();
     const changedDiagnose = createDiagnose(changed);
-    const problems = await servers.reload(changed);
-    for (const takeUp of takeUpClientTls) takeUp();
+    const source = await configured.prepare(reloading.config, changed);
+    const problems = await servers.reload(changed).catch(async (error: unknown) => {
+      await source.abandon();
+      throw error;
+    });
+    takeUpNodeTls();
+    source.take();
     if (adminTls !== null) (admin.server as unknown as TlsServer).setSecureContext(adminTls);
     if (changed.log.level !== reloading.config.log.level) setLogLevel(changed.log.level);
     diagnose = changedDiagnose;
     dangers.look(changed);
-    certificates.renew();
+    certificates.renew(changed);
     return problems;
   }
 

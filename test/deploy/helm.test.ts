@@ -188,9 +188,11 @@ describe.runIf(HAS_GO_TOOLS)('the chart', () => {
       'listen.basePath=/x',
       'admin.viewClients[0]=10.0.0.0/8',
       'config.tracing.sampleRatio=0.5',
+      'config.zookeeper.connect=other:2181',
+      'config.discovery.fallback[0]=dns',
     ];
     expect(await checksum(...takenUp)).toBe(before);
-    expect(await checksum('config.zookeeper.connect=other:2181')).not.toBe(before);
+    expect(await checksum('config.health.slowStart=1m')).not.toBe(before);
     expect(await checksum('config.limits.maxConnections=5')).not.toBe(before);
     expect(await checksum('config.log.format=text')).not.toBe(before);
     expect(await checksum('listen.port=8889')).not.toBe(before);

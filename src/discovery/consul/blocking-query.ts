@@ -27,6 +27,8 @@ export interface BlockingQueryOptions {
 
 export interface BlockingQuery {
   start(): void;
+  /** How often it was asked anew, for an answer at once, after the first answer. */
+  readonly restarts: number;
   /** Resolves when nothing of it is under way any more. */
   stop(): Promise<void>;
 }
@@ -51,6 +53,8 @@ class Asking implements BlockingQuery {
   readonly #ends = new AbortController();
   /** What the next answer is to be newer than; 0 for an answer at once. */
   #index = 0;
+  /** Answers that came at once. */
+  #beginnings = 0;
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
   #wake: (() => void) | null = null;
@@ -59,6 +63,10 @@ class Asking implements BlockingQuery {
     this.#options = options;
     const { random, maxDelayMs } = options;
     this.#backoff = createBackoff({ servers: 0, random, capMs: maxDelayMs });
+  }
+
+  get restarts(): number {
+    return Math.max(0, this.#beginnings - 1);
   }
 
   start(): void {
@@ -113,6 +121,7 @@ class Asking implements BlockingQuery {
     // A real Consul never says 0, and no other server says anything.
     if (!Number.isSafeInteger(index) || index < 1) throw new ApiError('answered without an X-Consul-Index');
     const parsed = statusCode === 404 ? null : jsonOf(body);
+    if (this.#index === 0) this.#beginnings++;
     // It goes back when Consul was restored or replaced: then everything is asked for anew.
     this.#index = index < this.#index ? 0 : index;
     this.#guarded(() => onAnswer(parsed));

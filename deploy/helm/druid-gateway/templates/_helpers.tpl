@@ -107,7 +107,7 @@ these is the only thing that the checksum of the pods is for.
 */}}
 {{- define "druid-gateway.needsRestart" -}}
 {{- $config := include "druid-gateway.config" . | fromYaml -}}
-{{- $left := omit $config "queries" "brokers" "parking" "retries" "mode" "redirect" "routes" "forwarded" "cors" -}}
+{{- $left := omit $config "discovery" "zookeeper" "kubernetes" "consul" "dns" "static" "queries" "brokers" "parking" "retries" "mode" "redirect" "routes" "forwarded" "cors" -}}
 {{- with $left.listen -}}
 {{- $_ := set $left "listen" (omit . "basePath") -}}
 {{- end -}}
