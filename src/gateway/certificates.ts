@@ -12,7 +12,7 @@ export interface CertificateEnds {
   renew(config: Config): void;
 }
 
-/** Reads the certificates that the gateway shows: those of its listeners, and those for nodes and ZooKeeper. */
+/** Reads the certificates that the gateway shows: those of its listeners, and those for nodes and sources of discovery. */
 export function readCertificateEnds(config: Config): CertificateEnds {
   const ends = new Map<string, number>();
 
@@ -21,9 +21,10 @@ export function readCertificateEnds(config: Config): CertificateEnds {
     if (file !== undefined && end !== null) ends.set(file, end);
   }
 
-  const renew = ({ listen, admin, upstream, zookeeper }: Config): void => {
+  const renew = ({ listen, admin, upstream, zookeeper, kubernetes, consul }: Config): void => {
     ends.clear();
     for (const { tls } of [listen, admin, upstream, zookeeper]) read(tls?.certFile);
+    for (const source of [kubernetes, consul]) read(source?.certFile);
   };
   renew(config);
   return { ends, renew };

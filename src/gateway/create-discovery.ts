@@ -88,6 +88,7 @@ export function consulTarget({
 }: Pick<Config, 'consul'>): Omit<ConsulDiscoveryOptions, 'errors' | 'refusal'> {
   if (consul === undefined) throw new Error('consul.servicePrefix is missing');
   const { servicePrefix, datacenter, coordinatorKey, overlordKey, server, tokenFile, caFile } = consul;
+  const { certFile, keyFile } = consul;
   return {
     server: server.replace(/\/+$/, ''),
     tokenFile: tokenFile ?? null,
@@ -95,6 +96,7 @@ export function consulTarget({
     servicePrefix,
     leaderKeys: { coordinator: coordinatorKey, overlord: overlordKey },
     ...(datacenter === undefined ? {} : { datacenter }),
+    ...(certFile === undefined || keyFile === undefined ? {} : { client: { certFile, keyFile } }),
   };
 }
 

@@ -287,8 +287,16 @@ function watchDangers(logger: Logger) {
 }
 
 /** The files whose content a reload takes up, besides those that the configuration is written in. */
-function filesOf({ listen, admin, upstream, zookeeper, brokers }: Config): readonly string[] {
-  const ofTls = [listen.tls, admin.tls, upstream.tls, zookeeper.tls].flatMap((tls) => [
+function filesOf({
+  listen,
+  admin,
+  upstream,
+  zookeeper,
+  kubernetes,
+  consul,
+  brokers,
+}: Config): readonly string[] {
+  const ofTls = [listen.tls, admin.tls, upstream.tls, zookeeper.tls, kubernetes, consul].flatMap((tls) => [
     tls?.certFile,
     tls?.keyFile,
     tls?.caFile,

@@ -7,7 +7,14 @@ import { formatHostPort } from '../net/host-port.ts';
 /** Which cluster of Druid in Kubernetes, and how the API is reached. */
 export type KubernetesTarget = Pick<
   KubernetesDiscoveryOptions,
-  'server' | 'tokenFile' | 'caFile' | 'clusterIdentifier' | 'namespace' | 'leaderNamespaces' | 'address'
+  | 'server'
+  | 'tokenFile'
+  | 'caFile'
+  | 'client'
+  | 'clusterIdentifier'
+  | 'namespace'
+  | 'leaderNamespaces'
+  | 'address'
 >;
 
 /** Where Kubernetes puts what a pod needs to ask its API ("Accessing the Kubernetes API from a Pod"). */
@@ -24,6 +31,7 @@ export function kubernetesTarget(
 ): KubernetesTarget {
   if (kubernetes === undefined) throw new Error('kubernetes.clusterIdentifier is missing');
   const { clusterIdentifier, address, coordinatorNamespace, overlordNamespace } = kubernetes;
+  const { certFile, keyFile } = kubernetes;
   const inside = kubernetes.server === undefined;
   return {
     server: kubernetes.server?.replace(/\/+$/, '') ?? serverOf(environment),
@@ -36,6 +44,7 @@ export function kubernetesTarget(
       ...(overlordNamespace === undefined ? {} : { overlord: overlordNamespace }),
     },
     address,
+    ...(certFile === undefined || keyFile === undefined ? {} : { client: { certFile, keyFile } }),
   };
 }
 
