@@ -1,5 +1,12 @@
 import { ContainedEmitter, contain, type InternalErrors } from '../faults/internal-errors.ts';
-import type { Discovery, DiscoveryEvents, DiscoverySnapshot, SourceKind, SourceStatus } from './discovery.ts';
+import {
+  type Discovery,
+  type DiscoveryEvents,
+  type DiscoverySnapshot,
+  readersOf,
+  type SourceKind,
+  type SourceStatus,
+} from './discovery.ts';
 import { betweenTerms } from './terms-anew.ts';
 
 /** A source that has been read beside the one in use. Exactly one of its methods is to be called, once. */
@@ -152,7 +159,8 @@ class SourceInUse extends ContainedEmitter<DiscoveryEvents> implements ChangingD
 
   #unread(next: Discovery, first: SourceKind, faults: readonly string[]): string {
     if (this.#closed) return 'the gateway is shutting down';
-    const why = next.status.detail ?? faults.at(-1) ?? `it is ${next.status.state}`;
+    const { status } = readersOf(next)[0] ?? next;
+    const why = status.detail ?? faults.at(-1) ?? `it is ${status.state}`;
     const seconds = this.#patienceMs / 1_000;
     return `${first} has not been read whole within ${seconds} s (${why}); nodes are still known from ${this.kind}`;
   }

@@ -324,6 +324,14 @@ describe.runIf(HAS_GO_TOOLS)('the chart', () => {
       'config.kubernetes.overlordNamespace=masters',
     ]);
     expect(apart.filter(({ kind }) => kind === 'Role')).toHaveLength(2);
+    // Before a move from ZooKeeper.
+    for (const fallback of ['{static,kubernetes}', 'static\\, kubernetes']) {
+      const further = `config.discovery.type=zookeeper,config.discovery.fallback=${fallback}`;
+      const both = await rendered('kubernetes-values.yaml', ['--set', further]);
+      expect(both.filter(({ kind }) => kind.startsWith('Role'))).toHaveLength(2);
+      expect(only(both, 'Deployment').spec.template.spec.automountServiceAccountToken).toBe(true);
+      expect(JSON.stringify(only(both, 'NetworkPolicy').spec.egress)).toMatch(/6443.*2181/);
+    }
     for (const without of [
       await rendered(''),
       await rendered('kubernetes-values.yaml', ['--set', 'rbac.create=false']),

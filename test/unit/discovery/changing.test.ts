@@ -152,8 +152,11 @@ test('of several sources the first must have been read, unless the one in use is
   };
   const { first, changing } = begin(20);
   first.read(7);
-  const [, static1, both1] = several();
-  const refused = expect(changing.prepare(both1, 'kubernetes')).rejects.toThrow('kubernetes has not been');
+  const [kubernetes1, static1, both1] = several();
+  const refused = expect(changing.prepare(both1, 'kubernetes')).rejects.toThrow(
+    'kubernetes has not been read whole within 0.02 s (403); nodes are still known from zookeeper',
+  );
+  kubernetes1.turn('connecting', '403');
   static1.read(0);
   await refused;
   first.turn('lost', 'cut off');

@@ -45,9 +45,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- dig "discovery" "type" "zookeeper" .Values.config -}}
 {{- end -}}
 
+{{/* All sources, those of config.discovery.fallback too, as a JSON list. */}}
+{{- define "druid-gateway.sources" -}}
+{{- $further := dig "discovery" "fallback" list .Values.config -}}
+{{- if kindIs "string" $further -}}
+{{- $further = splitList "," (nospace $further) -}}
+{{- end -}}
+{{- prepend ($further | default list) (include "druid-gateway.source" .) | toJson -}}
+{{- end -}}
+
 {{/* Whether pods have the token of their account. */}}
 {{- define "druid-gateway.automount" -}}
-{{- or .Values.serviceAccount.automountServiceAccountToken (eq (include "druid-gateway.source" .) "kubernetes") -}}
+{{- or .Values.serviceAccount.automountServiceAccountToken (has "kubernetes" (include "druid-gateway.sources" . | fromJsonArray)) -}}
 {{- end -}}
 
 {{/* The path of the ingress, of probes by clients, and of the test. */}}
