@@ -20,6 +20,7 @@ let master: NamedNode;
 let other: NamedNode;
 let gateway: ChangingGateway;
 
+const SLOW = { timeout: 20_000 };
 const CONFIG = '/druid/coordinator/v1/config';
 const hostOf = ({ upstream }: NamedNode): string => upstream.origin.slice('http://'.length);
 const kubernetes = (more: object = {}) => ({
@@ -47,7 +48,9 @@ beforeEach(async () => {
   await new Election(api, 'coordinator').elect(master.upstream.origin);
   gateway = await startChangingGateway(kubernetes());
   closing.push(() => gateway.stop());
-  await expect.poll(() => gateway.status()).toMatchObject({ leaders: { coordinator: { state: 'serving' } } });
+  await expect
+    .poll(() => gateway.status(), SLOW)
+    .toMatchObject({ leaders: { coordinator: { state: 'serving' } } });
 });
 
 test('requests go to the leader that another source names, and the default of parking goes with it', async () => {
@@ -77,7 +80,7 @@ test('requests go to the leader that another source names, and the default of pa
   expect(gateway.lines).toContainEqual(
     expect.objectContaining({ discovery: 'consul', state: 'connected', msg: 'discovery state' }),
   );
-  await expect.poll(() => api.openSockets).toBe(0);
+  await expect.poll(() => api.openSockets, SLOW).toBe(0);
 });
 
 test('with a configuration that cannot be taken up the source stays, and the other one is closed', async () => {
@@ -94,7 +97,7 @@ test('with a configuration that cannot be taken up the source stays, and the oth
     reloaded: false,
     problems: [expect.stringContaining('brokers.loadRules.auth.passwordFile')],
   });
-  await expect.poll(() => second.openSockets).toBe(0);
+  await expect.poll(() => second.openSockets, SLOW).toBe(0);
   expect([await whoAnswers(), api.openWatches]).toEqual(['master', kept]);
 });
 
@@ -122,7 +125,7 @@ test('what may be named is taken up: a leader that may not be used is one no lon
     changed: ['discovery.allow.networks'],
   });
   await expect
-    .poll(() => gateway.status())
+    .poll(() => gateway.status(), SLOW)
     .toMatchObject({ leaders: { coordinator: { node: null } }, discovery: { state: 'connected' } });
   expect(gateway.lines).toContainEqual(expect.objectContaining({ msg: 'discovery fault' }));
 });
