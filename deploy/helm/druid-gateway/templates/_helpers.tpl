@@ -54,9 +54,22 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- prepend ($further | default list) (include "druid-gateway.source" .) | toJson -}}
 {{- end -}}
 
+{{/* feeds.kubernetes of the configuration with the gateway's defaults (services, lease, portName, namespace); {} if there is none. */}}
+{{- define "druid-gateway.feed" -}}
+{{- with dig "feeds" "kubernetes" dict .Values.config -}}
+{{- $services := default dict .services -}}
+{{- $first := default $services.overlord $services.coordinator -}}
+{{- $defaults := dict "namespace" $.Release.Namespace "lease" (printf "%s-endpoints" $first) "portName" "http" -}}
+{{- dict "services" $services | merge (pick . "namespace" "lease" "portName") | mergeOverwrite $defaults | toYaml -}}
+{{- else -}}
+{}
+{{- end -}}
+{{- end -}}
+
 {{/* Whether pods have the token of their account. */}}
 {{- define "druid-gateway.automount" -}}
-{{- or .Values.serviceAccount.automountServiceAccountToken (has "kubernetes" (include "druid-gateway.sources" . | fromJsonArray)) -}}
+{{- $feeds := ne (include "druid-gateway.feed" .) "{}" -}}
+{{- or .Values.serviceAccount.automountServiceAccountToken (has "kubernetes" (include "druid-gateway.sources" . | fromJsonArray)) $feeds -}}
 {{- end -}}
 
 {{/* The path of the ingress, of probes by clients, and of the test. */}}
