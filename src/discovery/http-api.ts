@@ -3,6 +3,7 @@ import http, { type IncomingMessage, type RequestOptions } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
+import { withoutBrackets } from '../net/host-port.ts';
 
 /** How the HTTP API of a source is reached. */
 export interface ApiTarget {
@@ -76,7 +77,7 @@ type Prepared = RequestOptions &
  */
 export function createHttpApi({ server, tokenFile, caFile, client }: ApiTarget): HttpApi {
   const { protocol, hostname, port, pathname } = new URL(server);
-  const host = hostname.replace(/^\[(.*)\]$/, '$1');
+  const host = withoutBrackets(hostname);
   const base = pathname === '/' ? '' : pathname;
 
   async function prepared(path: string): Promise<Prepared> {

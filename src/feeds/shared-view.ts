@@ -1,6 +1,7 @@
 import type { UpstreamNode } from '../cluster/node.ts';
 import type { BrokerView, ClusterView, LeaderState, LeaderView } from '../cluster/view.ts';
 import type { Discovery, MasterRole, SourceState } from '../discovery/discovery.ts';
+import { withoutBrackets } from '../net/host-port.ts';
 
 /** Where a node is. The names are those of `GET /view`, which others build upon: docs/view.md. */
 export interface SharedNode {
@@ -87,7 +88,7 @@ export function sharedNode({
   return {
     node: hostAndPort,
     scheme: origin.startsWith('https:') ? 'https' : 'http',
-    host: hostAndPort.slice(0, colon).replace(/^\[|\]$/g, ''),
+    host: withoutBrackets(hostAndPort.slice(0, colon)),
     port: Number(hostAndPort.slice(colon + 1)),
     address,
   };

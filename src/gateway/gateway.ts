@@ -105,7 +105,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
   const certificates = readCertificateEnds(config);
   const published = new PublishedView({ cluster, discovery, draining: () => draining, errors });
   const haproxy = createHaproxyFeed(config, { published, cluster, logger, errors });
-  const slices = createKubernetesFeed(config, { published, cluster, discovery, logger, errors });
+  const slices = createKubernetesFeed(config, { published, discovery, logger, errors });
   const reloading = createReloading({ begun: { config, settings }, load: origin.load, take, logger, errors });
   const servers = serve({
     config,

@@ -5,7 +5,7 @@ import type { InternalErrors } from '../../faults/internal-errors.ts';
 import { type Backoff, createBackoff } from '../../time/backoff.ts';
 import type { Addresses } from '../addresses.ts';
 import type { PublishedView } from '../published-view.ts';
-import type { SharedView } from '../shared-view.ts';
+import { reachedAt, type SharedView } from '../shared-view.ts';
 import { type Candidacy, Elector, type ElectorTimes } from './elector.ts';
 import type { ApiObjects } from './objects.ts';
 import { RoleSlices } from './role-slices.ts';
@@ -32,8 +32,6 @@ export interface KubernetesFeedOptions extends ElectorTimes {
   readonly emptyAfterMs: number;
   /** How often the slices are read, in ms. */
   readonly intervalMs: number;
-  /** The address at which a leader is reached, where that is known; its host is resolved otherwise. */
-  readonly addressOf: (role: MasterRole, node: string) => string | null;
   readonly addresses: Addresses;
   /** Hosts that may lead next: their names are resolved before they do. */
   readonly candidates: () => Iterable<string>;
@@ -244,15 +242,13 @@ export class KubernetesFeed {
     view: SharedView,
     role: MasterRole,
   ): Promise<{ endpoint: WantedEndpoint | null; fault: string }> {
-    const { addresses, addressOf } = this.#options;
+    const { addresses } = this.#options;
     const leader = view.leaders[role];
     if (leader.node === null) return { endpoint: null, fault: '' };
-    const { node, host, port, scheme } = leader;
-    let ip = addressOf(role, node);
-    if (ip === null) {
-      await addresses.know([host]);
-      ip = addresses.of(host);
-    }
+    const { node, port, scheme } = leader;
+    const at = reachedAt(leader);
+    await addresses.know([at]);
+    const ip = addresses.of(at);
     if (ip === null) return { endpoint: null, fault: `the host of ${node} cannot be resolved` };
     const taken = endpointAddress(ip);
     if (taken === null) {
