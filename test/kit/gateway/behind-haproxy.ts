@@ -84,7 +84,12 @@ frontend test-stats
     Promise.reject(new Error(`HAProxy ended with ${code ?? signal}: ${said}`)),
   );
   fails.catch(() => {});
-  await Promise.race([Promise.all(ports.map((_, index) => isUp(index))), fails]);
+  try {
+    await Promise.race([Promise.all(ports.map((_, index) => isUp(index))), fails]);
+  } catch (error) {
+    await Promise.all(gateways.map((gateway) => gateway.stop()));
+    throw error;
+  }
   return {
     url: `http://127.0.0.1:${port}`,
     gateways,
