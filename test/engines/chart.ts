@@ -5,11 +5,12 @@ import { CLUSTER } from '../kit/kubernetes/druid-pods.ts';
 
 const CHART = fileURLToPath(new URL('../../deploy/helm/druid-gateway', import.meta.url));
 
-/** What the chart makes of its `templates/rbac.yaml` in a namespace, with more values. `helm` is in `folder`. */
+/** What the chart makes of a template with Roles in a namespace, with more values. `helm` is in `folder`. */
 export async function renderRoles(
   folder: string,
   namespace: string,
   more: readonly string[] = [],
+  template = 'rbac',
 ): Promise<string> {
   const values = ['discovery.type=kubernetes', `kubernetes.clusterIdentifier=${CLUSTER}`, ...more];
   const sets = values.flatMap((value) => ['--set', `config.${value}`]);
@@ -23,7 +24,7 @@ export async function renderRoles(
     '--kube-version',
     'v1.37.0',
     '--show-only',
-    'templates/rbac.yaml',
+    `templates/${template}.yaml`,
     ...sets,
   ];
   const made = await run(join(folder, 'helm'), args);
