@@ -1,3 +1,4 @@
+import type { UpstreamNode } from '../cluster/node.ts';
 import { createNodes } from '../cluster/nodes.ts';
 import {
   KEEP_ALIVE_MS,
