@@ -104,8 +104,18 @@ const OTHERS = [
   { name: 'ha', include: tests('ha'), testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false },
 ];
 
+/** Real servers that sources read from. They are built from source, so this is not part of `npm test`. */
+const ENGINES = {
+  name: 'engines',
+  include: tests('engines'),
+  globalSetup: ['test/engines/setup.ts'],
+  testTimeout: 180_000,
+  hookTimeout: 180_000,
+  maxWorkers: 2,
+};
+
 /** Those of a list at once, the others one after the other. */
-const inTurn = [UNIT, TOOLS, ...OTHERS.map((project) => [project])];
+const inTurn = [UNIT, TOOLS, ...OTHERS.map((project) => [project]), [ENGINES]];
 
 export default defineConfig({
   test: {

@@ -68,6 +68,15 @@ const RULES: readonly Rule[] = [
       'kubernetes.server is http: whoever can answer in its place says which nodes there are, and a token crosses the network in the clear; use https',
   },
   {
+    id: 'kubernetes_feed_in_clear',
+    when: ({ feeds, kubernetes }) => {
+      const server = feeds.kubernetes?.server ?? kubernetes?.server;
+      return feeds.kubernetes !== undefined && server !== undefined && isPlainAndFar(server);
+    },
+    sentence:
+      'feeds.kubernetes.server is http: a token with which EndpointSlices can be written crosses the network in the clear; use https',
+  },
+  {
     id: 'consul_in_clear',
     when: ({ discovery, consul }) =>
       uses(discovery, 'consul') && consul !== undefined && isPlainAndFar(consul.server),

@@ -47,6 +47,9 @@ export const FORMATS = {
   // A user or a query may be a credential, and the endpoint is shown.
   'otlp-endpoint': isPlainUrl,
   attribute: (text) => /^[^\s=][^=]*=.+$/s.test(text),
+  // A label of DNS, as the names of ports of Services.
+  'kubernetes-port': (text) =>
+    text === '' || (text.length <= 63 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(text)),
   'haproxy-name': (text) => /^[\w.:-]{1,128}$/.test(text),
   // One line of commands has several, with semicolons between them.
   'haproxy-words': (text) =>

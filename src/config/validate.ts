@@ -13,7 +13,7 @@ import {
 } from './schema-walk.ts';
 import type { ConfigSource } from './source.ts';
 import { validateBrokers } from './validate-brokers.ts';
-import { validateFeeds } from './validate-feeds.ts';
+import { validateHaproxy, validateKubernetesFeed } from './validate-feeds.ts';
 import { validateListeners } from './validate-listeners.ts';
 
 /**
@@ -193,8 +193,11 @@ export function validateTogether(tree: unknown, sources: readonly ConfigSource[]
   if (kept !== undefined && kept === at('discovery', 'snapshotFile')) {
     add(['history', 'file'], 'is discovery.snapshotFile, too; expected a file of its own');
   }
-  validateFeeds(at('feeds', 'haproxy', 'backends'), (path, what) =>
+  validateHaproxy(at('feeds', 'haproxy', 'backends'), (path, what) =>
     add(['feeds', 'haproxy', 'backends', ...path], what),
+  );
+  validateKubernetesFeed(at('feeds', 'kubernetes'), (path, what) =>
+    add(['feeds', 'kubernetes', ...path], what),
   );
   const brokers = at('brokers');
   if (isTree(brokers)) validateBrokers(brokers, (path, what) => add(['brokers', ...path], what));

@@ -30,6 +30,11 @@ export class ApiError extends Error {
   get isGone(): boolean {
     return this.status === 410;
   }
+
+  /** The server was not reached, or could not answer. */
+  get isOutage(): boolean {
+    return this.status === null || this.status >= 500;
+  }
 }
 
 export interface HttpApi {
@@ -38,6 +43,18 @@ export interface HttpApi {
    * limits the time until its head is here. Rejects with `ApiError`.
    */
   get(path: string, headMs: number, signal: AbortSignal, also?: number): Promise<IncomingMessage>;
+  /**
+   * Sends JSON, and resolves to the answer, whose status is 200 or 201, and whose body must be read or destroyed.
+   * `headMs` limits the time until its head is here. Rejects with `ApiError`; without a status in it, nobody knows
+   * whether the server has taken it.
+   */
+  send(
+    method: 'POST' | 'PUT',
+    path: string,
+    body: object,
+    headMs: number,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage>;
 }
 
 /** What is read of an error's body, in bytes. */
@@ -46,6 +63,8 @@ const LONGEST_REASON = 300;
 /** How long a connection is silent before TCP asks for a sign of life, in ms. */
 const KEEP_ALIVE_MS = 15_000;
 const LONGEST_RETRY_AFTER_S = 60;
+
+type Prepared = RequestOptions & { readonly headers: Readonly<Record<string, string>>; readonly ca?: string };
 
 /**
  * Creates a client of an API that takes bearer tokens. Each request has a connection of its own: there are few, and a new connection is the one
@@ -56,7 +75,7 @@ export function createHttpApi({ server, tokenFile, caFile }: ApiTarget): HttpApi
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   const base = pathname === '/' ? '' : pathname;
 
-  async function prepared(path: string): Promise<RequestOptions & { readonly ca?: string }> {
+  async function prepared(path: string): Promise<Prepared> {
     const token = tokenFile === null ? null : (await textOf(tokenFile, 'the token')).trim();
     const ca = caFile === null ? null : await textOf(caFile, 'the authority');
     return {
@@ -73,20 +92,42 @@ export function createHttpApi({ server, tokenFile, caFile }: ApiTarget): HttpApi
     };
   }
 
+  async function asked(
+    path: string,
+    headMs: number,
+    signal: AbortSignal,
+    also: number,
+    method = 'GET',
+    body: object | null = null,
+  ): Promise<IncomingMessage> {
+    const options = await prepared(path);
+    const text = body === null ? null : Buffer.from(JSON.stringify(body));
+    const whole = {
+      ...options,
+      method,
+      headers: {
+        ...options.headers,
+        ...(text === null
+          ? {}
+          : { 'content-type': 'application/json', 'content-length': String(text.byteLength) }),
+      },
+    };
+    const answer = await headOf(
+      (limit) =>
+        protocol === 'https:'
+          ? https.request({ ...whole, rejectUnauthorized: true, signal: limit })
+          : http.request({ ...whole, signal: limit }),
+      headMs,
+      signal,
+      text,
+    );
+    if (answer.statusCode === 200 || answer.statusCode === also) return answer;
+    throw await errorOf(answer);
+  }
+
   return {
-    async get(path, headMs, signal, also = 200) {
-      const options = await prepared(path);
-      const answer = await headOf(
-        (limit) =>
-          protocol === 'https:'
-            ? https.request({ ...options, rejectUnauthorized: true, signal: limit })
-            : http.request({ ...options, signal: limit }),
-        headMs,
-        signal,
-      );
-      if (answer.statusCode === 200 || answer.statusCode === also) return answer;
-      throw await errorOf(answer);
-    },
+    get: (path, headMs, signal, also = 200) => asked(path, headMs, signal, also),
+    send: (method, path, body, headMs, signal) => asked(path, headMs, signal, 201, method, body),
   };
 }
 
@@ -103,6 +144,7 @@ function headOf(
   send: (signal: AbortSignal) => http.ClientRequest,
   headMs: number,
   signal: AbortSignal,
+  body: Buffer | null,
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const limit = new AbortController();
@@ -144,7 +186,8 @@ function headOf(
     sent.on('error', (error) =>
       fail(late ? 'did not answer in time' : `cannot be reached (${codeOf(error)})`),
     );
-    sent.end();
+    if (body === null) sent.end();
+    else sent.end(body);
   });
 }
 

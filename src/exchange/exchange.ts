@@ -233,7 +233,7 @@ export function createExchange(services: ExchangeServices): Exchange {
     }
     const answered = { ...route, name: route.name };
     new AnsweredRequest(errors, client, local).answer(() =>
-      answer(client, local, localAnswer(answered, services.cluster.view, options.services)),
+      answer(client, local, localAnswer(answered, services)),
     );
   }
 

@@ -88,6 +88,7 @@ export function createServing(options: ServingOptions): Serving {
   const tracing = config.tracing.enabled ? createTracing({ config: config.tracing, logger, errors }) : null;
   let inFlight = 0;
   let listening = false;
+  let draining = false;
 
   function sink(record: ExchangeRecord): void {
     inFlight--;
@@ -135,6 +136,7 @@ export function createServing(options: ServingOptions): Serving {
     tracing,
     sink,
     errors,
+    draining: () => draining,
     now,
     random: Math.random,
   };
@@ -208,6 +210,7 @@ export function createServing(options: ServingOptions): Serving {
       follow(former.rules);
     },
     async stop({ delay, drain } = config.shutdown) {
+      draining = true;
       door.drain();
       await sleep(delay);
       const lastCall = setTimeout(

@@ -25,6 +25,7 @@ import { readNodeTls, readZooKeeperTls } from './client-tls.ts';
 import { createDiscoveredCluster } from './create-cluster.ts';
 import { clusterNameOf, createDiscovery } from './create-discovery.ts';
 import { createHaproxyFeed } from './create-haproxy-feed.ts';
+import { createKubernetesFeed } from './create-kubernetes-feed.ts';
 import { createDiagnose } from './diagnose.ts';
 import { createReloading, type ReloadTrigger } from './reloading.ts';
 import { serveByWorkers } from './serve-by-workers.ts';
@@ -103,6 +104,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
   const certificates = readCertificateEnds(config);
   const published = new PublishedView({ cluster, discovery, draining: () => draining, errors });
   const haproxy = createHaproxyFeed(config, { published, cluster, logger, errors });
+  const slices = createKubernetesFeed(config, { published, cluster, discovery, logger, errors });
   const reloading = createReloading({ begun: { config, settings }, load: origin.load, take, logger, errors });
   const servers = serve({
     config,
@@ -116,6 +118,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
     onLeaderWaits,
     history,
     haproxy: haproxy === null ? null : () => haproxy.counts,
+    kubernetesFeed: slices === null ? null : () => slices.counts,
     reloads: {
       get successful() {
         return reloading.successful;
@@ -220,6 +223,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
     await servers.stop();
     await history.close();
     await haproxy?.close();
+    await slices?.close();
     await cluster.close();
     await discovery.close();
     stopLogging();
@@ -240,6 +244,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
         discovery.start();
         cluster.start();
         haproxy?.start();
+        slices?.start();
         startWatchingFiles();
         const scheme = config.listen.tls === undefined ? 'http' : 'https';
         return {

@@ -47,6 +47,7 @@ export function serveByWorkers({
   reloads,
   history,
   haproxy,
+  kubernetesFeed,
   onLeaderWaits,
 }: ServeOptions): Servers {
   // Each worker reads these files. Report problems with them before any worker starts.
@@ -62,6 +63,7 @@ export function serveByWorkers({
     reloads,
     history,
     haproxy,
+    kubernetesFeed,
     registry,
     worker: 'primary',
   });

@@ -8,6 +8,7 @@ import { type LeaderWaits, leaderWaitsOf } from '../exchange/leader-waits.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import type { HaproxyObserved } from '../metrics/haproxy-metrics.ts';
 import type { HistoryObserved } from '../metrics/history-metrics.ts';
+import type { KubernetesFeedObserved } from '../metrics/kubernetes-feed-metrics.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import type { ReloadsObserved } from '../metrics/reload-metrics.ts';
 import { createServing } from './create-serving.ts';
@@ -31,6 +32,8 @@ export interface ServeOptions {
   readonly history: HistoryObserved;
   /** The feed of HAProxy, for metrics; null if there is none. */
   readonly haproxy: (() => HaproxyObserved) | null;
+  /** The feed of EndpointSlices, for metrics; null if there is none. */
+  readonly kubernetesFeed: (() => KubernetesFeedObserved) | null;
   /** Called with the requests that have ended and had waited for a leader. */
   readonly onLeaderWaits: (waits: LeaderWaits) => void;
 }
@@ -47,6 +50,7 @@ export function serveHere({
   reloads,
   history,
   haproxy,
+  kubernetesFeed,
   onLeaderWaits,
 }: ServeOptions): Servers {
   const serving = createServing({
@@ -69,6 +73,7 @@ export function serveHere({
     reloads,
     history,
     haproxy,
+    kubernetesFeed,
     inFlight: () => serving.inFlight,
     exchange: serving.state,
     rules: serving.rules,

@@ -14,6 +14,7 @@ import { type ExchangeState, exchangeMetrics, inFlightMetric } from './exchange-
 import { type HaproxyObserved, haproxyMetrics } from './haproxy-metrics.ts';
 import { type HistoryObserved, historyMetrics } from './history-metrics.ts';
 import { internalErrorMetrics } from './internal-error-metrics.ts';
+import { type KubernetesFeedObserved, kubernetesFeedMetrics } from './kubernetes-feed-metrics.ts';
 import { placementMetrics } from './placement-metrics.ts';
 import { type ReloadsObserved, reloadMetrics } from './reload-metrics.ts';
 import { spanMetrics } from './span-metrics.ts';
@@ -44,6 +45,8 @@ export interface MetricsOptions {
   readonly history?: HistoryObserved;
   /** The feed of HAProxy, if there is one. */
   readonly haproxy?: (() => HaproxyObserved) | null;
+  /** The feed of EndpointSlices, if there is one. */
+  readonly kubernetesFeed?: (() => KubernetesFeedObserved) | null;
   /** Epoch milliseconds. */
   readonly now?: () => number;
 }
@@ -78,6 +81,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     reloads,
     history,
     haproxy = null,
+    kubernetesFeed = null,
     now = Date.now,
   } = options;
   const { registry = new Registry() } = options;
@@ -107,6 +111,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   if (reloads !== undefined) reloadMetrics(registry, reloads);
   const leaveHistory = history === undefined ? () => {} : historyMetrics(registry, history);
   if (haproxy !== null) haproxyMetrics(registry, haproxy);
+  if (kubernetesFeed !== null) kubernetesFeedMetrics(registry, kubernetesFeed);
   internalErrorMetrics(registry, errors);
   processMetrics(registry, worker);
   return {

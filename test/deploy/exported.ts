@@ -29,6 +29,7 @@ export async function exportedSeries(): Promise<ReadonlyMap<string, ReadonlySet<
     },
     spans: () => ({ exported: 0, dropped: { queue_full: 0, export_failed: 0, error: 0, shutdown: 0 } }),
     haproxy: () => ({ up: true, commands: 0 }),
+    kubernetesFeed: () => ({ up: true, holder: true, writes: 0 }),
     reloads: { successful: true, succeededAt: 0, certificates: new Map() },
     history: {
       onTerm: () => () => {},

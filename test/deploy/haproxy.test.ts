@@ -124,11 +124,12 @@ test('the configuration of the gateway beside it is valid', async () => {
 });
 
 describe.runIf(HAS_HAPROXY)('a running HAProxy', () => {
-  test('takes the example as it is', async () => {
+  test.each(['haproxy.cfg', 'gateways.cfg'])('takes %s as it is', async (name) => {
     const folder = await scratchFolder();
-    const file = join(folder, 'haproxy.cfg');
-    // A name that only the reader's machines have.
-    await writeFile(file, (await readFile(EXAMPLE, 'utf8')).replaceAll('gateway-2', '127.0.0.2'));
+    const file = join(folder, name);
+    // Names that only the reader's machines have.
+    const example = await readFile(join(DEPLOY, 'haproxy', name), 'utf8');
+    await writeFile(file, example.replaceAll(/gateway-(\d)/g, '127.0.0.$1'));
     const checked = await run(haproxyProgram(), ['-c', '-f', file]);
     expect([checked?.code, checked?.stderr]).toEqual([0, expect.not.stringMatching(/WARNING|ALERT/)]);
   });

@@ -289,6 +289,50 @@ describe.runIf(HAS_GO_TOOLS)('the chart', () => {
     expect(open.ingress[0].from).toBeUndefined();
   });
 
+  test('has Services without a selector for the leaders, and the rights to write their EndpointSlices', async () => {
+    const manifests = await rendered('ingress-values.yaml', ['--set', 'networkPolicy.enabled=true']);
+    const { feeds } = await configIn(manifests);
+    expect(feeds.kubernetes?.services).toEqual({
+      coordinator: 'druid-coordinator',
+      overlord: 'druid-overlord',
+    });
+    const text = await readFile(join(DEPLOY, 'kubernetes/leader-services.yaml'), 'utf8');
+    const plain = parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+    if (HAS_SCHEMAS) {
+      const schema = join(schemasFolder(), NEWEST, '{{.ResourceKind}}{{.KindSuffix}}.json');
+      const conform = ['-strict', '-summary', '-schema-location', schema];
+      expect(await runTool('kubeconform', conform, text)).toMatch(/Invalid: 0, Errors: 0/);
+    }
+    for (const name of ['druid-coordinator', 'druid-overlord']) {
+      const { spec } = only(manifests, 'Service', name);
+      expect(spec.selector).toBeUndefined();
+      expect(spec.ports[0].name).toBe(feeds.kubernetes?.portName);
+      // The plain example is the same.
+      const { type, ...rest } = spec;
+      expect([type, rest]).toEqual(['ClusterIP', only(plain, 'Service', name).spec]);
+    }
+    const role = only(manifests, 'Role', '-slices');
+    expect(role).toMatchObject({ metadata: { namespace: 'druid' } });
+    expect((role as { rules?: unknown }).rules).toEqual((only(plain, 'Role') as { rules?: unknown }).rules);
+    expect(only(manifests, 'RoleBinding', '-slices')).toMatchObject({
+      roleRef: { name: 'gw-druid-gateway-slices' },
+      subjects: [{ kind: 'ServiceAccount', name: 'gw-druid-gateway', namespace: 'druid' }],
+    });
+    expect(only(manifests, 'Deployment').spec.template.spec.automountServiceAccountToken).toBe(true);
+    const ports = only(manifests, 'NetworkPolicy').spec.egress.flatMap(
+      (rule: { ports: readonly { port: number }[] }) => rule.ports.map(({ port }) => port),
+    );
+    expect(ports).toEqual(expect.arrayContaining([2181, 443, 6443]));
+    const own = await rendered('ingress-values.yaml', [
+      '--set',
+      'config.feeds.kubernetes.namespace=other,config.feeds.kubernetes.lease=l,config.feeds.kubernetes.portName=',
+    ]);
+    expect(only(own, 'Role', '-slices')).toMatchObject({ metadata: { namespace: 'other' } });
+    expect(JSON.stringify(only(own, 'Role', '-slices'))).toContain('"resourceNames":["l"]');
+    expect(only(own, 'Service', 'druid-overlord').spec.ports).toEqual([{ port: 8090, protocol: 'TCP' }]);
+    expect((await rendered('')).filter(({ metadata }) => metadata.name.endsWith('-slices'))).toEqual([]);
+  });
+
   test('may read pods and two ConfigMaps where nodes are known from Kubernetes, and nothing otherwise', async () => {
     type Role = Manifest & { readonly rules: readonly object[] };
     const manifests = await rendered('kubernetes-values.yaml');

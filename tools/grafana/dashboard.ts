@@ -512,11 +512,13 @@ const GATEWAY: Row = {
     }),
     graph({
       title: 'Spans',
-      description: 'Only with tracing, dropped ones by why; commands with feeds.haproxy.',
+      description:
+        'Only with tracing, dropped ones by why; commands with feeds.haproxy, EndpointSlices with feeds.kubernetes.',
       queries: [
         { expr: rate('spans_exported_total', 'instance'), legend: '{{instance}} exported' },
         { expr: rate('spans_dropped_total', 'instance, reason'), legend: '{{instance}} {{reason}}' },
         { expr: rate('haproxy_feed_commands_total', 'instance'), legend: '{{instance}} commands of HAProxy' },
+        { expr: rate('kubernetes_feed_writes_total', 'instance'), legend: '{{instance}} EndpointSlices' },
       ],
       unit: 'cps',
       width: 6,
@@ -524,12 +526,14 @@ const GATEWAY: Row = {
     states({
       title: 'Reloads, history, pressure',
       description:
-        'Whether the last reload was taken up, history.file was written, new requests are taken, and HAProxy (feeds.haproxy) follows.',
+        'Whether the last reload was taken up, history.file was written, new requests are taken, HAProxy (feeds.haproxy) and EndpointSlices (feeds.kubernetes) follow, and who writes these.',
       queries: [
         { expr: of('config_last_reload_successful'), legend: '{{instance}} reload' },
         { expr: of('history_last_write_successful'), legend: '{{instance}} history' },
         { expr: `1 - ${of('overloaded')}`, legend: '{{instance}} takes requests' },
         { expr: of('haproxy_feed_up'), legend: '{{instance}} HAProxy' },
+        { expr: of('kubernetes_feed_up'), legend: '{{instance}} EndpointSlices' },
+        { expr: of('kubernetes_feed_holder'), legend: '{{instance}} writes EndpointSlices' },
       ],
       texts: YES_NO,
       height: 6,

@@ -8,8 +8,11 @@ export interface BlockingQueryOptions {
   readonly path: string;
   /** Parameters besides those of the blocking. */
   readonly query: Readonly<Record<string, string>>;
-  /** Called with the parsed JSON of each answer, whether it differs or not; null if there is no such thing (404). */
-  readonly onAnswer: (body: unknown) => void;
+  /**
+   * Called with the parsed JSON of each answer, whether it differs or not; null if there is no such thing (404). `isPart` says
+   * that the token may not read all of it.
+   */
+  readonly onAnswer: (body: unknown, isPart: boolean) => void;
   /** Consul has just been heard. */
   readonly onHeard: () => void;
   /** Consul cannot be read now; the end of a sentence without credentials. */
@@ -96,6 +99,7 @@ class Asking implements BlockingQuery {
     const blocking: Record<string, string> =
       this.#index === 0 ? {} : { index: String(this.#index), wait: `${waitS}s` };
     const headMs = this.#index === 0 ? requestMs : waitS * 1_000 * LONGEST_WAIT + requestMs;
+    const asked = performance.now();
     const answer = await api.get(
       `${path}?${new URLSearchParams({ ...query, ...blocking })}`,
       headMs,
@@ -113,9 +117,13 @@ class Asking implements BlockingQuery {
     // A real Consul never says 0, and no other server says anything.
     if (!Number.isSafeInteger(index) || index < 1) throw new ApiError('answered without an X-Consul-Index');
     const parsed = statusCode === 404 ? null : jsonOf(body);
-    // It goes back when Consul was restored or replaced: then everything is asked for anew.
-    this.#index = index < this.#index ? 0 : index;
-    this.#guarded(() => onAnswer(parsed));
+    // It goes back when Consul was restored or replaced: then everything is asked for anew. What Consul held when it was
+    // restored comes early with what it was before, and with its index the next answer would be held until its time is over.
+    const isEarly = index === this.#index && performance.now() - asked < waitS * 1_000;
+    this.#index = index < this.#index || isEarly ? 0 : index;
+    // Consul tells only whom it knows, and since 1.11.
+    const isPart = headers['x-consul-results-filtered-by-acls'] === 'true';
+    this.#guarded(() => onAnswer(parsed, isPart));
     this.#guarded(onHeard);
   }
 

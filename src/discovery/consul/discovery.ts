@@ -46,6 +46,8 @@ export interface ConsulDiscoveryOptions extends ApiTarget {
 
 /** A session lives for twice its time (45 s by default) after its holder has died: then Consul gives the key to another. */
 const LOST_AFTER_MS = 90_000;
+/** Otherwise Consul says that there is nothing. */
+const KEPT_BACK = 'has nodes that the token may not read (it needs service_prefix and node_prefix read)';
 const NOT_READ: LeaderKey = { latch: { participants: [] }, fault: null };
 
 /**
@@ -66,6 +68,8 @@ class ConsulDiscovery extends ContainedEmitter<DiscoveryEvents> implements Disco
   readonly #queries: BlockingQuery[] = [];
   readonly #values: NodeValues;
   readonly #services: Record<Role, readonly ServiceEntry[]> = { coordinator: [], overlord: [], broker: [] };
+  /** Roles of which the token may not read all nodes. */
+  readonly #keptBack = new Set<Role>();
   /** Roles whose nodes have changed since announcements were last made of them. */
   readonly #changed = new Set<Role>();
   readonly #keys: Record<MasterRole, LeaderKey> = { coordinator: NOT_READ, overlord: NOT_READ };
@@ -135,7 +139,7 @@ class ConsulDiscovery extends ContainedEmitter<DiscoveryEvents> implements Disco
     this.#follow({
       path: `/v1/health/service/${encodeURIComponent(name)}`,
       query: { passing: 'true', ...this.#datacenter() },
-      onAnswer: (body) => {
+      onAnswer: (body, isPart) => {
         const services = parseServices(body, `${this.#options.servicePrefix}/nodes/`);
         valid = services !== null;
         if (services === null) {
@@ -143,6 +147,8 @@ class ConsulDiscovery extends ContainedEmitter<DiscoveryEvents> implements Disco
           return;
         }
         this.#services[role] = services;
+        if (isPart) this.#keptBack.add(role);
+        else this.#keptBack.delete(role);
         this.#values.want(
           role,
           services.flatMap(({ node }) => (node !== null && 'key' in node ? [node.key] : [])),
@@ -200,10 +206,12 @@ class ConsulDiscovery extends ContainedEmitter<DiscoveryEvents> implements Disco
 
   #admit(role: Role): void {
     const faults = new Set<string>();
+    const service = `service ${this.#options.servicePrefix}-${role}`;
+    if (this.#keptBack.has(role)) faults.add(`${service} ${KEPT_BACK}`);
     this.#announcements[role] = admit(this.#announcedBy(role), {
       refusal: ({ origin }) => this.#refusal(origin),
       present: this.#announcements[role],
-      list: `service ${this.#options.servicePrefix}-${role}`,
+      list: service,
       onFault: (fault) => void faults.add(fault),
     });
     this.#faults.found(role, faults);

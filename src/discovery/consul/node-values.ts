@@ -23,7 +23,7 @@ export interface NodeValuesOptions {
   readonly requestMs: number;
   /** Where internal errors are reported. */
   readonly errors: InternalErrors;
-  /** Values of this role were read, and may have changed. */
+  /** Values of this role were read, and may have changed. Called seldom while many are read. */
   readonly onRead: (role: Role) => void;
 }
 
@@ -33,6 +33,8 @@ const AT_ONCE = 16;
 const AGAIN_MS = 1_000;
 /** A value may change while its service stays as it is, as when a node is restarted with another version. */
 const REFRESH_MS = 60_000;
+/** While keys are still to be asked for, those that were read are told each so many ms: all nodes are looked at each time. */
+const TELL_MS = 250;
 /** More than an announcement may have. */
 const MAX_BYTES = 64 * 1024;
 
@@ -49,6 +51,8 @@ class KeyedValues implements NodeValues {
   /** Null for a key that is not there. */
   readonly #values = new Map<string, string | null>();
   readonly #queue = new Set<string>();
+  /** Roles of which something was read that is told soon. */
+  readonly #untold = new Set<Role>();
   readonly #waiting = new Map<Role, (() => void)[]>();
   readonly #ends = new AbortController();
   readonly #workers = new Set<Promise<void>>();
@@ -144,12 +148,24 @@ class KeyedValues implements NodeValues {
   #settle(key: string): void {
     for (const [role, keys] of this.#wanted) {
       if (!keys.includes(key)) continue;
+      if (!this.#isAsked(role)) {
+        this.#tellSoon(role);
+        continue;
+      }
       this.#options.onRead(role);
-      if (!this.#isAsked(role)) continue;
       const waiting = this.#waiting.get(role) ?? [];
       this.#waiting.delete(role);
       for (const done of waiting) done();
     }
+  }
+
+  #tellSoon(role: Role): void {
+    if (this.#untold.has(role)) return;
+    this.#untold.add(role);
+    this.#later(TELL_MS, () => {
+      this.#untold.delete(role);
+      this.#options.onRead(role);
+    });
   }
 
   #later(ms: number, step: () => void): void {

@@ -142,7 +142,11 @@ class Following<T> implements ListWatch {
     }
     if (error.isGone) this.#version = null;
     // The end of a watch that had begun is no news yet: the next request shows whether the server is there.
-    else if (began === 0) this.#guarded(() => this.#options.onAway(error.message));
+    else if (began === 0) {
+      // It may come back with an etcd that was restored. A watch that is ahead of its versions is told nothing.
+      if (error.isOutage) this.#version = null;
+      this.#guarded(() => this.#options.onAway(error.message));
+    }
     return Math.max(error.retryAfterMs, this.#failed(began));
   }
 

@@ -106,10 +106,9 @@ function decide(services: ExplainServices, request: Request, route: Route): Deci
         ? cancel(services, request, route)
         : underPressure(exchange, forward(services, request, route));
     case 'local': {
-      const { view } = exchange.cluster;
       if (!isStatusPage(route.name)) {
         const answered = { ...route, name: route.name };
-        const { status } = localAnswer(answered, view, exchange.options.services);
+        const { status } = localAnswer(answered, exchange);
         return own({ kind: 'answered', status }, null);
       }
       const asked = statusPageRoute(exchange, route.name, route.target);

@@ -26,8 +26,10 @@ import { Collect, type ResponseCollector } from './answer/collect.ts';
 import { Hold, type HoldOwner } from './answer/hold.ts';
 import type { AnswerReceiver } from './answer/receiver.ts';
 import { type LocationRewriter, Relay } from './answer/relay.ts';
+import { WholeAnswer, type WholeOwner } from './answer/whole.ts';
 import { Attempts } from './attempts.ts';
 import type { BodyFault, BodyOwner } from './body-reading.ts';
+import { ConnectionSearch } from './connection-search.ts';
 import { Deadline } from './deadline.ts';
 import { AT_NODE, isIn, MAY_BEGIN, mayBecome, nameOf, OVER, State, UNSHOWN } from './lifecycle.ts';
 import { publicLocation, redirectTargetOf } from './location-policy.ts';
@@ -70,7 +72,15 @@ const ANSWERED = -2;
  * next state does not hold.
  */
 export class ProxiedRequest
-  implements UpstreamHandler, ClientEvents, WaitOwner, HoldOwner, Follower, BodyOwner, LocationRewriter
+  implements
+    UpstreamHandler,
+    ClientEvents,
+    WaitOwner,
+    HoldOwner,
+    WholeOwner,
+    Follower,
+    BodyOwner,
+    LocationRewriter
 {
   readonly #services: ExchangeServices;
   readonly #client: ClientSide;
@@ -93,6 +103,8 @@ export class ProxiedRequest
   /** Receives the rest of the answer. */
   #receiver: AnswerReceiver | null = null;
   #hold: Hold | null = null;
+  /** Set once an answer came that may be of a Broker without the JDBC connection. */
+  #search: ConnectionSearch | null = null;
   /** When the present attempt at a Broker was sent, on the clock of `now`; otherwise one of the two below. */
   #sentAt = COUNTED;
   /** Interim answers received from nodes. */
@@ -218,7 +230,8 @@ export class ProxiedRequest
     const verdict = afterHead(seen, this.#attempts);
     if (verdict.kind !== 'relay') {
       this.#countAnswer(status);
-      this.#apply(verdict);
+      if (this.#search === null) this.#apply(verdict);
+      else this.#passOver(this.#search, verdict.outcome);
       return;
     }
     this.#report('ok');
@@ -227,6 +240,11 @@ export class ProxiedRequest
       if (this.#tracker !== null) {
         this.#tracker.isTold(idsOf(head));
         this.#account.queryId = this.#tracker.id;
+      }
+      if (route.class === 'jdbc' && this.#choice.mayBeElsewhere(head.status) && this.#attempts.replayable) {
+        this.#become(State.HOLDING);
+        this.#receiver = new WholeAnswer(head, this);
+        return;
       }
       this.#choice.remember(this.#node, head.status);
     }
@@ -269,9 +287,40 @@ export class ProxiedRequest
       this.#send(this.#node, true);
       return;
     }
+    if (failure.kind === 'connect' && this.#search !== null) {
+      this.#passOver(this.#search, 'connect_failed');
+      return;
+    }
     // The client has seen nothing of an answer that may be held, wherever it broke off.
     const answered = !this.#mayHold() && (failure.answered || this.#state === State.COLLECTING);
     this.#apply(afterFailure({ kind: failure.kind, answered }, this.#attempts));
+  }
+
+  onWhole(answer: WholeAnswer): void {
+    this.#search ??= new ConnectionSearch(this.#choice, this.#template.route.target);
+    this.#searchOn(this.#search, answer);
+  }
+
+  /** The Broker does not serve, so it has done nothing with the request, and its connections are lost. */
+  #passOver(search: ConnectionSearch, outcome: NodeOutcome | null): void {
+    this.#leaveNode();
+    if (outcome !== null) this.#report(outcome);
+    this.#countFailure();
+    this.#searchOn(search, null);
+  }
+
+  /** Asks the next Broker for the JDBC connection, or gives the client the answer there is. */
+  #searchOn(search: ConnectionSearch, answer: WholeAnswer | null): void {
+    if (this.#node === null) return;
+    const next = search.after(this.#node, answer);
+    if (next !== null) {
+      this.#send(next);
+      return;
+    }
+    const { given } = search;
+    if (given === null) return;
+    this.#account.upstream = given.node.hostAndPort;
+    given.answer.show();
   }
 
   onSucceeded(): void {

@@ -2,8 +2,9 @@ import type { UpstreamNode } from '../../cluster/node.ts';
 import type { ClusterView } from '../../cluster/view.ts';
 import { type HeaderBlock, headerValue } from '../../http/header-block.ts';
 import { type Candidate, candidatesFor, connectionCandidates } from '../../routing/candidates.ts';
-import { chooseConnection } from '../../routing/jdbc/broker-choice.ts';
+import { chooseConnection, otherBrokers } from '../../routing/jdbc/broker-choice.ts';
 import { connectionIdOf } from '../../routing/jdbc/connection-id.ts';
+import { type Whereabouts, whereaboutsOf } from '../../routing/jdbc/whereabouts.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
 import type { ChoiceLimits, Target } from '../../routing/target.ts';
 import { TierSelection } from '../../routing/tiers/tier-selection.ts';
@@ -23,6 +24,8 @@ export interface ExplainedChoice {
   readonly maxPerNode: number | null;
 }
 
+/** The status of all of Avatica's errors; one of them is that the Broker does not have the connection. */
+const NO_CONNECTION = 500;
 const NO_EXCLUSIONS: ReadonlySet<UpstreamNode> = new Set();
 
 /** Chooses the node for one request by its route, JDBC connection, tier and earlier failures. */
@@ -34,6 +37,7 @@ export class TargetChoice {
   readonly #limits: ChoiceLimits;
   /** The connection of an Avatica request; undefined until its body has been read. */
   #connectionId: string | null | undefined;
+  #whereabouts: Whereabouts | null = null;
   /** Nodes that are not asked again while there is another one. */
   #failed: Set<UpstreamNode> | null = null;
   #placed: TierSelection | null = null;
@@ -101,13 +105,41 @@ export class TargetChoice {
   }
 
   /**
-   * Remembers that the request's JDBC connection, if any, is at `node`. Only a 2xx proves it: otherwise `node` may
-   * have refused the caller.
+   * Remembers that the request's JDBC connection, if any, is at `node`. Only a 2xx proves it, and not to every request:
+   * otherwise `node` may have refused the caller, or not have the connection.
    */
   remember(node: UpstreamNode, status: number): void {
     if (status < 200 || status > 299) return;
     const connection = this.#connection();
-    if (connection !== null) this.#services.jdbcConnections.remember(connection, node.hostAndPort);
+    if (connection === null) return;
+    const { jdbcConnections } = this.#services;
+    if (jdbcConnections.brokerOf(connection) !== node.hostAndPort && this.#tells() !== 'tells') return;
+    jdbcConnections.remember(connection, node.hostAndPort);
+  }
+
+  /**
+   * Whether an answer with this status may come from a Broker that does not have the request's JDBC connection, while
+   * another one may have it.
+   */
+  mayBeElsewhere(status: number): boolean {
+    const connection = this.#connection();
+    if (connection === null) return false;
+    if (status === NO_CONNECTION) return true;
+    if (status < 200 || status > 299) return false;
+    return this.#services.jdbcConnections.brokerOf(connection) === null && this.closes;
+  }
+
+  /** Whether the request closes its JDBC connection or a statement of it, which every Broker answers with 200. */
+  get closes(): boolean {
+    return this.#tells() === 'closes';
+  }
+
+  /** The first Brokers besides `asked` that may have the request's JDBC connection, at most `most`. */
+  connectionElsewhere(asked: UpstreamNode, most: number): UpstreamNode[] {
+    const connection = this.#connection();
+    if (connection === null) return [];
+    const { cluster, options } = this.#services;
+    return otherBrokers(connection, asked, cluster.view, options.services).slice(0, most);
   }
 
   #chooseExcept(excluded: ReadonlySet<UpstreamNode>): Target {
@@ -145,6 +177,12 @@ export class TargetChoice {
     const placement = connected ? tierSelector.selectByRule(request) : tierSelector.select(request);
     this.#placed = placement === null ? null : new TierSelection(placement);
     return this.#placed;
+  }
+
+  #tells(): Whereabouts {
+    const request = headerValue(this.#headers, 'request');
+    this.#whereabouts ??= whereaboutsOf(this.#route.target, this.#body.content.bytes, request);
+    return this.#whereabouts;
   }
 
   /** The id of the request's JDBC connection; null if it has none. */

@@ -1,5 +1,6 @@
 import type { ClusterView } from '../../cluster/view.ts';
 import type { LocalName } from '../../routing/route.ts';
+import type { ExchangeServices } from '../ports/services.ts';
 import type { OwnAnswer } from './answer.ts';
 
 /** Local paths that need Druid's answer, asked with the caller's credentials. */
@@ -19,19 +20,26 @@ export interface LocalRoute {
   readonly allow?: string | undefined;
 }
 
-/** Answers from the view alone, as the Router does (StatusResource, SelfDiscoveryResource). */
+/** What these answers are made of. */
+type LocalServices = Pick<ExchangeServices, 'cluster' | 'options' | 'draining'>;
+
+/**
+ * Answers from the view alone, as the Router does (StatusResource, SelfDiscoveryResource). `ready` turns false with the
+ * beginning of a shutdown, as Druid's own does since 37 (`StatusResource.getReady`); `health` says only that the process lives.
+ */
 export function localAnswer(
   { name, target, allow }: LocalRoute,
-  view: ClusterView,
-  services: ReadonlySet<string>,
+  { cluster: { view }, options: { services }, draining }: LocalServices,
 ): OwnAnswer {
   switch (name) {
     case 'proxy-enabled':
       return { status: 200, body: '{"enabled":true}' };
     case 'status-health':
       return { status: 200, body: 'true' };
-    case 'status-ready':
-      return { status: view.complete ? 200 : 503, body: String(view.complete) };
+    case 'status-ready': {
+      const ready = view.complete && !draining();
+      return { status: ready ? 200 : 503, body: String(ready) };
+    }
     case 'broker-readiness':
       // As in `BrokerResource`, the status is the whole answer. A service that gets queries must have a ready Broker.
       return { status: hasReady(view, services) ? 200 : 503, body: '' };

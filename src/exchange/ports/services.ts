@@ -84,6 +84,8 @@ export interface ExchangeServices {
   readonly spans?: RequestSpans;
   /** Receives errors of the gateway's own code. */
   readonly errors: InternalErrors;
+  /** True from the beginning of the shutdown: balancers are told to send nothing here any more. */
+  readonly draining: () => boolean;
   readonly options: ExchangeOptions;
   /** A clock in milliseconds; only differences count. */
   readonly now: () => number;

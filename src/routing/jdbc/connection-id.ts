@@ -1,8 +1,5 @@
-import { createRequire } from 'node:module';
 import { type JsonFields, jsonFields, parsedField } from '../json-fields.ts';
-
-// For the first request in protobuf. The build knows this form of `require`.
-const require = createRequire(import.meta.url);
+import { fieldOf, wireMessage } from './wire-message.ts';
 
 /** Ids are random and short; longer text is not accepted as one. */
 const LONGEST = 256;
@@ -17,7 +14,7 @@ const NOTHING = Buffer.alloc(0);
  */
 export function connectionIdOf(path: string, body: Buffer, header: string | null): string | null {
   try {
-    const id = path.startsWith('/druid/v2/sql/avatica-protobuf')
+    const id = isProtobuf(path)
       ? fromProtobuf(body)
       : fromJson(body.length > 0 ? body : Buffer.from(header ?? ''));
     return id !== null && id.length > 0 && id.length <= LONGEST ? id : null;
@@ -25,6 +22,11 @@ export function connectionIdOf(path: string, body: Buffer, header: string | null
     // Druid will say what is wrong with the request.
     return null;
   }
+}
+
+/** Whether Avatica speaks protobuf at this path, and not JSON. */
+export function isProtobuf(path: string): boolean {
+  return path.startsWith('/druid/v2/sql/avatica-protobuf');
 }
 
 function fromJson(text: Buffer): string | null {
@@ -44,27 +46,13 @@ const ID_FIELDS: ReadonlyMap<string, number> = new Map([
   ['ColumnsRequest', 5],
 ]);
 
-/** `WireMessage { string name = 1; bytes wrapped_message = 2; }` (avatica `common.proto`). */
 function fromProtobuf(body: Buffer): string | null {
-  const name = fieldOf(body, 1)?.toString('utf8') ?? '';
-  const message = fieldOf(body, 2);
-  if (message === null) return null;
-  const request = name.slice(name.lastIndexOf('$') + 1);
-  if (request === 'ExecuteRequest') {
+  const wire = wireMessage(body);
+  if (wire === null) return null;
+  const { name, message } = wire;
+  if (name === 'ExecuteRequest') {
     const handle = fieldOf(message, 1);
     return handle === null ? null : (fieldOf(handle, 1)?.toString('utf8') ?? null);
   }
-  return fieldOf(message, ID_FIELDS.get(request) ?? 1)?.toString('utf8') ?? null;
-}
-
-/** Returns a length-delimited field of a message, or null. Throws if the message is not protobuf. */
-function fieldOf(message: Buffer, wanted: number): Buffer | null {
-  const { Reader } = require('protobufjs/minimal.js') as typeof import('protobufjs/minimal.js');
-  const reader = Reader.create(message);
-  while (reader.pos < reader.len) {
-    const tag = reader.uint32();
-    if (tag >>> 3 === wanted && (tag & 7) === 2) return Buffer.from(reader.bytes());
-    reader.skipType(tag & 7);
-  }
-  return null;
+  return fieldOf(message, ID_FIELDS.get(name) ?? 1)?.toString('utf8') ?? null;
 }

@@ -280,7 +280,8 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     id: 'Readiness as Druid 37 has it',
     router: 'has `/status/ready` since Druid 37; this one answers 404.',
-    gateway: 'has it whatever Druid’s version: 200 once it knows the cluster, else 503.',
+    gateway:
+      'has it whatever Druid’s version: 200 once it knows the cluster and until a shutdown begins, else 503.',
     why: 'load balancers can ask for it.',
     covers: [{ calls: ['router: GET /status/ready'], aspects: ALL }],
   },

@@ -24,6 +24,7 @@ const FORMATTED: Readonly<Record<string, readonly string[]>> = {
   'header-line': ['X-Scope-OrgID: druid'],
   'otlp-endpoint': ['http://collector:4318', 'https://otlp.example.com/v1/traces'],
   attribute: ['deployment.environment.name=test'],
+  'kubernetes-port': ['', 'http'],
   'haproxy-name': ['druid-brokers', 'be_1.a'],
   'haproxy-words': ['check', 'check inter 2s maxconn 200'],
   'address-pattern': ['*', '*:8081', 'a:1', '[::1]:*'],
@@ -81,6 +82,14 @@ function haproxyOnce({ haproxy }: Section): Section {
   };
 }
 
+/** Services of their own, and times of a Lease in their order. */
+function kubernetesOnce({ kubernetes }: Section): Section {
+  if (kubernetes === undefined) return {};
+  const services = { coordinator: 'c', overlord: 'o' };
+  const times = { leaseDuration: 20_000, renewDeadline: 9_000, retryPeriod: 3_000 };
+  return { kubernetes: { ...(kubernetes as Section), services, ...times } };
+}
+
 /** What belongs together in the sections `listen`, `admin`, `forwarded` and `brokers`. */
 function consistent(tree: unknown): unknown {
   const { brokers, listen, admin, forwarded, history, feeds, discovery, ...others } = tree as Record<
@@ -91,7 +100,7 @@ function consistent(tree: unknown): unknown {
   const service = brokers.defaultService;
   return {
     ...others,
-    feeds: haproxyOnce(feeds),
+    feeds: { ...haproxyOnce(feeds), ...kubernetesOnce(feeds) },
     // Each would need its section.
     discovery: { ...discovery, fallback: [] },
     // Another file than that of the snapshot.

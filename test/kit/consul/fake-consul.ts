@@ -4,6 +4,8 @@ import type { AddressInfo, Socket } from 'node:net';
 
 /** What a request asked for. */
 export interface AskedConsul {
+  /** As it came, with its query. */
+  readonly target: string;
   readonly path: string;
   readonly query: URLSearchParams;
   readonly authorization: string | undefined;
@@ -23,6 +25,9 @@ interface Key {
   readonly modified: number;
 }
 
+/** What a token may read. */
+export type ConsulRight = 'services' | 'keys';
+
 interface Held {
   readonly asked: AskedConsul;
   readonly index: number;
@@ -31,14 +36,15 @@ interface Held {
 }
 
 /**
- * A Consul agent in this process, as far as health of services and keys go. It does what the real one was seen to do: one
- * index for all changes, answers that are held until one, 404 with an index for a key that is not there, keys that are made
- * anew by each session that acquires them, and plain text for what is refused.
+ * A Consul agent in this process, as far as health of services and keys go. It does what the real one was seen to do
+ * (`test/kit/discovery/consul-suite.ts` holds both to it): one index for all changes, answers that are held until a later one, 404
+ * with an index for a key that is not there, keys that are made anew by each session that acquires them, plain text for keys that are
+ * refused, and services that are kept back without a word but for a header.
  */
 export class FakeConsul {
   readonly requests: AskedConsul[] = [];
-  /** The token that requests must have; null for none. */
-  token: string | null = null;
+  /** The tokens that it knows, with what they may read; null for no access control. */
+  tokens: Map<string, readonly ConsulRight[]> | null = null;
   /** Requests are accepted and never answered. */
   frozen = false;
   /** Consul's servers have no leader. */
@@ -52,6 +58,8 @@ export class FakeConsul {
   /** The index of the last change of each service name and key. */
   readonly #indexes = new Map<string, number>();
   readonly #held = new Set<Held>();
+  /** The index of the last change of any key. */
+  #keysIndex = 1;
   #index = 10;
   #sessions = 0;
   #port = 0;
@@ -96,11 +104,22 @@ export class FakeConsul {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Everything is as before, with lower indexes, as after Consul was restored. */
+  /** Everything is as before, with lower indexes, as after Consul was restored. What is held ends with the former ones. */
   rewind(): void {
-    this.#index = 1;
-    for (const name of this.#indexes.keys()) this.#indexes.set(name, 1);
     for (const held of [...this.#held]) this.#answer(held);
+    this.#index = 1;
+    this.#keysIndex = 1;
+    for (const name of this.#indexes.keys()) this.#indexes.set(name, 1);
+  }
+
+  /** It knows nothing any more, and its indexes begin anew, as after its start. */
+  lose(): void {
+    this.#services.clear();
+    this.#keys.clear();
+    this.#indexes.clear();
+    this.#index = 1;
+    this.#keysIndex = 1;
+    this.cut();
   }
 
   register(name: string, id: string, meta: Readonly<Record<string, string>>, passing = true): void {
@@ -117,9 +136,29 @@ export class FakeConsul {
 
   putKey(key: string, value: string): void {
     const index = this.#index + 1;
-    const created = this.#keys.get(key)?.created ?? index;
-    this.#keys.set(key, { value, session: null, created, modified: index });
+    const { created = index, session = null } = this.#keys.get(key) ?? {};
+    this.#keys.set(key, { value, session, created, modified: index });
     this.#changed(`key ${key}`);
+  }
+
+  async openSession(name: string): Promise<string> {
+    return `session-${++this.#sessions}-${name}`;
+  }
+
+  /** Whether the session has the key now: one that another session has is not given to it. */
+  async lock(key: string, value: string, session: string): Promise<boolean> {
+    const before = this.#keys.get(key);
+    if (before?.session === session && before.value === value) return true;
+    if (before !== undefined && before.session !== null && before.session !== session) return false;
+    const index = this.#index + 1;
+    this.#keys.set(key, { value, session, created: before?.created ?? index, modified: index });
+    this.#changed(`key ${key}`);
+    return true;
+  }
+
+  /** Its keys go with it (behaviour `delete`). */
+  async endSession(session: string): Promise<void> {
+    for (const [key, { session: holder }] of this.#keys) if (holder === session) this.deleteKey(key);
   }
 
   /** A session of its own takes the key, which is made anew: what held it before has gone with its session. */
@@ -140,16 +179,32 @@ export class FakeConsul {
 
   #changed(name: string): void {
     this.#indexes.set(name, ++this.#index);
+    if (name.startsWith('key ')) this.#keysIndex = this.#index;
     for (const held of [...this.#held]) if (nameOf(held.asked.path) === name) this.#answer(held);
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://consul');
-    const asked: AskedConsul = { path: pathname, query, authorization: request.headers.authorization };
+    const target = request.url ?? '';
+    const { authorization } = request.headers;
+    const asked: AskedConsul = { target, path: pathname, query, authorization };
     this.requests.push(asked);
     if (this.frozen || this.script?.(asked, response) === true) return;
-    if (this.token !== null && asked.authorization !== `Bearer ${this.token}`) {
-      response.writeHead(403).end('Permission denied: token with AccessorID lacks permission');
+    // Go's router sends such a path to the one that it means.
+    if (/\/\.{1,2}(\/|$|\?)/.test(target)) {
+      response.writeHead(301, { location: pathname }).end();
+      return;
+    }
+    const rights = this.#rightsOf(asked);
+    const key = /^\/v1\/kv\/(.+)$/.exec(pathname)?.[1];
+    if (rights === null) {
+      response.writeHead(403).end('ACL not found');
+      return;
+    }
+    if (key !== undefined && !rights.includes('keys')) {
+      const who = "token with AccessorID '0f6d5a3c-0000-4000-8000-000000000001'";
+      const what = `lacks permission 'key:read' on "${decodeURIComponent(key)}"`;
+      response.writeHead(403).end(`Permission denied: ${who} ${what}`);
       return;
     }
     if (this.leaderless) {
@@ -165,7 +220,15 @@ export class FakeConsul {
     };
     response.on('close', () => this.#let(held));
     this.#held.add(held);
-    if (index === 0 || this.#indexOf(pathname) !== index) this.#answer(held);
+    // One that is ahead of us is held as well.
+    if (index === 0 || this.#indexOf(pathname) > index) this.#answer(held);
+  }
+
+  /** Null for a token that nobody has made; without one, nothing may be read. */
+  #rightsOf({ authorization }: AskedConsul): readonly ConsulRight[] | null {
+    if (this.tokens === null) return ['services', 'keys'];
+    if (authorization === undefined) return [];
+    return this.tokens.get(authorization.replace('Bearer ', '')) ?? null;
   }
 
   #let(held: Held): void {
@@ -174,7 +237,9 @@ export class FakeConsul {
   }
 
   #indexOf(path: string): number {
-    return this.#indexes.get(nameOf(path)) ?? 1;
+    const name = nameOf(path);
+    const isMissing = name.startsWith('key ') && !this.#keys.has(name.slice('key '.length));
+    return isMissing ? this.#keysIndex : (this.#indexes.get(name) ?? 1);
   }
 
   #answer(held: Held): void {
@@ -191,7 +256,12 @@ export class FakeConsul {
       const found = [...this.#services.values()].filter(
         ({ name, passing }) => name === decodeURIComponent(service) && passing,
       );
-      response.writeHead(200, headers).end(JSON.stringify(found.map(described)));
+      const isKept = this.#rightsOf(asked)?.includes('services') === false;
+      // Who has no token is not told that something is kept back.
+      const isTold = isKept && found.length > 0 && asked.authorization !== undefined;
+      const kept = isTold ? { 'x-consul-results-filtered-by-acls': 'true' } : {};
+      response.writeHead(200, { ...headers, ...kept });
+      response.end(JSON.stringify(isKept ? [] : found.map(described)));
       return;
     }
     const name = decodeURIComponent(asked.path.replace('/v1/kv/', ''));

@@ -28,6 +28,8 @@ export interface SourceRig {
   start(): Promise<void>;
   /** What those who discover hold at the source: connections and watches. */
   held(): Promise<number>;
+  /** How often those who discover have asked so far: connections, of which each question has one, or there is one for all. */
+  asked(): number;
   close(): Promise<void>;
 }
 
@@ -148,6 +150,18 @@ export function testSource(name: string, { start, cuts }: SuiteOptions): void {
       expect(terms.every((term) => Number.isSafeInteger(term) && (term ?? -1) >= 0)).toBe(true);
       await rig.abdicate('coordinator');
       await until(discovery, () => leaderOf(discovery) === null);
+    });
+
+    test('is not asked again while nothing changes', async () => {
+      await rig.announce('broker', '10.0.0.1', 8082);
+      await rig.elect('coordinator', 'http://10.0.0.2:8081');
+      const discovery = discover();
+      await until(discovery, () => discovery.snapshot.complete && discovery.status.state === 'connected');
+      // What is held is what waits for changes.
+      expect(await rig.held()).toBeGreaterThan(0);
+      const asked = rig.asked();
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      expect(rig.asked()).toBe(asked);
     });
 
     test('that goes away leaves what it last said, does not call it current, and is found again', async () => {

@@ -55,6 +55,7 @@ export async function startZooKeeperRig(port: number, writer: Writer): Promise<S
       proxy.drop(false);
     },
     held: async () => proxy.open,
+    asked: () => proxy.made,
     close: () => proxy.close(),
   };
 }

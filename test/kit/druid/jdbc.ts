@@ -9,6 +9,9 @@ export interface JdbcOutcome {
   readonly rounds: number;
   /** Connections that did not work any more at the end. */
   readonly broken: number;
+  /** Connections that had an error, and those that had more than one. */
+  readonly hit: number;
+  readonly again: number;
   /** How often each error came. */
   readonly errors: Readonly<Record<string, number>>;
 }
@@ -60,9 +63,10 @@ export async function startJdbc(
         const [, count, message = ''] = /^error (\d+) (.*)$/.exec(line) ?? [];
         if (count !== undefined) errors[message] = Number(count);
       }
-      const [, rounds, broken] = /^done (\d+) (\d+)$/.exec(lines.at(-1) ?? '') ?? [];
-      if (rounds === undefined) throw new Error(`the client did not end well: ${complaints}`);
-      return { rounds: Number(rounds), broken: Number(broken), errors };
+      const done = /^done (\d+) (\d+) (\d+) (\d+)$/.exec(lines.at(-1) ?? '');
+      if (done === null) throw new Error(`the client did not end well: ${complaints}`);
+      const [rounds = 0, broken = 0, hit = 0, again = 0] = done.slice(1).map(Number);
+      return { rounds, broken, hit, again, errors };
     },
   };
 }

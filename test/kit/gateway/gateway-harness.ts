@@ -276,6 +276,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     jdbcConnections: createJdbcConnections(100),
     sink,
     errors,
+    draining: () => false,
     options: exchangeOptions,
     now,
     random: () => 0.5,

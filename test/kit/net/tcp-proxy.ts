@@ -7,6 +7,10 @@ export interface TcpProxy {
   readonly port: number;
   /** Connections that go through it now. */
   readonly open: number;
+  /** Connections whose clients have not ended them; the server may take its time. */
+  readonly clients: number;
+  /** Connections that were made to it so far, those that it reset included. */
+  readonly made: number;
   /** Resets all connections. */
   cut(): void;
   /** From now on nothing passes in either direction, and new connections are accepted and say nothing. */
@@ -32,6 +36,8 @@ export async function startProxy(target: number, host = '127.0.0.1'): Promise<Tc
   let stalled = false;
   let dropping = false;
   let delayMs = 0;
+  const clients = new Set<net.Socket>();
+  let made = 0;
 
   function pass(from: net.Socket, to: net.Socket): void {
     from.on('data', (data: Buffer) => {
@@ -50,6 +56,7 @@ export async function startProxy(target: number, host = '127.0.0.1'): Promise<Tc
   }
 
   const listener = net.createServer({ allowHalfOpen: true }, (client) => {
+    made++;
     if (dropping) {
       client.resetAndDestroy();
       return;
@@ -57,6 +64,8 @@ export async function startProxy(target: number, host = '127.0.0.1'): Promise<Tc
     const server = net.connect({ port: target, host, allowHalfOpen: true });
     const link = { client, server };
     links.add(link);
+    clients.add(client);
+    for (const event of ['end', 'close'] as const) client.on(event, () => clients.delete(client));
     pass(client, server);
     pass(server, client);
     for (const [one, other] of [
@@ -76,6 +85,12 @@ export async function startProxy(target: number, host = '127.0.0.1'): Promise<Tc
     port: (listener.address() as net.AddressInfo).port,
     get open() {
       return links.size;
+    },
+    get clients() {
+      return clients.size;
+    },
+    get made() {
+      return made;
     },
     cut() {
       for (const { client, server } of links) {

@@ -114,9 +114,17 @@ export function druidContract(nodes: () => Promise<ContractNodes>): void {
       const statement = { request: 'createStatement', connectionId };
       const unknown = await avatica(statement);
       expect(unknown.status).toBe(500);
-      expect(JSON.parse(unknown.body)).toMatchObject({ response: 'error' });
+      expect(JSON.parse(unknown.body)).toMatchObject({ response: 'error', errorCode: 1 });
       expect(unknown.body).toContain('NoSuchConnectionException');
-      expect((await avatica({ request: 'openConnection', connectionId, info: {} })).status).toBe(200);
+      const closed = await avatica({ request: 'closeStatement', connectionId, statementId: 1 });
+      expect(closed.status).toBe(200);
+      for (const request of ['closeConnection', 'databaseProperties', 'commit', 'rollback']) {
+        expect([request, (await avatica({ request, connectionId })).status]).toEqual([request, 200]);
+      }
+      const open = { request: 'openConnection', connectionId, info: {} };
+      expect((await avatica(open)).status).toBe(200);
+      const again = await avatica(open);
+      expect([again.status, JSON.parse(again.body)]).toMatchObject([500, { errorCode: -1 }]);
       expect(JSON.parse((await avatica(statement)).body)).toMatchObject({ response: 'createStatement' });
       expect((await avatica({ request: 'closeConnection', connectionId })).status).toBe(200);
     });

@@ -276,6 +276,31 @@ describe('what is wrong is named with its place, what was expected, and the near
       'feeds: { haproxy: { socket: /s, backends: { brokers: [{ service: a, backend: b }, { service: a, backend: c }] } } }',
       'feeds.haproxy.backends.brokers[1].service: there are two backends for a',
     ],
+    ['feeds: { kubernetes: {} }', 'feeds.kubernetes.services: names no Service'],
+    [
+      'feeds: { kubernetes: { services: { coordinator: "druid/c" } } }',
+      'feeds.kubernetes.services.coordinator: expected the name of a Service, such as druid-coordinator',
+    ],
+    [
+      'feeds: { kubernetes: { services: { coordinator: c, overlord: c } } }',
+      'feeds.kubernetes.services.overlord: c is given twice; expected a Service of its own',
+    ],
+    [
+      'feeds: { kubernetes: { services: { coordinator: c }, portName: "-" } }',
+      'feeds.kubernetes.portName: expected the name of a port, such as http',
+    ],
+    [
+      'feeds: { kubernetes: { services: { coordinator: c }, leaseDuration: 10s } }',
+      'feeds.kubernetes.renewDeadline: is not below leaseDuration, so two gateways could write at the same time',
+    ],
+    [
+      'feeds: { kubernetes: { services: { coordinator: c }, leaseDuration: 15500 } }',
+      'feeds.kubernetes.leaseDuration: expected whole seconds, as a Lease has them',
+    ],
+    [
+      'feeds: { kubernetes: { services: { coordinator: c }, retryPeriod: 9s } }',
+      'feeds.kubernetes.renewDeadline: is not above 1.2 times retryPeriod',
+    ],
     ['forwarded: { hops: -1 }', 'forwarded.hops: expected a whole number from 0 to 100'],
     ['forwarded: { header: x-real-ip }', 'forwarded.header: expected one of x-forwarded-for, forwarded'],
     [
@@ -596,6 +621,7 @@ test('every key can be set by its environment variable', () => {
             DRUID_GATEWAY__ZOOKEEPER__AUTH__PASSWORD: 'p',
             DRUID_GATEWAY__FEEDS__HAPROXY__SOCKET: 's',
             DRUID_GATEWAY__FEEDS__HAPROXY__BACKENDS__COORDINATOR: 'c',
+            DRUID_GATEWAY__FEEDS__KUBERNETES__SERVICES__COORDINATOR: 'c',
           },
         }),
         path,

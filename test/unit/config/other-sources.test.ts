@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { dangerousSettings } from '../../../src/config/dangerous-settings.ts';
 import { loadConfig, loadWithOrigins } from '../../../src/config/load.ts';
-import { kubernetesTarget } from '../../../src/gateway/kubernetes-target.ts';
+import { kubernetesFeedTarget, kubernetesTarget } from '../../../src/gateway/kubernetes-target.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'druid-gateway-kubernetes-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -102,6 +102,41 @@ describe('the API', () => {
     expect(() => kubernetesTarget(config(), pod, join(folder, 'nowhere'))).toThrow(
       'kubernetes.namespace is missing',
     );
+  });
+
+  test('is the same for EndpointSlices, unless they have a server of their own', () => {
+    file('gateways\n', 'namespace');
+    const feed = { DRUID_GATEWAY__FEEDS__KUBERNETES__SERVICES__OVERLORD: 'o' };
+    const pod = { KUBERNETES_SERVICE_HOST: '10.0.0.1' };
+    const alone = loadConfig({ environment: feed });
+    expect(kubernetesFeedTarget(alone, pod, folder)).toEqual({
+      server: 'https://10.0.0.1:443',
+      tokenFile: `${folder}/token`,
+      caFile: `${folder}/ca.crt`,
+      namespace: 'gateways',
+    });
+    expect(() => kubernetesFeedTarget(alone, {}, folder)).toThrow('feeds.kubernetes.server is missing');
+    expect(() => kubernetesFeedTarget(alone, pod, join(folder, 'nowhere'))).toThrow(
+      'feeds.kubernetes.namespace is missing',
+    );
+    const far = {
+      ...feed,
+      DRUID_GATEWAY__KUBERNETES__SERVER: 'https://api.example.com',
+      DRUID_GATEWAY__KUBERNETES__TOKEN_FILE: '/a/token',
+    };
+    expect(kubernetesFeedTarget(config(far), {}, folder)).toMatchObject({
+      server: 'https://api.example.com',
+      tokenFile: '/a/token',
+      caFile: null,
+      namespace: 'gateways',
+    });
+    // A token belongs to a server.
+    const other = config({ ...far, DRUID_GATEWAY__FEEDS__KUBERNETES__SERVER: 'http://10.9.9.9:8001/' });
+    expect(kubernetesFeedTarget(other, {}, folder)).toMatchObject({
+      server: 'http://10.9.9.9:8001',
+      tokenFile: null,
+    });
+    expect(dangerousSettings(other).map(({ id }) => id)).toEqual(['kubernetes_feed_in_clear']);
   });
 });
 

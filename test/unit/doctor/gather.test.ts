@@ -383,7 +383,7 @@ describe('a cluster in Kubernetes', () => {
   test('whose API refuses us is told so', async () => {
     const api = await startFakeApiServer();
     closing.push(() => api.close());
-    api.denied.add('pods');
+    api.denied.add('list pods');
     const { kubernetes } = await seen(api);
     expect(kubernetes?.problem).toContain('answered 403: pods is forbidden');
   });

@@ -48,6 +48,7 @@ function services(config: Config): GenerationServices {
     pressure: { high: false, stop() {} },
     runningQueries: createRunningQueries(),
     jdbcConnections: createJdbcConnections(10),
+    draining: () => false,
     encrypted: false,
     logger: pino({ level: 'silent' }),
     tracing: null,

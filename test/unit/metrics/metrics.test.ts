@@ -63,6 +63,7 @@ beforeEach(() => {
       },
     },
     haproxy: () => ({ up: true, commands: 42 }),
+    kubernetesFeed: () => ({ up: true, holder: false, writes: 7 }),
     now: () => now,
   });
 });

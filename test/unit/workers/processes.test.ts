@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import { eventually } from '../../kit/eventually.ts';
 import { startGatewayFromSources } from '../../kit/gateway/gateway-process.ts';
 import { COUNT, lives, until, useTwoWorkers } from '../../kit/gateway/two-workers.ts';
 
@@ -85,6 +86,25 @@ test('SIGTERM drains all workers and ends with 0', async () => {
   expect(await stopped).toBe(0);
   expect(all.filter(lives)).toEqual([]);
   expect(await request('/druid/v2/datasources')).toBe('cut');
+});
+
+test('from the first signal on balancers are told to send nothing more, and what comes is served', async () => {
+  await start({ SHUTDOWN__DELAY: '10m' });
+  const statusOf = async (path: string): Promise<number> => {
+    const answer = await fetch(setup.gateway.url + path, { headers: { connection: 'close' } });
+    await answer.text();
+    return answer.status;
+  };
+  expect([await statusOf('/status/ready'), await statusOf('/status/health')]).toEqual([200, 200]);
+  process.kill(setup.gateway.pid, 'SIGTERM');
+  await until(() => setup.gateway.log().includes('"draining"'));
+  await eventually(async () => {
+    // Each worker is told by itself, and connections go round.
+    const all = await Promise.all(Array.from({ length: 8 }, () => statusOf('/status/ready')));
+    return all.every((status) => status === 503);
+  });
+  expect(await statusOf('/status/health')).toBe(200);
+  expect(await setup.gateway.stop()).toBe(1);
 });
 
 test('a second signal ends all of it at once with 1', async () => {

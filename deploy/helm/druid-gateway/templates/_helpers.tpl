@@ -45,9 +45,22 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- dig "discovery" "type" "zookeeper" .Values.config -}}
 {{- end -}}
 
+{{/* feeds.kubernetes of the configuration with the gateway's defaults (services, lease, portName, namespace); {} if there is none. */}}
+{{- define "druid-gateway.feed" -}}
+{{- with dig "feeds" "kubernetes" dict .Values.config -}}
+{{- $services := default dict .services -}}
+{{- $first := default $services.overlord $services.coordinator -}}
+{{- $defaults := dict "namespace" $.Release.Namespace "lease" (printf "%s-endpoints" $first) "portName" "http" -}}
+{{- dict "services" $services | merge (pick . "namespace" "lease" "portName") | mergeOverwrite $defaults | toYaml -}}
+{{- else -}}
+{}
+{{- end -}}
+{{- end -}}
+
 {{/* Whether pods have the token of their account. */}}
 {{- define "druid-gateway.automount" -}}
-{{- or .Values.serviceAccount.automountServiceAccountToken (eq (include "druid-gateway.source" .) "kubernetes") -}}
+{{- $feeds := ne (include "druid-gateway.feed" .) "{}" -}}
+{{- or .Values.serviceAccount.automountServiceAccountToken (eq (include "druid-gateway.source" .) "kubernetes") $feeds -}}
 {{- end -}}
 
 {{/* The path of the ingress, of probes by clients, and of the test. */}}

@@ -13,8 +13,8 @@ import org.apache.calcite.avatica.AvaticaSqlException;
 
 /**
  * Connections of the Avatica driver that ask until standard input ends: URL CONNECTIONS [USER PASSWORD]. Says `open` when all are, and
- * at the end one line for each kind of error, `error COUNT MESSAGE`, and `done ROUNDS BROKEN`: how many rounds went
- * well, and how many connections did not get through one at the end.
+ * at the end one line for each kind of error, `error COUNT MESSAGE`, and `done ROUNDS BROKEN HIT AGAIN`: how many rounds
+ * went well, how many connections did not get through one at the end, how many had an error, and how many had more.
  */
 public class JdbcClient {
   private static final String DIGITS = "(VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9))";
@@ -27,6 +27,9 @@ public class JdbcClient {
   private static final Map<String, AtomicLong> errors = new ConcurrentHashMap<>();
   private static final AtomicLong rounds = new AtomicLong();
   private static final AtomicLong broken = new AtomicLong();
+  /** Connections that had one error, and those that had more. */
+  private static final AtomicLong hit = new AtomicLong();
+  private static final AtomicLong again = new AtomicLong();
   private static volatile boolean ending = false;
 
   public static void main(String[] arguments) throws Exception {
@@ -52,12 +55,13 @@ public class JdbcClient {
     ending = true;
     for (Thread thread : threads) thread.join();
     errors.forEach((message, times) -> System.out.println("error " + times + " " + message));
-    System.out.println("done " + rounds + " " + broken);
+    System.out.println("done " + rounds + " " + broken + " " + hit + " " + again);
   }
 
   private static void use(String url, Properties properties, int number, CountDownLatch open) {
     try (Connection connection = DriverManager.getConnection(url, properties)) {
       boolean first = true;
+      int failed = 0;
       boolean last;
       do {
         last = ending;
@@ -66,6 +70,9 @@ public class JdbcClient {
           rounds.incrementAndGet();
         } catch (SQLException | RuntimeException error) {
           note(error);
+          failed++;
+          if (failed == 1) hit.incrementAndGet();
+          if (failed == 2) again.incrementAndGet();
           if (last) broken.incrementAndGet();
         }
         if (first) open.countDown();

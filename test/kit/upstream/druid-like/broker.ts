@@ -18,6 +18,15 @@ interface AvaticaRequest {
   readonly connectionId?: string;
 }
 
+/** What Druid answers with 200 whether it has the connection or not (`DruidMeta`). */
+const ALWAYS_WELL = new Set([
+  'closeConnection',
+  'closeStatement',
+  'databaseProperties',
+  'commit',
+  'rollback',
+]);
+
 export interface Broker {
   /** False for paths that a Broker does not have. */
   handle(request: IncomingMessage, response: ServerResponse, body: string): boolean;
@@ -76,14 +85,19 @@ export function createBroker(): Broker {
 
   function avatica(response: ServerResponse, body: string): void {
     const { request = '', connectionId = '' } = JSON.parse(body) as AvaticaRequest;
-    if (request === 'openConnection') connections.add(connectionId);
-    else if (!connections.has(connectionId)) {
-      const errorMessage = `NoSuchConnectionException: ${connectionId}`;
-      json(response, 500, { response: 'error', exceptions: [errorMessage], errorMessage, errorCode: -1 });
-      return;
+    const known = connections.has(connectionId);
+    if (request === 'openConnection' && known) fail(`ISE: Connection [${connectionId}] already open.`, -1);
+    else if (request !== 'openConnection' && !known && !ALWAYS_WELL.has(request)) fail(null, 1);
+    else {
+      if (request === 'openConnection') connections.add(connectionId);
+      else if (request === 'closeConnection') connections.delete(connectionId);
+      json(response, 200, { response: request, rpcMetadata: { response: 'rpcMetadata' } });
     }
-    if (request === 'closeConnection') connections.delete(connectionId);
-    json(response, 200, { response: request, rpcMetadata: { response: 'rpcMetadata' } });
+
+    function fail(errorMessage: string | null, errorCode: number): void {
+      const exceptions = [errorMessage ?? 'org.apache.calcite.avatica.NoSuchConnectionException\n\tat'];
+      json(response, 500, { response: 'error', exceptions, errorMessage, errorCode });
+    }
   }
 
   return {

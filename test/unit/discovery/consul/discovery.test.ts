@@ -7,7 +7,7 @@ import {
   type ConsulDiscoveryOptions,
   createConsulDiscovery,
 } from '../../../../src/discovery/consul/discovery.ts';
-import { parseLeaderKey, parseServices } from '../../../../src/discovery/consul/entries.ts';
+import { keyPath, parseLeaderKey, parseServices } from '../../../../src/discovery/consul/entries.ts';
 import type { Discovery } from '../../../../src/discovery/discovery.ts';
 import { type FakeConsul, startFakeConsul } from '../../../kit/consul/fake-consul.ts';
 import { LEADER_KEYS, PREFIX } from '../../../kit/discovery/consul-rig.ts';
@@ -82,6 +82,17 @@ test('takes announcements from metadata and from keys, and services that pass al
   expect(hostsOf(discovery)).toEqual(['10.0.0.1:8082', '10.0.0.2:8082']);
 });
 
+test('hundreds of keys that are read make a few snapshots, and not one each', async () => {
+  for (let i = 0; i < 300; i++) {
+    consul.putKey(`${PREFIX}/nodes/b${i}`, nodeInfo('broker', `10.0.${i >> 8}.${i & 255}`, 8082));
+    consul.register(BROKERS, `b${i}`, { druid_node_kv: `${PREFIX}/nodes/b${i}` });
+  }
+  const discovery = discover();
+  await until(discovery, connected(discovery));
+  expect(hostsOf(discovery)).toHaveLength(300);
+  expect(discovery.snapshot.version).toBeLessThan(50);
+});
+
 test('a key that is missing leaves its service out, and is asked for again', async () => {
   consul.register(BROKERS, 'b1', { druid_node_kv: `${PREFIX}/nodes/b1` });
   const discovery = discover();
@@ -91,21 +102,52 @@ test('a key that is missing leaves its service out, and is asked for again', asy
   await until(discovery, () => hostsOf(discovery).length === 1);
 });
 
-test.each(['secrets/of/others', `${PREFIX}/nodes/../../secrets`, `${PREFIX}x/nodes/b`])(
-  'the key %s is not asked for with our token',
-  async (key) => {
-    consul.putKey(key, nodeInfo('broker', '10.0.0.1', 8082));
-    consul.register(BROKERS, 'b1', { druid_node_kv: key });
-    const discovery = discover();
-    const faults: string[] = [];
-    discovery.on('fault', (fault) => faults.push(fault));
-    await until(discovery, connected(discovery));
-    expect([hostsOf(discovery), faults]).toEqual([[], ['service b1 has no announcement']]);
-    expect(consul.requests.some(({ path }) => path.includes('secrets') || path.includes('nodes'))).toBe(
-      false,
-    );
-  },
-);
+test.each([
+  'secrets/of/others',
+  `${PREFIX}/nodes/../../secrets`,
+  `${PREFIX}/nodes/..`,
+  `${PREFIX}/nodes/b/../../../secrets`,
+  `${PREFIX}x/nodes/b`,
+])('the key %s is not asked for with our token', async (key) => {
+  for (const one of [key, 'secrets']) consul.putKey(one, nodeInfo('broker', '10.0.0.1', 8082));
+  consul.register(BROKERS, 'b1', { druid_node_kv: key });
+  const discovery = discover();
+  const faults: string[] = [];
+  discovery.on('fault', (fault) => faults.push(fault));
+  await until(discovery, connected(discovery));
+  // As they came, since a path with dots may be made another one on its way.
+  expect(consul.requests.filter(({ target }) => /secrets|nodes|\.\./.test(target))).toEqual([]);
+  expect([hostsOf(discovery), faults]).toEqual([[], ['service b1 has no announcement']]);
+});
+
+test('whatever key a service names, what is asked for is below its prefix', () => {
+  const step = fc.constantFrom(
+    '..',
+    '.',
+    '',
+    'b',
+    '%2e%2e',
+    '.%2E',
+    '..\\..',
+    '..;',
+    'b?x',
+    '#',
+    '\u0000',
+    '…',
+  );
+  let asked = 0;
+  fc.assert(
+    fc.property(fc.array(step), (steps) => {
+      const key = ['druid', 'nodes', ...steps].join('/');
+      const [entry] =
+        parseServices([{ Service: { ID: 'b', Meta: { druid_node_kv: key } } }], 'druid/nodes/') ?? [];
+      if (entry?.node == null || !('key' in entry.node)) return;
+      asked++;
+      expect(new URL(keyPath(entry.node.key), 'http://consul').pathname).toMatch(/^\/v1\/kv\/druid\/nodes\//);
+    }),
+  );
+  expect(asked).toBeGreaterThan(0);
+});
 
 describe('an election', () => {
   test('has a term by the index at which its key was made', async () => {
@@ -141,9 +183,14 @@ describe('Consul', () => {
     short('10.0.0.1');
     const discovery = discover();
     await until(discovery, connected(discovery));
+    await expect.poll(() => consul.waiting).toBe(5);
+    const before = consul.requests.length;
     consul.rewind();
     short('10.0.0.2');
     await until(discovery, () => hostsOf(discovery).length === 2);
+    // As Consul's documentation asks of clients ("Blocking Queries").
+    const [first] = consul.requests.slice(before).filter(({ path }) => path.includes('broker'));
+    expect(first?.query.get('index')).toBe(null);
   });
 
   test('has no leader of its own: what was known stays, and is not called current', async () => {
@@ -152,20 +199,24 @@ describe('Consul', () => {
     await until(discovery, connected(discovery));
     consul.leaderless = true;
     consul.cut();
-    await until(discovery, () => discovery.status.state === 'suspended');
-    expect(discovery.status.detail).toContain('Consul answered 500: No cluster leader');
+    // Questions that were cut off say so first.
+    await until(
+      discovery,
+      () => discovery.status.detail?.includes('Consul answered 500: No cluster leader') === true,
+    );
+    expect(discovery.status.state).toBe('suspended');
     expect(hostsOf(discovery)).toEqual(['10.0.0.1:8082']);
     consul.leaderless = false;
     await until(discovery, connected(discovery));
   });
 
   test('wants a token, which is read again for each request', async () => {
-    consul.token = 'right';
+    consul.tokens = new Map([['right', ['services', 'keys']]]);
     const tokenFile = join(folder, 'token');
     writeFileSync(tokenFile, 'wrong\n');
     const discovery = discover({ tokenFile });
     await until(discovery, () => discovery.status.detail !== null);
-    expect(discovery.status.detail).toContain('answered 403: Permission denied');
+    expect(discovery.status.detail).toContain('answered 403: ACL not found');
     writeFileSync(tokenFile, 'right\n');
     await until(discovery, connected(discovery));
   });

@@ -209,14 +209,20 @@ describe('a watch', () => {
       broker('10.0.0.1');
       const discovery = discover();
       await until(discovery, connected(discovery));
+      await expect.poll(() => api.openWatches).toBe(3);
       api.goneAs = how;
-      await api.down();
-      await until(discovery, () => discovery.status.state !== 'connected');
+      const states = new Set<string>();
+      discovery.on('status', ({ state }) => states.add(state));
+      const lists = asked('/pods', false);
+      // Nobody is told before the watches end.
+      api.mute = true;
       api.remove('pods', NAMESPACE, 'broker-10-0-0-1');
       broker('10.0.0.2');
       api.compact();
-      await api.up();
-      await until(discovery, () => connected(discovery)() && hostsOf(discovery)[0] === '10.0.0.2:8082');
+      api.mute = false;
+      api.endWatches();
+      await until(discovery, () => hostsOf(discovery)[0] === '10.0.0.2:8082');
+      expect([asked('/pods', false), [...states]]).toEqual([lists + 1, []]);
       expect(hostsOf(discovery)).toEqual(['10.0.0.2:8082']);
     },
   );
@@ -292,11 +298,11 @@ describe('the server', () => {
   });
 
   test('refuses a right: the detail says which, and the rest is read', async () => {
-    api.denied.add('configmaps');
+    api.denied.add('list configmaps');
     broker('10.0.0.1');
     const discovery = discover();
     await until(discovery, () => hostsOf(discovery).length === 1 && discovery.status.detail !== null);
-    expect(discovery.status.detail).toContain('answered 403: configmaps is forbidden');
+    expect(discovery.status.detail).toContain('answered 403: configmaps "druid-test-leaderelection-');
     expect(discovery.snapshot.complete).toBe(false);
     api.denied.clear();
     await until(discovery, connected(discovery));

@@ -162,6 +162,7 @@ class World {
       pressure: { high: false, stop() {} },
       runningQueries: this.#running,
       jdbcConnections: createJdbcConnections(10),
+      draining: () => false,
       sink: (record) => this.records.push(record),
       errors,
       options: {

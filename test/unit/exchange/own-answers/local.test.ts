@@ -49,6 +49,21 @@ test('the Router’s own small answers', async () => {
   expect([options.status, options.header('allow')]).toEqual([204, FORWARDED]);
 });
 
+test('a gateway that shuts down is alive and not ready', async () => {
+  const draining = await startHarness({ deps: { draining: () => true } });
+  try {
+    const statusOf = async (target: string): Promise<[number, string]> => {
+      const head = `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`;
+      const { status, body } = await exchangeRaw(draining.port, head);
+      return [status, body.toString()];
+    };
+    expect(await statusOf('/status/ready')).toEqual([503, 'false']);
+    expect(await statusOf('/status/health')).toEqual([200, 'true']);
+  } finally {
+    await draining.close();
+  }
+});
+
 test('/status comes from a Broker, without one from the leading Coordinator, with the caller’s credentials', async () => {
   gateway.cluster.lead('coordinator', coordinator.origin);
   expect((await ask('/status?capabilities')).json()).toEqual({ from: 'coordinator' });
