@@ -54,7 +54,7 @@ export function createKubernetesFeed(
     candidates: () =>
       MASTER_ROLES.flatMap((role) =>
         discovery.snapshot.announcements[role].flatMap((one) =>
-          one.address === undefined ? [sharedNode(one).host] : [],
+          one.address === undefined ? [sharedNode({ ...one, address: null }).host] : [],
         ),
       ),
     logger,

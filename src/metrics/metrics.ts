@@ -9,7 +9,7 @@ import type { RulesSource } from '../routing/tiers/load-rules-source.ts';
 import type { SpanCounts } from '../tracing/export-queue.ts';
 import type { MetricsJson } from '../workers/protocol/messages.ts';
 import { clusterMetrics } from './cluster-metrics.ts';
-import { discoveryMetrics, type SessionObserved } from './discovery-metrics.ts';
+import { discoveryMetrics } from './discovery-metrics.ts';
 import { type ExchangeState, exchangeMetrics, inFlightMetric } from './exchange-metrics.ts';
 import { type HaproxyObserved, haproxyMetrics } from './haproxy-metrics.ts';
 import { type HistoryObserved, historyMetrics } from './history-metrics.ts';
@@ -22,7 +22,7 @@ import { TRAFFIC_METRICS, trafficMetrics } from './traffic-metrics.ts';
 
 export interface MetricsOptions {
   readonly cluster: Cluster;
-  readonly discovery: Discovery | (Discovery & SessionObserved);
+  readonly discovery: Discovery;
   /** Where internal errors are reported. */
   readonly errors: InternalErrors;
   readonly version: string;

@@ -30,6 +30,8 @@ export interface BlockingQueryOptions {
 
 export interface BlockingQuery {
   start(): void;
+  /** How often it was asked anew, for an answer at once, after the first answer. */
+  readonly restarts: number;
   /** Resolves when nothing of it is under way any more. */
   stop(): Promise<void>;
 }
@@ -54,6 +56,8 @@ class Asking implements BlockingQuery {
   readonly #ends = new AbortController();
   /** What the next answer is to be newer than; 0 for an answer at once. */
   #index = 0;
+  /** Answers that came at once. */
+  #beginnings = 0;
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
   #wake: (() => void) | null = null;
@@ -62,6 +66,10 @@ class Asking implements BlockingQuery {
     this.#options = options;
     const { random, maxDelayMs } = options;
     this.#backoff = createBackoff({ servers: 0, random, capMs: maxDelayMs });
+  }
+
+  get restarts(): number {
+    return Math.max(0, this.#beginnings - 1);
   }
 
   start(): void {
@@ -117,6 +125,7 @@ class Asking implements BlockingQuery {
     // A real Consul never says 0, and no other server says anything.
     if (!Number.isSafeInteger(index) || index < 1) throw new ApiError('answered without an X-Consul-Index');
     const parsed = statusCode === 404 ? null : jsonOf(body);
+    if (this.#index === 0) this.#beginnings++;
     // It goes back when Consul was restored or replaced: then everything is asked for anew. What Consul held when it was
     // restored comes early with what it was before, and with its index the next answer would be held until its time is over.
     const isEarly = index === this.#index && performance.now() - asked < waitS * 1_000;

@@ -3,7 +3,7 @@ import { MASTER_ROLES, type MasterRole } from '../../discovery/discovery.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import type { Addresses } from '../addresses.ts';
 import type { PublishedView } from '../published-view.ts';
-import type { SharedBroker, SharedView } from '../shared-view.ts';
+import { reachedAt, type SharedBroker, type SharedView } from '../shared-view.ts';
 import { linesOf, type Place, planBrokers, planLeader, serverName, type WantedServer } from './plan.ts';
 import { parseServers, type ServerState, saidBy } from './servers.ts';
 
@@ -177,15 +177,16 @@ export class HaproxyFeed {
     if (role !== null) {
       const leader = view.leaders[role];
       if (leader.state !== 'serving' || leader.node === null) return [];
-      const { node: name, host, port } = leader;
-      await addresses.know([host]);
-      return [{ name, address: addresses.of(host), port, weight: 100, state: 'ready' }];
+      const { node: name, port } = leader;
+      const place = reachedAt(leader);
+      await addresses.know([place]);
+      return [{ name, address: addresses.of(place), port, weight: 100, state: 'ready' }];
     }
     const brokers = view.brokers.filter((broker) => broker.service === service);
-    await addresses.know(brokers.map(({ host }) => host));
+    await addresses.know(brokers.map(reachedAt));
     return brokers.map((broker) => ({
       name: serverName(broker.node),
-      address: addresses.of(broker.host),
+      address: addresses.of(reachedAt(broker)),
       port: broker.port,
       weight: Math.max(1, broker.weight),
       state: stateOf(broker),

@@ -251,6 +251,28 @@ describe('discovery and the process', () => {
     expect(await value('druid_gateway_zookeeper_watches')).toBe(7);
   });
 
+  test('figures of a source are told while it is one of the sources, whichever is believed', async () => {
+    const [session, pods] = [new FakeDiscovery(), new FakeDiscovery()];
+    Object.assign(pods, { kind: 'kubernetes', sessionStats: undefined, watchStats: { restarts: 4 } });
+    session.become({ state: 'lost', since: now, detail: null });
+    const told = async (...sources: FakeDiscovery[]): Promise<string[]> => {
+      Object.assign(discovery, { sources });
+      const shown = /^druid_gateway_(?:zookeeper|discovery_restarts)\S+ (?!0$).*$/gm;
+      return (await metrics.render()).match(shown) ?? [];
+    };
+    const ofSession = [
+      'druid_gateway_zookeeper_session_state{state="lost"} 1',
+      'druid_gateway_zookeeper_reconnects_total 3',
+      'druid_gateway_zookeeper_watches 7',
+    ];
+    const ofPods = 'druid_gateway_discovery_restarts_total{source="kubernetes"} 4';
+    expect(await told(session)).toEqual(ofSession);
+    expect(await told(pods, session)).toEqual([...ofSession, ofPods]);
+    expect(await told(pods)).toEqual([ofPods]);
+    expect(await metrics.render()).not.toMatch(/^druid_gateway_zookeeper/m);
+    expect(await told(session)).toEqual(ofSession);
+  });
+
   test('faults of discovery are counted', async () => {
     discovery.emit('fault', 'a znode cannot be parsed');
     expect(await value('druid_gateway_discovery_faults_total')).toBe(1);
