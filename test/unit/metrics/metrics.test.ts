@@ -70,6 +70,23 @@ beforeEach(() => {
 
 afterEach(() => metrics.close());
 
+test('the text is that of the registry, and is made over several turns of the event loop', async () => {
+  let turns = 0;
+  let ended = false;
+  const count = (): void => {
+    turns++;
+    if (!ended) setImmediate(count);
+  };
+  setImmediate(count);
+  const text = await metrics.render();
+  ended = true;
+  expect(turns).toBeGreaterThan(registry.getMetricsAsArray().length / 2);
+  const names = (of: string): string[] => of.split('\n').filter((line) => line.startsWith('# '));
+  const whole = await registry.metrics();
+  expect(names(text)).toEqual(names(whole));
+  expect(text.length - text.trimEnd().length).toBe(whole.length - whole.trimEnd().length);
+});
+
 /** The value of one series, as a scraper reads it; undefined when there is none. */
 async function value(series: string): Promise<number | undefined> {
   const line = (await metrics.render()).split('\n').find((text) => text.startsWith(`${series} `));
