@@ -1,5 +1,6 @@
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import { createBackoff } from '../../time/backoff.ts';
+import { Nap } from '../../time/nap.ts';
 import { ApiError, bounded, type HttpApi } from '../http-api.ts';
 
 export interface BlockingQueryOptions {
@@ -60,7 +61,7 @@ class Asking implements BlockingQuery {
   #beginnings = 0;
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
-  #wake: (() => void) | null = null;
+  readonly #nap = new Nap();
 
   constructor(options: BlockingQueryOptions) {
     this.#options = options;
@@ -79,7 +80,7 @@ class Asking implements BlockingQuery {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#ends.abort();
-    this.#wake?.();
+    this.#nap.wake();
     await this.#running;
   }
 
@@ -98,7 +99,7 @@ class Asking implements BlockingQuery {
         this.#index = 0;
         delay = this.#onError(error);
       }
-      if (delay > 0 && !this.#stopped) await this.#sleep(delay);
+      if (delay > 0 && !this.#stopped) await this.#nap.sleep(delay);
     }
   }
 
@@ -146,16 +147,6 @@ class Asking implements BlockingQuery {
     const delay = this.#backoff.delay();
     this.#backoff.ended(0);
     return Math.max(error.retryAfterMs, delay);
-  }
-
-  #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 
   #guarded(step: () => void): void {

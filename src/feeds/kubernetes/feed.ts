@@ -1,8 +1,8 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { MASTER_ROLES, type MasterRole } from '../../discovery/discovery.ts';
 import { ApiError } from '../../discovery/http-api.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import { type Backoff, createBackoff } from '../../time/backoff.ts';
+import { Nap } from '../../time/nap.ts';
 import type { Addresses } from '../addresses.ts';
 import type { PublishedView } from '../published-view.ts';
 import { reachedAt, type SharedView } from '../shared-view.ts';
@@ -65,7 +65,7 @@ interface Target {
   /** Since when nobody serves; null while somebody does. */
   noneSince: number | null;
   changed: boolean;
-  wake: () => void;
+  readonly nap: Nap;
   /** Under way; it never rejects. */
   pass: Promise<void>;
 }
@@ -123,7 +123,7 @@ export class KubernetesFeed {
       });
       const backoff = createBackoff({ servers: 0, random: Math.random, capMs: LONGEST_DELAY_MS });
       const times = { lookAt: 0, retryAt: 0, noneSince: null, changed: false };
-      return [{ role, slices, backoff, ...times, wake: () => {}, pass: Promise.resolve() }];
+      return [{ role, slices, backoff, ...times, nap: new Nap(), pass: Promise.resolve() }];
     });
   }
 
@@ -179,16 +179,8 @@ export class KubernetesFeed {
       } finally {
         resolve();
       }
-      if (!target.changed) await this.#sleep(target, delay);
+      if (!target.changed && !this.#stopped) await target.nap.sleep(delay);
     }
-  }
-
-  /** Sleeps until something changes, at most for `ms`. */
-  async #sleep(target: Target, ms: number): Promise<void> {
-    const stop = new AbortController();
-    target.wake = () => stop.abort();
-    if (this.#stopped || target.changed) return;
-    await pause(Math.max(1, ms), undefined, { signal: stop.signal, ref: false }).catch(() => {});
   }
 
   /** Brings about what the view says. Returns when to look again, in ms. */
@@ -260,7 +252,7 @@ export class KubernetesFeed {
   #wakeAll(): void {
     for (const target of this.#targets) {
       target.changed = true;
-      target.wake();
+      target.nap.wake();
     }
   }
 
