@@ -3,9 +3,11 @@ import { BIG_ANSWER_BYTES, RECEIVED } from './workloads.ts';
 
 /**
  * All of Druid's roles as one tiny responder in memory: it finds where each request ends, looks at its target, and
- * writes an answer that was made beforehand. Its arguments are the ports that it listens on, in JSON.
+ * writes an answer that was made beforehand. Its arguments are the ports that it listens on, in JSON, and the address,
+ * if that is another one than 127.0.0.1.
  */
 const ports = JSON.parse(process.argv[2] ?? '[]') as readonly number[];
+const host = process.argv[3] ?? '127.0.0.1';
 
 const JSON_TYPE = 'Content-Type: application/json\r\n';
 const QUERY_HEADERS = `${JSON_TYPE}X-Druid-SQL-Query-Id: bench\r\nX-Druid-Query-Id: bench\r\nX-Druid-Response-Context: {}\r\n`;
@@ -123,7 +125,7 @@ function serve(socket: Socket, origin: string): void {
 let listening = 0;
 for (const port of ports) {
   const origin = `http://127.0.0.1:${port}`;
-  createServer((socket) => serve(socket, origin)).listen(port, '127.0.0.1', 1_024, () => {
+  createServer((socket) => serve(socket, origin)).listen(port, host, 1_024, () => {
     listening++;
     if (listening === ports.length) process.stdout.write('serves\n');
   });

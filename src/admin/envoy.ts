@@ -9,7 +9,7 @@ import {
   nodesOf,
 } from '../feeds/envoy.ts';
 import type { PublishedView } from '../feeds/published-view.ts';
-import type { SharedView } from '../feeds/shared-view.ts';
+import { reachedAt, type SharedView } from '../feeds/shared-view.ts';
 import { digestOf } from '../feeds/tagged-body.ts';
 import type { Guard } from './guard.ts';
 import { hold, refuseWait } from './view.ts';
@@ -70,7 +70,7 @@ export function registerEnvoy(
 
   function know(names: readonly string[]): Promise<void> {
     const view = published.current;
-    return addresses.know(names.flatMap((name) => nodesOf(view, name).map(({ host }) => host)));
+    return addresses.know(names.flatMap((name) => nodesOf(view, name).map(reachedAt)));
   }
 
   app.post(

@@ -128,6 +128,17 @@ export const zookeeperSection = () =>
     { description: 'How ZooKeeper is reached, and the paths of Druid in it.' },
   );
 
+/** A client certificate, read again for each request. */
+const clientCertificate = (asked: string) => ({
+  certFile: Type.Optional(
+    file(
+      `${asked}; with \`keyFile\` or not at all. Both are read again for each request.`,
+      "a PEM file with the client's certificate",
+    ),
+  ),
+  keyFile: Type.Optional(file('The key to `certFile`.', "a PEM file with the client's key")),
+});
+
 const namespace = (description: string) =>
   Type.Optional(formatted(description, 'kubernetes-namespace', 'the name of a namespace, such as druid'));
 
@@ -170,6 +181,9 @@ export const kubernetesSection = () =>
           "Read again for each request. By default that of the pod's service account; where `kubernetes.server` is given, those that Node.js trusts.",
           'a PEM file with the authorities to trust',
         ),
+      ),
+      ...clientCertificate(
+        'For API servers that know users by certificates, beside the token or in its place',
       ),
     },
     { description: 'For `discovery.type: kubernetes`: which cluster of Druid, and how its API is reached.' },
@@ -216,6 +230,7 @@ export const consulSection = () =>
           'a PEM file with the authorities to trust',
         ),
       ),
+      ...clientCertificate('For agents that ask for a client certificate (`tls.https.verify_incoming`)'),
     },
     { description: 'For `discovery.type: consul`: which cluster of Druid, and how Consul is reached.' },
   );

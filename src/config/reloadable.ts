@@ -4,8 +4,8 @@ import type { ShownSetting } from './shown-settings.ts';
 
 /**
  * What a reload takes up, by key; a section stands for all keys below it that have no entry of their own. Everything
- * that decides about a single request can be taken up. What made a socket, a timer, a connection or a process at the
- * start of the gateway needs a restart.
+ * that decides about a single request can be taken up, and so can the source of discovery, which is replaced as a whole.
+ * What else made a socket, a timer, a connection or a process at the start of the gateway needs a restart.
  */
 export const TAKEN_UP: Readonly<Record<string, boolean>> = {
   workers: false,
@@ -13,12 +13,12 @@ export const TAKEN_UP: Readonly<Record<string, boolean>> = {
   'listen.basePath': true,
   admin: false,
   'admin.viewClients': true,
-  discovery: false,
-  zookeeper: false,
-  kubernetes: false,
-  consul: false,
-  dns: false,
-  static: false,
+  discovery: true,
+  zookeeper: true,
+  kubernetes: true,
+  consul: true,
+  dns: true,
+  static: true,
   upstream: false,
   'upstream.totalTimeout': true,
   'upstream.abandonedTimeout': true,

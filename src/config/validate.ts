@@ -160,6 +160,8 @@ export function validateTogether(tree: unknown, sources: readonly ConfigSource[]
   for (const path of [
     ['upstream', 'tls'],
     ['zookeeper', 'tls'],
+    ['kubernetes'],
+    ['consul'],
     ['tracing', 'otlp', 'tls'],
   ]) {
     const tls = valueAt(tree, path);

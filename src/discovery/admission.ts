@@ -2,8 +2,8 @@ import type { OriginRefusal } from './allowed-origins.ts';
 import type { ParsedAnnouncement } from './announcement.ts';
 import type { Announcement } from './discovery.ts';
 
-/** Most announcements of one role, far above any real cluster: each node is probed every second. */
-export const MOST_ANNOUNCEMENTS = 1_000;
+/** Most announcements of one role, above any real cluster: each node is probed every second. */
+export const MOST_ANNOUNCEMENTS = 10_000;
 
 export interface AdmissionOptions {
   /** Why a node may not be used; null for one that may. */

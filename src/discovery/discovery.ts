@@ -96,8 +96,15 @@ export interface Discovery extends EventEmitter<DiscoveryEvents> {
   readonly kind: SourceKind;
   readonly snapshot: DiscoverySnapshot;
   readonly status: SourceStatus;
+  /** Those that this one tells of; absent if it reads by itself. */
+  readonly sources?: readonly Discovery[];
   start(): void;
   close(): Promise<void>;
+}
+
+/** Those that read by themselves, of which a discovery is made; the order of trust is kept. */
+export function readersOf(discovery: Discovery): readonly Discovery[] {
+  return discovery.sources?.flatMap(readersOf) ?? [discovery];
 }
 
 export const EMPTY_SNAPSHOT: DiscoverySnapshot = {

@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import http, { type IncomingMessage, type RequestOptions } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
+import { withoutBrackets } from '../net/host-port.ts';
 
 /** How the HTTP API of a source is reached. */
 export interface ApiTarget {
@@ -11,6 +13,8 @@ export interface ApiTarget {
   readonly tokenFile: string | null;
   /** PEM of the trusted authorities; null for those that Node trusts. Read for each request. */
   readonly caFile: string | null;
+  /** PEM of the client's certificate and of its key, both or none. Read for each request. */
+  readonly client?: { readonly certFile: string; readonly keyFile: string };
 }
 
 /** Why a request came to nothing. The message is the end of a sentence, without credentials. */
@@ -64,20 +68,23 @@ const LONGEST_REASON = 300;
 const KEEP_ALIVE_MS = 15_000;
 const LONGEST_RETRY_AFTER_S = 60;
 
-type Prepared = RequestOptions & { readonly headers: Readonly<Record<string, string>>; readonly ca?: string };
+type Prepared = RequestOptions &
+  Pick<SecureContextOptions, 'ca' | 'cert' | 'key'> & { readonly headers: Readonly<Record<string, string>> };
 
 /**
  * Creates a client of an API that takes bearer tokens. Each request has a connection of its own: there are few, and a new connection is the one
  * proof that the server can be reached.
  */
-export function createHttpApi({ server, tokenFile, caFile }: ApiTarget): HttpApi {
+export function createHttpApi({ server, tokenFile, caFile, client }: ApiTarget): HttpApi {
   const { protocol, hostname, port, pathname } = new URL(server);
-  const host = hostname.replace(/^\[(.*)\]$/, '$1');
+  const host = withoutBrackets(hostname);
   const base = pathname === '/' ? '' : pathname;
 
   async function prepared(path: string): Promise<Prepared> {
     const token = tokenFile === null ? null : (await textOf(tokenFile, 'the token')).trim();
     const ca = caFile === null ? null : await textOf(caFile, 'the authority');
+    const cert = client === undefined ? null : await textOf(client.certFile, 'the certificate');
+    const key = client === undefined ? null : await textOf(client.keyFile, 'the key');
     return {
       host,
       ...(port === '' ? {} : { port }),
@@ -89,6 +96,7 @@ export function createHttpApi({ server, tokenFile, caFile }: ApiTarget): HttpApi
         ...(token === null ? {} : { authorization: `Bearer ${token}` }),
       },
       ...(ca === null ? {} : { ca }),
+      ...(cert === null || key === null ? {} : { cert, key }),
     };
   }
 
@@ -166,7 +174,7 @@ function headOf(
     try {
       sent = send(limit.signal);
     } catch (error) {
-      // A token that is no header, or an authority that is no PEM.
+      // A token that is no header, an authority that is no PEM, or a key that is of another certificate.
       forget();
       fail(`cannot be asked (${codeOf(error)})`);
       return;

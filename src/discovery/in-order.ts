@@ -8,6 +8,7 @@ import {
   type SourceState,
   type SourceStatus,
 } from './discovery.ts';
+import { betweenTerms } from './terms-anew.ts';
 
 /** As much of a source as decides whether it is believed. */
 interface Trusted {
@@ -47,6 +48,8 @@ class DiscoveryInOrder extends ContainedEmitter<DiscoveryEvents> implements Disc
   #version = 0;
   /** What was told last, as the active source has it. */
   #told: DiscoverySnapshot = EMPTY_SNAPSHOT;
+  /** What is told between two sources; null at any other time. */
+  #between: DiscoverySnapshot | null = null;
 
   constructor(sources: readonly [Discovery, ...Discovery[]], errors: InternalErrors) {
     super((error) => errors.report('discovery', error));
@@ -66,7 +69,7 @@ class DiscoveryInOrder extends ContainedEmitter<DiscoveryEvents> implements Disc
   }
 
   get snapshot(): DiscoverySnapshot {
-    return { ...this.#now.snapshot, version: this.#version };
+    return { ...(this.#between ?? this.#now.snapshot), version: this.#version };
   }
 
   get status(): SourceStatus {
@@ -80,14 +83,8 @@ class DiscoveryInOrder extends ContainedEmitter<DiscoveryEvents> implements Disc
     };
   }
 
-  /** Of the source that has a session, if one does. */
-  get sessionStats(): { readonly reconnects: number; readonly watches: number } | undefined {
-    for (const source of this.#sources) {
-      if ('sessionStats' in source && source.sessionStats !== undefined) {
-        return source.sessionStats as { readonly reconnects: number; readonly watches: number };
-      }
-    }
-    return undefined;
+  get sources(): readonly Discovery[] {
+    return this.#sources;
   }
 
   start(): void {
@@ -115,16 +112,23 @@ class DiscoveryInOrder extends ContainedEmitter<DiscoveryEvents> implements Disc
       const why = detail === null ? '' : ` (${detail})`;
       this.emit('fault', `nodes are known from ${this.#now.kind} now; ${before.kind} is ${state}${why}`);
     }
-    if (moved || (hasChanged && source === this.#now)) this.#tell();
+    if (moved || (hasChanged && source === this.#now)) this.#tell(moved);
     // While another one is believed, its status tells of the first one, too.
     const isTold = source === this.#now || source === this.#sources[0];
     if (moved || (!hasChanged && isTold)) this.emit('status', this.status);
   }
 
-  #tell(): void {
+  #tell(moved: boolean): void {
     const { snapshot } = this.#now;
     if (snapshot === this.#told) return;
+    this.#between = moved ? betweenTerms(this.#told, snapshot) : null;
     this.#told = snapshot;
+    if (this.#between !== null) this.#emitNext();
+    this.#between = null;
+    this.#emitNext();
+  }
+
+  #emitNext(): void {
     this.#version++;
     this.emit('snapshot', this.snapshot);
   }

@@ -1,5 +1,5 @@
 import { contain, type InternalErrors } from '../faults/internal-errors.ts';
-import { type DiscoverySnapshot, EMPTY_SNAPSHOT } from './discovery.ts';
+import { type DiscoverySnapshot, EMPTY_SNAPSHOT, MASTER_ROLES, ROLES } from './discovery.ts';
 
 /** What a source knows now. */
 export interface Content {
@@ -9,7 +9,14 @@ export interface Content {
   readonly readAt: number;
 }
 
+/** Something of the content and its JSON. */
+interface Part {
+  readonly value: unknown;
+  readonly text: string;
+}
+
 export interface PublisherOptions {
+  /** Returns immutable latches and lists of announcements. */
   readonly content: () => Content;
   /** Called with each snapshot that differs from the one before. */
   readonly onSnapshot: (snapshot: DiscoverySnapshot) => void;
@@ -23,8 +30,8 @@ export interface PublisherOptions {
 export class Publisher {
   readonly #options: PublisherOptions;
   #snapshot: DiscoverySnapshot = EMPTY_SNAPSHOT;
-  /** Content of the last snapshot, to detect changes. */
-  #text = '';
+  /** The parts of the last snapshot, to detect changes. */
+  #parts: readonly Part[] = [];
   #scheduled = false;
 
   constructor(options: PublisherOptions) {
@@ -53,14 +60,18 @@ export class Publisher {
     const { onSnapshot, onRead, content } = this.#options;
     const { latches, announcements, readAt } = content();
     const complete = readAt > 0;
-    const text = JSON.stringify([complete, latches, announcements]);
-    if (text === this.#text) {
+    const parts = this.#partsOf([
+      complete,
+      ...(latches === null ? [null] : MASTER_ROLES.map((role) => latches[role])),
+      ...ROLES.map((role) => announcements[role]),
+    ]);
+    if (isSame(parts, this.#parts)) {
       const isNewer = readAt > this.#snapshot.readAt;
       this.#snapshot = { ...this.#snapshot, readAt };
       if (isNewer) onRead();
       return;
     }
-    this.#text = text;
+    this.#parts = parts;
     const { version } = this.#snapshot;
     this.#snapshot = {
       version: version + 1,
@@ -71,4 +82,16 @@ export class Publisher {
     };
     onSnapshot(this.#snapshot);
   }
+
+  /** A part is replaced as a whole, so the text of thousands of Brokers is made only if they were read. */
+  #partsOf(values: readonly unknown[]): readonly Part[] {
+    return values.map((value, i) => {
+      const before = this.#parts[i];
+      return before !== undefined && before.value === value ? before : { value, text: JSON.stringify(value) };
+    });
+  }
+}
+
+function isSame(parts: readonly Part[], others: readonly Part[]): boolean {
+  return parts.length === others.length && parts.every(({ text }, i) => text === others[i]?.text);
 }

@@ -23,15 +23,14 @@ export interface RememberOptions {
   readonly maxAgeMs: number;
   /** Why a node of the snapshot is not used; by default every node may be used. */
   readonly refusal?: OriginRefusal;
+  /** Whether the file is read at the start. By default it is. */
+  readonly reads?: boolean;
+  /** Whether the file is this source's to write now. By default it is. */
+  readonly writes?: () => boolean;
   /** Where internal errors are reported. */
   readonly errors: InternalErrors;
   /** Epoch milliseconds. */
   readonly now?: () => number;
-}
-
-/** Figures that only a session with ZooKeeper has. */
-interface SessionStats {
-  readonly sessionStats: { readonly reconnects: number; readonly watches: number } | undefined;
 }
 
 /** Delay before a change is written, in ms, so changes that follow are written with it. */
@@ -44,13 +43,13 @@ const REFRESH_MS = 60_000;
  * it serves the snapshot on disk, with its true age. It never reports `connected` meanwhile, so leaders must
  * confirm themselves.
  */
-export function rememberDiscovery(options: RememberOptions): Discovery & Partial<SessionStats> {
+export function rememberDiscovery(options: RememberOptions): Discovery {
   return new RememberingDiscovery(options);
 }
 
 class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements Discovery {
   readonly #options: RememberOptions;
-  readonly #source: Discovery & Partial<SessionStats>;
+  readonly #source: Discovery;
   readonly #now: () => number;
   #remembered: DiscoverySnapshot | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -72,8 +71,8 @@ class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements 
     return this.#source.kind;
   }
 
-  get sessionStats(): SessionStats['sessionStats'] | undefined {
-    return this.#source.sessionStats;
+  get sources(): readonly Discovery[] {
+    return [this.#source];
   }
 
   get snapshot(): DiscoverySnapshot {
@@ -87,6 +86,12 @@ class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements 
   }
 
   start(): void {
+    const { reads = true } = this.#options;
+    if (reads) this.#recall();
+    this.#source.start();
+  }
+
+  #recall(): void {
     const { file, cluster, maxAgeMs, refusal = () => null } = this.#options;
     const read = readSnapshot(file, { cluster, maxAgeMs, now: this.#now() });
     if (read.kind === 'snapshot') {
@@ -95,7 +100,6 @@ class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements 
     } else if (read.kind === 'unusable') {
       this.emit('fault', `the snapshot in ${file} is not used: ${read.why}`);
     }
-    this.#source.start();
   }
 
   async close(): Promise<void> {
@@ -130,7 +134,8 @@ class RememberingDiscovery extends ContainedEmitter<DiscoveryEvents> implements 
   }
 
   #write(): void {
-    const { file, cluster } = this.#options;
+    const { file, cluster, writes = () => true } = this.#options;
+    if (!writes()) return;
     const { snapshot } = this.#source;
     this.#writing = this.#writing
       .then(() => writeSnapshot(file, cluster, snapshot))

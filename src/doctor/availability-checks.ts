@@ -19,9 +19,9 @@ export const AVAILABILITY_CHECKS: readonly Check[] = [
     title: 'ZooKeeper has 3 or 5 servers',
     remedy: 'Run 3 or 5 ZooKeeper servers, on hardware of their own or on the masters.',
     source: PAGE,
-    run: ({ zookeeper, config }) => {
-      if (zookeeper === null)
-        return skip(`discovery.type is ${config.discovery.type}: ZooKeeper is not used`);
+    about: 'zookeeper',
+    run: ({ zookeeper }) => {
+      if (zookeeper === null) return skip('ZooKeeper is not used');
       const { members, servers } = zookeeper;
       if (servers.every(({ connected }) => !connected)) return skip(UNREAD);
       const voters = (members ?? []).filter(({ voter }) => voter).length;

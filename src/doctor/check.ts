@@ -4,6 +4,9 @@ import type { Facts } from './facts.ts';
 export type Result = 'PASS' | 'WARN' | 'FAIL' | 'INFO' | 'SKIP';
 export const RESULTS: readonly Result[] = ['PASS', 'WARN', 'FAIL', 'INFO', 'SKIP'];
 
+/** The facts that there are only where nodes may be known from there. */
+export type SourceFacts = 'zookeeper' | 'kubernetes' | 'consul' | 'dns';
+
 /** What a check says about the facts. */
 export interface Judgement {
   readonly result: Result;
@@ -21,6 +24,8 @@ export interface Check {
   readonly remedy: string;
   /** Where the rule comes from. */
   readonly source: string;
+  /** What it is about, where that is a source of discovery: without it there is nothing to check, and to tell. */
+  readonly about?: SourceFacts;
   readonly run: (facts: Facts) => Judgement;
 }
 

@@ -1,5 +1,5 @@
 import { AVAILABILITY_CHECKS } from './availability-checks.ts';
-import type { Check } from './check.ts';
+import type { Check, SourceFacts } from './check.ts';
 import { CONSUL_CHECKS } from './consul-checks.ts';
 import { DNS_CHECKS } from './dns-checks.ts';
 import { GATEWAY_CHECKS } from './gateway-checks.ts';
@@ -13,19 +13,21 @@ import { ZOOKEEPER_CHECKS } from './zookeeper-checks.ts';
 export interface CheckGroup {
   readonly name: string;
   readonly title: string;
+  /** For all of its checks, as `Check.about`. */
+  readonly about?: SourceFacts;
   readonly checks: readonly Check[];
 }
 
 /** All checks in the order of the report. A new check goes at the end of its group, since numbers count from the first. */
 export const GROUPS: readonly CheckGroup[] = [
-  { name: 'zk', title: 'ZooKeeper', checks: ZOOKEEPER_CHECKS },
+  { name: 'zk', title: 'ZooKeeper', about: 'zookeeper', checks: ZOOKEEPER_CHECKS },
   { name: 'node', title: 'Nodes', checks: NODE_CHECKS },
   { name: 'lead', title: 'Leadership', checks: LEADERSHIP_CHECKS },
   { name: 'ha', title: 'High availability', checks: [...AVAILABILITY_CHECKS, ...STORE_CHECKS] },
   { name: 'gw', title: 'Gateway', checks: GATEWAY_CHECKS },
-  { name: 'k8s', title: 'Kubernetes', checks: KUBERNETES_CHECKS },
-  { name: 'consul', title: 'Consul', checks: CONSUL_CHECKS },
-  { name: 'dns', title: 'DNS', checks: DNS_CHECKS },
+  { name: 'k8s', title: 'Kubernetes', about: 'kubernetes', checks: KUBERNETES_CHECKS },
+  { name: 'consul', title: 'Consul', about: 'consul', checks: CONSUL_CHECKS },
+  { name: 'dns', title: 'DNS', about: 'dns', checks: DNS_CHECKS },
 ];
 
 /** Returns the ids that a word of `--skip` means: a check, or a group as `ha` or `ha.*`; empty for what is neither. */

@@ -24,7 +24,7 @@ const LONGEST_EVIDENCE = 1_000;
 
 /**
  * Runs every check over the facts. One that throws ends only itself: it could not judge what it found, which is no
- * fault of the cluster's. `skipped` holds ids. Texts of strangers are bounded and escaped here, for all reports.
+ * fault of the cluster's. Those about a source that is not configured are left out. `skipped` holds ids. Texts of strangers are bounded and escaped here, for all reports.
  */
 export function examine(
   facts: Facts,
@@ -33,7 +33,8 @@ export function examine(
   groups = GROUPS,
 ): Report {
   const checks = groups.flatMap((group) =>
-    group.checks.map(({ id, title, remedy, source, run }): Outcome => {
+    group.checks.flatMap(({ id, title, remedy, source, about = group.about, run }): Outcome | [] => {
+      if (about !== undefined && facts[about] === null) return [];
       const { result, evidence } = skipped.has(id)
         ? { result: 'SKIP' as const, evidence: 'skipped as asked' }
         : judged(() => run(facts), onInternalError);

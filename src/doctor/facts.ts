@@ -7,14 +7,15 @@ import type { StoreFacts } from './store/store-facts.ts';
 export interface Facts {
   /** What doctor was started with. */
   readonly config: Config;
-  /** Null where nodes are not known from ZooKeeper. */
+  /** Null where ZooKeeper is not one of the sources. */
   readonly zookeeper: ZooKeeperFacts | null;
-  /** Null where nodes are not known from Kubernetes. */
+  /** Null where Kubernetes is not one of the sources. */
   readonly kubernetes: KubernetesFacts | null;
-  /** Null where nodes are not known from Consul. */
+  /** Null where Consul is not one of the sources. */
   readonly consul: ConsulFacts | null;
-  /** Null where nodes are not known from DNS. */
+  /** Null where DNS is not one of the sources. */
   readonly dns: DnsFacts | null;
+  /** Of the source that is believed: the first that could be read whole. */
   readonly nodes: readonly NodeFacts[];
   readonly leadership: Readonly<Record<MasterRole, LeadershipFacts>>;
   /** `/status/properties` of the masters and a Broker; empty where nobody could be asked. */

@@ -2,7 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeTls } from '../cluster/node.ts';
 import { createProbeClient, type Probe } from '../cluster/probe.ts';
 import type { Config } from '../config/schema.ts';
-import { type LatchParticipant, MASTER_ROLES, type MasterRole } from '../discovery/discovery.ts';
+import {
+  type LatchParticipant,
+  MASTER_ROLES,
+  type MasterRole,
+  type SourceKind,
+} from '../discovery/discovery.ts';
 import { ReadError } from '../discovery/zookeeper/session.ts';
 import { parseOrigin } from '../net/origin.ts';
 import type {
@@ -49,10 +54,10 @@ export interface GatewaySource {
 
 export interface GatherOptions {
   readonly config: Config;
-  /** Null where nodes are not known from ZooKeeper. */
+  /** Null where ZooKeeper is not one of the sources. */
   readonly zookeeper: ZooKeeperTarget | null;
-  /** Where nodes are known from otherwise; by default from nowhere but the configuration. */
-  readonly source?: SourceTarget | null;
+  /** The others of the configured sources, the list of the configuration aside; by default none. */
+  readonly sources?: readonly SourceTarget[];
   readonly tls?: NodeTls;
   /** Credentials for what Druid guards, as headers; without any, only a cluster that guards nothing is asked for it. */
   readonly headers: Readonly<Record<string, string>>;
@@ -81,12 +86,12 @@ const VERSIONS_AT_ONCE = 8;
  * the gateway's own code: what cannot be reached is a fact, too.
  */
 export async function gatherFacts(options: GatherOptions): Promise<Facts> {
-  const { zookeeper: target, source = null, tls } = options;
-  const asking = source === null ? null : askSource(source);
+  const { zookeeper: target, sources = [], tls } = options;
+  const asking = sources.map(askSource);
   const client = createProbeClient({
     timeoutMs: PROBE_MS,
     maxBodyBytes: MAX_BODY_BYTES,
-    ...(asking === null ? {} : { addressOf: (origin: string) => addressFrom(asking, origin) }),
+    ...(asking.length === 0 ? {} : { addressOf: (origin: string) => addressFrom(asking, origin) }),
     ...(tls === undefined ? {} : { tls }),
   });
   const asked = target === null ? [] : await askServers(target);
@@ -95,7 +100,7 @@ export async function gatherFacts(options: GatherOptions): Promise<Facts> {
   } finally {
     await Promise.all([
       client.close(),
-      asking?.discovery.close(),
+      ...asking.map(({ discovery }) => discovery.close()),
       ...asked.map(({ session }) => session.close()),
     ]);
   }
@@ -106,27 +111,33 @@ class Gathering {
   readonly #options: GatherOptions;
   readonly #probe: Probe;
   readonly #asked: readonly AskedServer[];
-  readonly #source: AskedSource | null;
+  readonly #sources: readonly AskedSource[];
+  /** The source that is believed. */
+  #believed: SourceKind;
 
   constructor(
     options: GatherOptions,
     probe: Probe,
     asked: readonly AskedServer[],
-    source: AskedSource | null,
+    sources: readonly AskedSource[],
   ) {
     this.#options = options;
     this.#probe = probe;
     this.#asked = asked;
-    this.#source = source;
+    this.#sources = sources;
+    this.#believed = options.config.discovery.type;
   }
 
   async all(): Promise<Facts> {
     const { config, tls, watchMs, store: target } = this.#options;
     const asking = target === null ? null : askStore(target);
-    const tree = await within(TREE_MS, this.#tree(), null);
-    const source = this.#source;
-    if (source !== null) await untilRead(source, TREE_MS);
-    const nodes = merged(tree?.nodes ?? (source === null ? staticNodes(config) : sourceNodes(source)));
+    const sources = this.#sources;
+    const [tree] = await Promise.all([
+      within(TREE_MS, this.#tree(), null),
+      ...sources.map((source) => untilRead(source, TREE_MS)),
+    ]);
+    this.#believed = this.#firstRead(tree);
+    const nodes = merged(this.#announced(tree));
     const watching = watchMs > 0 ? watchLeaders(watchMs, (role) => this.#leaderNow(role, nodes)) : null;
     const [zookeeper, answers, coordinator, overlord] = await Promise.all([
       this.#zookeeper(tree),
@@ -145,9 +156,9 @@ class Gathering {
     return {
       config,
       zookeeper,
-      kubernetes: kubernetesFacts(source),
-      consul: consulFacts(source),
-      dns: dnsFacts(source),
+      kubernetes: kubernetesFacts(sources),
+      consul: consulFacts(sources),
+      dns: dnsFacts(sources),
       nodes: versioned,
       leadership,
       properties,
@@ -156,6 +167,28 @@ class Gathering {
       gateway,
       store,
     };
+  }
+
+  /** The first in the order of trust that could be read whole; if there is none, the first. */
+  #firstRead(tree: Tree | null): SourceKind {
+    const { type, fallback } = this.#options.config.discovery;
+    const isRead = (kind: SourceKind): boolean => {
+      if (kind === 'zookeeper') return tree !== null;
+      return kind === 'static' || this.#asking(kind)?.discovery.snapshot.complete === true;
+    };
+    return [type, ...fallback].find(isRead) ?? type;
+  }
+
+  /** The nodes of the source that is believed. */
+  #announced(tree: Tree | null): readonly AnnouncedNode[] {
+    if (this.#believed === 'zookeeper') return tree?.nodes ?? [];
+    if (this.#believed === 'static') return staticNodes(this.#options.config);
+    const source = this.#asking(this.#believed);
+    return source === null ? [] : sourceNodes(source);
+  }
+
+  #asking(kind: SourceKind): AskedSource | null {
+    return this.#sources.find((source) => source.kind === kind) ?? null;
   }
 
   /** Reads by the first session that lives long enough. Never rejects. */
@@ -194,7 +227,7 @@ class Gathering {
     const { headers } = this.#options;
     const announced = nodes.filter(({ roles }) => roles.includes(role)).map(({ origin }) => origin);
     const began = performance.now();
-    let latch = tree?.facts.latches[role] ?? this.#recorded(role);
+    let latch = this.#believed === 'zookeeper' ? (tree?.facts.latches[role] ?? null) : this.#recorded(role);
     for (let tries = 1; ; tries++) {
       const facts = await askMasters(role, announced, latch, { probe: this.#probe, headers });
       const late = performance.now() - began > ASKING_MS;
@@ -205,11 +238,12 @@ class Gathering {
   }
 
   #recorded(role: MasterRole): readonly LatchParticipant[] | null {
-    return this.#source === null ? null : recordedLeaders(this.#source, role);
+    const source = this.#asking(this.#believed);
+    return source === null ? null : recordedLeaders(source, role);
   }
 
   async #latchNow(role: MasterRole): Promise<readonly LatchParticipant[] | null> {
-    if (this.#source !== null) return this.#recorded(role);
+    if (this.#believed !== 'zookeeper') return this.#recorded(role);
     const { zookeeper: target } = this.#options;
     const session = this.#asked.find(({ session }) => session.status.state === 'connected')?.session;
     if (target === null || session === undefined) return null;
@@ -220,7 +254,7 @@ class Gathering {
   async #leaderNow(role: MasterRole, nodes: readonly KnownNode[]): Promise<string | null> {
     const first = (await this.#latchNow(role))?.[0];
     if (first !== undefined) return `${first.origin} ${first.sequence}`;
-    if (this.#options.zookeeper !== null || this.#source !== null) return null;
+    if (this.#believed !== 'static' && this.#believed !== 'dns') return null;
     const announced = nodes.filter(({ roles }) => roles.includes(role)).map(({ origin }) => origin);
     const { answers } = await askMasters(role, announced, null, { probe: this.#probe, headers: {} });
     return answers.find(({ claim }) => claim === 'leads')?.origin ?? null;
@@ -279,8 +313,7 @@ function isGuardedCluster(leadership: readonly LeadershipFacts[]): boolean | nul
 }
 
 /** The nodes that the configuration names. */
-function staticNodes({ discovery, static: nodes }: Config): AnnouncedNode[] {
-  if (discovery.type !== 'static') return [];
+function staticNodes({ static: nodes }: Config): AnnouncedNode[] {
   return [
     ...nodes.coordinators.map((url) => staticNode('coordinator', url)),
     ...nodes.overlords.map((url) => staticNode('overlord', url)),

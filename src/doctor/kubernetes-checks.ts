@@ -5,10 +5,9 @@ import { listed } from './printable.ts';
 const DEPLOYMENT = 'docs/deployment.md';
 const PROTOCOL = 'Druid: druid-kubernetes-extensions, K8sDruidNodeAnnouncer';
 
-/** Judges what the API says, or skips where nodes are not known from there. */
+/** Judges what the API says; it is not asked where it is not used. */
 function ofKubernetes(judge: (kubernetes: KubernetesFacts) => Judgement): Check['run'] {
-  return ({ kubernetes, config }) =>
-    kubernetes === null ? skip(`discovery.type is ${config.discovery.type}`) : judge(kubernetes);
+  return ({ kubernetes }) => (kubernetes === null ? skip('Kubernetes is not used') : judge(kubernetes));
 }
 
 /** The same of what was read whole. */

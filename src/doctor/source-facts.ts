@@ -10,7 +10,7 @@ import type { ConsulFacts, DnsFacts, KubernetesFacts } from './facts.ts';
 import type { AnnouncedNode } from './tree-facts.ts';
 import { within } from './within.ts';
 
-/** Where nodes are known from, if neither from ZooKeeper nor from the configuration. */
+/** A source other than ZooKeeper and the list of the configuration. */
 export type SourceTarget =
   | { readonly kind: 'kubernetes'; readonly options: KubernetesDiscoveryOptions }
   | { readonly kind: 'consul'; readonly options: ConsulDiscoveryOptions }
@@ -59,8 +59,9 @@ export async function untilRead({ discovery }: AskedSource, ms: number): Promise
   await within(ms, complete, undefined);
 }
 
-export function kubernetesFacts(asked: AskedSource | null): KubernetesFacts | null {
-  if (asked?.kind !== 'kubernetes') return null;
+export function kubernetesFacts(sources: readonly AskedSource[]): KubernetesFacts | null {
+  const asked = sources.find((source) => source.kind === 'kubernetes');
+  if (asked === undefined) return null;
   const { discovery, faults, options } = asked;
   const { pods } = discovery;
   return {
@@ -74,8 +75,9 @@ export function kubernetesFacts(asked: AskedSource | null): KubernetesFacts | nu
   };
 }
 
-export function consulFacts(asked: AskedSource | null): ConsulFacts | null {
-  if (asked?.kind !== 'consul') return null;
+export function consulFacts(sources: readonly AskedSource[]): ConsulFacts | null {
+  const asked = sources.find((source) => source.kind === 'consul');
+  if (asked === undefined) return null;
   const { discovery, faults, options } = asked;
   return {
     server: options.server,
@@ -86,8 +88,9 @@ export function consulFacts(asked: AskedSource | null): ConsulFacts | null {
   };
 }
 
-export function dnsFacts(asked: AskedSource | null): DnsFacts | null {
-  if (asked?.kind !== 'dns') return null;
+export function dnsFacts(sources: readonly AskedSource[]): DnsFacts | null {
+  const asked = sources.find((source) => source.kind === 'dns');
+  if (asked === undefined) return null;
   const { discovery, faults } = asked;
   return { problem: problemOf(discovery), nodes: sourceNodes(asked).length, faults: [...faults] };
 }
@@ -102,9 +105,12 @@ export function sourceNodes({ discovery }: AskedSource): AnnouncedNode[] {
   return ROLES.flatMap((role) => announcements[role]);
 }
 
-/** The address at which a node is reached instead of its name, if it is one. */
-export function addressFrom(asked: AskedSource, origin: string): string | null {
-  return sourceNodes(asked).find((one) => one.origin === origin)?.address ?? null;
+/** The address at which a node is reached instead of its name, if a source tells one. */
+export function addressFrom(sources: readonly AskedSource[], origin: string): string | null {
+  return (
+    sources.flatMap(sourceNodes).find((one) => one.origin === origin && one.address !== undefined)?.address ??
+    null
+  );
 }
 
 /** Who leads by the source: one, or nobody; null if it was not read yet. */

@@ -12,12 +12,10 @@ const MOST_AHEAD_MS = 5_000;
 const ENTRY = /\/internal-discovery\/[^/]+\/[^/]+$/;
 const UNREAD = 'no ZooKeeper server could be read';
 
-/** Judges ZooKeeper, or skips where it is not used. */
+/** Judges ZooKeeper; it is not asked where it is not used. */
 function ofZooKeeper(judge: (zookeeper: ZooKeeperFacts, facts: Facts) => Judgement): Check['run'] {
   return (facts) =>
-    facts.zookeeper === null
-      ? skip(`discovery.type is ${facts.config.discovery.type}: ZooKeeper is not used`)
-      : judge(facts.zookeeper, facts);
+    facts.zookeeper === null ? skip('ZooKeeper is not used') : judge(facts.zookeeper, facts);
 }
 
 /** Judges what is kept in ZooKeeper, or skips where it could not be read. */

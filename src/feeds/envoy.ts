@@ -1,5 +1,5 @@
 import { MASTER_ROLES } from '../discovery/discovery.ts';
-import type { SharedBroker, SharedNode, SharedView } from './shared-view.ts';
+import { reachedAt, type SharedBroker, type SharedNode, type SharedView } from './shared-view.ts';
 
 /** The type of what is answered: endpoints of clusters (EDS). */
 export const ENDPOINTS_TYPE = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment';
@@ -55,7 +55,7 @@ export function assignment(
   addressOf: (host: string) => string | null,
 ): ClusterLoadAssignment {
   const endpoints = nodesOf(view, name).flatMap((node): LbEndpoint[] => {
-    const address = addressOf(node.host);
+    const address = addressOf(reachedAt(node));
     if (address === null) return [];
     const { state, weight } = 'weight' in node ? (node as SharedBroker) : { state: 'ready', weight: 100 };
     return [

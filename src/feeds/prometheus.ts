@@ -1,6 +1,7 @@
 import type { ClusterView } from '../cluster/view.ts';
 import { type DiscoverySnapshot, MASTER_ROLES, ROLES } from '../discovery/discovery.ts';
-import { sharedNode } from './shared-view.ts';
+import { formatHostPort } from '../net/host-port.ts';
+import { reachedAt, sharedNode } from './shared-view.ts';
 
 /** One element of the list that Prometheus' `http_sd_config` reads. */
 export interface TargetGroup {
@@ -13,26 +14,30 @@ export interface TargetGroup {
  * Prometheus' own discoveries write them, with a comma on both sides, so that `.*,broker,.*` finds one.
  */
 export function prometheusTargets(view: ClusterView, { announcements }: DiscoverySnapshot): TargetGroup[] {
-  const nodes = new Map<string, { roles: string[]; labels: Record<string, string> }>();
+  const nodes = new Map<string, { target: string; roles: string[]; labels: Record<string, string> }>();
   for (const role of ROLES) {
-    for (const { origin, hostAndPort, service, version, labels = [] } of announcements[role]) {
+    for (const { origin, hostAndPort, service, version, address = null, labels = [] } of announcements[
+      role
+    ]) {
       const known = nodes.get(origin);
       if (known !== undefined) {
         if (!known.roles.includes(role)) known.roles.push(role);
         continue;
       }
-      const { node, scheme, host, port } = sharedNode({ origin, hostAndPort });
+      const place = sharedNode({ origin, hostAndPort, address });
+      const { node, scheme, host, port } = place;
       const own: Record<string, string> = {};
       for (const [name, value] of labels) own[`__meta_druid_label_${labelName(name)}`] = value;
       nodes.set(origin, {
+        target: formatHostPort({ host: reachedAt(place), port }),
         roles: [role],
         labels: {
           ...own,
           __meta_druid_node: node,
           __meta_druid_scheme: scheme,
-          // As it is written before a port.
-          __meta_druid_host: host.includes(':') ? `[${host}]` : host,
+          __meta_druid_host: bracketed(host),
           __meta_druid_port: String(port),
+          __meta_druid_address: bracketed(reachedAt(place)),
           __meta_druid_service: service,
           ...(version === null ? {} : { __meta_druid_version: version }),
         },
@@ -41,8 +46,8 @@ export function prometheusTargets(view: ClusterView, { announcements }: Discover
   }
   return [...nodes.entries()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([origin, { roles, labels }]) => ({
-      targets: [labels.__meta_druid_node ?? ''],
+    .map(([origin, { target, roles, labels }]) => ({
+      targets: [target],
       labels: {
         ...labels,
         __meta_druid_role: roles[0] ?? '',
@@ -55,6 +60,11 @@ export function prometheusTargets(view: ClusterView, { announcements }: Discover
         ),
       },
     }));
+}
+
+/** A host as it is written before a port. */
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 /** Empty for an empty list. */

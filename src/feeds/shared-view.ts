@@ -1,6 +1,7 @@
 import type { UpstreamNode } from '../cluster/node.ts';
 import type { BrokerView, ClusterView, LeaderState, LeaderView } from '../cluster/view.ts';
 import type { Discovery, MasterRole, SourceState } from '../discovery/discovery.ts';
+import { withoutBrackets } from '../net/host-port.ts';
 
 /** Where a node is. The names are those of `GET /view`, which others build upon: docs/view.md. */
 export interface SharedNode {
@@ -10,6 +11,8 @@ export interface SharedNode {
   /** A name or an address, IPv6 without brackets. */
   readonly host: string;
   readonly port: number;
+  /** The IP address at which the gateway itself reaches the node; null if `host` is that, or is to be resolved. */
+  readonly address: string | null;
 }
 
 type Nowhere = { readonly [K in keyof SharedNode]: null };
@@ -53,7 +56,7 @@ export interface SharedView extends SharedContent {
 /** Steps of weights, in percent: fewer versions in slow start. */
 const WEIGHT_STEP = 10;
 
-const NOWHERE: Nowhere = { node: null, scheme: null, host: null, port: null };
+const NOWHERE: Nowhere = { node: null, scheme: null, host: null, port: null, address: null };
 
 /** Describes a view, with what the Brokers announced, for others. */
 export function shareView(
@@ -79,14 +82,21 @@ export function shareView(
 export function sharedNode({
   origin,
   hostAndPort,
-}: Pick<UpstreamNode, 'origin' | 'hostAndPort'>): SharedNode {
+  address,
+}: Pick<UpstreamNode, 'origin' | 'hostAndPort' | 'address'>): SharedNode {
   const colon = hostAndPort.lastIndexOf(':');
   return {
     node: hostAndPort,
     scheme: origin.startsWith('https:') ? 'https' : 'http',
-    host: hostAndPort.slice(0, colon).replace(/^\[|\]$/g, ''),
+    host: withoutBrackets(hostAndPort.slice(0, colon)),
     port: Number(hostAndPort.slice(colon + 1)),
+    address,
   };
+}
+
+/** An IP address, or a name that is to be resolved: where connections to a node go. */
+export function reachedAt({ address, host }: Pick<SharedNode, 'address' | 'host'>): string {
+  return address ?? host;
 }
 
 function leader({ state, node, term }: LeaderView): SharedLeader {

@@ -6,7 +6,8 @@ import { outcome } from '../doctor/node-facts.ts';
 import { fromHere } from '../net/host-port.ts';
 
 const TIMEOUT_MS = 1_500;
-const MAX_BODY_BYTES = 1024 * 1024;
+/** With 10,000 Brokers a status has some 3 MB. */
+const MAX_BODY_BYTES = 8 * 1024 * 1024;
 
 /**
  * Reads the status of a gateway by its admin listener: at `origin`, or where the configuration has it. The certificate

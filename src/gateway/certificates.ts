@@ -8,12 +8,12 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE----
 export interface CertificateEnds {
   /** Epoch milliseconds by file; a file that could not be read as certificates has none. */
   readonly ends: ReadonlyMap<string, number>;
-  /** The files have been taken up as they are now. */
-  renew(): void;
+  /** The files that this configuration names have been taken up as they are now. */
+  renew(config: Config): void;
 }
 
-/** Reads the certificates that the gateway shows: those of its listeners, and those for nodes and ZooKeeper. */
-export function readCertificateEnds({ listen, admin, upstream, zookeeper }: Config): CertificateEnds {
+/** Reads the certificates that the gateway shows: those of its listeners, and those for nodes and sources of discovery. */
+export function readCertificateEnds(config: Config): CertificateEnds {
   const ends = new Map<string, number>();
 
   function read(file: string | undefined): void {
@@ -21,10 +21,12 @@ export function readCertificateEnds({ listen, admin, upstream, zookeeper }: Conf
     if (file !== undefined && end !== null) ends.set(file, end);
   }
 
-  const renew = (): void => {
+  const renew = ({ listen, admin, upstream, zookeeper, kubernetes, consul }: Config): void => {
+    ends.clear();
     for (const { tls } of [listen, admin, upstream, zookeeper]) read(tls?.certFile);
+    for (const source of [kubernetes, consul]) read(source?.certFile);
   };
-  renew();
+  renew(config);
   return { ends, renew };
 }
 

@@ -5,7 +5,7 @@ import type { Discovery, SourceKind } from '../discovery/discovery.ts';
 import { createDnsDiscovery, type DnsDiscoveryOptions } from '../discovery/dns.ts';
 import { createDiscoveryInOrder } from '../discovery/in-order.ts';
 import { createKubernetesDiscovery } from '../discovery/kubernetes/discovery.ts';
-import { rememberDiscovery } from '../discovery/remembered.ts';
+import { type RememberOptions, rememberDiscovery } from '../discovery/remembered.ts';
 import { createStaticDiscovery } from '../discovery/static.ts';
 import { createZooKeeperDiscovery } from '../discovery/zookeeper/discovery.ts';
 import type { ZooKeeperTls } from '../discovery/zookeeper/tls.ts';
@@ -13,14 +13,18 @@ import type { InternalErrors } from '../faults/internal-errors.ts';
 import type { ClientTls } from './client-tls.ts';
 import { kubernetesTarget } from './kubernetes-target.ts';
 
+/** What a source does with the snapshot file, where there is one. */
+export type SnapshotUse = Pick<RememberOptions, 'reads' | 'writes'>;
+
 /** Creates the configured discovery. Throws an Error of one sentence if its settings are unusable. */
 export function createDiscovery(
   config: Config,
   errors: InternalErrors,
   { options: tls }: Pick<ClientTls<ZooKeeperTls>, 'options'>,
+  use: SnapshotUse,
 ): Discovery {
   const { type, fallback } = config.discovery;
-  const first = remembered(config, createSource(type, config, errors, tls), errors);
+  const first = remembered(config, createSource(type, config, errors, tls), errors, use);
   if (fallback.length === 0) return first;
   const others = fallback.map((other) => createSource(other, config, errors, tls));
   return createDiscoveryInOrder([first, ...others], errors);
@@ -48,7 +52,7 @@ function createSource(
 }
 
 /** With the memory of its last run, if that is configured and there is something to remember. */
-function remembered(config: Config, source: Discovery, errors: InternalErrors): Discovery {
+function remembered(config: Config, source: Discovery, errors: InternalErrors, use: SnapshotUse): Discovery {
   const { snapshotFile, snapshotMaxAge, allow } = config.discovery;
   if (snapshotFile === undefined || source.kind === 'static' || source.kind === 'dns') return source;
   return rememberDiscovery({
@@ -58,6 +62,7 @@ function remembered(config: Config, source: Discovery, errors: InternalErrors): 
     maxAgeMs: snapshotMaxAge,
     refusal: createOriginRefusal(allow),
     errors,
+    ...use,
   });
 }
 
@@ -83,6 +88,7 @@ export function consulTarget({
 }: Pick<Config, 'consul'>): Omit<ConsulDiscoveryOptions, 'errors' | 'refusal'> {
   if (consul === undefined) throw new Error('consul.servicePrefix is missing');
   const { servicePrefix, datacenter, coordinatorKey, overlordKey, server, tokenFile, caFile } = consul;
+  const { certFile, keyFile } = consul;
   return {
     server: server.replace(/\/+$/, ''),
     tokenFile: tokenFile ?? null,
@@ -90,6 +96,7 @@ export function consulTarget({
     servicePrefix,
     leaderKeys: { coordinator: coordinatorKey, overlord: overlordKey },
     ...(datacenter === undefined ? {} : { datacenter }),
+    ...(certFile === undefined || keyFile === undefined ? {} : { client: { certFile, keyFile } }),
   };
 }
 

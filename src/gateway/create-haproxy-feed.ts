@@ -6,7 +6,7 @@ import { Addresses } from '../feeds/addresses.ts';
 import { HaproxyFeed } from '../feeds/haproxy/feed.ts';
 import { askHaproxy } from '../feeds/haproxy/socket.ts';
 import type { PublishedView } from '../feeds/published-view.ts';
-import { sharedNode } from '../feeds/shared-view.ts';
+import { reachedAt, sharedNode } from '../feeds/shared-view.ts';
 
 /** The runtime socket answers within a millisecond; after so long HAProxy is stuck, in ms. */
 const TIMEOUT_MS = 2_000;
@@ -32,7 +32,7 @@ export function createHaproxyFeed(
     intervalMs: interval,
     ask: (line) => askHaproxy(socket, line, TIMEOUT_MS),
     addresses: new Addresses(),
-    candidates: () => [...cluster.view.nodes.values()].map((node) => sharedNode(node).host),
+    candidates: () => [...cluster.view.nodes.values()].map((node) => reachedAt(sharedNode(node))),
     logger,
     errors,
   });

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
-import type { Cluster } from '../cluster/cluster.ts';
 import type { Config } from '../config/schema.ts';
 import { type Discovery, MASTER_ROLES } from '../discovery/discovery.ts';
 import { createHttpApi } from '../discovery/http-api.ts';
@@ -10,12 +9,11 @@ import { Addresses } from '../feeds/addresses.ts';
 import { KubernetesFeed } from '../feeds/kubernetes/feed.ts';
 import { createApiObjects } from '../feeds/kubernetes/objects.ts';
 import type { PublishedView } from '../feeds/published-view.ts';
-import { sharedNode } from '../feeds/shared-view.ts';
+import { reachedAt, sharedNode } from '../feeds/shared-view.ts';
 import { kubernetesFeedTarget } from './kubernetes-target.ts';
 
 export interface KubernetesFeedSources {
   readonly published: PublishedView;
-  readonly cluster: Pick<Cluster, 'view'>;
   readonly discovery: Pick<Discovery, 'snapshot'>;
   readonly logger: Logger;
   readonly errors: InternalErrors;
@@ -27,7 +25,7 @@ export interface KubernetesFeedSources {
  */
 export function createKubernetesFeed(
   config: Config,
-  { published, cluster, discovery, logger, errors }: KubernetesFeedSources,
+  { published, discovery, logger, errors }: KubernetesFeedSources,
 ): KubernetesFeed | null {
   const feed = config.feeds.kubernetes;
   if (feed === undefined) return null;
@@ -46,15 +44,11 @@ export function createKubernetesFeed(
     retryMs: retryPeriod,
     emptyAfterMs: emptyAfter,
     intervalMs: interval,
-    addressOf: (role, node) => {
-      const leader = cluster.view.leaders[role].node;
-      return leader?.hostAndPort === node ? leader.address : null;
-    },
     addresses: new Addresses(),
     candidates: () =>
       MASTER_ROLES.flatMap((role) =>
-        discovery.snapshot.announcements[role].flatMap((one) =>
-          one.address === undefined ? [sharedNode(one).host] : [],
+        discovery.snapshot.announcements[role].map(({ address = null, ...node }) =>
+          reachedAt(sharedNode({ ...node, address })),
         ),
       ),
     logger,

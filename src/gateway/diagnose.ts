@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import { createOriginRefusal } from '../discovery/allowed-origins.ts';
+import type { SourceKind } from '../discovery/discovery.ts';
 import { prepareTls } from '../discovery/zookeeper/tls.ts';
 import type { Report } from '../doctor/examine.ts';
 import type { GatewaySource } from '../doctor/gather.ts';
@@ -35,8 +36,10 @@ export type Diagnose = (options: DiagnoseOptions) => Promise<Report>;
  */
 export function createDiagnose(config: Config): Diagnose {
   const tls = readNodeTls(config).options;
-  const target = config.discovery.type === 'zookeeper' ? zookeeperTarget(config) : null;
-  const source = sourceOf(config);
+  const { type, fallback } = config.discovery;
+  const kinds = [type, ...fallback];
+  const target = kinds.includes('zookeeper') ? zookeeperTarget(config) : null;
+  const sources = kinds.map((kind) => sourceOf(kind, config));
   return async ({ errors, gateway, headers = {}, watchMs = 0, store = null, skipped }) => {
     // A gateway that nobody examines need not have loaded what examines it.
     const [{ examine }, { gatherFacts }] = await Promise.all([
@@ -46,7 +49,7 @@ export function createDiagnose(config: Config): Diagnose {
     const facts = await gatherFacts({
       config,
       zookeeper: target === null ? null : { ...target, errors },
-      source: source(errors),
+      sources: sources.flatMap((source) => source(errors) ?? []),
       headers,
       watchMs,
       gateway,
@@ -57,9 +60,8 @@ export function createDiagnose(config: Config): Diagnose {
   };
 }
 
-function sourceOf(config: Config): (errors: InternalErrors) => SourceTarget | null {
-  const { type, allow } = config.discovery;
-  const refusal = createOriginRefusal(allow);
+function sourceOf(type: SourceKind, config: Config): (errors: InternalErrors) => SourceTarget | null {
+  const refusal = createOriginRefusal(config.discovery.allow);
   if (type === 'kubernetes') {
     const target = { ...kubernetesTarget(config), refusal };
     return (errors) => ({ kind: type, options: { ...target, errors } });

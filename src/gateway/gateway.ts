@@ -21,15 +21,16 @@ import { logClusterEvents } from '../logs/event-log.ts';
 import { onLogError } from '../logs/logger.ts';
 import { formatHostPort } from '../net/host-port.ts';
 import { readCertificateEnds } from './certificates.ts';
-import { readNodeTls, readZooKeeperTls } from './client-tls.ts';
+import { readNodeTls } from './client-tls.ts';
 import { createDiscoveredCluster } from './create-cluster.ts';
-import { clusterNameOf, createDiscovery } from './create-discovery.ts';
+import { clusterNameOf } from './create-discovery.ts';
 import { createHaproxyFeed } from './create-haproxy-feed.ts';
 import { createKubernetesFeed } from './create-kubernetes-feed.ts';
 import { createDiagnose } from './diagnose.ts';
 import { createReloading, type ReloadTrigger } from './reloading.ts';
 import { serveByWorkers } from './serve-by-workers.ts';
 import { serveHere } from './serve-here.ts';
+import { createConfiguredDiscovery } from './source-in-use.ts';
 import { listenTls, tokenOf } from './tls-files.ts';
 
 export interface GatewayOptions {
@@ -85,8 +86,8 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
   dangers.look(config);
   const errors = createInternalErrors(logger);
   onLogError(logger, (error) => errors.report('log', error));
-  const zookeeperTls = readZooKeeperTls(config);
-  const discovery = createDiscovery(config, errors, zookeeperTls);
+  const configured = createConfiguredDiscovery(config, errors);
+  const { discovery } = configured;
   const nodeTls = readNodeTls(config);
   const cluster = createDiscoveredCluster(config, discovery, errors, nodeTls);
   const stopLogging = logClusterEvents(logger, cluster, discovery);
@@ -96,7 +97,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
   const history = new History({
     cluster,
     file: config.history.file ?? null,
-    clusterName: clusterNameOf(config),
+    clusterName: () => clusterNameOf(reloading.config),
     logger,
     errors,
   });
@@ -104,7 +105,7 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
   const certificates = readCertificateEnds(config);
   const published = new PublishedView({ cluster, discovery, draining: () => draining, errors });
   const haproxy = createHaproxyFeed(config, { published, cluster, logger, errors });
-  const slices = createKubernetesFeed(config, { published, cluster, discovery, logger, errors });
+  const slices = createKubernetesFeed(config, { published, discovery, logger, errors });
   const reloading = createReloading({ begun: { config, settings }, load: origin.load, take, logger, errors });
   const servers = serve({
     config,
@@ -190,15 +191,20 @@ export function createGateway(config: Config, options: GatewayOptions): Gateway 
 
   async function take(changed: Config): Promise<readonly string[]> {
     const adminTls = access.tls === undefined ? null : listenTls(access.tls);
-    const takeUpClientTls = [nodeTls.read(), zookeeperTls.read()];
+    const takeUpNodeTls = nodeTls.read();
     const changedDiagnose = createDiagnose(changed);
-    const problems = await servers.reload(changed);
-    for (const takeUp of takeUpClientTls) takeUp();
+    const source = await configured.prepare(reloading.config, changed);
+    const problems = await servers.reload(changed).catch(async (error: unknown) => {
+      await source.abandon();
+      throw error;
+    });
+    takeUpNodeTls();
+    source.take();
     if (adminTls !== null) (admin.server as unknown as TlsServer).setSecureContext(adminTls);
     if (changed.log.level !== reloading.config.log.level) setLogLevel(changed.log.level);
     diagnose = changedDiagnose;
     dangers.look(changed);
-    certificates.renew();
+    certificates.renew(changed);
     return problems;
   }
 
@@ -286,8 +292,16 @@ function watchDangers(logger: Logger) {
 }
 
 /** The files whose content a reload takes up, besides those that the configuration is written in. */
-function filesOf({ listen, admin, upstream, zookeeper, brokers }: Config): readonly string[] {
-  const ofTls = [listen.tls, admin.tls, upstream.tls, zookeeper.tls].flatMap((tls) => [
+function filesOf({
+  listen,
+  admin,
+  upstream,
+  zookeeper,
+  kubernetes,
+  consul,
+  brokers,
+}: Config): readonly string[] {
+  const ofTls = [listen.tls, admin.tls, upstream.tls, zookeeper.tls, kubernetes, consul].flatMap((tls) => [
     tls?.certFile,
     tls?.keyFile,
     tls?.caFile,

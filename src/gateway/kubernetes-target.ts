@@ -8,7 +8,14 @@ import { formatHostPort } from '../net/host-port.ts';
 /** Which cluster of Druid in Kubernetes, and how the API is reached. */
 export type KubernetesTarget = Pick<
   KubernetesDiscoveryOptions,
-  'server' | 'tokenFile' | 'caFile' | 'clusterIdentifier' | 'namespace' | 'leaderNamespaces' | 'address'
+  | 'server'
+  | 'tokenFile'
+  | 'caFile'
+  | 'client'
+  | 'clusterIdentifier'
+  | 'namespace'
+  | 'leaderNamespaces'
+  | 'address'
 >;
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -58,8 +65,10 @@ export function kubernetesFeedTarget(
   };
 }
 
+type ApiSettings = Pick<KubernetesSettings, 'server' | 'tokenFile' | 'caFile' | 'certFile' | 'keyFile'>;
+
 function apiTarget(
-  { server, tokenFile, caFile }: Partial<Pick<KubernetesSettings, 'server' | 'tokenFile' | 'caFile'>>,
+  { server, tokenFile, caFile, certFile, keyFile }: Partial<ApiSettings>,
   section: string,
   environment: Environment,
   account: string,
@@ -69,6 +78,7 @@ function apiTarget(
     server: server?.replace(/\/+$/, '') ?? serverOf(section, environment),
     tokenFile: tokenFile ?? (inside ? `${account}/token` : null),
     caFile: caFile ?? (inside ? `${account}/ca.crt` : null),
+    ...(certFile === undefined || keyFile === undefined ? {} : { client: { certFile, keyFile } }),
   };
 }
 

@@ -188,9 +188,11 @@ describe.runIf(HAS_GO_TOOLS)('the chart', () => {
       'listen.basePath=/x',
       'admin.viewClients[0]=10.0.0.0/8',
       'config.tracing.sampleRatio=0.5',
+      'config.zookeeper.connect=other:2181',
+      'config.discovery.fallback[0]=dns',
     ];
     expect(await checksum(...takenUp)).toBe(before);
-    expect(await checksum('config.zookeeper.connect=other:2181')).not.toBe(before);
+    expect(await checksum('config.health.slowStart=1m')).not.toBe(before);
     expect(await checksum('config.limits.maxConnections=5')).not.toBe(before);
     expect(await checksum('config.log.format=text')).not.toBe(before);
     expect(await checksum('listen.port=8889')).not.toBe(before);
@@ -366,6 +368,14 @@ describe.runIf(HAS_GO_TOOLS)('the chart', () => {
       'config.kubernetes.overlordNamespace=masters',
     ]);
     expect(apart.filter(({ kind }) => kind === 'Role')).toHaveLength(2);
+    // Before a move from ZooKeeper.
+    for (const fallback of ['{static,kubernetes}', 'static\\, kubernetes']) {
+      const further = `config.discovery.type=zookeeper,config.discovery.fallback=${fallback}`;
+      const both = await rendered('kubernetes-values.yaml', ['--set', further]);
+      expect(both.filter(({ kind }) => kind.startsWith('Role'))).toHaveLength(2);
+      expect(only(both, 'Deployment').spec.template.spec.automountServiceAccountToken).toBe(true);
+      expect(JSON.stringify(only(both, 'NetworkPolicy').spec.egress)).toMatch(/2181.*6443/);
+    }
     for (const without of [
       await rendered(''),
       await rendered('kubernetes-values.yaml', ['--set', 'rbac.create=false']),

@@ -3,12 +3,7 @@ import { startTraffic } from '../kit/clients/traffic.ts';
 import { nodes, restart, zookeeper } from '../kit/druid/druid.ts';
 import { startJdbc } from '../kit/druid/jdbc.ts';
 import { eventually } from '../kit/eventually.ts';
-import {
-  HAS_HAPROXY,
-  NOT_READY,
-  type SeveralGateways,
-  startSeveralGateways,
-} from '../kit/gateway/behind-haproxy.ts';
+import { HAS_HAPROXY, type SeveralGateways, startSeveralGateways } from '../kit/gateway/behind-haproxy.ts';
 import { isWhole } from '../kit/gateway/gateway-process.ts';
 
 const DIGITS = '(VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9))';
@@ -61,8 +56,7 @@ describe.runIf(HAS_HAPROXY)('three gateways behind HAProxy, before a real Druid'
     );
     const statuses: number[] = [];
     async function restartGateway(index: number): Promise<void> {
-      const [reason, some] = await Promise.all([several.restart(index), cancelSome()]);
-      expect(reason).toBe(NOT_READY);
+      const [, some] = await Promise.all([several.restart(index), cancelSome()]);
       statuses.push(...some);
     }
 

@@ -53,6 +53,34 @@ test('nothing there is a complete view of nothing, and nodes are seen as they co
   await until(discovery, () => latchOf(discovery).length === 1);
 });
 
+test('a node that is replaced within one transaction is read again, and others are not', async () => {
+  const folder = '/replaced/internal-discovery/BROKER';
+  const stays = await writer.announce(folder, 'broker', 9000);
+  const path = await writer.announce(folder, 'broker', 9001, 'druid/cold');
+  const discovery = discover(ensemble.connect, { basePath: '/replaced', coordinatorPath: '/replaced/c' });
+  const services = (): string[] => discovery.snapshot.announcements.broker.map(({ service }) => service);
+  await until(discovery, () => services().join() === 'druid/broker,druid/cold');
+  const json = (service: string): Buffer =>
+    Buffer.from(
+      JSON.stringify({ nodeType: 'broker', druidNode: { service, host: '127.0.0.1', plaintextPort: 9001 } }),
+    );
+  await new Promise<void>((resolve, reject) => {
+    writer.client
+      .transaction()
+      .remove(path)
+      .create(path, json('druid/hot'))
+      .commit((error) => (error ? reject(error) : resolve()));
+  });
+  await until(discovery, () => services().join() === 'druid/broker,druid/hot');
+  // Nobody does that, and until the next poll nobody sees it: what was read of a node that stays is kept.
+  await new Promise<void>((resolve, reject) => {
+    writer.client.setData(path, json('druid/warm'), (error) => (error ? reject(error) : resolve()));
+  });
+  await writer.remove(stays);
+  await until(discovery, () => services().length === 1);
+  expect(services()).toEqual(['druid/hot']);
+});
+
 test('containers that vanish and come back are followed', async () => {
   const discovery = discover(ensemble.connect, { basePath: '/vanishing', coordinatorPath: '/vanishing/c' });
   await until(discovery, () => discovery.snapshot.complete);

@@ -3,7 +3,7 @@ import { table } from './table.ts';
 
 /** Every check of doctor: the tables of docs/doctor.md, one for each group. */
 export function checkTables(): string {
-  return GROUPS.map(({ title, checks }, g) => {
+  return GROUPS.map(({ title, about, checks }, g) => {
     const rows = checks.map(({ id, title: what, remedy, source }, i) => [
       `${g + 1}.${i + 1}`,
       `\`${id}\``,
@@ -11,7 +11,9 @@ export function checkTables(): string {
       remedy,
       linked(source),
     ]);
-    return `### ${g + 1} ${title}\n\n${table(['number', 'id', 'what should be so', 'what to do where it is not', 'source'], rows)}`;
+    const where =
+      about === undefined ? '' : `Where ${title} is \`discovery.type\` or in \`discovery.fallback\`.\n\n`;
+    return `### ${g + 1} ${title}\n\n${where}${table(['number', 'id', 'what should be so', 'what to do where it is not', 'source'], rows)}`;
   }).join('\n\n');
 }
 

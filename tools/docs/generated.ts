@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { renderScale } from '../../bench/scale/page.ts';
+import type { ScaleResults } from '../../bench/scale/results.ts';
 import { grafanaDashboard } from '../grafana/dashboard.ts';
 import { alertTable } from './alert-table.ts';
 import { checkTables } from './check-table.ts';
@@ -29,6 +31,11 @@ export const GENERATED: readonly GeneratedFile[] = [
   { path: 'docs/configuration.md', make: (text) => between(text, 'keys', keyTable()) },
   { path: 'docs/command-line.md', make: commandLine },
   { path: 'docs/doctor.md', make: (text) => between(text, 'checks', checkTables()) },
+  {
+    path: 'docs/scale.md',
+    make: (text) =>
+      between(text, 'figures', renderScale(JSON.parse(read('docs/scale.json')) as ScaleResults)),
+  },
   { path: 'config/schema.json', make: () => `${JSON.stringify(editorSchema(), null, 2)}\n` },
   { path: 'deploy/grafana/druid-gateway.json', make: dashboard },
   // A chart cannot read what is outside of it.

@@ -9,7 +9,11 @@ export interface EnsembleOptions {
   readonly tickMs?: number;
   /** PEM files for TLS on a second port, with client certificates needed. */
   readonly tls?: { readonly keyStore: string; readonly trustStore: string };
+  /** Options of the JVM in place of those by which it starts soon and stays small. */
+  readonly java?: readonly string[];
 }
+
+const SMALL = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xmx96m'];
 
 /** Where an ensemble is: `PORTS_OF_SERVER` ports for each server. */
 export interface EnsemblePlace {
@@ -120,9 +124,7 @@ function createServer(i: number, options: EnsembleOptions, place: EnsemblePlace)
         name,
         command: 'java',
         args: [
-          '-XX:+UseSerialGC',
-          '-XX:TieredStopAtLevel=1',
-          '-Xmx96m',
+          ...(options.java ?? SMALL),
           '-Dzookeeper.DigestAuthenticationProvider.enabled=true',
           '-cp',
           place.classPath,

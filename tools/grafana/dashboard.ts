@@ -422,9 +422,14 @@ const ZOOKEEPER: Row = {
     }),
     graph({
       title: 'Reconnects, faults, watches',
-      description: 'Faults: znodes that are of no use; the log names them.',
+      description:
+        'Faults: znodes, pods or services that are of no use; the log names them. Restarts: watches and blocking queries that began anew; watches of Kubernetes do so every few minutes.',
       queries: [
         { expr: increase('zookeeper_reconnects_total', 'instance'), legend: '{{instance}} reconnects' },
+        {
+          expr: increase('discovery_restarts_total', 'instance, source'),
+          legend: '{{instance}} {{source}} restarts',
+        },
         { expr: increase('discovery_faults_total', 'instance'), legend: '{{instance}} faults' },
         { expr: of('zookeeper_watches'), legend: '{{instance}} watches' },
       ],

@@ -12,8 +12,8 @@ export interface HistoryOptions {
   readonly cluster: Cluster;
   /** Where the record is kept over restarts; null keeps it in memory only. Its folder must exist. */
   readonly file: string | null;
-  /** Name of the cluster; the record of another cluster is not used. */
-  readonly clusterName: string;
+  /** Name of the cluster, as it is written; the record of another cluster is not used. */
+  readonly clusterName: () => string;
   readonly logger: Pick<Logger, 'warn'>;
   /** Where internal errors are reported. */
   readonly errors: InternalErrors;
@@ -131,7 +131,7 @@ export class History {
 
   #read(file: string): void {
     const { clusterName, logger } = this.#options;
-    const read = readHistory(file, clusterName);
+    const read = readHistory(file, clusterName());
     if (read.kind === 'history') {
       const { since, writtenAt, terms } = read.history;
       this.#since = since;
@@ -167,7 +167,7 @@ export class History {
     const { file, clusterName, logger } = this.#options;
     if (file === null) return;
     const at = this.#now();
-    const history = { cluster: clusterName, ...this.body, writtenAt: new Date(at).toISOString() };
+    const history = { cluster: clusterName(), ...this.body, writtenAt: new Date(at).toISOString() };
     this.#writing = this.#writing
       .then(() => writeHistory(file, history))
       .then(

@@ -1,5 +1,6 @@
 import type { Announcement } from '../../discovery/discovery.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
+import { createGate } from '../../time/gate.ts';
 import { createPoller, type Poller } from '../../time/poller.ts';
 import type { NodeOutcome, UpstreamNode } from '../node.ts';
 import type { Probe } from '../probe.ts';
@@ -23,6 +24,11 @@ import { createSlowStart } from './slow-start.ts';
  */
 const FEW = 100;
 const GATHER_MS = 100;
+/**
+ * Brokers that are asked at once. Thousands of answers in one turn take longer than a probe may on a busy machine, so none would
+ * be in time, and all would be asked again at the same moment.
+ */
+const MOST_ASKED = 512;
 /** The probe interval of a Broker that is not ready, unless `probeIntervalMs` is shorter. */
 const NOT_READY_INTERVAL_MS = 500;
 
@@ -96,6 +102,7 @@ export function createBrokers(options: BrokersOptions): Brokers {
   const brokers = new Map<UpstreamNode, Broker>();
   const cordoned = new Set<string>();
   const onError = (error: unknown): void => errors.report('probe', error);
+  const inTurn = createGate(MOST_ASKED);
   const slowStart = createSlowStart(health.slowStartMs, now, onError);
   let views: readonly BrokerView[] = [];
   let pools: ReadonlyMap<string, readonly UpstreamNode[]> = new Map();
@@ -182,6 +189,8 @@ export function createBrokers(options: BrokersOptions): Brokers {
 
   async function ask(broker: Broker): Promise<void> {
     const { node, reportCount } = broker;
+    // It may be gone by its turn.
+    if (brokers.get(node) !== broker) return;
     const { ready, why: reason } = await broker.readiness.ask(serves(broker));
     if (brokers.get(node) !== broker) return;
     if (broker.reportCount !== reportCount) return broker.poller?.pollNow();
@@ -204,7 +213,7 @@ export function createBrokers(options: BrokersOptions): Brokers {
     };
     brokers.set(node, broker);
     broker.poller = createPoller({
-      ask: () => ask(broker),
+      ask: () => inTurn(() => ask(broker)),
       interval: () => intervalOf(broker),
       random,
       errors,

@@ -1,5 +1,6 @@
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import { createBackoff } from '../../time/backoff.ts';
+import { Nap } from '../../time/nap.ts';
 import { ApiError, bounded, type HttpApi } from '../http-api.ts';
 
 export interface BlockingQueryOptions {
@@ -30,6 +31,8 @@ export interface BlockingQueryOptions {
 
 export interface BlockingQuery {
   start(): void;
+  /** How often it was asked anew, for an answer at once, after the first answer. */
+  readonly restarts: number;
   /** Resolves when nothing of it is under way any more. */
   stop(): Promise<void>;
 }
@@ -54,14 +57,20 @@ class Asking implements BlockingQuery {
   readonly #ends = new AbortController();
   /** What the next answer is to be newer than; 0 for an answer at once. */
   #index = 0;
+  /** Answers that came at once. */
+  #beginnings = 0;
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
-  #wake: (() => void) | null = null;
+  readonly #nap = new Nap();
 
   constructor(options: BlockingQueryOptions) {
     this.#options = options;
     const { random, maxDelayMs } = options;
     this.#backoff = createBackoff({ servers: 0, random, capMs: maxDelayMs });
+  }
+
+  get restarts(): number {
+    return Math.max(0, this.#beginnings - 1);
   }
 
   start(): void {
@@ -71,7 +80,7 @@ class Asking implements BlockingQuery {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#ends.abort();
-    this.#wake?.();
+    this.#nap.wake();
     await this.#running;
   }
 
@@ -90,7 +99,7 @@ class Asking implements BlockingQuery {
         this.#index = 0;
         delay = this.#onError(error);
       }
-      if (delay > 0 && !this.#stopped) await this.#sleep(delay);
+      if (delay > 0 && !this.#stopped) await this.#nap.sleep(delay);
     }
   }
 
@@ -117,6 +126,7 @@ class Asking implements BlockingQuery {
     // A real Consul never says 0, and no other server says anything.
     if (!Number.isSafeInteger(index) || index < 1) throw new ApiError('answered without an X-Consul-Index');
     const parsed = statusCode === 404 ? null : jsonOf(body);
+    if (this.#index === 0) this.#beginnings++;
     // It goes back when Consul was restored or replaced: then everything is asked for anew. What Consul held when it was
     // restored comes early with what it was before, and with its index the next answer would be held until its time is over.
     const isEarly = index === this.#index && performance.now() - asked < waitS * 1_000;
@@ -137,16 +147,6 @@ class Asking implements BlockingQuery {
     const delay = this.#backoff.delay();
     this.#backoff.ended(0);
     return Math.max(error.retryAfterMs, delay);
-  }
-
-  #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 
   #guarded(step: () => void): void {

@@ -44,6 +44,11 @@ export interface ConsulDiscoveryOptions extends ApiTarget {
   readonly random?: () => number;
 }
 
+/** Discovery with figures of its queries, beyond the contract of every discovery. */
+export interface ConsulDiscovery extends Discovery {
+  readonly watchStats: { readonly restarts: number };
+}
+
 /** A session lives for twice its time (45 s by default) after its holder has died: then Consul gives the key to another. */
 const LOST_AFTER_MS = 90_000;
 /** Otherwise Consul says that there is nothing. */
@@ -55,11 +60,11 @@ const NOT_READ: LeaderKey = { latch: { participants: [] }, fault: null };
  * with the announcement in their metadata or in a key, and the keys of both elections. The state is `connected` while
  * all queries are answered.
  */
-export function createConsulDiscovery(options: ConsulDiscoveryOptions): Discovery {
-  return new ConsulDiscovery(options);
+export function createConsulDiscovery(options: ConsulDiscoveryOptions): ConsulDiscovery {
+  return new ServiceDiscovery(options);
 }
 
-class ConsulDiscovery extends ContainedEmitter<DiscoveryEvents> implements Discovery {
+class ServiceDiscovery extends ContainedEmitter<DiscoveryEvents> implements ConsulDiscovery {
   readonly kind = 'consul';
   readonly #options: ConsulDiscoveryOptions;
   readonly #refusal: OriginRefusal;
@@ -116,6 +121,10 @@ class ConsulDiscovery extends ContainedEmitter<DiscoveryEvents> implements Disco
 
   get status(): SourceStatus {
     return this.#parts.status;
+  }
+
+  get watchStats(): ConsulDiscovery['watchStats'] {
+    return { restarts: this.#queries.reduce((sum, { restarts }) => sum + restarts, 0) };
   }
 
   start(): void {

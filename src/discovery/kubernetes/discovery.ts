@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { ContainedEmitter, contain, type InternalErrors } from '../../faults/internal-errors.ts';
+import { withoutBrackets } from '../../net/host-port.ts';
 import { admit } from '../admission.ts';
 import { type OriginRefusal, refusalOf } from '../allowed-origins.ts';
 import type { ParsedAnnouncement } from '../announcement.ts';
@@ -308,6 +309,6 @@ class PodDiscovery extends ContainedEmitter<DiscoveryEvents> implements Kubernet
 function reachedAt(parsed: ParsedAnnouncement, address: string | null): ParsedAnnouncement {
   if (parsed.kind !== 'announcement' || address === null) return parsed;
   const { announcement } = parsed;
-  const host = new URL(announcement.origin).hostname.replace(/^\[|\]$/g, '');
+  const host = withoutBrackets(new URL(announcement.origin).hostname);
   return isIP(host) === 0 ? { kind: 'announcement', announcement: { ...announcement, address } } : parsed;
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 import { createBackoff } from '../../time/backoff.ts';
+import { Nap } from '../../time/nap.ts';
 import { ApiError, bounded, codeOf, type HttpApi, shown } from '../http-api.ts';
 import { fieldOf, isFields, textAt } from '../json-fields.ts';
 import { createLines } from './lines.ts';
@@ -77,7 +78,7 @@ class Following<T> implements ListWatch {
   #watches = 0;
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
-  #wake: (() => void) | null = null;
+  readonly #nap = new Nap();
 
   constructor(options: ListWatchOptions<T>) {
     this.#options = options;
@@ -102,7 +103,7 @@ class Following<T> implements ListWatch {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#end('ended');
-    this.#wake?.();
+    this.#nap.wake();
     await this.#running;
   }
 
@@ -129,7 +130,7 @@ class Following<T> implements ListWatch {
         if (this.#stopped) return;
         if (this.#ending === null) delay = this.#onError(error, began);
       }
-      if (delay > 0 && !this.#stopped) await this.#sleep(delay);
+      if (delay > 0 && !this.#stopped) await this.#nap.sleep(delay);
     }
   }
 
@@ -268,16 +269,6 @@ class Following<T> implements ListWatch {
 
   #url(query: Readonly<Record<string, string>>): string {
     return `${this.#options.path}?${new URLSearchParams({ ...this.#options.select, ...query })}`;
-  }
-
-  #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 
   #guarded(step: () => void): void {

@@ -20,7 +20,7 @@ import type { Credentials } from './connection.ts';
 import { LONGEST_DATA, MOST_PARTICIPANTS, parseLatch } from './latch.ts';
 import { Session } from './session.ts';
 import { prepareTls, type ZooKeeperTls } from './tls.ts';
-import { type ChildData, createWatch, type Watch } from './watch.ts';
+import { type ChildData, createWatch, pause, type Watch } from './watch.ts';
 
 export interface ZooKeeperDiscoveryOptions {
   /** `host:port[,host:port...][/chroot]`, as in `druid.zk.service.host`. */
@@ -38,6 +38,8 @@ export interface ZooKeeperDiscoveryOptions {
   readonly errors: InternalErrors;
   /** Longest delay between connection attempts, in ms. Default: 2 s, or a sixth of the session if less. */
   readonly maxReconnectDelayMs?: number;
+  /** Milliseconds from an event to the read, for a path with so many children; by default as `pause` says. */
+  readonly pauseMs?: (children: number) => number;
   /** Epoch milliseconds. */
   readonly now?: () => number;
   readonly random?: () => number;
@@ -48,7 +50,7 @@ export interface ZooKeeperDiscovery extends Discovery {
   readonly sessionStats: { readonly reconnects: number; readonly watches: number };
 }
 
-/** Interval, in ms, for reading everything again in case a watch event was lost. */
+/** Interval, in ms, for looking at everything again in case a watch event was lost. */
 const POLL_MS = 45_000;
 /** `NodeRole.toString()`: the folder's name differs from the name in the JSON. */
 const FOLDERS: Readonly<Record<Role, string>> = {
@@ -78,6 +80,7 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
   readonly kind = 'zookeeper';
   readonly #now: () => number;
   readonly #random: () => number;
+  readonly #pauseMs: (children: number) => number;
   readonly #session: Session;
   readonly #parts: Part[] = [];
   readonly #latches: Record<MasterRole, Latch> = { coordinator: NO_LATCH, overlord: NO_LATCH };
@@ -99,6 +102,7 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
     const { servers, chroot } = parseConnectString(connect);
     this.#now = options.now ?? Date.now;
     this.#random = options.random ?? Math.random;
+    this.#pauseMs = options.pauseMs ?? ((children) => pause(children, this.#random));
     this.#session = new Session({
       servers: shuffled(servers, this.#random),
       chroot,
@@ -182,6 +186,7 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
         this.#publisher.publishSoon();
       },
       onFault: (fault) => this.emit('fault', fault),
+      pauseMs: this.#pauseMs,
       errors: this.#errors,
     });
     const part: Part = { watch, readAt: 0 };
@@ -215,7 +220,9 @@ class CuratorDiscovery extends ContainedEmitter<DiscoveryEvents> implements ZooK
   #pollLater(): void {
     this.#poll = setTimeout(
       () => {
-        this.#guarded(() => this.#refresh());
+        this.#guarded(() => {
+          for (const { watch } of this.#parts) watch.poll();
+        });
         this.#pollLater();
       },
       POLL_MS * (0.8 + this.#random() * 0.4),

@@ -37,6 +37,20 @@ export class ReadError extends Error {
   }
 }
 
+/** What tells whether a node's children are those of an earlier read. */
+export interface ChildrenVersion {
+  /** The transaction that created the node and its time (`czxid`, `ctime`), in hexadecimal. */
+  readonly created: string;
+  /** How often a child was created or deleted (`cversion`), as a 32-bit number that overflows. */
+  readonly changes: number;
+}
+
+/** A node's children as listed. */
+export interface Listing {
+  readonly names: readonly string[];
+  readonly version: ChildrenVersion;
+}
+
 /** One entry of an access control list: bits of permissions (`ZooDefs.Perms`), and for whom. */
 export interface AccessEntry {
   readonly permissions: number;
@@ -107,11 +121,24 @@ export class Session extends ContainedEmitter<SessionEvents> {
   }
 
   /** Returns the names of the children and watches them. Rejects with `ReadError`. */
-  async getChildren(path: string, watcher: Watcher): Promise<string[]> {
-    const names = await this.#read<(string | undefined)[] | undefined>((client, done) =>
-      client.getChildren(path, watcher, done),
+  async getChildren(path: string, watcher: Watcher): Promise<readonly string[]> {
+    return (await this.listChildren(path, watcher)).names;
+  }
+
+  /** The same with the version of the children. */
+  listChildren(path: string, watcher: Watcher): Promise<Listing> {
+    return this.#read<Listing>((client, done) =>
+      client.getChildren(path, watcher, (error, names: (string | undefined)[] | undefined, stat) => {
+        if (error) done(error, NOTHING);
+        else done(null, { names: (names ?? []).filter(isText), version: versionOf(stat) });
+      }),
     );
-    return (names ?? []).filter((name) => name !== undefined);
+  }
+
+  /** Returns the version of the node's children; null if there is no such node. Rejects with `ReadError`. */
+  async childrenVersion(path: string): Promise<ChildrenVersion | null> {
+    const stat = await this.#read<Stat | null>((client, done) => client.exists(path, done));
+    return stat === null ? null : versionOf(stat);
   }
 
   /** Returns the data of a node, empty if it has none. Rejects with `ReadError`. */
@@ -276,6 +303,16 @@ export class Session extends ContainedEmitter<SessionEvents> {
     this.#lostTimer = null;
     this.#renewTimer = null;
   }
+}
+
+const NOTHING: Listing = { names: [], version: { created: '', changes: 0 } };
+
+function isText(name: string | undefined): name is string {
+  return name !== undefined;
+}
+
+function versionOf({ czxid, ctime, cversion }: Stat): ChildrenVersion {
+  return { created: czxid.toString('hex') + ctime.toString('hex'), changes: cversion };
 }
 
 /** The library's exceptions have a code and a readable form, but are not `Error`s to the type checker. */

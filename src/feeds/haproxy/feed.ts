@@ -1,9 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { MASTER_ROLES, type MasterRole } from '../../discovery/discovery.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
+import { Nap } from '../../time/nap.ts';
 import type { Addresses } from '../addresses.ts';
 import type { PublishedView } from '../published-view.ts';
-import type { SharedBroker, SharedView } from '../shared-view.ts';
+import { reachedAt, type SharedBroker, type SharedView } from '../shared-view.ts';
 import { linesOf, type Place, planBrokers, planLeader, serverName, type WantedServer } from './plan.ts';
 import { parseServers, type ServerState, saidBy } from './servers.ts';
 
@@ -65,7 +65,7 @@ export class HaproxyFeed {
   readonly #targets: readonly Target[];
   #stopListening: () => void = () => {};
   #loop: Promise<void> = Promise.resolve();
-  #wake: () => void = () => {};
+  readonly #nap = new Nap();
   #changed = false;
   #stopped = true;
   #fault = '';
@@ -94,7 +94,7 @@ export class HaproxyFeed {
     this.#stopped = false;
     this.#stopListening = this.#options.published.onChange(() => {
       this.#changed = true;
-      this.#wake();
+      this.#nap.wake();
     });
     this.#loop = this.#run();
   }
@@ -103,7 +103,7 @@ export class HaproxyFeed {
   async close(): Promise<void> {
     this.#stopped = true;
     this.#stopListening();
-    this.#wake();
+    this.#nap.wake();
     await this.#loop;
   }
 
@@ -121,16 +121,8 @@ export class HaproxyFeed {
         this.#options.errors.report('admin', error);
       }
       if (due) lookAt = performance.now() + this.#options.intervalMs;
-      if (!this.#changed) await this.#sleep(lookAt - performance.now());
+      if (!this.#changed && !this.#stopped) await this.#nap.sleep(lookAt - performance.now());
     }
-  }
-
-  /** Sleeps until something changes, at most for `ms`. */
-  async #sleep(ms: number): Promise<void> {
-    const stop = new AbortController();
-    this.#wake = () => stop.abort();
-    if (this.#stopped || this.#changed) return;
-    await pause(Math.max(1, ms), undefined, { signal: stop.signal, ref: false }).catch(() => {});
   }
 
   /** Brings about what the view says, of all backends or of those for which it says something new. */
@@ -177,15 +169,16 @@ export class HaproxyFeed {
     if (role !== null) {
       const leader = view.leaders[role];
       if (leader.state !== 'serving' || leader.node === null) return [];
-      const { node: name, host, port } = leader;
-      await addresses.know([host]);
-      return [{ name, address: addresses.of(host), port, weight: 100, state: 'ready' }];
+      const { node: name, port } = leader;
+      const place = reachedAt(leader);
+      await addresses.know([place]);
+      return [{ name, address: addresses.of(place), port, weight: 100, state: 'ready' }];
     }
     const brokers = view.brokers.filter((broker) => broker.service === service);
-    await addresses.know(brokers.map(({ host }) => host));
+    await addresses.know(brokers.map(reachedAt));
     return brokers.map((broker) => ({
       name: serverName(broker.node),
-      address: addresses.of(broker.host),
+      address: addresses.of(reachedAt(broker)),
       port: broker.port,
       weight: Math.max(1, broker.weight),
       state: stateOf(broker),

@@ -1,8 +1,8 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { ApiError } from '../../discovery/http-api.ts';
 import type { Fields } from '../../discovery/json-fields.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import { type Backoff, createBackoff } from '../../time/backoff.ts';
+import { Nap } from '../../time/nap.ts';
 import { changedLease, type LeaseRecord, microTime, newLease, readLease } from './lease-record.ts';
 import { type ApiObjects, isConflict } from './objects.ts';
 
@@ -69,7 +69,7 @@ export class Elector {
   #retryAfterMs = 0;
   #shownHolder = '';
   #ends = new AbortController();
-  #wake: () => void = () => {};
+  readonly #nap = new Nap();
   #woken = false;
   #turn: Promise<void> = Promise.resolve();
   #loop: Promise<void> = Promise.resolve();
@@ -116,7 +116,7 @@ export class Elector {
   /** Looks again whether to take, keep or yield. */
   look(): void {
     this.#woken = true;
-    this.#wake();
+    this.#nap.wake();
   }
 
   /** Renews the Lease at once. Resolves to whether this process holds it. Never rejects. */
@@ -129,7 +129,7 @@ export class Elector {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#ends.abort();
-    this.#wake();
+    this.#nap.wake();
     await this.#loop;
     await this.#release();
   }
@@ -141,7 +141,7 @@ export class Elector {
       if (candidacy === 'yield') {
         if (this.#renewedAt !== null) await this.#release();
       } else await this.#attempt();
-      if (!this.#woken) await this.#sleep(this.#delay());
+      if (!this.#woken && !this.#stopped) await this.#nap.sleep(this.#delay());
     }
   }
 
@@ -150,13 +150,6 @@ export class Elector {
     if (this.heldForMs > 0) return retryMs;
     const failed = this.#backoff.delay();
     return Math.max(this.#retryAfterMs, failed, retryMs * (1 + this.#random() * JITTER));
-  }
-
-  async #sleep(ms: number): Promise<void> {
-    const stop = new AbortController();
-    this.#wake = () => stop.abort();
-    if (this.#stopped || this.#woken) return;
-    await pause(Math.max(1, ms), undefined, { signal: stop.signal, ref: false }).catch(() => {});
   }
 
   /** One after the other: two attempts at the same time would refuse each other. */

@@ -1,11 +1,11 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { MASTER_ROLES, type MasterRole } from '../../discovery/discovery.ts';
 import { ApiError } from '../../discovery/http-api.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import { type Backoff, createBackoff } from '../../time/backoff.ts';
+import { Nap } from '../../time/nap.ts';
 import type { Addresses } from '../addresses.ts';
 import type { PublishedView } from '../published-view.ts';
-import type { SharedView } from '../shared-view.ts';
+import { reachedAt, type SharedView } from '../shared-view.ts';
 import { type Candidacy, Elector, type ElectorTimes } from './elector.ts';
 import type { ApiObjects } from './objects.ts';
 import { RoleSlices } from './role-slices.ts';
@@ -32,8 +32,6 @@ export interface KubernetesFeedOptions extends ElectorTimes {
   readonly emptyAfterMs: number;
   /** How often the slices are read, in ms. */
   readonly intervalMs: number;
-  /** The address at which a leader is reached, where that is known; its host is resolved otherwise. */
-  readonly addressOf: (role: MasterRole, node: string) => string | null;
   readonly addresses: Addresses;
   /** Hosts that may lead next: their names are resolved before they do. */
   readonly candidates: () => Iterable<string>;
@@ -67,7 +65,7 @@ interface Target {
   /** Since when nobody serves; null while somebody does. */
   noneSince: number | null;
   changed: boolean;
-  wake: () => void;
+  readonly nap: Nap;
   /** Under way; it never rejects. */
   pass: Promise<void>;
 }
@@ -125,7 +123,7 @@ export class KubernetesFeed {
       });
       const backoff = createBackoff({ servers: 0, random: Math.random, capMs: LONGEST_DELAY_MS });
       const times = { lookAt: 0, retryAt: 0, noneSince: null, changed: false };
-      return [{ role, slices, backoff, ...times, wake: () => {}, pass: Promise.resolve() }];
+      return [{ role, slices, backoff, ...times, nap: new Nap(), pass: Promise.resolve() }];
     });
   }
 
@@ -181,16 +179,8 @@ export class KubernetesFeed {
       } finally {
         resolve();
       }
-      if (!target.changed) await this.#sleep(target, delay);
+      if (!target.changed && !this.#stopped) await target.nap.sleep(delay);
     }
-  }
-
-  /** Sleeps until something changes, at most for `ms`. */
-  async #sleep(target: Target, ms: number): Promise<void> {
-    const stop = new AbortController();
-    target.wake = () => stop.abort();
-    if (this.#stopped || target.changed) return;
-    await pause(Math.max(1, ms), undefined, { signal: stop.signal, ref: false }).catch(() => {});
   }
 
   /** Brings about what the view says. Returns when to look again, in ms. */
@@ -244,15 +234,13 @@ export class KubernetesFeed {
     view: SharedView,
     role: MasterRole,
   ): Promise<{ endpoint: WantedEndpoint | null; fault: string }> {
-    const { addresses, addressOf } = this.#options;
+    const { addresses } = this.#options;
     const leader = view.leaders[role];
     if (leader.node === null) return { endpoint: null, fault: '' };
-    const { node, host, port, scheme } = leader;
-    let ip = addressOf(role, node);
-    if (ip === null) {
-      await addresses.know([host]);
-      ip = addresses.of(host);
-    }
+    const { node, port, scheme } = leader;
+    const at = reachedAt(leader);
+    await addresses.know([at]);
+    const ip = addresses.of(at);
     if (ip === null) return { endpoint: null, fault: `the host of ${node} cannot be resolved` };
     const taken = endpointAddress(ip);
     if (taken === null) {
@@ -264,7 +252,7 @@ export class KubernetesFeed {
   #wakeAll(): void {
     for (const target of this.#targets) {
       target.changed = true;
-      target.wake();
+      target.nap.wake();
     }
   }
 

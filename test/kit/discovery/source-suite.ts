@@ -74,6 +74,15 @@ export function termOf({ snapshot }: Discovery, role: MasterRole = 'coordinator'
   return snapshot.latches?.[role].participants[0]?.sequence ?? null;
 }
 
+/** As the metrics count it: connections of a session, or watches and queries. */
+function beganAnew(discovery: Discovery): number {
+  const { sessionStats, watchStats } = discovery as {
+    readonly sessionStats?: { readonly reconnects: number };
+    readonly watchStats?: { readonly restarts: number };
+  };
+  return sessionStats?.reconnects ?? watchStats?.restarts ?? 0;
+}
+
 /** What every source with latches does, whatever it is. */
 export function testSource(name: string, { start, cuts }: SuiteOptions): void {
   describe(`${name} as a source`, () => {
@@ -247,6 +256,7 @@ export function testSource(name: string, { start, cuts }: SuiteOptions): void {
       await until(discovery, () => hostsOf(discovery).length === 1 && discovery.status.state === 'connected');
       expect(listeners()).toEqual(before);
       await expect.poll(() => rig.held(), { timeout: 10_000 }).toBe(held);
+      expect(beganAnew(discovery)).toBeGreaterThanOrEqual(cuts);
     });
 
     test('that is closed says nothing more, and is let go', async () => {

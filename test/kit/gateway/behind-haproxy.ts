@@ -11,8 +11,8 @@ import { type RunningGateway, startGatewayWith } from './gateway-process.ts';
 
 const EXAMPLE = fileURLToPath(new URL('../../../deploy/haproxy/gateways.cfg', import.meta.url));
 const HOW_MANY = 3;
-/** What HAProxy says of a gateway that is not ready, and listens. */
-export const NOT_READY = 'Layer7 wrong status, code: 503';
+/** What HAProxy says of a gateway that does not listen any more. */
+export const TOO_LATE = 'Layer4 connection problem';
 
 const found = await findHaproxy((line) => void process.stderr.write(`${line}\n`));
 if ('missing' in found) {
@@ -84,7 +84,12 @@ frontend test-stats
     Promise.reject(new Error(`HAProxy ended with ${code ?? signal}: ${said}`)),
   );
   fails.catch(() => {});
-  await Promise.race([Promise.all(ports.map((_, index) => isUp(index))), fails]);
+  try {
+    await Promise.race([Promise.all(ports.map((_, index) => isUp(index))), fails]);
+  } catch (error) {
+    await Promise.all(gateways.map((gateway) => gateway.stop()));
+    throw error;
+  }
   return {
     url: `http://127.0.0.1:${port}`,
     gateways,
@@ -92,11 +97,11 @@ frontend test-stats
       const before = said.length;
       const code = await gateways[index]?.stop();
       if (code !== 0) throw new Error(`gateway ${index + 1} ended with ${code}`);
-      const isDown = new RegExp(`gateway${index + 1} is DOWN, reason: ([^,]+, code: \\d+)?`);
+      const isDown = new RegExp(`gateway${index + 1} is DOWN, reason: ([^,]+)`);
       await eventually(async () => isDown.test(said.slice(before)));
       gateways[index] = await start(index);
       await isUp(index);
-      return isDown.exec(said.slice(before))?.[1] ?? said.slice(before);
+      return isDown.exec(said.slice(before))?.[1] ?? '';
     },
     async close() {
       end();

@@ -25,7 +25,12 @@ export interface ApiObject {
 }
 
 export interface FakeApiOptions {
-  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer };
+  readonly tls?: {
+    readonly cert: string | Buffer;
+    readonly key: string | Buffer;
+    /** Whom to let in by a client certificate. */
+    readonly clientCa?: string | Buffer;
+  };
 }
 
 /** What a request asked for. */
@@ -124,7 +129,10 @@ export class FakeApiServer {
 
   constructor({ tls }: FakeApiOptions = {}) {
     const listener: RequestListener = (request, response) => this.#serve(request, response);
-    this.#server = tls === undefined ? createServer(listener) : https.createServer(tls, listener);
+    const { clientCa } = tls ?? {};
+    const asks = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
+    this.#server =
+      tls === undefined ? createServer(listener) : https.createServer({ ...tls, ...asks }, listener);
     this.#scheme = tls === undefined ? 'http' : 'https';
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);

@@ -86,7 +86,7 @@ test.each([
   [['--strict'], '--strict goes with doctor only'],
   [['--listen', 'nowhere'], 'flag --listen: listen: expected HOST:PORT'],
   [['--config', 'none.yaml'], 'none.yaml: cannot be read (ENOENT)'],
-  [['check-config', '--discovery', 'dns'], 'discovery.type: expected one of zookeeper, kubernetes'],
+  [['check-config', '--discovery', 'etcd'], 'discovery.type: expected one of zookeeper, kubernetes'],
 ])('%j is misuse: code 2 and one sentence', async (args, sentence) => {
   const { code, out, err } = await run(args);
   expect([code, out]).toEqual([2, '']);

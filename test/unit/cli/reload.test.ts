@@ -9,6 +9,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { connectRaw, type RawClient } from '../../kit/clients/raw-client.ts';
 import { type RunningGateway, startGatewayFromSources } from '../../kit/gateway/gateway-process.ts';
 import { until } from '../../kit/gateway/two-workers.ts';
+import { CLUSTER, NAMESPACE, podOf } from '../../kit/kubernetes/druid-pods.ts';
+import { startFakeApiServer } from '../../kit/kubernetes/fake-api-server.ts';
 import { type FakeUpstream, json, plain, startUpstream } from '../../kit/upstream/fake-upstream.ts';
 
 // Processes that start on a machine with other work to do.
@@ -65,14 +67,13 @@ function mount(yaml: string): void {
   renameSync(at('..data_tmp'), at('..data'));
 }
 
-/** Starts a gateway with a mounted file. */
-async function start(workers: number, interval = '0'): Promise<void> {
-  mount('');
+/** Starts a gateway with a mounted file, in which the source is where it is not always the same. */
+async function start(workers: number, interval = '0', source = ''): Promise<void> {
+  mount(source);
   symlinkSync(join('..data', 'gateway.yaml'), join(folder, 'gateway.yaml'));
   const keys = {
     WORKERS: String(workers),
-    STATIC__BROKERS: druid.origin,
-    DISCOVERY__TYPE: 'static',
+    ...(source === '' ? { STATIC__BROKERS: druid.origin, DISCOVERY__TYPE: 'static' } : {}),
     RELOAD__INTERVAL: interval,
   };
   gateway = await startGatewayFromSources(keys, '--config', join(folder, 'gateway.yaml'));
@@ -187,6 +188,38 @@ describe.each([1, 2])('with %i workers', (workers) => {
     expect([config.cors.origins, config.limits.maxConnections]).toEqual([['https://bi.example.com'], 10_000]);
     client.close();
   });
+});
+
+test('another source is taken up with workers under load', async () => {
+  const api = await startFakeApiServer();
+  const { port } = new URL(druid.origin);
+  api.put('pods', NAMESPACE, podOf('b0', { roles: ['broker'], host: '127.0.0.1', port: Number(port) }));
+  const named = `discovery: { type: static }\nstatic: { brokers: [${druid.origin}] }`;
+  const kubernetes = (server: string): string =>
+    `discovery: { type: kubernetes }\nkubernetes: { server: '${server}', clusterIdentifier: ${CLUSTER}, namespace: ${NAMESPACE} }`;
+  await start(2, '0', named);
+  const clients = await Promise.all(Array.from({ length: 8 }, connect));
+  let ends = false;
+  const loads = clients.map(async (client) => {
+    while (!ends) await allowed(client);
+  });
+  const kind = async (): Promise<unknown> => {
+    const { discovery } = (await (await fetch(`${gateway.admin}/status`)).json()) as {
+      discovery: { kind: string };
+    };
+    return discovery.kind;
+  };
+  const restarts = 'druid_gateway_discovery_restarts_total{source="kubernetes"}';
+  mount(kubernetes(api.url));
+  expect(await post()).toMatchObject({ status: 200, body: { needsRestart: [] } });
+  expect([await kind(), await gateway.metric(restarts)]).toEqual(['kubernetes', 0]);
+  mount(named);
+  expect(await post()).toMatchObject({ status: 200 });
+  expect(await kind()).toBe('static');
+  ends = true;
+  await Promise.all(loads);
+  for (const client of clients) client.close();
+  await api.close();
 });
 
 test('a worker that starts later begins with what has been taken up, and SIGHUP ends none', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { dangerousSettings } from '../../../src/config/dangerous-settings.ts';
 import { loadConfig, loadWithOrigins } from '../../../src/config/load.ts';
+import { consulTarget } from '../../../src/gateway/create-discovery.ts';
 import { kubernetesFeedTarget, kubernetesTarget } from '../../../src/gateway/kubernetes-target.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'druid-gateway-kubernetes-config-'));
@@ -206,5 +207,35 @@ describe('further sources', () => {
     });
     expect(config.discovery.fallback).toEqual(['static', 'consul']);
     expect(dangerousSettings(config).map(({ id }) => id)).toEqual(['consul_in_clear']);
+  });
+});
+
+describe('a client certificate', () => {
+  const consul = { DRUID_GATEWAY__DISCOVERY__TYPE: 'consul', DRUID_GATEWAY__CONSUL__SERVICE_PREFIX: 'druid' };
+  const pair = { certFile: '/tls/a.pem', keyFile: '/tls/b.pem' };
+
+  test('is certificate and key, for the Kubernetes API and for Consul', () => {
+    const given = (section: string) => ({
+      [`DRUID_GATEWAY__${section}__CERT_FILE`]: pair.certFile,
+      [`DRUID_GATEWAY__${section}__KEY_FILE`]: pair.keyFile,
+    });
+    const server = {
+      DRUID_GATEWAY__KUBERNETES__SERVER: 'https://10.0.0.1:6443',
+      DRUID_GATEWAY__KUBERNETES__NAMESPACE: 'druid',
+    };
+    const inKubernetes = loadConfig({
+      environment: { ...K8S, ...CLUSTER, ...server, ...given('KUBERNETES') },
+    });
+    expect(kubernetesTarget(inKubernetes, {}).client).toEqual(pair);
+    expect(consulTarget(loadConfig({ environment: { ...consul, ...given('CONSUL') } })).client).toEqual(pair);
+    expect(consulTarget(loadConfig({ environment: consul })).client).toBeUndefined();
+  });
+
+  test.each([
+    ['KUBERNETES__CERT_FILE', 'kubernetes.certFile: certFile and keyFile come together'],
+    ['CONSUL__KEY_FILE', 'consul.keyFile: certFile and keyFile come together'],
+  ])('is not %s alone', (name, problem) => {
+    const environment = { ...K8S, ...CLUSTER, ...consul, [`DRUID_GATEWAY__${name}`]: 'a.pem' };
+    expect(() => loadConfig({ environment })).toThrow(problem);
   });
 });

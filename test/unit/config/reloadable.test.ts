@@ -24,8 +24,6 @@ test('what made sockets, connections, timers and processes needs a restart', () 
     'listen.port',
     'listen.tls.certFile',
     'admin.tokenFile',
-    'zookeeper.connect',
-    'discovery.snapshotFile',
     'upstream.connectTimeout',
     'upstream.tls.caFile',
     'limits.maxConnections',

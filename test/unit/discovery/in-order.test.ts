@@ -105,3 +105,19 @@ test('without any that is in touch, what the first one knew last is kept', () =>
   turn(second, 'lost');
   expect([hosts(), both.status.state]).toEqual([['10.0.0.1:8082'], 'lost']);
 });
+
+test('the same leader with the same number is another term of another source', () => {
+  const { first, second, both, turn, versions } = begin();
+  const terms: (number | undefined)[] = [];
+  both.on('snapshot', ({ latches }) => terms.push(latches?.coordinator.participants[0]?.sequence));
+  const latch = { participants: [{ sequence: 3, origin: 'http://10.0.0.1:8081' }] };
+  for (const source of [first, second]) {
+    source.snapshot = { ...snapshotOf('10.0.0.1'), latches: { coordinator: latch, overlord: latch } };
+    turn(source, 'connected');
+    source.emit('snapshot', source.snapshot);
+  }
+  turn(first, 'lost');
+  turn(first, 'connected');
+  expect(terms).toEqual([3, undefined, 3, undefined, 3]);
+  expect(versions).toEqual([1, 2, 3, 4, 5]);
+});

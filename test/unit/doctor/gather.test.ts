@@ -330,12 +330,13 @@ test('bodies without an end and of any form do no harm', async () => {
 });
 
 describe('a cluster in Kubernetes', () => {
-  async function seen(api: FakeApiServer): Promise<Facts> {
+  async function seen(api: FakeApiServer, more: Readonly<Record<string, string>> = {}): Promise<Facts> {
     return gatherFacts({
       config: loadConfig({
         environment: {
           DRUID_GATEWAY__DISCOVERY__TYPE: 'kubernetes',
           DRUID_GATEWAY__KUBERNETES__CLUSTER_IDENTIFIER: CLUSTER,
+          ...more,
         },
       }),
       zookeeper: null,
@@ -343,20 +344,44 @@ describe('a cluster in Kubernetes', () => {
       watchMs: 0,
       store: null,
       gateway: { where: 'a test', expected: false, read: () => Promise.reject(new Error('no gateway')) },
-      source: {
-        kind: 'kubernetes',
-        options: {
-          server: api.url,
-          tokenFile: null,
-          caFile: null,
-          clusterIdentifier: CLUSTER,
-          namespace: NAMESPACE,
-          address: 'podIP',
-          errors: recordErrors(),
+      sources: [
+        {
+          kind: 'kubernetes',
+          options: {
+            server: api.url,
+            tokenFile: null,
+            caFile: null,
+            clusterIdentifier: CLUSTER,
+            namespace: NAMESPACE,
+            address: 'podIP',
+            errors: recordErrors(),
+          },
         },
-      },
+      ],
     });
   }
+
+  test('that cannot be read is examined by the source that is believed next', async () => {
+    const api = await startFakeApiServer();
+    const coordinator = await leading('coordinator');
+    const fallback = {
+      DRUID_GATEWAY__DISCOVERY__FALLBACK: 'dns,static',
+      DRUID_GATEWAY__STATIC__COORDINATORS: coordinator.origin,
+      DRUID_GATEWAY__DNS__COORDINATORS: '_http._tcp.druid',
+    };
+    const whole = await seen(api, fallback);
+    expect([whole.nodes, whole.leadership.coordinator.latch]).toEqual([[], []]);
+    await api.close();
+    const found = await seen(api, fallback);
+    expect(found.nodes).toMatchObject([{ origin: coordinator.origin, health: 200 }]);
+    expect(found.leadership.coordinator).toMatchObject({ latch: null, answers: [{ claim: 'leads' }] });
+    const { checks } = examine(found);
+    expect(checks.find(({ id }) => id === 'k8s.api')?.result).toBe('FAIL');
+    const groups = new Set(checks.map(({ id }) => id.split('.')[0]));
+    expect([...groups]).toEqual(['node', 'lead', 'ha', 'gw', 'k8s']);
+    expect(checks.map(({ id }) => id)).not.toContain('ha.zookeeper');
+    expect(examine(found, new Set(['zk.servers'])).checks).toEqual(checks);
+  });
 
   test('is read as the gateway reads it, nodes at their pods included', async () => {
     const api = await startFakeApiServer();

@@ -62,6 +62,30 @@ test('Brokers of a service are there with weights, a cordoned one drains, and ot
   });
 });
 
+test('a node that is reached at an address is an endpoint there, under its own name', () => {
+  const [leader, one] = [node('lost:8081'), node('lost:8082')];
+  const endpoints = (name: string) => assignment(published.current, name, (host) => host).endpoints;
+  cluster.lead(serving('coordinator', leader, 1));
+  cluster.show({ brokers: [broker(one)] });
+  leader.reachAt('10.0.0.8');
+  one.reachAt('10.0.0.9');
+  cluster.show({});
+  const { version } = published.current;
+  expect(endpoints('druid-coordinator-leader')).toMatchObject([
+    { lb_endpoints: [endpoint('10.0.0.8', 8081, 'lost')] },
+  ]);
+  expect(endpoints('druid-brokers:druid/broker')).toMatchObject([
+    { lb_endpoints: [endpoint('10.0.0.9', 8082, 'lost')] },
+  ]);
+  // The address alone changes.
+  one.reachAt('10.0.0.10');
+  cluster.show({});
+  expect(published.current.version).not.toBe(version);
+  expect(endpoints('druid-brokers:druid/broker')).toMatchObject([
+    { lb_endpoints: [endpoint('10.0.0.10', 8082, 'lost')] },
+  ]);
+});
+
 test('only names of leaders and of Brokers are resources', () => {
   const names = [
     'druid-coordinator-leader',

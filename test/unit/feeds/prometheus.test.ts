@@ -30,6 +30,7 @@ test('each node is one target, with its roles, what it leads, its version and it
         __meta_druid_scheme: 'http',
         __meta_druid_host: 'm1',
         __meta_druid_port: '8081',
+        __meta_druid_address: 'm1',
         __meta_druid_service: 'druid/coordinator',
         __meta_druid_role: 'coordinator',
         __meta_druid_roles: ',coordinator,overlord,',
@@ -46,6 +47,7 @@ test('each node is one target, with its roles, what it leads, its version and it
         __meta_druid_scheme: 'https',
         __meta_druid_host: '[::1]',
         __meta_druid_port: '8282',
+        __meta_druid_address: '[::1]',
         __meta_druid_service: 'druid/broker',
         __meta_druid_version: '37.0.0',
         __meta_druid_role: 'broker',
@@ -53,6 +55,18 @@ test('each node is one target, with its roles, what it leads, its version and it
         __meta_druid_leads: '',
       },
     },
+  ]);
+});
+
+test('a node that is reached at an address is a target there, under its own name', () => {
+  const at = (address: string) => announced('broker', 'https://b0.druid:8282', { address });
+  const told = (address: string) => prometheusTargets(EMPTY_VIEW, snapshotOf(at(address)));
+  const name = { __meta_druid_node: 'b0.druid:8282', __meta_druid_host: 'b0.druid' };
+  expect(told('10.1.2.3')).toMatchObject([
+    { targets: ['10.1.2.3:8282'], labels: { ...name, __meta_druid_address: '10.1.2.3' } },
+  ]);
+  expect(told('fd00::1')).toMatchObject([
+    { targets: ['[fd00::1]:8282'], labels: { ...name, __meta_druid_address: '[fd00::1]' } },
   ]);
 });
 

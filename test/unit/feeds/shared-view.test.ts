@@ -9,6 +9,8 @@ const discovery = new FakeDiscovery();
 test('leaders and Brokers are told with their state, weight and labels, in an order that does not change', () => {
   const warming = node('b:8082');
   warming.takeShare(0.12);
+  const elsewhere = new UpstreamNode('https://[::1]:8290');
+  elsewhere.reachAt('10.0.0.7');
   discovery.snapshot = snapshotOf(announced('broker', 'http://b:8082', { labels: [['zone', 'z1']] }));
   const shared = shareView(
     {
@@ -16,7 +18,7 @@ test('leaders and Brokers are told with their state, weight and labels, in an or
       complete: true,
       leaders: {
         coordinator: leaderless('coordinator'),
-        overlord: serving('overlord', new UpstreamNode('https://[::1]:8290'), 7),
+        overlord: serving('overlord', elsewhere, 7),
       },
       brokers: [
         broker(node('z:8082'), { service: 'druid/hot' }),
@@ -36,6 +38,7 @@ test('leaders and Brokers are told with their state, weight and labels, in an or
     scheme: 'http',
     host,
     port: 8082,
+    address: null,
     service,
   });
   expect(shared).toEqual({
@@ -43,8 +46,24 @@ test('leaders and Brokers are told with their state, weight and labels, in an or
     draining: false,
     discovery: { kind: 'zookeeper', state: 'connected' },
     leaders: {
-      coordinator: { state: 'none', term: null, node: null, scheme: null, host: null, port: null },
-      overlord: { state: 'serving', term: 7, node: '[::1]:8290', scheme: 'https', host: '::1', port: 8290 },
+      coordinator: {
+        state: 'none',
+        term: null,
+        node: null,
+        scheme: null,
+        host: null,
+        port: null,
+        address: null,
+      },
+      overlord: {
+        state: 'serving',
+        term: 7,
+        node: '[::1]:8290',
+        scheme: 'https',
+        host: '::1',
+        port: 8290,
+        address: '10.0.0.7',
+      },
     },
     brokers: [
       { ...at('b'), state: 'ready', weight: 20, labels: { zone: 'z1' } },

@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { MasterRole } from '../../../src/discovery/discovery.ts';
+import type { SharedView } from '../../../src/feeds/shared-view.ts';
 import { createGateway, type Gateway } from '../../../src/gateway/gateway.ts';
 import { startFakeConsul } from '../../kit/consul/fake-consul.ts';
 import { LEADER_KEYS, PREFIX } from '../../kit/discovery/consul-rig.ts';
@@ -71,9 +72,14 @@ describe('Kubernetes', () => {
       overlord: new Election(api, 'overlord'),
     };
     const [c0, c1, broker] = [await node('c0'), await node('c1'), await node('b0')];
-    const announce = (name: string, role: 'coordinator' | 'broker', { upstream }: FakeNode): string => {
+    const announce = (
+      name: string,
+      role: 'coordinator' | 'broker',
+      { upstream }: FakeNode,
+      podIP = '127.0.0.1',
+    ): string => {
       const host = `${name}.druid.invalid`;
-      const pod = podOf(name, { roles: [role], host, port: upstream.port, podIP: '127.0.0.1' });
+      const pod = podOf(name, { roles: [role], host, port: upstream.port, podIP });
       api.put('pods', NAMESPACE, pod);
       return `http://${host}:${upstream.port}`;
     };
@@ -90,6 +96,28 @@ describe('Kubernetes', () => {
     });
     expect(await whoAnswers(url, CONFIG)).toBe('c0');
     expect(await whoAnswers(url, DATASOURCES)).toBe('b0');
+    // Others are told where the gateway itself goes, and hear when that alone changes.
+    const view = async (query = ''): Promise<SharedView> =>
+      (await (await fetch(`${admin}/view${query}`)).json()) as SharedView;
+    const { version, ...shared } = await view();
+    expect(shared).toMatchObject({
+      leaders: { coordinator: { host: 'c0.druid.invalid', address: '127.0.0.1' } },
+      brokers: [{ host: 'b0.druid.invalid', address: '127.0.0.1' }],
+    });
+    const targets = async (): Promise<string> => (await fetch(`${admin}/sd/prometheus`)).text();
+    expect(await targets()).toContain(`"127.0.0.1:${broker.upstream.port}"`);
+    const changed = view(`?version=${version}&wait=20s`);
+    announce('b0', 'broker', broker, '127.0.0.2');
+    expect((await changed).brokers).toMatchObject([{ address: '127.0.0.2', host: 'b0.druid.invalid' }]);
+    expect(await targets()).toContain(`"127.0.0.2:${broker.upstream.port}"`);
+    const asked = await fetch(`${admin}/v3/discovery:endpoints`, {
+      method: 'POST',
+      body: JSON.stringify({ resource_names: ['druid-coordinator-leader', 'druid-brokers:druid/broker'] }),
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(JSON.stringify(await asked.json())).toMatch(
+      /"address":"127\.0\.0\.1",.*"address":"127\.0\.0\.2",/,
+    );
     c0.leads = false;
     c1.leads = true;
     await elections.coordinator.elect(origin1);

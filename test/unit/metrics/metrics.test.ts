@@ -70,6 +70,23 @@ beforeEach(() => {
 
 afterEach(() => metrics.close());
 
+test('the text is that of the registry, and is made over several turns of the event loop', async () => {
+  let turns = 0;
+  let ended = false;
+  const count = (): void => {
+    turns++;
+    if (!ended) setImmediate(count);
+  };
+  setImmediate(count);
+  const text = await metrics.render();
+  ended = true;
+  expect(turns).toBeGreaterThan(registry.getMetricsAsArray().length / 2);
+  const names = (of: string): string[] => of.split('\n').filter((line) => line.startsWith('# '));
+  const whole = await registry.metrics();
+  expect(names(text)).toEqual(names(whole));
+  expect(text.length - text.trimEnd().length).toBe(whole.length - whole.trimEnd().length);
+});
+
 /** The value of one series, as a scraper reads it; undefined when there is none. */
 async function value(series: string): Promise<number | undefined> {
   const line = (await metrics.render()).split('\n').find((text) => text.startsWith(`${series} `));
@@ -232,6 +249,28 @@ describe('discovery and the process', () => {
     expect(await value('druid_gateway_zookeeper_session_state{state="suspended"}')).toBe(1);
     expect(await value('druid_gateway_zookeeper_reconnects_total')).toBe(3);
     expect(await value('druid_gateway_zookeeper_watches')).toBe(7);
+  });
+
+  test('figures of a source are told while it is one of the sources, whichever is believed', async () => {
+    const [session, pods] = [new FakeDiscovery(), new FakeDiscovery()];
+    Object.assign(pods, { kind: 'kubernetes', sessionStats: undefined, watchStats: { restarts: 4 } });
+    session.become({ state: 'lost', since: now, detail: null });
+    const told = async (...sources: FakeDiscovery[]): Promise<string[]> => {
+      Object.assign(discovery, { sources });
+      const shown = /^druid_gateway_(?:zookeeper|discovery_restarts)\S+ (?!0$).*$/gm;
+      return (await metrics.render()).match(shown) ?? [];
+    };
+    const ofSession = [
+      'druid_gateway_zookeeper_session_state{state="lost"} 1',
+      'druid_gateway_zookeeper_reconnects_total 3',
+      'druid_gateway_zookeeper_watches 7',
+    ];
+    const ofPods = 'druid_gateway_discovery_restarts_total{source="kubernetes"} 4';
+    expect(await told(session)).toEqual(ofSession);
+    expect(await told(pods, session)).toEqual([...ofSession, ofPods]);
+    expect(await told(pods)).toEqual([ofPods]);
+    expect(await metrics.render()).not.toMatch(/^druid_gateway_zookeeper/m);
+    expect(await told(session)).toEqual(ofSession);
   });
 
   test('faults of discovery are counted', async () => {

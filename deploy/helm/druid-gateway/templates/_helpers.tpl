@@ -45,6 +45,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- dig "discovery" "type" "zookeeper" .Values.config -}}
 {{- end -}}
 
+{{/* All sources, those of config.discovery.fallback too, as a JSON list. */}}
+{{- define "druid-gateway.sources" -}}
+{{- $further := dig "discovery" "fallback" list .Values.config -}}
+{{- if kindIs "string" $further -}}
+{{- $further = splitList "," (nospace $further) -}}
+{{- end -}}
+{{- prepend ($further | default list) (include "druid-gateway.source" .) | toJson -}}
+{{- end -}}
+
 {{/* feeds.kubernetes of the configuration with the gateway's defaults (services, lease, portName, namespace); {} if there is none. */}}
 {{- define "druid-gateway.feed" -}}
 {{- with dig "feeds" "kubernetes" dict .Values.config -}}
@@ -60,7 +69,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* Whether pods have the token of their account. */}}
 {{- define "druid-gateway.automount" -}}
 {{- $feeds := ne (include "druid-gateway.feed" .) "{}" -}}
-{{- or .Values.serviceAccount.automountServiceAccountToken (eq (include "druid-gateway.source" .) "kubernetes") $feeds -}}
+{{- or .Values.serviceAccount.automountServiceAccountToken (has "kubernetes" (include "druid-gateway.sources" . | fromJsonArray)) $feeds -}}
 {{- end -}}
 
 {{/* The path of the ingress, of probes by clients, and of the test. */}}
@@ -120,7 +129,7 @@ these is the only thing that the checksum of the pods is for.
 */}}
 {{- define "druid-gateway.needsRestart" -}}
 {{- $config := include "druid-gateway.config" . | fromYaml -}}
-{{- $left := omit $config "queries" "brokers" "parking" "retries" "mode" "redirect" "routes" "forwarded" "cors" -}}
+{{- $left := omit $config "discovery" "zookeeper" "kubernetes" "consul" "dns" "static" "queries" "brokers" "parking" "retries" "mode" "redirect" "routes" "forwarded" "cors" -}}
 {{- with $left.listen -}}
 {{- $_ := set $left "listen" (omit . "basePath") -}}
 {{- end -}}

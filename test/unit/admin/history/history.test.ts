@@ -33,11 +33,17 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function begin(change: { file?: string | null; clusterName?: string } = {}): History {
+function begin({
+  clusterName = 'a cluster',
+  ...change
+}: {
+  file?: string | null;
+  clusterName?: string;
+} = {}): History {
   const history = new History({
     cluster,
     file,
-    clusterName: 'a cluster',
+    clusterName: () => clusterName,
     logger: {
       warn: (fields: Record<string, unknown>, message: string) => void warnings.push({ fields, message }),
     } as never,

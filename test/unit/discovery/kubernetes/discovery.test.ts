@@ -356,6 +356,35 @@ describe('the server', () => {
       await secure.close();
     }
   });
+
+  test('knows us by the client certificate that is in the files by then', async () => {
+    const pems = await makeCertificates(folder);
+    const pem = await readFile(pems.server);
+    const clientCa = await readFile(pems.ca);
+    const secure = await startFakeApiServer({ tls: { cert: pem, key: pem, clientCa } });
+    const target = { server: secure.url, caFile: pems.ca };
+    const client = { certFile: join(folder, 'client-cert.pem'), keyFile: join(folder, 'client-key.pem') };
+    try {
+      const unknown = discover(target);
+      await until(unknown, () => unknown.status.detail !== null);
+      expect(unknown.status.detail).toMatch(/cannot be reached \([A-Z_0-9]+\)/);
+      await unknown.close();
+      const discovery = discover({ ...target, client });
+      await until(discovery, () => discovery.status.detail !== null);
+      expect(discovery.status.detail).toContain(
+        `the certificate in ${client.certFile} cannot be read (ENOENT)`,
+      );
+      writeFileSync(client.certFile, await readFile(pems.clientCert));
+      // That of the server.
+      writeFileSync(client.keyFile, pem);
+      await until(discovery, () => /KEY_VALUES_MISMATCH/.test(discovery.status.detail ?? ''));
+      writeFileSync(client.keyFile, await readFile(pems.clientKey));
+      await until(discovery, connected(discovery));
+      await discovery.close();
+    } finally {
+      await secure.close();
+    }
+  });
 });
 
 describe('addresses of pods', () => {

@@ -393,39 +393,6 @@ describe('an error of our own', () => {
   });
 });
 
-test('of very many announcements those that were known are kept, and the fault is told', async () => {
-  const announced = (port: number): Buffer =>
-    Buffer.from(
-      JSON.stringify({
-        nodeType: 'broker',
-        druidNode: { service: 's', host: '10.0.0.1', plaintextPort: port, enablePlaintextPort: true },
-      }),
-    );
-  let ports: number[] = [60_001, 60_002];
-  zookeeper.script = (request, reply, socket) => {
-    const length = request.body.length < 4 ? 0 : request.body.readInt32BE(0);
-    const path = request.body.toString('utf8', 4, 4 + length);
-    const port = /BROKER\/(\d+)$/.exec(path)?.[1];
-    if (request.type === OP.GET_CHILDREN2 && path.endsWith('BROKER')) reply.children(ports.map(String));
-    else if (request.type !== OP.GET_DATA || port === undefined) noNode(request, reply, socket);
-    else {
-      const data = framed(announced(Number(port)));
-      socket.write(framed(Buffer.concat([replyHeader(request.xid, 0), data, Buffer.alloc(68)])));
-    }
-  };
-  const discovery = discover({ sessionTimeoutMs: 10_000 });
-  const faults: string[] = [];
-  discovery.on('fault', (fault) => faults.push(fault));
-  const known = (): string[] => discovery.snapshot.announcements.broker.map(({ hostAndPort }) => hostAndPort);
-  await until(discovery, () => known().length === 2);
-  ports = [...Array.from({ length: 1_200 }, (_, i) => 10_001 + i), ...ports];
-  zookeeper.cut();
-  await until(discovery, () => known().length > 2);
-  expect(known()).toHaveLength(1_000);
-  expect(known()).toEqual(expect.arrayContaining(['10.0.0.1:60001', '10.0.0.1:60002']));
-  expect(faults).toEqual(['/druid/internal-discovery/BROKER has 1202 nodes; 1000 of them are used']);
-});
-
 test('what is announced and may not be named is not used, and has a line for each', async () => {
   const announced = (host: string, tls: boolean): Buffer =>
     Buffer.from(

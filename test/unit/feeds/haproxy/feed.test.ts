@@ -85,6 +85,21 @@ test('leaders and Brokers are put in, follow the view, and come back after a rel
   await soon(() => expect(feed.counts.up).toBe(true));
 });
 
+test('a node that is reached at an address is a server there, and one whose address changes moves', async () => {
+  const [leader, one] = [node('c0.invalid:8081'), node('b0.invalid:8082')];
+  leader.reachAt('10.0.0.2');
+  one.reachAt('10.0.0.5');
+  cluster.show({ brokers: [broker(one)] });
+  cluster.lead(serving('coordinator', leader, 1));
+  feed.start();
+  await soon(() => expect([ready('b'), ready('c')]).toEqual([['10.0.0.5:8082'], ['10.0.0.2:8081']]));
+  one.reachAt('10.0.0.6');
+  leader.reachAt('10.0.0.3');
+  cluster.show({});
+  await soon(() => expect([ready('b'), ready('c')]).toEqual([['10.0.0.6:8082'], ['10.0.0.3:8081']]));
+  await soon(() => expect(feed.counts.up).toBe(true));
+});
+
 test('while all is well HAProxy is only asked', async () => {
   cluster.lead(serving('coordinator', node('10.0.0.2:8081'), 1));
   feed.start();

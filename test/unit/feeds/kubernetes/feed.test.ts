@@ -205,14 +205,15 @@ test('a short doubt is not written, and a long one is', async () => {
 
 test('a leader is at the address of its pod, else at that of its name; one without an address is nowhere', async () => {
   const one = gateway('one', { intervalMs: 50 });
-  one.podIP = '10.1.1.1';
-  one.lead('coordinator', node('m1.example.com:8081'));
+  const leader = node('m1.example.com:8081');
+  leader.reachAt('10.1.1.1');
+  one.lead('coordinator', leader);
   one.feed.start();
   await soon(async () => expect(await stored.endpoint('c-ipv4')).toBe('10.1.1.1:8081'));
-  // The pod is another one, which no view tells.
-  one.podIP = '10.1.1.2';
+  // The pod is another one.
+  leader.reachAt('10.1.1.2');
+  one.lead('coordinator', leader);
   await soon(async () => expect(await stored.endpoint('c-ipv4')).toBe('10.1.1.2:8081'));
-  one.podIP = null;
   one.lead('coordinator', node('m2.example.com:8081'), 2);
   await soon(async () => expect(await stored.endpoint('c-ipv4')).toBe('10.0.0.99:8081'));
   one.lookup = async () => {

@@ -87,7 +87,6 @@ export class FedGateway {
   /** The API cannot be reached from here. */
   away = false;
   draining = false;
-  podIP: string | null = null;
   lookup: Lookup = async () => '10.0.0.99';
   readonly identity: string;
 
@@ -106,7 +105,6 @@ export class FedGateway {
       ...LASTING,
       emptyAfterMs: 0,
       intervalMs: 60_000,
-      addressOf: () => this.podIP,
       addresses: new Addresses({ lookup: (name) => this.lookup(name) }),
       candidates: () => [],
       logger: {
