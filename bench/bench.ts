@@ -5,6 +5,7 @@ import { connectWriter } from '../test/kit/zookeeper/zookeeper-writer.ts';
 import { ensureZooKeeperJars } from '../tools/druid-cluster/artifacts.ts';
 import { freePorts } from '../tools/druid-cluster/ports.ts';
 import { startZooKeeperServer } from '../tools/druid-cluster/zookeeper-server.ts';
+import { say, stopSignal } from './console.ts';
 import { measureDruid, missingForDruid } from './druid.ts';
 import { measureFailOver } from './fail-over.ts';
 import { describeMachine } from './machine.ts';
@@ -22,20 +23,7 @@ import { takes, WORKLOADS, type Workload } from './workloads.ts';
 
 /** The gateway and its peers side by side on this machine; see docs/performance.md. Needs the built program. */
 
-const began = performance.now();
-const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    if (stop.signal.aborted) process.exit(1);
-    say('ending everything that was started; once more to kill it');
-    stop.abort(new Error(`ended by ${signal}`));
-  });
-}
-
-function say(line: string): void {
-  const seconds = Math.round((performance.now() - began) / 1_000);
-  process.stderr.write(`${String(seconds).padStart(5)} s  ${line}\n`);
-}
+const signal = stopSignal();
 
 async function choosePeers(
   names: readonly string[],
@@ -89,12 +77,12 @@ async function run(options: Options): Promise<void> {
         folder: home,
         classPath: await ensureZooKeeperJars(say),
         port,
-        signal: stop.signal,
+        signal,
       }),
     );
     const zookeeper = `127.0.0.1:${port}`;
     const writer = await connectWriter(zookeeper);
-    const stage = { folder, core: options.cores[0], zookeeper, writer, signal: stop.signal };
+    const stage = { folder, core: options.cores[0], zookeeper, writer, signal };
     const workloads = WORKLOADS.filter(({ name }) => options.workloads.includes(name));
     const measurements: Measurement[] = [];
     const floor: Floor[] = [];
@@ -115,7 +103,7 @@ async function run(options: Options): Promise<void> {
       date: new Date().toISOString(),
       rounds: options.rounds,
       seconds: options.seconds,
-      minutes: (performance.now() - began) / 60_000,
+      minutes: performance.now() / 60_000,
       machine,
       peers: await Promise.all(peers.map(noteOf)),
       leftOut,
@@ -182,7 +170,7 @@ try {
   );
   process.exit(0);
 } catch (error) {
-  const { message, stack } = (stop.signal.aborted ? stop.signal.reason : error) as Error;
-  process.stderr.write(`bench: ${stop.signal.aborted || error instanceof WrongOption ? message : stack}\n`);
+  const { message, stack } = (signal.aborted ? signal.reason : error) as Error;
+  process.stderr.write(`bench: ${signal.aborted || error instanceof WrongOption ? message : stack}\n`);
   process.exit(error instanceof WrongOption ? 2 : 1);
 }

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { say, stopSignal } from '../console.ts';
 import { describeMachine } from '../machine.ts';
 import { WrongOption } from '../options.ts';
 import { measureOneGateway } from './one-gateway.ts';
@@ -78,20 +79,7 @@ const QUICK: Extent = {
   ...QUICK_TIMES,
 };
 
-const began = performance.now();
-const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    if (stop.signal.aborted) process.exit(1);
-    say('ending everything that was started; once more to kill it');
-    stop.abort(new Error(`ended by ${signal}`));
-  });
-}
-
-function say(line: string): void {
-  const seconds = Math.round((performance.now() - began) / 1_000);
-  process.stderr.write(`${String(seconds).padStart(5)} s  ${line}\n`);
-}
+const signal = stopSignal();
 
 async function measure(extent: Extent): Promise<ScaleResults> {
   const { wrk: _, ...machine } = await describeMachine();
@@ -99,7 +87,6 @@ async function measure(extent: Extent): Promise<ScaleResults> {
   const points: Point[] = [];
   const spreads: Spread[] = [];
   const one: OneGateway[] = [];
-  const { signal } = stop;
   try {
     for (const [servers, plan] of extent.plans) {
       const ensemble = await startServers(servers, folder, signal);
@@ -123,7 +110,7 @@ async function measure(extent: Extent): Promise<ScaleResults> {
   const host = brokerHost(0);
   return {
     date: new Date().toISOString(),
-    minutes: (performance.now() - began) / 60_000,
+    minutes: performance.now() / 60_000,
     machine,
     nameBytes: `${host}:8082`.length,
     dataBytes: announcement({ host, port: 8082 }).length,
@@ -193,7 +180,7 @@ try {
   }
   process.exit(0);
 } catch (error) {
-  const { message, stack } = (stop.signal.aborted ? stop.signal.reason : error) as Error;
-  process.stderr.write(`bench: ${stop.signal.aborted || error instanceof WrongOption ? message : stack}\n`);
+  const { message, stack } = (signal.aborted ? signal.reason : error) as Error;
+  process.stderr.write(`bench: ${signal.aborted || error instanceof WrongOption ? message : stack}\n`);
   process.exit(error instanceof WrongOption ? 2 : 1);
 }

@@ -1,6 +1,5 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { LoopbackServer } from '../net/loopback-server.ts';
 
 /** What a request asked for. */
 export interface AskedConsul {
@@ -51,8 +50,7 @@ export class FakeConsul {
   leaderless = false;
   /** Answers a request instead; false leaves it to the agent. */
   script: ((asked: AskedConsul, response: ServerResponse) => boolean) | null = null;
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #server = new LoopbackServer(createServer((request, response) => this.#serve(request, response)));
   readonly #services = new Map<string, Service>();
   readonly #keys = new Map<string, Key>();
   /** The index of the last change of each service name and key. */
@@ -62,22 +60,13 @@ export class FakeConsul {
   #keysIndex = 1;
   #index = 10;
   #sessions = 0;
-  #port = 0;
-
-  constructor() {
-    this.#server = createServer((request, response) => this.#serve(request, response));
-    this.#server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.on('close', () => this.#sockets.delete(socket));
-    });
-  }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return `http://127.0.0.1:${this.#server.port}`;
   }
 
   get openSockets(): number {
-    return this.#sockets.size;
+    return this.#server.openSockets;
   }
 
   /** Requests that wait for a change. */
@@ -86,22 +75,17 @@ export class FakeConsul {
   }
 
   /** Listens, on the same port as before. */
-  async up(): Promise<void> {
-    this.#server.listen(this.#port, '127.0.0.1');
-    await once(this.#server, 'listening');
-    this.#port = (this.#server.address() as AddressInfo).port;
+  up(): Promise<void> {
+    return this.#server.up();
   }
 
-  async down(): Promise<void> {
-    if (!this.#server.listening) return;
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    this.cut();
-    await closed;
+  down(): Promise<void> {
+    return this.#server.down();
   }
 
+  /** Ends all connections. */
   cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    this.#server.cut();
   }
 
   /** Everything is as before, with lower indexes, as after Consul was restored. What is held ends with the former ones. */

@@ -1,13 +1,6 @@
-import { once } from 'node:events';
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import https from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { LoopbackServer } from '../net/loopback-server.ts';
 import { faultOf } from './validation.ts';
 
 export type Kind = 'pods' | 'configmaps' | 'leases' | 'endpointslices';
@@ -113,9 +106,8 @@ export class FakeApiServer {
   onWrite: ((kind: Kind, object: ApiObject) => void) | null = null;
   /** Namespaces that are there; null for all. */
   namespaces: ReadonlySet<string> | null = null;
-  readonly #server: Server | https.Server;
+  readonly #server: LoopbackServer;
   readonly #scheme: string;
-  readonly #sockets = new Set<Socket>();
   readonly #watches = new Set<Watching>();
   readonly #objects = new Map<string, Stored>();
   readonly #pages = new Map<string, Page>();
@@ -125,23 +117,19 @@ export class FakeApiServer {
   #version = 100;
   #uids = 0;
   #pagesMade = 0;
-  #port = 0;
 
   constructor({ tls }: FakeApiOptions = {}) {
     const listener: RequestListener = (request, response) => this.#serve(request, response);
     const { clientCa } = tls ?? {};
     const asks = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
-    this.#server =
-      tls === undefined ? createServer(listener) : https.createServer({ ...tls, ...asks }, listener);
+    this.#server = new LoopbackServer(
+      tls === undefined ? createServer(listener) : https.createServer({ ...tls, ...asks }, listener),
+    );
     this.#scheme = tls === undefined ? 'http' : 'https';
-    this.#server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.on('close', () => this.#sockets.delete(socket));
-    });
   }
 
   get url(): string {
-    return `${this.#scheme}://127.0.0.1:${this.#port}`;
+    return `${this.#scheme}://127.0.0.1:${this.#server.port}`;
   }
 
   get openWatches(): number {
@@ -149,27 +137,21 @@ export class FakeApiServer {
   }
 
   get openSockets(): number {
-    return this.#sockets.size;
+    return this.#server.openSockets;
   }
 
   /** Listens, on the same port as before. */
-  async up(): Promise<void> {
-    this.#server.listen(this.#port, '127.0.0.1');
-    await once(this.#server, 'listening');
-    this.#port = (this.#server.address() as AddressInfo).port;
+  up(): Promise<void> {
+    return this.#server.up();
   }
 
-  async down(): Promise<void> {
-    if (!this.#server.listening) return;
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    this.cut();
-    await closed;
+  down(): Promise<void> {
+    return this.#server.down();
   }
 
   /** Ends all connections. */
   cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    this.#server.cut();
   }
 
   /** Ends all watches in good order, as after their timeout. */
