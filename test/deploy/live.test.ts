@@ -117,17 +117,16 @@ describe.runIf(HAS_PROMETHEUS)('a Prometheus that scrapes two gateways, one of t
     }
     // A gateway that has just started may have had nothing to collect.
     const wanting = empty.filter((title) => title !== 'Garbage collection');
-    // What gateways without ZooKeeper, masters, tiers, spans and certificates have not.
+    // What gateways without ZooKeeper, masters, tiers, spans, feeds and certificates have not.
     expect(wanting).toEqual([
       'First certificate ends in',
       'Terms',
       'Placement by service',
       'Age of the load rules',
       'Session',
-      'Reconnects, faults, watches',
-      'Reconnects, faults, watches',
-      'Spans',
-      'Spans',
+      ...Array<string>(3).fill('Reconnects, faults, watches'),
+      ...Array<string>(4).fill('Spans and feeds'),
+      ...Array<string>(3).fill('Reloads, history, pressure, feeds'),
       'Certificates',
       'Configuration and history',
     ]);

@@ -516,7 +516,7 @@ const GATEWAY: Row = {
       width: 6,
     }),
     graph({
-      title: 'Spans',
+      title: 'Spans and feeds',
       description:
         'Only with tracing, dropped ones by why; commands with feeds.haproxy, EndpointSlices with feeds.kubernetes.',
       queries: [
@@ -529,7 +529,7 @@ const GATEWAY: Row = {
       width: 6,
     }),
     states({
-      title: 'Reloads, history, pressure',
+      title: 'Reloads, history, pressure, feeds',
       description:
         'Whether the last reload was taken up, history.file was written, new requests are taken, HAProxy (feeds.haproxy) and EndpointSlices (feeds.kubernetes) follow, and who writes these.',
       queries: [
