@@ -113,7 +113,8 @@ describe.runIf(HAS_ENVOY)('a running Envoy', () => {
     const leaders = [nodes.at('127.2.0.1'), nodes.at('127.2.0.2')] as const;
     const took = await swaps(cluster, () => leader(), leaders, 20);
     report('Envoy', took);
-    expect(took[10]).toBeLessThan(50);
+    // Some 2 to 3 ms where two cores have nothing else to do.
+    expect(took[10]).toBeLessThan(15);
   });
 
   test('has queries for Brokers with all of their answers, and leaves everything else to gateways', async () => {

@@ -141,7 +141,9 @@ describe.runIf(HAS_HAPROXY)('a running HAProxy', () => {
     const leaders = [nodes.at('127.2.0.1'), nodes.at('127.2.0.2')] as const;
     const took = await swaps(cluster, () => leader(), leaders, 20);
     report('HAProxy', took);
-    expect(took[10]).toBeLessThan(25);
+    // Some 3 ms where two cores have nothing else to do; one that another process held up does not count.
+    expect(took[10]).toBeLessThan(15);
+    expect(took[18]).toBeLessThan(50);
     cluster.lead(leaderless('coordinator'));
     await vi.waitFor(async () => expect(await ready('druid-coordinator')).toEqual([]), WAIT);
     expect(await leader()).toMatchObject({ status: 200, from: '127.9.9.9', complete: true });
