@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { withoutBrackets } from '../net/host-port.ts';
 import type { Config } from './schema.ts';
 import { isLocal } from './validate-listeners.ts';
 
@@ -131,7 +132,7 @@ function uses({ type, fallback }: Discovery, source: Discovery['type']): boolean
 
 function isPlainAndFar(server: string): boolean {
   const { protocol, hostname } = new URL(server);
-  return protocol === 'http:' && !isLocal(hostname.replace(/^\[|\]$/g, ''));
+  return protocol === 'http:' && !isLocal(withoutBrackets(hostname));
 }
 
 /** Returns the dangerous settings of a configuration. */

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { createAddressSet } from '../net/address-set.ts';
+import { withoutBrackets } from '../net/host-port.ts';
 import { parseOrigin } from '../net/origin.ts';
 import type { Announcement } from './discovery.ts';
 
@@ -32,7 +33,7 @@ export function createOriginRefusal({ networks, names, httpsOnly }: AllowedOrigi
   return (origin) => {
     if (httpsOnly && !origin.startsWith('https://')) return 'is not https (discovery.allow.httpsOnly)';
     if (!bounded) return null;
-    const host = new URL(origin).hostname.replace(/^\[|\]$/g, '');
+    const host = withoutBrackets(new URL(origin).hostname);
     if (isIP(host) !== 0) {
       return isInNetwork(host) ? null : 'has an address outside of discovery.allow.networks';
     }

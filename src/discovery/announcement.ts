@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import { parseOrigin } from '../net/origin.ts';
 import type { Announcement, Label, Role } from './discovery.ts';
+import { type Fields, isFields } from './json-fields.ts';
 
 /** `ignored`: an entry that Druid also ignores silently. `fault`: an entry that should not have been written. */
 export type ParsedAnnouncement =
@@ -40,7 +41,7 @@ export function parseNode(nodeType: string, data: Buffer): ParsedNode {
   if (json === null) return fault('is no JSON object, neither gzip nor plain');
   if (json.nodeType !== nodeType) return { kind: 'ignored' };
   const node = json.druidNode;
-  if (!isObject(node)) return fault('has no druidNode');
+  if (!isFields(node)) return fault('has no druidNode');
   const { service, host, version } = node;
   if (!isName(service)) return fault('has no druidNode.service');
   if (!isName(host)) return fault('has no druidNode.host');
@@ -64,7 +65,7 @@ export function parseNode(nodeType: string, data: Buffer): ParsedNode {
 }
 
 /** TLS wins when both ports are open (`DruidNode.getServiceScheme`, `getHostAndPortToUse`). */
-function addressOf(node: Record<string, unknown>): { scheme: 'http' | 'https'; port: number } | null {
+function addressOf(node: Fields): { scheme: 'http' | 'https'; port: number } | null {
   const { tlsPort, enableTlsPort, plaintextPort, enablePlaintextPort } = node;
   if (enableTlsPort !== false && isPort(tlsPort)) return { scheme: 'https', port: tlsPort };
   if (enablePlaintextPort !== false && isPort(plaintextPort)) return { scheme: 'http', port: plaintextPort };
@@ -86,7 +87,7 @@ function isText(value: unknown, longest: number): value is string {
 
 /** Keeps only text labels, limited in number and length: they are shown, and nothing depends on them. */
 function labelsOf(labels: unknown): readonly Label[] {
-  if (!isObject(labels)) return [];
+  if (!isFields(labels)) return [];
   return Object.entries(labels)
     .filter((label): label is [string, string] => label.every(isName))
     .slice(0, MOST_LABELS);
@@ -101,10 +102,10 @@ function bracketed(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
 }
 
-function readJson(data: Buffer): Record<string, unknown> | null {
+function readJson(data: Buffer): Fields | null {
   try {
     const value: unknown = JSON.parse(inflated(data).toString('utf8'));
-    return isObject(value) ? value : null;
+    return isFields(value) ? value : null;
   } catch {
     return null;
   }
@@ -118,10 +119,6 @@ export function isGzip(data: Buffer): boolean {
 function inflated(data: Buffer): Buffer {
   if (data.length > MAX_JSON_BYTES) throw new RangeError('too long');
   return isGzip(data) ? gunzipSync(data, { maxOutputLength: MAX_JSON_BYTES }) : data;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function fault(reason: string): { readonly kind: 'fault'; readonly reason: string } {

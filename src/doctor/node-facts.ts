@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { NodeTls } from '../cluster/node.ts';
 import type { Probe, ProbeAnswer } from '../cluster/probe.ts';
+import { withoutBrackets } from '../net/host-port.ts';
 import { inspectCertificate } from './certificate.ts';
 import type { CertificateFacts, NodeFacts } from './facts.ts';
 import type { AnnouncedNode } from './tree-facts.ts';
@@ -164,5 +165,5 @@ async function certificateOf(
 
 /** The host of an origin, IPv6 without brackets. */
 export function hostOf(origin: string): string {
-  return new URL(origin).hostname.replace(/^\[|\]$/g, '');
+  return withoutBrackets(new URL(origin).hostname);
 }

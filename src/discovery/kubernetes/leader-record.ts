@@ -1,4 +1,5 @@
 import { parseOrigin } from '../../net/origin.ts';
+import { type Fields, isFields } from '../json-fields.ts';
 import { metadataOf } from './metadata.ts';
 
 /** `LeaderElectionRecord`: who leads, by the annotation of a ConfigMap. */
@@ -63,12 +64,10 @@ export function parseLeaderRecord(object: unknown): ParsedRecord | null {
   };
 }
 
-function parsed(text: string): Readonly<Record<string, unknown>> | null {
+function parsed(text: string): Fields | null {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Readonly<Record<string, unknown>>)
-      : null;
+    return isFields(value) ? value : null;
   } catch {
     return null;
   }

@@ -2,6 +2,7 @@ import { MASTER_ROLES, type MasterRole } from '../../discovery/discovery.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import { Nap } from '../../time/nap.ts';
 import type { Addresses } from '../addresses.ts';
+import type { FeedLog } from '../feed-log.ts';
 import type { PublishedView } from '../published-view.ts';
 import { reachedAt, type SharedBroker, type SharedView } from '../shared-view.ts';
 import { linesOf, type Place, planBrokers, planLeader, serverName, type WantedServer } from './plan.ts';
@@ -13,12 +14,6 @@ export interface HaproxyBackends {
   readonly overlord?: string | undefined;
   /** For the Brokers of a service each. */
   readonly brokers: readonly { readonly service: string; readonly backend: string }[];
-}
-
-/** The part of a logger that is needed here. */
-export interface FeedLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
 }
 
 export interface HaproxyFeedOptions {

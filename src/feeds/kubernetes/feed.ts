@@ -4,18 +4,13 @@ import type { InternalErrors } from '../../faults/internal-errors.ts';
 import { type Backoff, createBackoff } from '../../time/backoff.ts';
 import { Nap } from '../../time/nap.ts';
 import type { Addresses } from '../addresses.ts';
+import type { FeedLog } from '../feed-log.ts';
 import type { PublishedView } from '../published-view.ts';
 import { reachedAt, type SharedView } from '../shared-view.ts';
 import { type Candidacy, Elector, type ElectorTimes } from './elector.ts';
 import type { ApiObjects } from './objects.ts';
 import { RoleSlices } from './role-slices.ts';
 import { endpointAddress, type WantedEndpoint } from './slices.ts';
-
-/** The part of a logger that is needed here. */
-export interface FeedLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
 
 export interface KubernetesFeedOptions extends ElectorTimes {
   readonly published: PublishedView;
