@@ -2,6 +2,7 @@ import closeWithGrace from 'close-with-grace';
 import { loadWithOrigins } from '../config/load.ts';
 import { FAULT_CODE, logFault, onFault } from '../faults/process-fault.ts';
 import { createGateway, type Gateway } from '../gateway/gateway.ts';
+import { keepObjectsYoung } from '../gateway/young-objects.ts';
 import { createLogger, endLogger, lastLog } from '../logs/logger.ts';
 import { forTimer } from '../time/timer.ts';
 import { version } from '../version.ts';
@@ -16,6 +17,7 @@ const CLOSE_SLACK_MS = 10_000;
  * hold a drain open. Rejects if it cannot start, with `ConfigError` for a wrong configuration.
  */
 export async function serve(sources: SourceArguments): Promise<void> {
+  keepObjectsYoung();
   let gateway: Gateway | null = null;
   // Without a listener the signal would end the process.
   process.on('SIGHUP', () => void gateway?.reload('signal'));

@@ -8,6 +8,7 @@ import { createLogger, endLogger, lastLog, onLogError } from '../logs/logger.ts'
 import { forTimer } from '../time/timer.ts';
 import type { FromWorker, ToWorker } from '../workers/protocol/messages.ts';
 import { createWorker, type Worker } from './worker.ts';
+import { keepObjectsYoung } from './young-objects.ts';
 
 /** The main module of a worker process, which `worker-pool.ts` starts. */
 
@@ -132,6 +133,7 @@ async function bow(logger: Logger): Promise<void> {
   await lastLog(logger);
 }
 
+keepObjectsYoung();
 onFault(endOfFault);
 // A terminal that closes sends it to all processes; the primary says what to do.
 process.on('SIGHUP', () => {});
