@@ -2,7 +2,7 @@ import closeWithGrace from 'close-with-grace';
 import { loadWithOrigins } from '../config/load.ts';
 import { FAULT_CODE, logFault, onFault } from '../faults/process-fault.ts';
 import { createGateway, type Gateway } from '../gateway/gateway.ts';
-import { keepObjectsYoung } from '../gateway/young-objects.ts';
+import { collectAfterStart, keepObjectsYoung } from '../gateway/heap.ts';
 import { createLogger, endLogger, lastLog } from '../logs/logger.ts';
 import { forTimer } from '../time/timer.ts';
 import { version } from '../version.ts';
@@ -46,6 +46,7 @@ export async function serve(sources: SourceArguments): Promise<void> {
   });
   gateway = serving;
   const { listen, admin, health } = await serving.start();
+  collectAfterStart();
   const { delay, drain } = config.shutdown;
   closeWithGrace(
     {

@@ -7,8 +7,8 @@ import { FAULT_CODE, logFault, onFault } from '../faults/process-fault.ts';
 import { createLogger, endLogger, lastLog, onLogError } from '../logs/logger.ts';
 import { forTimer } from '../time/timer.ts';
 import type { FromWorker, ToWorker } from '../workers/protocol/messages.ts';
+import { collectAfterStart, keepObjectsYoung } from './heap.ts';
 import { createWorker, type Worker } from './worker.ts';
-import { keepObjectsYoung } from './young-objects.ts';
 
 /** The main module of a worker process, which `worker-pool.ts` starts. */
 
@@ -84,6 +84,7 @@ function begin(message: Extract<ToWorker, { kind: 'begin' }>): Running {
   void worker.listen().then(async (said) => {
     await send(said);
     if (said.kind === 'failed') process.exit(1);
+    collectAfterStart();
   });
   const began: Running = {
     number: message.worker,

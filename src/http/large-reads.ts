@@ -1,13 +1,9 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { collectGarbage } from './collector.ts';
 
 /** After so many bytes the young generation is collected. */
 const BYTES = 4 * 1024 * 1024;
 
-type Collect = (options: { readonly type: 'minor' }) => void;
-
 let bytes = 0;
-let collect: Collect | null = null;
 
 /**
  * Call for each piece that Node.js has read into a buffer of its own (64 KB each). Such buffers lie outside of the heap,
@@ -19,11 +15,5 @@ export function countLargeRead(length: number): void {
   bytes += length;
   if (bytes < BYTES) return;
   bytes = 0;
-  collect ??= collector();
-  collect({ type: 'minor' });
-}
-
-function collector(): Collect {
-  setFlagsFromString('--expose-gc');
-  return runInNewContext('gc') as Collect;
+  collectGarbage({ type: 'minor' });
 }
