@@ -25,20 +25,33 @@ interface Inside {
 
 /** Connections that already have their last answer; more bytes change nothing. */
 const taken = new WeakSet<Socket>();
-const responses = new WeakMap<IncomingMessage, ServerResponse>();
-const lingering = new WeakMap<ServerResponse, () => void>();
+
+/**
+ * What is known of a request and its answer is kept in themselves. In a `WeakMap`, a collection of the young generation
+ * takes every value for one in use, and an answer refers to its request, so all would live until the whole heap is marked.
+ */
+const RESPONSE = Symbol('response');
+const END = Symbol('end');
+
+interface Known extends IncomingMessage {
+  [RESPONSE]?: ServerResponse;
+}
+
+interface Lingering extends ServerResponse {
+  [END]?: () => void;
+}
 
 /**
  * Registers the answer to a request. Call it for every `node:http` request: the last answer on a connection depends
  * on whether the request has been answered.
  */
-export function knowResponse(request: IncomingMessage, response: ServerResponse): void {
-  responses.set(request, response);
+export function knowResponse(request: Known, response: ServerResponse): void {
+  request[RESPONSE] = response;
 }
 
 /** Registers an answer as written whole, although `response` is not ended before `end` is called. */
-export function knowWhole(response: ServerResponse, end: () => void): void {
-  lingering.set(response, end);
+export function knowWhole(response: Lingering, end: () => void): void {
+  response[END] = end;
 }
 
 /**
@@ -53,9 +66,9 @@ export function sayLast(socket: Socket, text: string, toHead = false): void {
   // An error without a listener would end the process.
   socket.on('error', ignore);
   const incoming = incomingOf(socket);
-  const unfinished = incoming === null || incoming.complete ? null : incoming;
+  const unfinished: Known | null = incoming === null || incoming.complete ? null : incoming;
   const said = toHead || unfinished?.method === 'HEAD' ? text.slice(0, text.indexOf('\r\n\r\n') + 4) : text;
-  speakInTurn(socket, said, unfinished === null ? null : (responses.get(unfinished) ?? null));
+  speakInTurn(socket, said, unfinished?.[RESPONSE] ?? null);
 }
 
 /** Like `sayLast`, for a connection that nobody else reads any more. */
@@ -82,13 +95,13 @@ function speakInTurn(socket: Socket, text: string, mine: ServerResponse | null):
 }
 
 /** Ends the connection after an answer that has begun, or cuts it if the answer is not complete. */
-function endBehind(socket: Socket, answer: ServerResponse): void {
+function endBehind(socket: Socket, answer: Lingering): void {
   if (answer.writableEnded) {
     if (answer.writableFinished) endInOrder(socket);
     else answer.once('close', () => endInOrder(socket));
     return;
   }
-  const end = lingering.get(answer);
+  const end = answer[END];
   if (end !== undefined) end();
   else cut(socket);
 }

@@ -1,5 +1,6 @@
 import net from 'node:net';
 import tls from 'node:tls';
+import { type Member, OUTSIDE } from '../collections/crowd.ts';
 import type { UpstreamTimeouts } from '../exchange/forward/time-limits.ts';
 import type { UpstreamFailureKind } from '../exchange/ports/upstream.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
@@ -81,7 +82,8 @@ const ADDRESS_ATTEMPT_MS = 1_000;
  * thrown by the gateway's own code, in a socket event or when a lease is returned, ends this connection and nothing
  * else.
  */
-export class UpstreamConnection implements AnswerSink, BufferOwner, Wire, TurnWriter {
+export class UpstreamConnection implements AnswerSink, BufferOwner, Wire, TurnWriter, Member {
+  place = OUTSIDE;
   readonly #socket: net.Socket;
   /** Set as soon as a request is written in pieces. */
   #failure: WithheldFailure | null = null;

@@ -1,6 +1,7 @@
 import net from 'node:net';
 import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls';
 import type { NodeTls } from '../cluster/node.ts';
+import { Crowd } from '../collections/crowd.ts';
 import type { Upstreams } from '../exchange/ports/upstream.ts';
 import type { InternalErrors } from '../faults/internal-errors.ts';
 import { withoutBrackets } from '../net/host-port.ts';
@@ -33,7 +34,7 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
   const { maxHeaderBytes, errors, onSocketError } = options;
   const origins = new Map<string, Origin>();
   const buffers = createReadBuffers();
-  const all = new Set<UpstreamConnection>();
+  const all = new Crowd<UpstreamConnection>();
   let time = performance.now();
   let timer: NodeJS.Timeout | null = null;
   const clock = (): number => time;

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { type Member, OUTSIDE } from '../../collections/crowd.ts';
 import type { ClientSide } from '../../exchange/ports/client.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import { WholeBody } from '../../http/body.ts';
@@ -57,7 +58,8 @@ const PUT_BACK = 16 * 1024;
  * A client's connection, read as bytes. Plain requests are answered one after the other. The first request that is
  * not plain hands the connection to the front door for good, with its bytes untouched.
  */
-export class ExpressConnection implements ResponseWire {
+export class ExpressConnection implements ResponseWire, Member {
+  place = OUTSIDE;
   readonly #socket: Socket;
   readonly #context: ExpressContext;
   readonly remoteAddress: string;

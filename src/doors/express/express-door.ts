@@ -1,5 +1,6 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
+import { Crowd } from '../../collections/crowd.ts';
 import { ExpressConnection, type ExpressContext } from './express-connection.ts';
 
 /** How often connections are checked against their time limits, in milliseconds. */
@@ -24,7 +25,7 @@ export interface ExpressOptions extends Omit<ExpressContext, 'handOver' | 'keepA
 export function openExpressDoor(server: HttpServer, options: ExpressOptions): ExpressDoor {
   const event = options.encrypted ? 'secureConnection' : 'connection';
   const own = server.listeners(event);
-  const connections = new Set<ExpressConnection>();
+  const connections = new Crowd<ExpressConnection>();
   const context: ExpressContext = {
     ...options,
     keepAlive: `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(options.keepAliveTimeoutMs / 1000)}\r\n`,

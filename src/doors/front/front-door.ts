@@ -8,6 +8,7 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
+import { Crowd, type Member, OUTSIDE } from '../../collections/crowd.ts';
 import { errorBody, type GatewayError, gatewayError } from '../../errors/gateway-error.ts';
 import { requestFault } from '../../exchange/forwarded-head.ts';
 import type { ClientSide } from '../../exchange/ports/client.ts';
@@ -216,16 +217,18 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
   server.prependListener(accepted, endNameless);
   if (options.tls !== undefined) endHandshakes(server, limits.headersTimeoutMs, errors);
   if (limits.maxConnections > 0) server.maxConnections = limits.maxConnections;
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
+  const sockets = new Crowd<Member & { readonly socket: Socket }>();
+  function keep(socket: Socket): void {
+    const member = { place: OUTSIDE, socket };
+    sockets.add(member);
+    socket.once('close', () => sockets.delete(member));
+  }
+  server.on('connection', keep);
   // Node does not count a connection without a first byte as idle, because it awaits a head.
   function closeIdle(): void {
     server.closeIdleConnections();
     express?.closeIdle();
-    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+    for (const { socket } of sockets) if (socket.bytesRead === 0) socket.destroy();
   }
 
   /** An error without a listener would end the process. The end of the connection is noticed elsewhere. */
@@ -256,8 +259,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     const socket = duplex as Socket;
     guarded(socket, () => {
       // The server no longer counts this connection as one of its own.
-      sockets.add(socket);
-      socket.once('close', () => sockets.delete(socket));
+      keep(socket);
       answerConnect(socket, idOf(request), faultOf(request));
     });
   });
@@ -284,7 +286,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
         contain(() => {
           express?.closeAll();
           server.closeAllConnections();
-          for (const socket of sockets) socket.destroy();
+          for (const { socket } of sockets) socket.destroy();
         }, internal);
       }, deadlineMs);
       try {

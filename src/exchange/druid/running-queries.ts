@@ -1,15 +1,14 @@
 import type { UpstreamNode } from '../../cluster/node.ts';
+import { Crowd, type Member } from '../../collections/crowd.ts';
 import type { QueryIds } from '../../routing/query-context.ts';
 
 /** A query at a node, as the table sees it. */
-export interface RunningQuery {
+export interface RunningQuery extends Member {
   readonly node: UpstreamNode;
   /** The client's ids of the query. */
   readonly given: QueryIds;
   /** Those in Druid's answer; null until it comes. */
   readonly told: QueryIds | null;
-  /** Its place in the table, which only the table changes; -1 outside. */
-  place: number;
 }
 
 /** The queries that are at nodes. It never holds more than those under way. */
@@ -28,19 +27,13 @@ export interface RunningQueries {
  * their ids is new, so that to hash it costs more than to look at all queries once in a while.
  */
 export function createRunningQueries(): RunningQueries {
-  const running: RunningQuery[] = [];
+  const running = new Crowd<RunningQuery>();
   return {
     begin(query) {
-      query.place = running.push(query) - 1;
+      running.add(query);
     },
     end(query) {
-      const { place } = query;
-      if (place === -1) return;
-      query.place = -1;
-      const last = running.pop();
-      if (last === undefined || last === query) return;
-      running[place] = last;
-      last.place = place;
+      running.delete(query);
     },
     nodesOf(id) {
       const nodes = new Set<UpstreamNode>();
@@ -50,7 +43,7 @@ export function createRunningQueries(): RunningQueries {
       return [...nodes];
     },
     get size() {
-      return running.length;
+      return running.size;
     },
   };
 }

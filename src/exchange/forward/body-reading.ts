@@ -1,3 +1,4 @@
+import { OUTSIDE } from '../../collections/crowd.ts';
 import type { BodySource } from '../../http/body.ts';
 import type { BodyLimits, WatchedBody } from '../limits/body-limits.ts';
 
@@ -24,6 +25,7 @@ export class BodyReading implements WatchedBody {
   readonly #source: BodySource;
   readonly #limits: BodyLimits;
   readonly #owner: BodyOwner | null;
+  place = OUTSIDE;
   #state: ReadingState = 'stopped';
   /** Since when it is in this state, or when the last piece came. */
   #since = 0;

@@ -1,4 +1,5 @@
 import type { UpstreamNode } from '../../cluster/node.ts';
+import { OUTSIDE } from '../../collections/crowd.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import { type HeaderBlock, without } from '../../http/header-block.ts';
@@ -25,7 +26,7 @@ export class QueryTracker implements RunningQuery {
   readonly given: QueryIds;
   #node: UpstreamNode;
   #told: QueryIds | null = null;
-  place = -1;
+  place = OUTSIDE;
 
   /** Registers that a query with these ids of the client's runs at `node`. */
   constructor(running: RunningQueries, kind: QueryKind, node: UpstreamNode, given: QueryIds) {

@@ -1,6 +1,7 @@
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { UpstreamNode } from '../../cluster/node.ts';
 import type { LeaderView } from '../../cluster/view.ts';
+import { Crowd, type Member, OUTSIDE } from '../../collections/crowd.ts';
 import { MASTER_ROLES, type MasterRole } from '../../discovery/discovery.ts';
 import { contain } from '../../faults/internal-errors.ts';
 import { forTimer } from '../../time/timer.ts';
@@ -46,14 +47,10 @@ export function createSuccession(cluster: Pick<Cluster, 'view' | 'on'>): Success
   };
 }
 
-/**
- * The requests that are at the leader of one role. They are in an array, because requests come and go too fast for a
- * `Set`: each table that it has outgrown refers to the next one, so a single old table keeps all later ones and their
- * requests alive until the next full garbage collection.
- */
+/** The requests that are at the leader of one role. */
 class Stays {
   readonly #present: () => LeaderView;
-  readonly #stays: Stay[] = [];
+  readonly #stays = new Crowd<Stay>();
   #seen: LeaderView;
 
   constructor(present: () => LeaderView) {
@@ -73,44 +70,29 @@ class Stays {
   }
 
   add(node: UpstreamNode, follower: Follower, abandonedTimeoutMs: number): Stay {
-    const stay = new Stay(this, this.#stays.length, node, follower, abandonedTimeoutMs);
-    this.#stays.push(stay);
+    const stay = new Stay(this, node, follower, abandonedTimeoutMs);
+    this.#stays.add(stay);
     stay.look();
     return stay;
   }
 
-  /** Removes the stay at this place; the last one takes it. */
-  remove(place: number): void {
-    const last = this.#stays.pop();
-    if (last === undefined || place === this.#stays.length) return;
-    last.place = place;
-    this.#stays[place] = last;
+  remove(stay: Stay): void {
+    this.#stays.delete(stay);
   }
 }
 
-/** No place in the array. */
-const NOWHERE = -1;
-
-class Stay implements Following {
+class Stay implements Following, Member {
   readonly #stays: Stays;
-  /** Index in the array of `#stays`. */
-  place: number;
+  place = OUTSIDE;
   readonly #node: UpstreamNode;
   readonly #term: number | null;
   readonly #follower: Follower;
   readonly #abandonedTimeoutMs: number;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(
-    stays: Stays,
-    place: number,
-    node: UpstreamNode,
-    follower: Follower,
-    abandonedTimeoutMs: number,
-  ) {
+  constructor(stays: Stays, node: UpstreamNode, follower: Follower, abandonedTimeoutMs: number) {
     const { leader } = stays;
     this.#stays = stays;
-    this.place = place;
     this.#node = node;
     this.#term = leader.node === node ? leader.term : null;
     this.#follower = follower;
@@ -132,11 +114,10 @@ class Stay implements Following {
   }
 
   leave(): void {
-    if (this.place === NOWHERE) return;
+    if (this.place === OUTSIDE) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#stays.remove(this.place);
-    this.place = NOWHERE;
+    this.#stays.remove(this);
   }
 
   /** Runs `step` after `ms` milliseconds, unless the node leads again by then. */

@@ -1,3 +1,4 @@
+import { Crowd, type Member } from '../../collections/crowd.ts';
 import { contain, type InternalErrors } from '../../faults/internal-errors.ts';
 
 /** The limits themselves. */
@@ -18,7 +19,7 @@ export interface BodyLimitOptions extends BodyBounds {
 }
 
 /** A body that is waited for. */
-export interface WatchedBody {
+export interface WatchedBody extends Member {
   /** It waits for memory. */
   readonly starves: boolean;
   /** Time has passed; `room`: it may read on if it waits for memory. */
@@ -39,6 +40,7 @@ export interface BodyLimits {
   /** Counts bytes that are here already. */
   hold(bytes: number): void;
   release(bytes: number): void;
+  /** Call again when it no longer waits for memory. */
   watch(body: WatchedBody): void;
   unwatch(body: WatchedBody): void;
 }
@@ -53,7 +55,9 @@ const ONE_READ = 64 * 1024;
 export function createBodyLimits(initial: BodyLimitOptions): BodyLimits {
   const { errors, now } = initial;
   let options = initial;
-  const watched = new Set<WatchedBody>();
+  /** Those that wait for memory: who has waited longest is first. */
+  const starving = new Set<WatchedBody>();
+  const reading = new Crowd<WatchedBody>();
   let used = 0;
   let timer: NodeJS.Timeout | null = null;
   let last = 0;
@@ -62,8 +66,7 @@ export function createBodyLimits(initial: BodyLimitOptions): BodyLimits {
     try {
       body.look(time, room);
     } catch (error) {
-      watched.delete(body);
-      rest();
+      forget(body);
       contain(
         () => body.onInternalError(error),
         (another) => errors.report('request', another),
@@ -79,15 +82,18 @@ export function createBodyLimits(initial: BodyLimitOptions): BodyLimits {
     if (late) return;
     const { maxBytes } = options;
     let left = maxBytes === 0 ? Number.POSITIVE_INFINITY : maxBytes - used;
-    for (const body of watched) {
+    for (const body of starving) {
       const room = left > 0;
-      if (body.starves && room) left -= ONE_READ;
+      if (room) left -= ONE_READ;
       look(body, time, room);
     }
+    for (const body of reading) look(body, time, false);
   }
 
-  function rest(): void {
-    if (watched.size > 0 || timer === null) return;
+  function forget(body: WatchedBody): void {
+    reading.delete(body);
+    if (starving.size > 0) starving.delete(body);
+    if (reading.size > 0 || starving.size > 0 || timer === null) return;
     clearInterval(timer);
     timer = null;
   }
@@ -112,13 +118,14 @@ export function createBodyLimits(initial: BodyLimitOptions): BodyLimits {
       used -= bytes;
     },
     watch(body) {
-      watched.add(body);
+      if (body.starves) starving.add(body);
+      else {
+        if (starving.size > 0) starving.delete(body);
+        reading.add(body);
+      }
       if (timer === null) last = now();
       timer ??= setInterval(() => contain(tick, (error) => errors.report('request', error)), TICK_MS);
     },
-    unwatch(body) {
-      watched.delete(body);
-      rest();
-    },
+    unwatch: forget,
   };
 }
