@@ -37,8 +37,11 @@ export interface BodySource {
 
 /** Receives the chunks of a body that is sent to a node. */
 export interface BodySink {
-  /** Returns false if nothing more may be written until `BodyStream.resume`. */
-  write(chunk: Buffer): boolean;
+  /**
+   * Returns false if nothing more may be written until `BodyStream.resume`. `spent`: nobody needs the chunk once it is
+   * written, so its memory is to be freed then.
+   */
+  write(chunk: Buffer, spent?: boolean): boolean;
   end(): void;
 }
 

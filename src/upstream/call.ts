@@ -30,8 +30,8 @@ export interface Wire {
   assign(call: Call): void;
   /** Writes a whole request, or its beginning, at the end of the turn or before the next `write`. */
   writeHead(text: string): void;
-  /** Writes; false while the node takes nothing more. */
-  write(data: string | Buffer): boolean;
+  /** Writes; false while the node takes nothing more. `spent`: the data is a piece to be freed once it is written. */
+  write(data: string | Buffer, spent?: boolean): boolean;
   /** Call before a long request: a node that answers before it has read the whole is heard. */
   expectEarlyAnswer(): void;
   /** Collects writes until `uncork`, then sends them together. */
@@ -157,7 +157,7 @@ export class Call implements UpstreamCall, BodySink {
     body.start(this);
   }
 
-  write(chunk: Buffer): boolean {
+  write(chunk: Buffer, spent = false): boolean {
     const connection = this.#connection;
     if (this.#over || connection === null) return false;
     // A chunk of no bytes would end a chunked body.
@@ -165,7 +165,7 @@ export class Call implements UpstreamCall, BodySink {
     try {
       connection.touch();
       this.#handler.onBodySent(chunk.length);
-      const more = this.#framed(connection, chunk);
+      const more = this.#framed(connection, chunk, spent);
       this.#requestState = more ? 'open' : 'blocked';
       return more;
     } catch (error) {
@@ -174,11 +174,11 @@ export class Call implements UpstreamCall, BodySink {
     }
   }
 
-  #framed(connection: Wire, chunk: Buffer): boolean {
-    if (this.#request.bodyLength !== null) return connection.write(chunk);
+  #framed(connection: Wire, chunk: Buffer, spent: boolean): boolean {
+    if (this.#request.bodyLength !== null) return connection.write(chunk, spent);
     connection.cork();
     connection.write(`${chunk.length.toString(16)}\r\n`);
-    connection.write(chunk);
+    connection.write(chunk, spent);
     const more = connection.write('\r\n');
     connection.uncork();
     return more;

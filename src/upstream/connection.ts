@@ -7,6 +7,7 @@ import type { InternalErrors } from '../faults/internal-errors.ts';
 import type { HeaderBlock } from '../http/header-block.ts';
 import { countLargeRead } from '../http/large-reads.ts';
 import type { AnswerHead } from '../http/response-head.ts';
+import { freeChunk } from '../http/spent-chunk.ts';
 import { atEndOfTurn, type TurnWriter } from '../time/end-of-turn.ts';
 import { AnswerParser, type AnswerSink } from './answer-parser.ts';
 import type { Call, Wire } from './call.ts';
@@ -192,11 +193,20 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire, TurnWr
 
   onWrittenOut(): void {}
 
-  write(data: string | Buffer): boolean {
+  write(data: string | Buffer, spent = false): boolean {
     this.writeOut();
-    const more = typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data);
+    const more =
+      typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#writePiece(data, spent);
     // A long piece asks for a pause, also if the system has taken it at once; then there is nothing to wait for.
     return more || this.#socket.writableLength === 0;
+  }
+
+  #writePiece(piece: Buffer, spent: boolean): boolean {
+    if (!spent) return this.#socket.write(piece);
+    // After an error the system may still be about to send it.
+    return this.#socket.write(piece, (error) => {
+      if (error == null) freeChunk(piece);
+    });
   }
 
   /** The request is longer than what the system takes at once, so the node can answer before it has all of it. */

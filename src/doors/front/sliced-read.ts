@@ -1,5 +1,6 @@
 import type { Server, Socket } from 'node:net';
 import { contain } from '../../faults/internal-errors.ts';
+import { freeChunk, hasOwnMemory } from '../../http/spent-chunk.ts';
 import { endInOrder, incomingOf, isServed, isStoppedByNode } from '../last-word.ts';
 import { isFull } from './pipeline.ts';
 import { RequestPlaces } from './request-places.ts';
@@ -86,6 +87,8 @@ export function readInSlices(socket: Socket, onError: (error: unknown) => void):
       place.read(to - at, incomingOf(socket));
       at = to;
     }
+    // Node's parser has copied what it keeps.
+    if (isOurs() && hasOwnMemory(chunk) && socket.listenerCount('data') === 1) freeChunk(chunk);
   };
   const onData = (chunk: Buffer): void => contain(() => take(chunk), onError);
   socket.off('data', execute);

@@ -1,6 +1,7 @@
 import { type BodySink, type BodySource, type BodyStream, WholeBody } from '../../http/body.ts';
 import { countLargeRead } from '../../http/large-reads.ts';
 import { PackedBytes } from '../../http/packed-bytes.ts';
+import { hasOwnMemory } from '../../http/spent-chunk.ts';
 import type { BodyLimits } from '../limits/body-limits.ts';
 import { type BodyOwner, BodyReading } from './body-reading.ts';
 
@@ -151,11 +152,12 @@ export class RequestBody {
     if (this.#released) return;
     const { reading } = this.#arriving;
     reading.came(chunk.length);
-    countLargeRead(chunk.length);
     if (!this.#overflown) this.#keep(chunk);
     const upload = this.#upload;
+    const spent = upload !== null && this.#overflown && hasOwnMemory(chunk);
+    if (!spent) countLargeRead(chunk.length);
     if (upload !== null) {
-      if (!upload.push(chunk)) reading.stop();
+      if (!upload.push(chunk, spent)) reading.stop();
     } else if (this.#long) {
       reading.stop();
       this.#tellCollected();
@@ -231,8 +233,8 @@ class Upload implements BodyStream {
     this.#supply.stopped();
   }
 
-  push(chunk: Buffer): boolean {
-    return this.#sink?.write(chunk) ?? false;
+  push(chunk: Buffer, spent: boolean): boolean {
+    return this.#sink?.write(chunk, spent) ?? false;
   }
 
   end(): void {
