@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -133,11 +133,18 @@ let pem: Promise<Buffer> | null = null;
 
 /** Key and certificate of a listener, made once for all tests of a file. */
 async function listenerTls(): Promise<SecureContextOptions> {
-  pem ??= mkdtemp(join(tmpdir(), 'listener-tls-'))
-    .then(makeCertificates)
-    .then(({ server }) => readFile(server));
+  pem ??= makePem();
   const both = await pem;
   return { key: both, cert: both };
+}
+
+async function makePem(): Promise<Buffer> {
+  const folder = await mkdtemp(join(tmpdir(), 'listener-tls-'));
+  try {
+    return await readFile((await makeCertificates(folder)).server);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 export interface HarnessOptions {
