@@ -8,8 +8,10 @@ import { rounded } from './stats.ts';
 import { RECEIVED, served, takes, type Workload } from './workloads.ts';
 import { errorsOf, type Load, runWrk } from './wrk.ts';
 
-/** Each further workload needs less of a warm-up than the first. */
+/** Each further warm-up needs less time than the first. */
 const FURTHER = 0.2;
+/** How often all workloads are gone over to warm up: V8 throws code away when the connections of a load end. */
+const WARM_UPS = 3;
 
 interface Entry {
   readonly peer: Peer;
@@ -61,9 +63,11 @@ export async function measureSetups(
     for (const { peer, setup, running } of entries) {
       say(`warming ${peer.name} up (${setup})`);
       const mine = workloads.filter((workload) => workload.setup === setup && takes(peer, workload));
-      for (const [i, workload] of mine.entries()) {
-        const seconds = peer.warmUpSeconds * options.warmUp * (i === 0 ? 1 : FURTHER);
+      let share = 1;
+      for (const workload of Array.from({ length: WARM_UPS }, () => mine).flat()) {
+        const seconds = peer.warmUpSeconds * options.warmUp * share;
         await load(running.url, workload, Math.max(1, Math.round(seconds)));
+        share = FURTHER;
       }
     }
     for (let round = 1; round <= options.rounds; round++) {
