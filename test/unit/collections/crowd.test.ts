@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Crowd, type Member, OUTSIDE } from '../../../src/collections/crowd.ts';
+import { numberPrinted, YOUNG_ONLY } from '../../kit/heap-program.ts';
 
 const MODULE = new URL('../../../src/collections/crowd.ts', import.meta.url);
 
@@ -68,10 +68,7 @@ describe('Crowd', () => {
       gc({ type: 'minor' });
       console.log(process.memoryUsage().heapUsed - before);
     `;
-    // No collection but of the young generation, until it is asked for.
-    const flags = ['--expose-gc', '--max-semi-space-size=8', '--initial-old-space-size=512'];
-    const args = [...flags, '--input-type=module', '-e', program];
-    return Number(execFileSync(process.execPath, args, { encoding: 'utf8' }));
+    return numberPrinted(program, YOUNG_ONLY);
   }
 
   it('does not keep those that have left', () => {

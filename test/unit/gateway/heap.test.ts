@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import { numberPrinted } from '../../kit/heap-program.ts';
 
 const MODULE = new URL('../../../src/gateway/heap.ts', import.meta.url);
 
@@ -26,12 +26,9 @@ const PROGRAM = `
   console.log(oldBytes() - before);
 `;
 
-/** V8 as the gateway runs it, but for code that is compiled at once: the result is always the same. */
-const FLAGS = ['--expose-gc', '--max-semi-space-size=8', '--no-concurrent-recompilation'];
-
+/** Code is compiled at once, so the result is always the same. */
 function printed(program: string): number {
-  const args = [...FLAGS, '--input-type=module', '-e', program];
-  return Number(execFileSync(process.execPath, args, { encoding: 'utf8' }));
+  return numberPrinted(program, '--no-concurrent-recompilation');
 }
 
 /** Prints how often the whole heap is collected after a start that leaves too little for V8 to do so by itself. */
