@@ -76,14 +76,90 @@ function wasNotWhole({ end }: ExchangeRecord): boolean {
 }
 
 function line(level: string, record: ExchangeRecord, weight: string): string {
+  const { method, outcome, attempts } = likeTheLast(record);
   return (
-    `{"level":"${level}","time":"${isoTime()}","id":${text(record.id)},"method":${text(record.method)}` +
-    `,"path":${text(record.path)},"role":"${record.role}","class":"${record.class}","status":${record.status}` +
-    `,"reason":${text(record.reason)},"upstream":${text(record.upstream)},"attempts":${record.attempts}` +
-    `,"redirected":${record.redirected},"ms":${tenths(record.durationMs)},"parkedMs":${tenths(record.parkedMs)}` +
-    `,"bytesIn":${record.bytesIn},"bytesOut":${record.bytesOut},"end":"${record.end}"` +
-    `,"remote":${text(record.remoteAddress)},"queryId":${queryId(record)}${extras(record, weight)},"msg":"request"}\n`
+    `${beginning(level)}${text(record.id)}${method}${text(record.path)}${outcome}${text(record.upstream)}${attempts}` +
+    `${tenths(record.durationMs)},"parkedMs":${tenths(record.parkedMs)},"bytesIn":${record.bytesIn}` +
+    `,"bytesOut":${record.bytesOut}${ending(record)}${queryId(record)}${extras(record, weight)},"msg":"request"}\n`
   );
+}
+
+/*
+ * Most lines are much like the one before, so the parts that differ seldom are kept: a line that is put together of
+ * fifty strings takes twice the time of one of twenty.
+ */
+
+interface Parts {
+  readonly method: string;
+  readonly outcome: string;
+  readonly attempts: string;
+}
+
+let last: ExchangeRecord | null = null;
+let parts: Parts = { method: '', outcome: '', attempts: '' };
+
+function likeTheLast(record: ExchangeRecord): Parts {
+  if (last !== null && isLike(last, record)) return parts;
+  last = record;
+  parts = {
+    method: inOnePiece(`,"method":${text(record.method)},"path":`),
+    outcome: inOnePiece(
+      `,"role":"${record.role}","class":"${record.class}","status":${record.status}` +
+        `,"reason":${text(record.reason)},"upstream":`,
+    ),
+    attempts: inOnePiece(`,"attempts":${record.attempts},"redirected":${record.redirected},"ms":`),
+  };
+  return parts;
+}
+
+function isLike(one: ExchangeRecord, other: ExchangeRecord): boolean {
+  return (
+    one.status === other.status &&
+    one.class === other.class &&
+    one.role === other.role &&
+    one.reason === other.reason &&
+    one.attempts === other.attempts &&
+    one.redirected === other.redirected &&
+    one.method === other.method
+  );
+}
+
+let lastEnd = '';
+let lastRemote = '';
+let lastEnding = '';
+
+function ending({ end, remoteAddress }: ExchangeRecord): string {
+  if (end !== lastEnd || remoteAddress !== lastRemote) {
+    lastEnd = end;
+    lastRemote = remoteAddress;
+    lastEnding = inOnePiece(`,"end":"${end}","remote":${text(remoteAddress)},"queryId":`);
+  }
+  return lastEnding;
+}
+
+let lastLevel = '';
+let lastMoment = '';
+let lastBeginning = '';
+
+function beginning(level: string): string {
+  const moment = isoTime();
+  if (moment !== lastMoment || level !== lastLevel) {
+    lastMoment = moment;
+    lastLevel = level;
+    lastBeginning = inOnePiece(`{"level":"${level}","time":"${moment}","id":`);
+  }
+  return lastBeginning;
+}
+
+const EMPTY = /^$/;
+
+/**
+ * V8 keeps a text that was put together as a tree of its parts, and walks over it each time it is copied. It makes one
+ * piece of it when somebody looks into it.
+ */
+function inOnePiece(text: string): string {
+  EMPTY.test(text);
+  return text;
 }
 
 /** A path can be as long as a request head. As with all text from outside, the log keeps its beginning. */

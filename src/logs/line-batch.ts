@@ -2,7 +2,7 @@ import type { DestinationStream } from 'pino';
 
 /** Where batches are written; neither method throws. */
 export interface BatchSink {
-  write(text: string): unknown;
+  write(bytes: Buffer): unknown;
   flushSync(): void;
 }
 
@@ -36,9 +36,10 @@ export function createLineBatch(sink: BatchSink, { bytes, delayMs }: LineBatchOp
     if (timer !== null) clearTimeout(timer);
     timer = null;
     if (used === 0) return;
-    const text = memory.toString('utf8', 0, used);
+    const bytes = Buffer.allocUnsafeSlow(used);
+    memory.copy(bytes, 0, 0, used);
     used = 0;
-    sink.write(text);
+    sink.write(bytes);
   }
 
   return {
@@ -46,7 +47,7 @@ export function createLineBatch(sink: BatchSink, { bytes, delayMs }: LineBatchOp
       const most = line.length * WIDEST;
       if (used + most > bytes) flush();
       if (most > bytes) {
-        sink.write(line);
+        sink.write(Buffer.from(line));
         return;
       }
       used += memory.write(line, used);

@@ -2,9 +2,9 @@ import { write, writeSync } from 'node:fs';
 import type { BatchSink } from './line-batch.ts';
 
 export interface LogWriter extends BatchSink {
-  /** Never throws. Text that cannot be written is lost, and the loss is reported. */
-  write(text: string): void;
-  /** Writes the waiting text before it returns, unless nobody reads it. */
+  /** Never throws. Bytes that cannot be written are lost, and the loss is reported. The writer keeps them. */
+  write(bytes: Buffer): void;
+  /** Writes the waiting bytes before it returns, unless nobody reads it. */
   flushSync(): void;
   /** Resolves when everything is written, or will not be (after 2 s). */
   end(): Promise<void>;
@@ -20,7 +20,7 @@ const END_MS = 2_000;
 const SOON: ReadonlySet<string | undefined> = new Set(['EAGAIN', 'EBUSY', 'EINTR']);
 
 /**
- * Writes each text to a file descriptor as a whole, in the background. Unlike with streams, a full disk, a closed
+ * Writes each piece to a file descriptor as a whole, in the background. Unlike with streams, a full disk, a closed
  * pipe or a pipe without a reader costs only the lines lost by it. `onError` is called when the loss begins.
  */
 export function createLogWriter(fd: number, onError: (error: unknown) => void): LogWriter {
@@ -92,8 +92,7 @@ export function createLogWriter(fd: number, onError: (error: unknown) => void): 
   }
 
   return {
-    write(text) {
-      const chunk = Buffer.from(text);
+    write(chunk) {
       if (bytes + chunk.length > MOST_WAITING) {
         lose(new Error('the log is not taken as fast as it is written'));
         return;

@@ -16,16 +16,15 @@ export interface OwnAnswer {
 
 /** Sends our own answer, marked `no-store`. A HEAD request gets the same head and no body. */
 export function answer(client: ClientSide, account: Accounting, own: OwnAnswer): void {
-  const body = Buffer.from(own.body);
+  // Even a buffer of nothing costs memory of its own.
+  const body = own.body === '' ? null : Buffer.from(own.body);
   let headers: HeaderBlock = `Cache-Control: no-store\r\n${blockOf(own.headers ?? [])}`;
-  if (own.status !== 204) {
-    if (body.byteLength > 0) headers += 'Content-Type: application/json\r\n';
-    headers += `Content-Length: ${body.byteLength}\r\n`;
-  }
+  if (body !== null) headers += 'Content-Type: application/json\r\n';
+  if (own.status !== 204) headers += `Content-Length: ${body?.byteLength ?? 0}\r\n`;
   account.status = own.status;
   account.reason = own.reason ?? null;
   client.writeHead(own.status, '', headers, false);
-  if (client.head.method === 'HEAD' || body.byteLength === 0) {
+  if (client.head.method === 'HEAD' || body === null) {
     client.end();
     return;
   }

@@ -78,3 +78,31 @@ test.each(['id', 'method', 'path', 'upstream', 'remoteAddress', 'queryId'] as co
     expect(lineOf(exchange({ [field]: 'a\u{e0041}\u3164' }))).toContain('"a\\udb40\\udc41\\u3164"');
   },
 );
+
+test('each line tells of its own request, whatever the lines before it told', () => {
+  const record = fc.record({
+    id: fc.constantFrom('r-1', 'r-2'),
+    method: fc.constantFrom('GET', 'POST'),
+    path: fc.constantFrom('/druid/v2', '/druid/v2/sql'),
+    role: fc.constantFrom('broker', 'coordinator'),
+    class: fc.constantFrom('query', 'read'),
+    status: fc.constantFrom(200, 503),
+    reason: fc.constantFrom(null, 'no_ready_broker'),
+    upstream: fc.constantFrom(null, '10.0.0.1:8082'),
+    attempts: fc.constantFrom(0, 2),
+    redirected: fc.boolean(),
+    end: fc.constantFrom('complete', 'client_gone', 'upstream_cut'),
+    remoteAddress: fc.constantFrom('192.0.2.1', '2001:db8::1'),
+    bytesIn: fc.constantFrom(0, 7),
+    bytesOut: fc.constantFrom(0, 9),
+  });
+  fc.assert(
+    fc.property(fc.array(record), (records) => {
+      for (const { remoteAddress: remote, ...fields } of records) {
+        const level = fields.status === 503 || fields.end === 'upstream_cut' ? 'warn' : 'info';
+        const line = lineOf(exchange({ ...fields, remoteAddress: remote } as ExchangeRecord));
+        expect(JSON.parse(line)).toMatchObject({ ...fields, level, remote });
+      }
+    }),
+  );
+});

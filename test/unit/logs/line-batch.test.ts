@@ -4,7 +4,7 @@ import { createLineBatch } from '../../../src/logs/line-batch.ts';
 
 function capture(bytes: number) {
   const written: string[] = [];
-  const sink = { write: (text: string) => void written.push(text), flushSync: vi.fn() };
+  const sink = { write: (piece: Buffer) => void written.push(piece.toString()), flushSync: vi.fn() };
   return { written, sink, batch: createLineBatch(sink, { bytes, delayMs: 10 }) };
 }
 
@@ -25,6 +25,15 @@ test('every line comes whole, once, in order, and no batch is larger than it may
       }
     }),
   );
+});
+
+test('what has been handed on stays as it was', () => {
+  const pieces: Buffer[] = [];
+  const sink = { write: (piece: Buffer) => void pieces.push(piece), flushSync: vi.fn() };
+  const batch = createLineBatch(sink, { bytes: 16, delayMs: 10 });
+  for (let i = 0; i < 9; i++) batch.write(`${i}\n`);
+  batch.flush();
+  expect(Buffer.concat(pieces).toString()).toBe('0\n1\n2\n3\n4\n5\n6\n7\n8\n');
 });
 
 test('a line waits no longer than the delay', async () => {

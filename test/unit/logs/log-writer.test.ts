@@ -15,6 +15,8 @@ import { exchange } from '../admin/fakes.ts';
 const folder = mkdtempSync(join(tmpdir(), 'druid-gateway-log-'));
 const fds: number[] = [];
 
+const LINE = Buffer.from('line\n');
+
 afterEach(() => {
   for (const fd of fds.splice(0)) closeSync(fd);
 });
@@ -30,9 +32,9 @@ describe('a log writer', () => {
     const file = join(folder, 'log');
     const errors: unknown[] = [];
     const writer = createLogWriter(open(file), (error) => errors.push(error));
-    for (let i = 0; i < 100; i++) writer.write(`${i}\n`);
+    for (let i = 0; i < 100; i++) writer.write(Buffer.from(`${i}\n`));
     await writer.end();
-    for (let i = 100; i < 200; i++) writer.write(`${i}\n`);
+    for (let i = 100; i < 200; i++) writer.write(Buffer.from(`${i}\n`));
     writer.flushSync();
     await writer.end();
     const lines = Array.from({ length: 200 }, (_, i) => `${i}\n`);
@@ -46,11 +48,11 @@ describe('a log writer', () => {
     const writer = createLogWriter(open('/dev/full'), (error) => {
       errors.push(error);
       // As the line that tells of it.
-      writer.write('an internal error\n');
+      writer.write(Buffer.from('an internal error\n'));
     });
-    for (let i = 0; i < 10; i++) writer.write('line\n');
+    for (let i = 0; i < 10; i++) writer.write(LINE);
     await writer.end();
-    writer.write('line\n');
+    writer.write(LINE);
     writer.flushSync();
     await writer.end();
     expect(errors).toMatchObject([{ code: 'ENOSPC' }]);
@@ -59,7 +61,7 @@ describe('a log writer', () => {
   test('keeps no more than it may for one that does not read', () => {
     const errors: unknown[] = [];
     const writer = createLogWriter(open('/dev/null'), (error) => errors.push(error));
-    const piece = 'x'.repeat(1024 * 1024);
+    const piece = Buffer.alloc(1024 * 1024, 'x');
     for (let i = 0; i < 16; i++) writer.write(piece);
     expect(errors).toEqual([]);
     for (let i = 0; i < 16; i++) writer.write(piece);
@@ -70,7 +72,7 @@ describe('a log writer', () => {
   });
 
   describe('whose reader is slow', () => {
-    const MIB = 'x'.repeat(1024 * 1024);
+    const MIB = Buffer.alloc(1024 * 1024, 'x');
     let fd: number;
     let errors: unknown[];
     let writer: LogWriter;
@@ -116,7 +118,7 @@ describe('a log writer', () => {
     test('loses at the end what nobody takes, and says so', async () => {
       writer.write(MIB);
       await new Promise((resolve) => setTimeout(resolve, 1_100));
-      writer.write('line\n');
+      writer.write(LINE);
       const began = performance.now();
       writer.flushSync();
       expect(performance.now() - began).toBeLessThan(500);
