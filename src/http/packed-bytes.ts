@@ -7,6 +7,8 @@ const LARGEST_BLOCK = 16 * 1024;
 /** Bytes that came in pieces, kept in memory that is in proportion to them, however small the pieces were. */
 export class PackedBytes {
   #pieces: Buffer[] = [];
+  /** The only piece so far: most bodies come in one. */
+  #lone: Buffer | null = null;
   /** What small pieces are copied into, from `#from` to `#at` not yet among the pieces. */
   #block: Buffer | null = null;
   #from = 0;
@@ -25,26 +27,31 @@ export class PackedBytes {
   }
 
   push(piece: Buffer): void {
-    this.#length += piece.length;
-    if (piece.length < SMALL) {
-      this.#pack(piece);
+    const isOwn = piece.buffer.byteLength <= 2 * piece.length;
+    if (this.#length === 0 && isOwn) {
+      this.#lone = piece;
+      this.#length = piece.length;
+      this.#size = piece.length;
       return;
     }
-    this.#seal();
-    // A piece of a much larger buffer would keep all of that.
-    const kept = piece.buffer.byteLength > 2 * piece.length ? copyOf(piece) : piece;
-    this.#pieces.push(kept);
-    this.#size += piece.length;
+    const first = this.#lone;
+    if (first !== null) {
+      this.clear();
+      this.#add(first, true);
+    }
+    this.#add(piece, isOwn);
   }
 
   /** All that has come, in few pieces. */
   pieces(): readonly Buffer[] {
+    if (this.#lone !== null) return [this.#lone];
     this.#seal();
     return this.#pieces;
   }
 
   /** The same as one buffer. */
   whole(): Buffer {
+    if (this.#lone !== null) return this.#lone;
     const pieces = this.pieces();
     const [first] = pieces;
     return pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces, this.#length);
@@ -52,11 +59,24 @@ export class PackedBytes {
 
   clear(): void {
     this.#pieces = [];
+    this.#lone = null;
     this.#block = null;
     this.#from = 0;
     this.#at = 0;
     this.#length = 0;
     this.#size = 0;
+  }
+
+  /** `isOwn`: the piece is not a small part of a large buffer, all of which it would keep. */
+  #add(piece: Buffer, isOwn: boolean): void {
+    this.#length += piece.length;
+    if (piece.length < SMALL) {
+      this.#pack(piece);
+      return;
+    }
+    this.#seal();
+    this.#pieces.push(isOwn ? piece : copyOf(piece));
+    this.#size += piece.length;
   }
 
   #pack(piece: Buffer): void {

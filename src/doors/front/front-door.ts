@@ -156,6 +156,8 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     loggerInstance: options.logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: idOf,
+    // Nothing is logged by requests here: the exchange makes a record of each.
+    childLoggerFactory: (logger: FastifyBaseLogger) => logger,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     connectionTimeout: 0,

@@ -7,6 +7,7 @@ import type { BodySource } from '../../http/body.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import { blockOf, flatOf, type HeaderBlock } from '../../http/header-block.ts';
 import { readRequestFields } from '../../http/request-fields.ts';
+import { atEndOfTurn, type TurnWriter } from '../../time/end-of-turn.ts';
 import { certificateName } from '../client-certificate.ts';
 import { type DoorState, interimHead, PLAIN_REASON, plainAddress } from '../door-state.ts';
 import { GuardedClient } from '../guarded-client.ts';
@@ -18,14 +19,21 @@ import { BodyIntake } from './body-intake.ts';
 /** Node's parser also accepts versions 0.9 and 2.0, in the syntax of HTTP/1.1. */
 const OTHER_VERSION = 'The only versions of HTTP taken are 1.0 and 1.1.';
 
+/** Pieces up to this many bytes are written together. */
+const ONE_WRITE = 8 * 1024;
+
 /** A request of `node:http` as the exchange sees it. */
-export class NodeClient extends GuardedClient implements ClientSide, BodySource {
+export class NodeClient extends GuardedClient implements ClientSide, BodySource, TurnWriter {
   readonly whole = null;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #door: DoorState;
   #awaitsContinue: boolean;
   #ended = false;
+  /** Pieces that have not been written yet. */
+  #out = '';
+  /** They are written at the end of the turn, and so is the end of the answer. */
+  #waitsForEnd = false;
   /** Set once the body is wanted. */
   #intake: BodyIntake | null = null;
 
@@ -118,23 +126,62 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
       this.giveBack(lease);
       return;
     }
+    if (chunk.length <= ONE_WRITE && !this.#response.writableNeedDrain) {
+      this.#out += chunk.toString('latin1');
+      this.giveBack(lease);
+      return;
+    }
+    this.#writeNow();
     if (!this.#response.write(chunk, () => this.giveBack(lease))) this.#watch();
   }
 
-  /** Nothing to do: `node:http` flushes by itself. */
-  flush(): void {}
+  flush(): void {
+    if (this.#out.length > ONE_WRITE) this.#writeNow();
+    else if (this.#out !== '') this.#writeLater();
+  }
 
   end(chunk?: Buffer, trailers?: HeaderBlock): void {
     const response = this.#response;
     if (this.over || this.#ended) return;
     this.#ended = true;
     if (trailers !== undefined && trailers !== '') response.addTrailers(pairs(flatOf(trailers)));
-    if (this.#request.complete || this.#awaitsContinue) {
-      response.end(chunk);
-      if (response.writableLength > 0) this.#watch();
-      return;
+    if (chunk !== undefined) this.#out += chunk.toString('latin1');
+    if (this.#request.complete) this.#writeLater();
+    else if (this.#awaitsContinue) this.#writeEnd();
+    else this.#linger();
+  }
+
+  writeOut(): void {
+    this.#waitsForEnd = false;
+    try {
+      if (this.over) return;
+      if (this.#ended) this.#writeEnd();
+      else this.#writeNow();
+    } catch (error) {
+      this.failRequest(error);
     }
-    this.#linger(chunk);
+  }
+
+  onWrittenOut(): void {}
+
+  #writeLater(): void {
+    if (this.#waitsForEnd) return;
+    this.#waitsForEnd = true;
+    atEndOfTurn(this);
+  }
+
+  #writeNow(): void {
+    const out = this.#out;
+    this.#out = '';
+    if (out !== '' && !this.#response.write(out, 'latin1')) this.#watch();
+  }
+
+  #writeEnd(): void {
+    const response = this.#response;
+    if (this.#out === '') response.end();
+    else response.end(this.#out, 'latin1');
+    this.#out = '';
+    if (response.writableLength > 0) this.#watch();
   }
 
   /** Watches the socket, which holds data that the client has not taken yet. */
@@ -147,14 +194,14 @@ export class NodeClient extends GuardedClient implements ClientSide, BodySource 
    * the answer must stay open until then. One that stays open must reach the end of the body to find the next
    * request.
    */
-  #linger(chunk: Buffer | undefined): void {
+  #linger(): void {
     const request = this.#request;
     const response = this.#response;
     const { socket } = request;
     const stays = response.shouldKeepAlive && !this.#door.draining && this.head.httpMinor > 0;
-    if (stays) response.end(chunk);
-    else if (chunk === undefined) response.flushHeaders();
-    else response.write(chunk);
+    if (stays) this.#writeEnd();
+    else if (this.#out === '') response.flushHeaders();
+    else this.#writeNow();
     let left = LINGER_BYTES;
     const count = (data: Buffer): void => {
       left -= data.byteLength;

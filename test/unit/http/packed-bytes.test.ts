@@ -33,6 +33,18 @@ test('small and large pieces stay in their order, and large ones are not copied'
   expect(bytes.pieces()[0]?.buffer).toBe(own.buffer);
 });
 
+test('one small piece in memory of its own is not copied, unless more come', () => {
+  const bytes = new PackedBytes();
+  const own = Buffer.allocUnsafeSlow(3).fill('a');
+  bytes.push(own);
+  expect(bytes.whole().buffer).toBe(own.buffer);
+  expect([bytes.length, bytes.size]).toEqual([3, 3]);
+  bytes.push(Buffer.from('b'));
+  expect(bytes.whole().toString()).toBe('aaab');
+  expect([bytes.length, bytes.pieces().length]).toEqual([4, 1]);
+  expect(bytes.size).toBe(bytes.pieces()[0]?.buffer.byteLength);
+});
+
 test('a piece of a much larger buffer does not keep that', () => {
   const bytes = new PackedBytes();
   bytes.push(

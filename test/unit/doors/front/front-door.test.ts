@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { connectRaw, exchangeRaw } from '../../../kit/clients/raw-client.ts';
 import { type Harness, startHarness } from '../../../kit/gateway/gateway-harness.ts';
 import { type FakeUpstream, json, startUpstream } from '../../../kit/upstream/fake-upstream.ts';
@@ -55,6 +55,29 @@ test('a chunked body that is malformed reaches nobody whole', async () => {
   expect((await client.answer()).status).toBe(400);
   client.close();
   expect(broker.requests).toEqual([]);
+});
+
+test('what comes together goes on together, and so does the end of the answer', async () => {
+  const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+  broker.script = (_, socket) => socket.write(`${head}1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n`);
+  const client = await connectRaw(gateway.port);
+  client.send(
+    'POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nConnection: close\r\n' +
+      'Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+  );
+  await client.ended();
+  const answer = client.received().toString('latin1');
+  expect(answer.slice(answer.indexOf('\r\n\r\n') + 4)).toBe('3\r\nabc\r\n0\r\n\r\n');
+});
+
+test('what has come is not held back until there is more', async () => {
+  broker.script = (_, socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n');
+  };
+  const client = await connectRaw(gateway.port);
+  client.send('POST /druid/v2/sql HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n');
+  await vi.waitFor(() => expect(client.received().toString('latin1')).toMatch(/\r\n\r\n1\r\na\r\n$/));
+  client.close();
 });
 
 test('a head that is too large is a 431 in JSON', async () => {
