@@ -62,6 +62,30 @@ describe('keepObjectsYoung', () => {
   });
 });
 
+/** Prints how often a function that is called often is seen in code of V8's first optimizing compiler. */
+const TIERS = `
+  function sum(list) {
+    let all = 0;
+    for (const one of list) all += one;
+    return all;
+  }
+  let seen = 0;
+  for (let i = 0; i < 200_000; i++) {
+    sum([i, i, i]);
+    if (%ActiveTierIsMaglev(sum)) seen++;
+  }
+  console.log(seen);
+`;
+
+describe('optimizeInOneStep', () => {
+  it('leaves out the first optimizing compiler', () => {
+    const seen = (program: string): number =>
+      numberPrinted(program, '--no-concurrent-recompilation', '--allow-natives-syntax');
+    expect(seen(TIERS)).toBeGreaterThan(0);
+    expect(seen(`import { optimizeInOneStep } from '${MODULE}'; optimizeInOneStep(); ${TIERS}`)).toBe(0);
+  });
+});
+
 describe('collectAfterStart', () => {
   it('has the whole heap collected once the start is over', () => {
     expect(collections(false)).toBeGreaterThan(0);
