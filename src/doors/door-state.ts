@@ -17,6 +17,9 @@ export interface ReaderWatch {
   watch(socket: Socket): void;
 }
 
+/** Pieces of an answer up to this many bytes are written as one text, by the express door with head and framing. */
+export const ONE_WRITE = 8 * 1024;
+
 /** A reason phrase that can go to the client unchanged. */
 export const PLAIN_REASON = /^[\t\x20-\x7e]*$/;
 

@@ -7,8 +7,6 @@ const LARGEST_BLOCK = 16 * 1024;
 /** Bytes that came in pieces, kept in memory that is in proportion to them, however small the pieces were. */
 export class PackedBytes {
   #pieces: Buffer[] = [];
-  /** The only piece so far: most bodies come in one. */
-  #lone: Buffer | null = null;
   /** What small pieces are copied into, from `#from` to `#at` not yet among the pieces. */
   #block: Buffer | null = null;
   #from = 0;
@@ -27,31 +25,34 @@ export class PackedBytes {
   }
 
   push(piece: Buffer): void {
+    if (piece.length === 0) return;
     const isOwn = piece.buffer.byteLength <= 2 * piece.length;
+    const [first] = this.#pieces;
     if (this.#length === 0 && isOwn) {
-      this.#lone = piece;
-      this.#length = piece.length;
-      this.#size = piece.length;
+      // Most bodies come in one piece, which is packed only if there are more.
+      this.#keep(piece);
       return;
     }
-    const first = this.#lone;
-    if (first !== null) {
+    if (first !== undefined && first.length < SMALL && this.#block === null) {
       this.clear();
-      this.#add(first, true);
+      this.#pack(first);
     }
-    this.#add(piece, isOwn);
+    if (piece.length < SMALL) this.#pack(piece);
+    else {
+      this.#seal();
+      // A piece of a much larger buffer would keep all of that.
+      this.#keep(isOwn ? piece : copyOf(piece));
+    }
   }
 
   /** All that has come, in few pieces. */
   pieces(): readonly Buffer[] {
-    if (this.#lone !== null) return [this.#lone];
     this.#seal();
     return this.#pieces;
   }
 
   /** The same as one buffer. */
   whole(): Buffer {
-    if (this.#lone !== null) return this.#lone;
     const pieces = this.pieces();
     const [first] = pieces;
     return pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces, this.#length);
@@ -59,7 +60,6 @@ export class PackedBytes {
 
   clear(): void {
     this.#pieces = [];
-    this.#lone = null;
     this.#block = null;
     this.#from = 0;
     this.#at = 0;
@@ -67,15 +67,9 @@ export class PackedBytes {
     this.#size = 0;
   }
 
-  /** `isOwn`: the piece is not a small part of a large buffer, all of which it would keep. */
-  #add(piece: Buffer, isOwn: boolean): void {
+  #keep(piece: Buffer): void {
+    this.#pieces.push(piece);
     this.#length += piece.length;
-    if (piece.length < SMALL) {
-      this.#pack(piece);
-      return;
-    }
-    this.#seal();
-    this.#pieces.push(isOwn ? piece : copyOf(piece));
     this.#size += piece.length;
   }
 
@@ -84,6 +78,7 @@ export class PackedBytes {
       const block = this.#room();
       const copied = piece.copy(block, this.#at, done);
       this.#at += copied;
+      this.#length += copied;
       done += copied;
     }
   }

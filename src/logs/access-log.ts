@@ -138,15 +138,15 @@ function ending({ end, remoteAddress }: ExchangeRecord): string {
 }
 
 let lastLevel = '';
-let lastMoment = '';
+let lastMs = 0;
 let lastBeginning = '';
 
 function beginning(level: string): string {
-  const moment = isoTime();
-  if (moment !== lastMoment || level !== lastLevel) {
-    lastMoment = moment;
+  const now = Date.now();
+  if (now !== lastMs || level !== lastLevel) {
+    lastMs = now;
     lastLevel = level;
-    lastBeginning = inOnePiece(`{"level":"${level}","time":"${moment}","id":`);
+    lastBeginning = inOnePiece(`{"level":"${level}","time":"${isoTime(now)}","id":`);
   }
   return lastBeginning;
 }
@@ -217,20 +217,9 @@ function tenths(milliseconds: number): string {
 
 let second = 0;
 let secondText = '';
-let millisecond = 0;
-let millisecondText = '';
 
 /** The time as pino writes it. The part above the millisecond is rebuilt once a second. */
-function isoTime(): string {
-  const now = Date.now();
-  if (now !== millisecond) {
-    millisecond = now;
-    millisecondText = isoTimeOf(now);
-  }
-  return millisecondText;
-}
-
-function isoTimeOf(now: number): string {
+function isoTime(now: number): string {
   const whole = Math.floor(now / 1000);
   if (whole !== second) {
     second = whole;

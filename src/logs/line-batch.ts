@@ -36,10 +36,10 @@ export function createLineBatch(sink: BatchSink, { bytes, delayMs }: LineBatchOp
     if (timer !== null) clearTimeout(timer);
     timer = null;
     if (used === 0) return;
-    const bytes = Buffer.allocUnsafeSlow(used);
-    memory.copy(bytes, 0, 0, used);
+    const batch = Buffer.allocUnsafeSlow(used);
+    memory.copy(batch, 0, 0, used);
     used = 0;
-    sink.write(bytes);
+    sink.write(batch);
   }
 
   return {

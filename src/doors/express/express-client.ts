@@ -6,12 +6,9 @@ import type { BodySource, WholeBody } from '../../http/body.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import { atEndOfTurn, type TurnWriter } from '../../time/end-of-turn.ts';
-import { interimHead, PLAIN_REASON } from '../door-state.ts';
+import { interimHead, ONE_WRITE, PLAIN_REASON } from '../door-state.ts';
 import { GuardedClient } from '../guarded-client.ts';
 import type { HalfClosedRequest } from '../half-closed.ts';
-
-/** Pieces up to this many bytes are written as one text together with head and framing. */
-const ONE_WRITE = 8 * 1024;
 
 const CLOSES: HeaderBlock = 'Connection: close\r\n';
 

@@ -9,7 +9,7 @@ import { blockOf, flatOf, type HeaderBlock } from '../../http/header-block.ts';
 import { readRequestFields } from '../../http/request-fields.ts';
 import { atEndOfTurn, type TurnWriter } from '../../time/end-of-turn.ts';
 import { certificateName } from '../client-certificate.ts';
-import { type DoorState, interimHead, PLAIN_REASON, plainAddress } from '../door-state.ts';
+import { type DoorState, interimHead, ONE_WRITE, PLAIN_REASON, plainAddress } from '../door-state.ts';
 import { GuardedClient } from '../guarded-client.ts';
 import { cut, knowWhole } from '../last-word.ts';
 import { LINGER_BYTES, LINGER_MS } from '../read-limits.ts';
@@ -18,9 +18,6 @@ import { BodyIntake } from './body-intake.ts';
 
 /** Node's parser also accepts versions 0.9 and 2.0, in the syntax of HTTP/1.1. */
 const OTHER_VERSION = 'The only versions of HTTP taken are 1.0 and 1.1.';
-
-/** Pieces up to this many bytes are written together. */
-const ONE_WRITE = 8 * 1024;
 
 /** A request of `node:http` as the exchange sees it. */
 export class NodeClient extends GuardedClient implements ClientSide, BodySource, TurnWriter {
