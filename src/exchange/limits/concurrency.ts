@@ -38,15 +38,20 @@ interface ClientCount {
   running: number;
 }
 
+/** Clients that have nothing at a node are forgotten once there are more of them than this, and than others. */
+const MOST_RESTING = 256;
+
 /** Creates the counters. `onRoom` is called after every `leave`. */
 export function createConcurrency(initial: ConcurrencyLimits, onRoom: (role: Role) => void): Concurrency {
   let limits = initial;
   const running: Record<Role, number> = { coordinator: 0, overlord: 0, broker: 0 };
   const large: Record<Role, number> = { coordinator: 0, overlord: 0, broker: 0 };
-  const clients = new Map<string, ClientCount>();
+  let clients = new Map<string, ClientCount>();
   /** The client of the last claim: the next one is often the same. */
   let lastClient = '';
   let lastCount: ClientCount | null = null;
+  /** How many of the clients have nothing at a node. */
+  let resting = 0;
   let total = 0;
 
   function known(client: string): ClientCount | undefined {
@@ -58,15 +63,22 @@ export function createConcurrency(initial: ConcurrencyLimits, onRoom: (role: Rol
     if (count === undefined) {
       count = { running: 0 };
       clients.set(client, count);
+      resting++;
     }
     lastClient = client;
     lastCount = count;
     return count;
   }
 
-  function forget(client: string, count: ClientCount): void {
-    clients.delete(client);
-    if (count === lastCount) lastCount = null;
+  /**
+   * All at once, and not each with its last request: a table in which entries come and go all the time is made anew all
+   * the time, and one that has reached the old generation keeps all that follow it (`Crowd`).
+   */
+  function forgetResting(): void {
+    const busy = [...clients].filter(([, { running }]) => running > 0);
+    clients = new Map(busy);
+    resting = 0;
+    lastCount = null;
   }
 
   const reached = (count: number, limit: number): boolean => limit > 0 && count >= limit;
@@ -84,7 +96,9 @@ export function createConcurrency(initial: ConcurrencyLimits, onRoom: (role: Rol
       running[role]++;
       if (isLarge) large[role]++;
       // Also without a limit: there may be one by the time of `leave`.
-      countOf(client).running++;
+      const count = countOf(client);
+      if (count.running === 0) resting--;
+      count.running++;
     },
     leave({ role, client, large: isLarge }) {
       total--;
@@ -92,7 +106,7 @@ export function createConcurrency(initial: ConcurrencyLimits, onRoom: (role: Rol
       if (isLarge) large[role]--;
       const count = countOf(client);
       count.running--;
-      if (count.running <= 0) forget(client, count);
+      if (count.running === 0 && ++resting > MOST_RESTING && resting > clients.size / 2) forgetResting();
       onRoom(role);
     },
     under: (role) => running[role],
