@@ -5,7 +5,6 @@ import type { ClientSide } from '../../exchange/ports/client.ts';
 import type { InternalErrors } from '../../faults/internal-errors.ts';
 import { WholeBody } from '../../http/body.ts';
 import { type HeaderBlock, hasMoreLines } from '../../http/header-block.ts';
-import { readRequestFields } from '../../http/request-fields.ts';
 import { certificateName } from '../client-certificate.ts';
 import { type DoorState, plainAddress } from '../door-state.ts';
 import { watchHalfClosed } from '../half-closed.ts';
@@ -13,7 +12,8 @@ import { cut, endInOrder, ignore } from '../last-word.ts';
 import { answerMalformed, answerTimeout } from '../raw-errors.ts';
 import { AHEAD_BYTES, AHEAD_MS, LINGER_BYTES, LINGER_MS } from '../read-limits.ts';
 import { ExpressClient, type ResponseWire } from './express-client.ts';
-import { mayBecomePlain, plainHead } from './plain-head.ts';
+import { HeadReader } from './head-reader.ts';
+import { mayBecomePlain } from './plain-head.ts';
 import { readShared } from './shared-read.ts';
 
 /** Options shared by the connections of the express door. */
@@ -65,6 +65,7 @@ export class ExpressConnection implements ResponseWire, Member {
   readonly remoteAddress: string;
   readonly encrypted: boolean;
   readonly #certificateName: string | null;
+  readonly #heads = new HeadReader();
   #state: ConnectionState = 'new';
   /** Bytes read and not used yet: in state `head` the start of a head, later whatever follows the request. */
   #rest: Buffer | null = null;
@@ -360,10 +361,10 @@ export class ExpressConnection implements ResponseWire, Member {
   #begin(bytes: Buffer): boolean {
     const { maxHeaderBytes, maxHeaders, nextId, now } = this.#context;
     let text = bytes.toString('latin1', 0, Math.min(bytes.length, FIRST_LOOK));
-    let found = plainHead(text);
+    let found = this.#heads.read(text);
     if (found === null && bytes.length > FIRST_LOOK) {
       text = bytes.toString('latin1', 0, Math.min(bytes.length, maxHeaderBytes));
-      found = plainHead(text);
+      found = this.#heads.read(text);
     }
     if (found === null) {
       const waits = bytes.length < maxHeaderBytes && ++this.#looks < MOST_LOOKS && mayBecomePlain(text);
@@ -372,12 +373,11 @@ export class ExpressConnection implements ResponseWire, Member {
       return false;
     }
     this.#looks = 0;
-    const { method, target, block, length } = found;
+    const { method, target, block, length, fields } = found;
     if (hasMoreLines(block, maxHeaders)) {
       this.#handOver();
       return false;
     }
-    const fields = readRequestFields(block);
     if (!fields.ordinary || fields.hosts !== 1 || fields.fault !== null || length > maxHeaderBytes) {
       this.#handOver();
       return false;
