@@ -3,30 +3,7 @@ import { isHostField } from '../http/host-field.ts';
 import type { RequestFields } from '../http/request-fields.ts';
 import { hopAddress } from '../net/hop-address.ts';
 import type { RequestHead } from './ports/client.ts';
-
-/** Headers that name the client a proxy forwards for. */
-export type ForwardedHeader = 'x-forwarded-for' | 'forwarded';
-
-/** Which proxies are trusted to name the client. */
-export interface ForwardingPolicy {
-  /** Whether the hop at `address` is a trusted proxy. `hop` is its distance from the peer; the peer's is 0. */
-  readonly trusts: (address: string, hop: number) => boolean;
-  /** The header that our proxies write. */
-  readonly forwardedHeader: ForwardedHeader;
-}
-
-/** The client of a request, and the scheme and host that it used. */
-export interface ClientOrigin {
-  /** The client's address; for limits, fair turns, redirects and logs. */
-  readonly address: string;
-  /** The client and all hops after it, the peer last, as a list for `X-Forwarded-For`. */
-  readonly path: string;
-  readonly proto: string;
-  /** The host by which the client called the gateway; empty if it named none. */
-  readonly host: string;
-  /** Whether the peer's other `X-Forwarded-*` headers are trusted. */
-  readonly trusted: boolean;
-}
+import type { ClientOrigin, ForwardingPolicy } from './ports/client-origin.ts';
 
 const PROTO = /^https?$/i;
 
@@ -38,6 +15,17 @@ const PROTO = /^https?$/i;
  * the client, or else from the last entries of `X-Forwarded-Proto` and `X-Forwarded-Host`.
  */
 export function clientOrigin(head: RequestHead, policy: ForwardingPolicy): ClientOrigin {
+  const { repeated } = head;
+  if (repeated == null) return judge(head, policy);
+  if (repeated.origin === null || repeated.policy !== policy) {
+    repeated.policy = policy;
+    repeated.origin = judge(head, policy);
+    repeated.sent = null;
+  }
+  return repeated.origin;
+}
+
+function judge(head: RequestHead, policy: ForwardingPolicy): ClientOrigin {
   const { fields, remoteAddress } = head;
   const trusted = policy.trusts(remoteAddress, 0);
   const own = { proto: head.encrypted ? 'https' : 'http', host: fields.host };

@@ -1,9 +1,9 @@
 import { gatewayError } from '../errors/gateway-error.ts';
 import { headerValue } from '../http/header-block.ts';
 import type { Route } from '../routing/route.ts';
-import type { ClientOrigin } from './client-origin.ts';
 import type { CorsPolicy } from './cors.ts';
 import type { RequestHead } from './ports/client.ts';
+import type { ClientOrigin } from './ports/client-origin.ts';
 
 /** The error for a page of another origin whose request could change something and is not allowed. */
 export const CROSS_SITE = gatewayError('cross_site', {

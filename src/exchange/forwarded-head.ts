@@ -1,6 +1,7 @@
 import { type HeaderBlock, without } from '../http/header-block.ts';
-import type { ClientOrigin } from './client-origin.ts';
+import { inOnePiece } from '../http/one-piece.ts';
 import type { RequestHead } from './ports/client.ts';
+import type { ClientOrigin } from './ports/client-origin.ts';
 
 /**
  * The headers to send upstream, without Host and framing. All of the client's headers stay in their order, case and
@@ -8,12 +9,18 @@ import type { RequestHead } from './ports/client.ts';
  * its facts about `origin` go on in `X-Forwarded-*`, so nodes get one account only.
  */
 export function forwardedHead(head: RequestHead, origin: ClientOrigin): HeaderBlock {
-  const { fields } = head;
+  const { repeated } = head;
+  if (repeated == null || repeated.origin !== origin) return `${untilId(head, origin)}${head.id}\r\n`;
+  repeated.sent ??= inOnePiece(untilId(head, origin));
+  return `${repeated.sent}${head.id}\r\n`;
+}
+
+function untilId({ fields, httpMinor }: RequestHead, origin: ClientOrigin): HeaderBlock {
   let headers = origin.trusted ? fields.kept + fields.forwarding : fields.kept;
   if (fields.named !== null) headers = without(headers, fields.named);
   headers += `X-Forwarded-For: ${origin.path}\r\nX-Forwarded-Proto: ${origin.proto}\r\n`;
   if (origin.host !== '') headers += `X-Forwarded-Host: ${origin.host}\r\n`;
-  return `${headers}Via: 1.${head.httpMinor} druid-gateway\r\nX-Request-Id: ${head.id}\r\n`;
+  return `${headers}Via: 1.${httpMinor} druid-gateway\r\nX-Request-Id: `;
 }
 
 /** Why the request cannot be accepted at all, in one sentence; null if it can. */

@@ -1,10 +1,10 @@
 import { gatewayError } from '../errors/gateway-error.ts';
 import type { ForwardRoute, Route, RuleTold } from '../routing/route.ts';
-import type { ClientOrigin } from './client-origin.ts';
 import { isPreflight } from './cors.ts';
 import { CROSS_SITE, isRefusedCrossSite } from './cross-site.ts';
 import { requestFault } from './forwarded-head.ts';
 import type { RequestHead } from './ports/client.ts';
+import type { ClientOrigin } from './ports/client-origin.ts';
 import type { ExchangeServices } from './ports/services.ts';
 
 /** Decides by its head alone where a request goes, or why it is refused. `told` hears the rule of the path. */

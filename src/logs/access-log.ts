@@ -1,5 +1,6 @@
 import { type DestinationStream, type Logger, symbols } from 'pino';
 import type { ExchangeRecord, RecordSink } from '../exchange/ports/record.ts';
+import { inOnePiece } from '../http/one-piece.ts';
 import { isInShare } from '../http/trace-context.ts';
 import { isQueryId } from '../routing/query-context.ts';
 import { bounded, escapeUnseen } from './field-text.ts';
@@ -149,17 +150,6 @@ function beginning(level: string): string {
     lastBeginning = inOnePiece(`{"level":"${level}","time":"${isoTime(now)}","id":`);
   }
   return lastBeginning;
-}
-
-const EMPTY = /^$/;
-
-/**
- * V8 keeps a text that was put together as a tree of its parts, and walks over it each time it is copied. It makes one
- * piece of it when somebody looks into it.
- */
-function inOnePiece(text: string): string {
-  EMPTY.test(text);
-  return text;
 }
 
 /** A path can be as long as a request head. As with all text from outside, the log keeps its beginning. */

@@ -11,6 +11,7 @@ import { type BodySink, type BodyStream, WholeBody } from '../http/body.ts';
 import type { BufferLease } from '../http/buffer-lease.ts';
 import type { HeaderBlock } from '../http/header-block.ts';
 import type { AnswerHead } from '../http/response-head.ts';
+import type { RequestOpening } from './request-opening.ts';
 
 /** A body up to this many bytes is written together with its head. */
 const ONE_WRITE = 16 * 1024;
@@ -48,6 +49,7 @@ export interface Wire {
  */
 export class Call implements UpstreamCall, BodySink {
   readonly #node: UpstreamNode;
+  readonly #opening: RequestOpening;
   readonly #request: UpstreamRequest;
   readonly #handler: UpstreamHandler;
   readonly #errors: InternalErrors;
@@ -62,11 +64,13 @@ export class Call implements UpstreamCall, BodySink {
 
   constructor(
     node: UpstreamNode,
+    opening: RequestOpening,
     request: UpstreamRequest,
     handler: UpstreamHandler,
     errors: InternalErrors,
   ) {
     this.#node = node;
+    this.#opening = opening;
     this.#request = request;
     this.#handler = handler;
     this.#errors = errors;
@@ -128,9 +132,8 @@ export class Call implements UpstreamCall, BodySink {
   /** Writes the request to an established connection. */
   begin(connection: Wire): void {
     const { method, target, headers, body, bodyLength } = this.#request;
-    const { hostAndPort } = this.#node;
     const last = this.closesAfter ? 'Connection: close\r\n' : '';
-    const head = `${method} ${target} HTTP/1.1\r\nHost: ${hostAndPort}\r\n${headers}${last}`;
+    const head = `${this.#opening.of(method, target)}${headers}${last}`;
     if (body === null) {
       const empty = method === 'POST' || method === 'PUT';
       connection.writeHead(empty ? `${head}Content-Length: 0\r\n\r\n` : `${head}\r\n`);

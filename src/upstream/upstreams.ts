@@ -8,6 +8,7 @@ import { withoutBrackets } from '../net/host-port.ts';
 import { Call } from './call.ts';
 import { type ConnectionKeeper, type Endpoint, type QuietLimits, UpstreamConnection } from './connection.ts';
 import { createReadBuffers } from './read-buffers.ts';
+import { RequestOpening } from './request-opening.ts';
 
 export interface UpstreamOptions extends QuietLimits {
   /** Largest answer head, in bytes; `X-Druid-Response-Context` alone may take 7 KiB. */
@@ -60,12 +61,14 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
   }
 
   class Origin implements ConnectionKeeper {
+    readonly opening: RequestOpening;
     readonly #place: Endpoint;
     readonly #onSocketError;
     readonly #idle: UpstreamConnection[] = [];
     #retired = false;
 
-    constructor(origin: string) {
+    constructor(origin: string, hostAndPort: string) {
+      this.opening = new RequestOpening(hostAndPort);
       this.#place = placeOf(origin);
       this.#onSocketError = (code: string): void => onSocketError?.(origin, code);
     }
@@ -116,11 +119,11 @@ export function createUpstreams(options: UpstreamOptions): Upstreams {
     send(node, request, handler) {
       let origin = origins.get(node.origin);
       if (origin === undefined) {
-        origin = new Origin(node.origin);
+        origin = new Origin(node.origin, node.hostAndPort);
         origins.set(node.origin, origin);
       }
       const connection = origin.connection(request.fresh, node.address);
-      return new Call(node, request, handler, errors).sendOn(connection);
+      return new Call(node, origin.opening, request, handler, errors).sendOn(connection);
     },
 
     retain(known) {

@@ -5,11 +5,14 @@ import type { InternalErrors } from '../../faults/internal-errors.ts';
 import type { BodySource, WholeBody } from '../../http/body.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
+import { inOnePiece } from '../../http/one-piece.ts';
 import { atEndOfTurn, type TurnWriter } from '../../time/end-of-turn.ts';
 import { interimHead, ONE_WRITE, PLAIN_REASON } from '../door-state.ts';
 import { GuardedClient } from '../guarded-client.ts';
 import type { HalfClosedRequest } from '../half-closed.ts';
 
+/** A longer reason, in characters, is not remembered. */
+const LONGEST_REASON = 64;
 const CLOSES: HeaderBlock = 'Connection: close\r\n';
 
 /** The part of a request's connection that its answer needs. */
@@ -130,10 +133,9 @@ export class ExpressClient
     // Answers of ours may say so themselves.
     const last = status >= 400 && headers.includes(CLOSES);
     this.#closes = last || this.head.fields.close || this.#connection.closing;
-    const phrase = reason !== '' && PLAIN_REASON.test(reason) ? reason : (STATUS_CODES[status] ?? '');
     const date = hasDate ? '' : dateLine();
     const fate = last ? '' : this.#closes ? CLOSES : this.#connection.keepAlive;
-    this.#out = `HTTP/1.1 ${status} ${phrase}\r\n${headers}${date}${fate}\r\n`;
+    this.#out = `${statusLine(status, reason)}${headers}${date}${fate}\r\n`;
   }
 
   writeInterim(status: number, headers: HeaderBlock): void {
@@ -263,6 +265,22 @@ export class ExpressClient
     socket.uncork();
     if (!more) this.#connection.onBlocked();
   }
+}
+
+let lastStatus = 0;
+let lastReason = '';
+let lastStatusLine = '';
+
+/** The status line; most are like the last one. */
+function statusLine(status: number, reason: string): string {
+  if (status === lastStatus && reason === lastReason) return lastStatusLine;
+  const phrase = reason !== '' && PLAIN_REASON.test(reason) ? reason : (STATUS_CODES[status] ?? '');
+  const line = `HTTP/1.1 ${status} ${phrase}\r\n`;
+  if (reason.length > LONGEST_REASON) return line;
+  lastStatus = status;
+  lastReason = reason;
+  lastStatusLine = inOnePiece(line);
+  return line;
 }
 
 let dateSecond = 0;

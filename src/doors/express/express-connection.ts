@@ -373,7 +373,7 @@ export class ExpressConnection implements ResponseWire, Member {
       return false;
     }
     this.#looks = 0;
-    const { method, target, block, length, fields } = found;
+    const { method, target, block, length, fields, repeated } = found;
     if (hasMoreLines(block, maxHeaders)) {
       this.#handOver();
       return false;
@@ -398,6 +398,7 @@ export class ExpressConnection implements ResponseWire, Member {
         target,
         block,
         fields,
+        repeated,
         httpMinor: 1,
         remoteAddress: this.remoteAddress,
         encrypted: this.encrypted,

@@ -5,7 +5,7 @@ import { readRequestFields } from '../../http/request-fields.ts';
 import type { RedirectPolicy } from '../../routing/redirect/redirect-policy.ts';
 import type { ForwardRoute, Route, RouteRule } from '../../routing/route.ts';
 import type { Target, UnavailableReason } from '../../routing/target.ts';
-import { type ClientOrigin, clientOrigin } from '../client-origin.ts';
+import { clientOrigin } from '../client-origin.ts';
 import { admitCancel, brokersToAsk } from '../druid/cancel-request.ts';
 import { statusPageRoute } from '../druid/status-pages.ts';
 import { isLarge, Permit } from '../forward/permit.ts';
@@ -16,6 +16,7 @@ import { forwardedHead } from '../forwarded-head.ts';
 import { intake, pageRoute, withoutPlacement } from '../intake.ts';
 import { isStatusPage, localAnswer } from '../own-answers/local.ts';
 import type { RequestHead } from '../ports/client.ts';
+import type { ClientOrigin } from '../ports/client-origin.ts';
 import type { ExchangeServices } from '../ports/services.ts';
 import type {
   Evidence,

@@ -2,6 +2,19 @@ import type { BodySource } from '../../http/body.ts';
 import type { BufferLease } from '../../http/buffer-lease.ts';
 import type { HeaderBlock } from '../../http/header-block.ts';
 import type { RequestFields } from '../../http/request-fields.ts';
+import type { ClientOrigin, ForwardingPolicy } from './client-origin.ts';
+
+/**
+ * What the exchange has made of a head that its connection repeats, so that it need not be made again. It belongs to
+ * heads of the same text on one connection.
+ */
+export interface RepeatedHead {
+  /** What `origin` was judged by; null if nothing has been made yet. */
+  policy: ForwardingPolicy | null;
+  origin: ClientOrigin | null;
+  /** The headers to send upstream, up to the request's id. */
+  sent: HeaderBlock | null;
+}
 
 /** What a door knows once it has read a request's head. */
 export interface RequestHead {
@@ -11,6 +24,8 @@ export interface RequestHead {
   /** The headers as the client sent them. */
   readonly block: HeaderBlock;
   readonly fields: RequestFields;
+  /** Null, or absent, unless the connection repeats its head. */
+  readonly repeated?: RepeatedHead | null;
   /** 0 for HTTP/1.0, 1 for HTTP/1.1. */
   readonly httpMinor: number;
   /** The peer's address; an IPv4-mapped IPv6 address as plain IPv4. */

@@ -10,6 +10,14 @@ function readAnew(text: string): unknown {
   return found && { ...found, fields: readRequestFields(found.block) };
 }
 
+/** What the reader has read, without what belongs to a repeated head. */
+function readBy(reader: HeadReader, text: string): unknown {
+  const head = reader.read(text);
+  if (head === null) return null;
+  const { repeated, ...read } = head;
+  return read;
+}
+
 const LINES = ['Host: a', 'Host: b', 'Content-Length: 1', 'Content-Length: 12', 'X-Request-Id: one', 'TE: x'];
 
 const head = fc
@@ -32,8 +40,8 @@ describe('HeadReader', () => {
       fc.property(fc.array(text, { maxLength: 12 }), fc.boolean(), (texts, twice) => {
         const reader = new HeadReader();
         for (const one of texts) {
-          expect(reader.read(one)).toEqual(readAnew(one));
-          if (twice) expect(reader.read(one)).toEqual(readAnew(one));
+          expect(readBy(reader, one)).toEqual(readAnew(one));
+          if (twice) expect(readBy(reader, one)).toEqual(readAnew(one));
         }
       }),
       { numRuns: 300 },
@@ -43,16 +51,21 @@ describe('HeadReader', () => {
   it('does not read the same head again', () => {
     const reader = new HeadReader();
     const first = reader.read('POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx');
-    expect(first).not.toBeNull();
-    expect(reader.read('POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\ny')).toBe(first);
-    expect(reader.read('POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nyz')).not.toBe(first);
+    expect(first?.repeated).toBeNull();
+    const second = reader.read('POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\ny');
+    expect(second?.fields).toBe(first?.fields);
+    const third = reader.read('POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nz');
+    expect(third).toBe(second);
+    const other = reader.read('POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nyz');
+    expect(other?.fields).not.toBe(first?.fields);
+    expect(other?.repeated).toBeNull();
   });
 
   it('keeps no long text with a connection', () => {
     const reader = new HeadReader();
     const long = `GET / HTTP/1.1\r\nHost: a\r\nX-Fill: ${'f'.repeat(3_000)}\r\n\r\n`;
-    expect(reader.read(long)).not.toBe(reader.read(long));
+    expect(reader.read(long)?.fields).not.toBe(reader.read(long)?.fields);
     const withBody = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3000\r\n\r\n${'f'.repeat(3_000)}`;
-    expect(reader.read(withBody)).not.toBe(reader.read(withBody));
+    expect(reader.read(withBody)?.fields).not.toBe(reader.read(withBody)?.fields);
   });
 });

@@ -1,11 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  type ClientOrigin,
-  clientOrigin,
-  type ForwardingPolicy,
-} from '../../../src/exchange/client-origin.ts';
+import { clientOrigin } from '../../../src/exchange/client-origin.ts';
 import { forwardedHead } from '../../../src/exchange/forwarded-head.ts';
+import type { ClientOrigin, ForwardingPolicy } from '../../../src/exchange/ports/client-origin.ts';
 import { blockOf, flatOf } from '../../../src/http/header-block.ts';
 import { readRequestFields } from '../../../src/http/request-fields.ts';
 import { createAddressSet } from '../../../src/net/address-set.ts';

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { clientOrigin, type ForwardingPolicy } from '../../../src/exchange/client-origin.ts';
+import { clientOrigin } from '../../../src/exchange/client-origin.ts';
 import { forwardedHead, requestFault } from '../../../src/exchange/forwarded-head.ts';
-import type { RequestHead } from '../../../src/exchange/ports/client.ts';
+import type { RepeatedHead, RequestHead } from '../../../src/exchange/ports/client.ts';
+import type { ForwardingPolicy } from '../../../src/exchange/ports/client-origin.ts';
 import { blockOf, flatOf, headerValue, without } from '../../../src/http/header-block.ts';
 import { readRequestFields } from '../../../src/http/request-fields.ts';
 import { answerTrailers, relayedHead } from '../../../src/http/response-framing.ts';
@@ -54,6 +55,30 @@ const flat = fc.array(fc.tuple(token, value), { maxLength: 12 }).map((pairs) => 
 const OURS = /^(?:x-forwarded-.*|forwarded|via|x-request-id|host|x-druid-gateway-view)$/;
 const DROPPED =
   /^(?:connection|keep-alive|proxy-(?:connection|authorization|authenticate)|te|trailer|transfer-encoding|upgrade|http2-settings|expect|content-length)$/;
+
+test('a repeated head goes on as if it were read anew, whatever the policy and the id', () => {
+  const policies: readonly ForwardingPolicy[] = [
+    { trusts: () => false, forwardedHeader: 'x-forwarded-for' },
+    { trusts: () => true, forwardedHeader: 'x-forwarded-for' },
+    { trusts: (_, hop) => hop < 2, forwardedHeader: 'forwarded' },
+  ];
+  const uses = fc.array(fc.tuple(fc.constantFrom(...policies), fc.string({ maxLength: 3 })), {
+    maxLength: 6,
+  });
+  fc.assert(
+    fc.property(flat, fc.constantFrom(0, 1), uses, (lines, minor, all) => {
+      const read = head(lines, minor);
+      const repeated: RepeatedHead = { policy: null, origin: null, sent: null };
+      for (const [policy, id] of all) {
+        const anew = { ...read, id };
+        const again = { ...anew, repeated };
+        const origin = clientOrigin(again, policy);
+        expect(origin).toEqual(clientOrigin(anew, policy));
+        expect(forwardedHead(again, origin)).toBe(forwardedHead(anew, origin));
+      }
+    }),
+  );
+});
 
 test('a block and its names and values are the same thing', () => {
   fc.assert(

@@ -22,6 +22,7 @@ import {
   UpstreamConnection,
 } from '../../../src/upstream/connection.ts';
 import { createReadBuffers, type ReadBuffers } from '../../../src/upstream/read-buffers.ts';
+import { RequestOpening } from '../../../src/upstream/request-opening.ts';
 import { createUpstreams } from '../../../src/upstream/upstreams.ts';
 import { type RecordedErrors, recordErrors } from '../../kit/gateway/recorded-errors.ts';
 import { makeCertificates } from '../../kit/net/certificates.ts';
@@ -183,7 +184,13 @@ describe('what throws in a connection', () => {
       errors,
     });
     const listener = new Listener();
-    call = new Call(node, { ...REQUEST, ...request }, listener, errors).sendOn(connection);
+    call = new Call(
+      node,
+      new RequestOpening(node.hostAndPort),
+      { ...REQUEST, ...request },
+      listener,
+      errors,
+    ).sendOn(connection);
     return { connection, listener };
   }
 
