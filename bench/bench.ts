@@ -86,8 +86,12 @@ async function run(options: Options): Promise<void> {
     const workloads = WORKLOADS.filter(({ name }) => options.workloads.includes(name));
     const measurements: Measurement[] = [];
     const floor: Floor[] = [];
-    for (const [name, group, mine] of groupsOf(peers, workloads)) {
-      const measured = await measureSetups(name, group, mine, options, stage, say);
+    for (const { name, peers: group, workloads: mine, rounds } of groupsOf(
+      peers,
+      workloads,
+      options.rounds,
+    )) {
+      const measured = await measureSetups(name, group, mine, rounds, options, stage, say);
       measurements.push(...measured.measurements);
       floor.push(...measured.floor);
     }
@@ -125,24 +129,35 @@ async function run(options: Options): Promise<void> {
 const setupOf = (workload: string): string | undefined =>
   WORKLOADS.find(({ name }) => name === workload)?.setup;
 
-type Group = readonly [
-  name: (setup: string) => string,
-  peers: readonly Peer[],
-  workloads: readonly Workload[],
-];
+interface Group {
+  /** The place of a setup. */
+  readonly name: (setup: string) => string;
+  readonly peers: readonly Peer[];
+  readonly workloads: readonly Workload[];
+  readonly rounds: readonly number[];
+}
 
 /**
- * What is measured by turns, and who is up at the same time. With 1,000 Brokers everybody is alone: those who check them
- * all would take the core from each other, and the responder from all.
+ * What is measured by turns, and who is up at the same time. With 1,000 Brokers everybody is alone, and started anew for
+ * each round: those who check them all would take the core from each other, and the responder from all.
  */
-function groupsOf(peers: readonly Peer[], workloads: readonly Workload[]): readonly Group[] {
+function groupsOf(peers: readonly Peer[], workloads: readonly Workload[], count: number): readonly Group[] {
+  const rounds = Array.from({ length: count }, (_, i) => i + 1);
   const alone = workloads.filter(({ setup }) => setup === 'brokers1000');
   const together = workloads.filter(({ setup }) => setup !== 'brokers1000');
+  const those = peers.filter((peer) => alone.some((workload) => takes(peer, workload)));
   return [
-    ...(together.length === 0 ? [] : [[(setup: string) => setup, peers, together] as const]),
-    ...peers
-      .filter((peer) => alone.some((workload) => takes(peer, workload)))
-      .map((peer) => [(setup: string) => `${setup}-${peer.name}`, [peer], alone] as const),
+    ...(together.length === 0
+      ? []
+      : [{ name: (setup: string) => setup, peers, workloads: together, rounds }]),
+    ...rounds.flatMap((round) =>
+      those.map((peer) => ({
+        name: (setup: string) => `${setup}-${peer.name}-${round}`,
+        peers: [peer],
+        workloads: alone,
+        rounds: [round],
+      })),
+    ),
   ];
 }
 

@@ -28,12 +28,13 @@ export interface Measured {
 /**
  * All workloads of some setups by all their peers: everybody is started and warmed up, and then each round goes over
  * all workloads and, within each, over all peers, so that what changes with time meets everybody. `name` is that of the
- * places that are made.
+ * places that are made; `rounds` are the numbers of the rounds.
  */
 export async function measureSetups(
   name: (setup: Setup) => string,
   peers: readonly Peer[],
   workloads: readonly Workload[],
+  rounds: readonly number[],
   options: Options,
   stage: Omit<Stage, 'owned'>,
   say: (line: string) => void,
@@ -70,7 +71,7 @@ export async function measureSetups(
         share = FURTHER;
       }
     }
-    for (let round = 1; round <= options.rounds; round++) {
+    for (const round of rounds) {
       for (const workload of workloads) {
         const mine = entries.filter(({ peer, setup }) => setup === workload.setup && takes(peer, workload));
         const [first] = mine;
