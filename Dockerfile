@@ -29,5 +29,5 @@ EXPOSE 8888
 # Live, not ready: a gateway that waits for ZooKeeper need not be replaced. It asks where DRUID_GATEWAY__ADMIN__LISTEN
 # says; a file needs `--config FILE` here, too.
 HEALTHCHECK --interval=10s --timeout=3s CMD ["node", "dist/main.js", "health"]
-ENTRYPOINT ["node", "--max-semi-space-size=8", "--disable-sigusr1", "dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "--v8-pool-size=1", "--disable-sigusr1", "dist/main.js"]
 CMD ["serve"]

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
+#!/usr/bin/env -S node --max-semi-space-size=8 --v8-pool-size=1
 // Nothing here is newer than Node.js 12, so that an older one can still say what is wrong with it.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 

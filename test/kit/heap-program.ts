@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 
 /** V8 as the gateway runs it, and with a garbage collector that can be asked. */
-const FLAGS = ['--expose-gc', '--max-semi-space-size=8', '--input-type=module'];
+const FLAGS = ['--expose-gc', '--max-semi-space-size=8', '--v8-pool-size=1', '--input-type=module'];
 /** No collection but of the young generation, until it is asked for. */
 export const YOUNG_ONLY = '--initial-old-space-size=512';
 
