@@ -16,7 +16,7 @@ import { PEERS } from './peers/all.ts';
 import { outputOf, type Peer } from './peers/peer.ts';
 import { keep, publish } from './publish.ts';
 import type { Floor, Measurement, PeerNote, Results, WorkloadNote } from './results.ts';
-import { measureSetups } from './rounds.ts';
+import { type Group, measureSetups } from './rounds.ts';
 import { measureStarts } from './start.ts';
 import { render } from './table.ts';
 import { takes, WORKLOADS, type Workload } from './workloads.ts';
@@ -86,12 +86,8 @@ async function run(options: Options): Promise<void> {
     const workloads = WORKLOADS.filter(({ name }) => options.workloads.includes(name));
     const measurements: Measurement[] = [];
     const floor: Floor[] = [];
-    for (const { name, peers: group, workloads: mine, rounds } of groupsOf(
-      peers,
-      workloads,
-      options.rounds,
-    )) {
-      const measured = await measureSetups(name, group, mine, rounds, options, stage, say);
+    for (const group of groupsOf(peers, workloads, options.rounds)) {
+      const measured = await measureSetups(group, options, stage, say);
       measurements.push(...measured.measurements);
       floor.push(...measured.floor);
     }
@@ -128,14 +124,6 @@ async function run(options: Options): Promise<void> {
 
 const setupOf = (workload: string): string | undefined =>
   WORKLOADS.find(({ name }) => name === workload)?.setup;
-
-interface Group {
-  /** The place of a setup. */
-  readonly name: (setup: string) => string;
-  readonly peers: readonly Peer[];
-  readonly workloads: readonly Workload[];
-  readonly rounds: readonly number[];
-}
 
 /**
  * What is measured by turns, and who is up at the same time. With 1,000 Brokers everybody is alone, and started anew for

@@ -25,16 +25,22 @@ export interface Measured {
   readonly floor: readonly Floor[];
 }
 
+/** Who is up at the same time, and what is measured by turns. */
+export interface Group {
+  /** The name of a setup's place. */
+  readonly name: (setup: Setup) => string;
+  readonly peers: readonly Peer[];
+  readonly workloads: readonly Workload[];
+  /** Their numbers. */
+  readonly rounds: readonly number[];
+}
+
 /**
  * All workloads of some setups by all their peers: everybody is started and warmed up, and then each round goes over
- * all workloads and, within each, over all peers, so that what changes with time meets everybody. `name` is that of the
- * places that are made; `rounds` are the numbers of the rounds.
+ * all workloads and, within each, over all peers, so that what changes with time meets everybody.
  */
 export async function measureSetups(
-  name: (setup: Setup) => string,
-  peers: readonly Peer[],
-  workloads: readonly Workload[],
-  rounds: readonly number[],
+  { name, peers, workloads, rounds }: Group,
   options: Options,
   stage: Omit<Stage, 'owned'>,
   say: (line: string) => void,

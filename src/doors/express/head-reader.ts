@@ -17,8 +17,8 @@ function nothingYet(): RepeatedHead {
 }
 
 /**
- * Reads the heads of one connection. A client mostly repeats itself, so the last head is remembered and the same text
- * is not read again.
+ * Reads the heads of one connection. A client mostly repeats itself, so the last head that is not too long is remembered
+ * and the same text is not read again.
  */
 export class HeadReader {
   #text = '';
@@ -35,16 +35,10 @@ export class HeadReader {
     if (found === null) return null;
     const { method, target, block, length } = found;
     const head = { method, target, block, length, fields: readRequestFields(block), repeated: null };
-    if (text.length > LONGEST_REMEMBERED) this.#forget();
-    else {
+    if (text.length <= LONGEST_REMEMBERED) {
       this.#text = text.slice(0, length);
       this.#head = head;
     }
     return head;
-  }
-
-  #forget(): void {
-    this.#text = '';
-    this.#head = null;
   }
 }
