@@ -8,14 +8,20 @@ const INVISIBLE = /\p{Default_Ignorable_Code_Point}/gu;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant.
 const UNREAD = /[%\\]|[^\x00-\x7f]/;
 /** A path that still changes after this many rounds of decoding was built to. */
-const MOST_ROUNDS = 4;
+const MOST_ROUNDS = 5;
+/**
+ * An octet that is no UTF-8 stands as this character of the private use area plus the octet until decoding ends: an
+ * escape that a later round completes can make a character of it together with its neighbours.
+ */
+const KEPT = 0xe000;
+const KEPT_OCTETS = /[\ue080-\ue0ff]+/;
 
 /**
  * Returns the path as the most lenient reader could understand it, for comparison with denied paths. Escapes are
- * decoded until none is left (`%2561`, and `%u0061` as in Jetty 9.4). Overlong UTF-8 becomes what it stands for,
- * compatibility forms (fullwidth letters, slashes and dots) become plain, and a backslash becomes a slash. Each
- * segment loses everything from `;`, `?` or `#` on, and blanks and full stops at its ends; empty segments are
- * dropped. Null if decoding does not end. Only for comparison: never send this path.
+ * decoded until none is left (`%2561`, and `%u0061` as in Jetty 9.4, also with a capital U). Overlong UTF-8 becomes
+ * what it stands for, compatibility forms (fullwidth letters, slashes and dots) become plain, and a backslash becomes
+ * a slash. Each segment loses everything from `;`, `?` or `#` on, and blanks and full stops at its ends; empty
+ * segments are dropped. Null if decoding does not end. Only for comparison: never send this path.
  */
 export function canonicalPath(path: string): string | null {
   if (!path.includes('%')) return ENDS.test(path) ? withPlainSegments(path) : path;
@@ -39,15 +45,34 @@ export function decodedFully(path: string): string | null {
   let text = path;
   for (let round = 0; round < MOST_ROUNDS; round++) {
     if (!UNREAD.test(text)) return text;
-    const octets = octetsOf(text);
-    const next = isAscii(octets)
-      ? octets.toString('latin1')
-      : fromUtf8(octets).normalize('NFKC').replace(INVISIBLE, '');
-    const plain = next.replaceAll('\\', '/');
-    if (plain === text) return text;
-    text = plain;
+    const plain = decodedOnce(text);
+    const next = plain === text ? withoutKeptOctets(text) : plain;
+    if (next === text) return text;
+    text = next;
   }
   return null;
+}
+
+function decodedOnce(text: string): string {
+  const octets = octetsOf(text);
+  const decoded = isAscii(octets) ? octets.toString('latin1') : plainForm(fromUtf8(octets));
+  return decoded.replaceAll('\\', '/');
+}
+
+function plainForm(text: string): string {
+  return text.normalize('NFKC').replace(INVISIBLE, '');
+}
+
+/** Returns a text with each kept octet as the character that it is in Latin-1. */
+function withoutKeptOctets(text: string): string {
+  if (!KEPT_OCTETS.test(text)) return text;
+  return plainForm(
+    text.replace(new RegExp(KEPT_OCTETS, 'g'), (octets) => keptOctets(octets).toString('latin1')),
+  );
+}
+
+function keptOctets(text: string): Buffer {
+  return Buffer.from(Array.from(text, (octet) => octet.charCodeAt(0) - KEPT));
 }
 
 function withPlainSegments(decoded: string): string {
@@ -86,7 +111,7 @@ function slashes(text: string): number {
  * octet read.
  */
 function octetsOf(text: string): Buffer {
-  const octets = Buffer.from(text, 'utf8');
+  const octets = toUtf8(text);
   let length = 0;
   for (const octet of octets) {
     octets[length++] = octet;
@@ -97,7 +122,7 @@ function octetsOf(text: string): Buffer {
 }
 
 const PERCENT = 0x25;
-const U = 0x75;
+const SMALL_U = 0x75;
 
 /**
  * Decodes the escape that ends at `end` in place. Returns the end of the decoded octets, or `end` if there is no
@@ -115,7 +140,7 @@ function decodesEnd(octets: Buffer, end: number): number {
   }
   const third = hexDigit(octets[end - 3]);
   const fourth = hexDigit(octets[end - 4]);
-  if (third === -1 || fourth === -1 || octets[end - 5] !== U) return end;
+  if (third === -1 || fourth === -1 || ((octets[end - 5] ?? 0) | 0x20) !== SMALL_U) return end;
   const character = String.fromCharCode(fourth * 4096 + third * 256 + high * 16 + low);
   return end - 6 + octets.write(character, end - 6, 'utf8');
 }
@@ -127,24 +152,32 @@ function hexDigit(code: number | undefined): number {
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 }
 
-/**
- * Decodes UTF-8 as lenient readers do, overlong forms of up to six octets included. Any other octet becomes one
- * character.
- */
+/** The opposite of `fromUtf8`. */
+function toUtf8(text: string): Buffer {
+  if (!KEPT_OCTETS.test(text)) return Buffer.from(text, 'utf8');
+  const parts = text.split(new RegExp(`(${KEPT_OCTETS.source})`));
+  return Buffer.concat(parts.map((part, i) => (i % 2 === 1 ? keptOctets(part) : Buffer.from(part, 'utf8'))));
+}
+
+/** Decodes UTF-8 as lenient readers do, overlong forms of up to six octets included. Keeps any other octet. */
 function fromUtf8(octets: Buffer): string {
   let text = '';
   for (let at = 0; at < octets.length; ) {
     const first = octets[at] ?? 0;
     const more = continuations(first);
-    let code = more === 0 ? first : first & (0x3f >> more);
+    let code = first & (0x3f >> more);
     let read = 1;
     while (read <= more && ((octets[at + read] ?? 0) & 0xc0) === 0x80) {
       code = code * 64 + ((octets[at + read] ?? 0) & 0x3f);
       read++;
     }
-    const whole = read === more + 1 && code <= 0x10ffff;
-    text += String.fromCodePoint(whole ? code : first);
-    at += whole ? read : 1;
+    if (first < 0x80) text += String.fromCharCode(first);
+    else if (more > 0 && read > more && code <= 0x10ffff) text += String.fromCodePoint(code);
+    else {
+      text += String.fromCharCode(KEPT + first);
+      read = 1;
+    }
+    at += read;
   }
   return text;
 }

@@ -41,6 +41,7 @@ export const SPELLINGS: Readonly<Record<string, Spelling>> = {
     again(first(segment, (code) => utf8([0xe0, 0x80 | (code >> 6), 0x80 | (code & 63)]))),
   'a %u escape': (segment) => first(segment, (code) => `%u00${code.toString(16)}`),
   'a %u escape, escaped': (segment) => first(segment, (code) => `%25u00${code.toString(16)}`),
+  'a %U escape, escaped': (segment) => first(segment, (code) => `%25U00${code.toString(16)}`),
   'a fullwidth letter': (segment) => first(segment, (code) => encoded(String.fromCharCode(code + 0xfee0))),
   'fullwidth letters': (segment) =>
     encoded(
