@@ -16,8 +16,9 @@ export interface AnswerSink {
 
 type State = 'idle' | 'head' | 'counted' | 'until-end' | 'size' | 'data' | 'data-end' | 'trailers' | 'dead';
 
-const STATUS_LINE =
-  /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t -~\x80-\xff]*))?\r\n((?:[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t -~\x80-\xff]*\r\n)*)\r\n$/;
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t -~\x80-\xff]*))?\r\n/;
+/** All header lines of a head and the empty line behind them. */
+const HEADER_LINES = /(?:[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t -~\x80-\xff]*\r\n)*\r\n/y;
 const TRAILERS = /^(?:[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t -~\x80-\xff]*\r\n)*\r\n$/;
 /** At most eight digits; valid extensions are skipped (RFC 9112 7.1.1). */
 const CHUNK_SIZE =
@@ -28,6 +29,8 @@ const NO_DIGIT = 255;
 /** The value of each octet that is a hexadecimal digit. */
 const HEX_DIGITS = new Uint8Array(256).fill(NO_DIGIT);
 for (const digit of '0123456789abcdefABCDEF') HEX_DIGITS[digit.charCodeAt(0)] = Number.parseInt(digit, 16);
+/** The first look for a head covers this many bytes, enough for an ordinary one and a short body. */
+const FIRST_LOOK = 1024;
 const HEAD_END = Buffer.from('\r\n\r\n');
 const CR = 13;
 const LF = 10;
@@ -132,11 +135,7 @@ export class AnswerParser {
     const text = this.#upTo(buffer, at, length);
     if (text === null) return length;
     const consumed = at + this.#consumed;
-    const match = STATUS_LINE.exec(text);
-    const head =
-      match === null
-        ? null
-        : readAnswerHead(Number(match[2]), match[3] ?? '', Number(match[1]), match[4] ?? '');
+    const head = readHead(text);
     if (head === null || head.status === 101) {
       this.#malformed();
       return length;
@@ -149,8 +148,17 @@ export class AnswerParser {
     return consumed;
   }
 
-  /** Returns the text up to and including the empty line, or null until that has come. */
+  /** Returns a text that begins with the whole head, or null until the empty line has come. */
   #upTo(buffer: Buffer, at: number, length: number): string | null {
+    if (this.#pending === '') {
+      const most = Math.min(FIRST_LOOK, this.#maxHeadBytes);
+      const text = buffer.toString('latin1', at, Math.min(length, at + most));
+      const end = text.indexOf('\r\n\r\n');
+      if (end !== -1) {
+        this.#consumed = end + 4;
+        return text;
+      }
+    }
     const found = this.#pending === '' ? buffer.indexOf(HEAD_END, at) : -1;
     if (found !== -1 && found + 4 <= length) {
       if (found + 4 - at > this.#maxHeadBytes) return this.#tooLong();
@@ -284,4 +292,34 @@ export class AnswerParser {
     this.#state = 'dead';
     this.#sink.onMalformed();
   }
+}
+
+interface StatusLine {
+  readonly text: string;
+  readonly minor: number;
+  readonly status: number;
+  readonly reason: string;
+}
+
+/** A longer status line is not remembered. */
+const LONGEST_STATUS_LINE = 64;
+/** Most answers have the same one. */
+let lastStatusLine: StatusLine = { text: 'HTTP/1.1 200 OK\r\n', minor: 1, status: 200, reason: 'OK' };
+
+/** Reads the head at the beginning of `text`; null if it is malformed. */
+function readHead(text: string): AnswerHead | null {
+  const line = text.startsWith(lastStatusLine.text) ? lastStatusLine : readStatusLine(text);
+  if (line === null) return null;
+  const from = line.text.length;
+  HEADER_LINES.lastIndex = from;
+  if (!HEADER_LINES.test(text)) return null;
+  return readAnswerHead(line.status, line.reason, line.minor, text.slice(from, HEADER_LINES.lastIndex - 2));
+}
+
+function readStatusLine(text: string): StatusLine | null {
+  const [found, minor, status, reason = ''] = STATUS_LINE.exec(text) ?? [];
+  if (found === undefined) return null;
+  const line = { text: found, minor: Number(minor), status: Number(status), reason };
+  if (found.length <= LONGEST_STATUS_LINE) lastStatusLine = line;
+  return line;
 }

@@ -7,6 +7,7 @@ const MAX_HEAD = 200;
 
 interface Read {
   status: number | null;
+  reason: string;
   kept: string;
   body: string;
   trailers: string | null;
@@ -16,11 +17,19 @@ interface Read {
 }
 
 /** Reads the pieces as they would come from a socket whose buffer is used again and again. */
-function read(pieces: readonly string[], ends = false): Read {
-  const result: Read = { status: null, kept: '', body: '', trailers: null, end: 'open', reusable: false };
+function read(pieces: readonly string[], ends = false, maxHead = MAX_HEAD): Read {
+  const result: Read = {
+    status: null,
+    reason: '',
+    kept: '',
+    body: '',
+    trailers: null,
+    end: 'open',
+    reusable: false,
+  };
   const parser = new AnswerParser(
     {
-      onHead: ({ status, kept }) => Object.assign(result, { status, kept }),
+      onHead: ({ status, reason, kept }) => Object.assign(result, { status, reason, kept }),
       onBody(buffer, from, to) {
         result.body += buffer.toString('latin1', from, to);
       },
@@ -31,7 +40,7 @@ function read(pieces: readonly string[], ends = false): Read {
         result.reusable = false;
       },
     },
-    MAX_HEAD,
+    maxHead,
   );
   parser.expect();
   const buffer = Buffer.alloc(4_096, '\r\n\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n');
@@ -189,6 +198,45 @@ const CHUNKS = [
 
 test.for([...HEADS, ...STATUS_LINES, ...CHUNKS])('%j is malformed', (text) => {
   expect(read([text]).end).toBe('malformed');
+});
+
+test('a head is read at any length, whole or in two pieces', () => {
+  for (const length of [900, 1022, 1023, 1024, 1025, 1026, 2_000]) {
+    const rest = 'Content-Length: 3\r\n\r\n';
+    const filler = `X: ${'y'.repeat(length - OK.length - rest.length - 'X: \r\n'.length)}\r\n`;
+    const text = `${OK}${filler}${rest}abc`;
+    const expected = { body: 'abc', end: 'whole', reusable: true, kept: `${filler}Content-Length: 3\r\n` };
+    for (const at of [1, 1023, 1024, length - 1, length, length + 1]) {
+      const parts = [text.slice(0, at), text.slice(at)].filter((part) => part !== '');
+      expect(read(parts, false, length)).toMatchObject(expected);
+      expect(read(parts, false, length - 1).end).toBe('malformed');
+    }
+  }
+});
+
+test('a status line is read whatever the last one was', () => {
+  const long = 'Why '.repeat(20);
+  const lines: readonly [line: string, read: Partial<Read>][] = [
+    ['HTTP/1.1 200 OK', { status: 200, reason: 'OK', reusable: true }],
+    ['HTTP/1.0 200 OK', { status: 200, reason: 'OK', reusable: false }],
+    ['HTTP/1.1 200', { status: 200, reason: '', reusable: true }],
+    ['HTTP/1.1 200 ', { status: 200, reason: '', reusable: true }],
+    ['HTTP/1.1 200 OK ', { status: 200, reason: 'OK ', reusable: true }],
+    ['HTTP/1.1 503 OK', { status: 503, reason: 'OK', reusable: true }],
+    [`HTTP/1.1 503 ${long}`, { status: 503, reason: long, reusable: true }],
+    ['HTTP/1.1 200 OKay', { status: 200, reason: 'OKay', reusable: true }],
+    ['HTTP/1.1 2000 OK', { end: 'malformed' }],
+  ];
+  for (const [first] of lines) {
+    for (const [line, expected] of lines) {
+      read([`${first}\r\nContent-Length: 0\r\n\r\n`]);
+      expect([first, line, read([`${line}\r\nContent-Length: 0\r\n\r\n`])]).toMatchObject([
+        first,
+        line,
+        expected,
+      ]);
+    }
+  }
 });
 
 const pieces = fc.constantFrom(
