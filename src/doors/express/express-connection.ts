@@ -47,6 +47,8 @@ export interface ExpressContext {
  */
 type ConnectionState = 'new' | 'idle' | 'head' | 'body' | 'answer' | 'linger' | 'over';
 
+/** In place of the start of a wait that no sweep has seen yet. */
+const UNSEEN = -1;
 /** The first look for a head covers this many bytes, enough for an ordinary one. */
 const FIRST_LOOK = 4 * 1024;
 /** A head in more pieces than this goes to `node:http`, which does not scan earlier bytes again. */
@@ -76,7 +78,10 @@ export class ExpressConnection implements ResponseWire, Member {
   #advancing = false;
   /** How often a head has been looked for in the bytes of the next request. */
   #looks = 0;
-  /** Start of the wait for a request, of a partial head, of receiving a request, or of lingering. */
+  /**
+   * Start of the wait for a request, of a partial head, of receiving a request, or of lingering. The wait for the next
+   * request begins with the first sweep that sees it: to look at the clock after each answer costs more.
+   */
   #lastActivity: number;
   /** Bytes still to be read in state `linger`. */
   #lingerBytes = 0;
@@ -190,14 +195,20 @@ export class ExpressConnection implements ResponseWire, Member {
   #answered(closes: boolean): void {
     this.#client = null;
     this.#closes ||= closes;
-    this.#lastActivity = this.#context.now();
     if (this.#bodyLeft > 0) {
+      this.#lastActivity = this.#context.now();
       this.#become('linger');
       this.#lingerBytes = LINGER_BYTES;
       this.#socket.resume();
       return;
     }
-    this.#become(this.#rest === null ? 'idle' : 'head');
+    if (this.#rest === null) {
+      this.#lastActivity = UNSEEN;
+      this.#become('idle');
+    } else {
+      this.#lastActivity = this.#context.now();
+      this.#become('head');
+    }
     this.#proceed();
   }
 
@@ -214,6 +225,7 @@ export class ExpressConnection implements ResponseWire, Member {
     // A client that is slow to read has a limit of its own (`SlowReaders`).
     if (this.#socket.writableLength > 0) return;
     const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs } = this.#context;
+    if (this.#lastActivity === UNSEEN) this.#lastActivity = now;
     const waited = now - this.#lastActivity;
     switch (this.#state) {
       case 'new':
@@ -372,6 +384,8 @@ export class ExpressConnection implements ResponseWire, Member {
       else if (this.#ended) this.#refuse(null, answerMalformed);
       return false;
     }
+    // The clock was looked at when these bytes came, or before, if the head came in pieces.
+    const receivedAt = this.#looks === 0 ? this.#lastActivity : now();
     this.#looks = 0;
     const { method, target, block, length, fields, repeated } = found;
     if (hasMoreLines(block, maxHeaders)) {
@@ -404,7 +418,7 @@ export class ExpressConnection implements ResponseWire, Member {
         encrypted: this.encrypted,
         certificateName: this.#certificateName,
         id: nextId(fields.requestId ?? undefined),
-        receivedAt: now(),
+        receivedAt,
       },
       body,
       whole || bytes.length === length ? null : bytes.subarray(length),
