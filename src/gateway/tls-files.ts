@@ -4,6 +4,7 @@ import { clientPems, pem } from '../config/pem-files.ts';
 import type { ListenTls, UpstreamTls, ZooKeeperTlsFiles } from '../config/schema.ts';
 import { codeOf } from '../config/yaml-source.ts';
 import type { ZooKeeperTls } from '../discovery/zookeeper/tls.ts';
+import { listenCiphers } from './tls-ciphers.ts';
 
 /**
  * Reads certificate and key of a listener. Throws an Error of one sentence if a file cannot be read, or if the key does
@@ -14,6 +15,7 @@ export function listenTls(files: ListenTls): SecureContextOptions & { readonly r
   const options = {
     cert: pem(certFile),
     key: pem(keyFile),
+    ciphers: listenCiphers(),
     requestCert: requireClientCertificate,
     ...(caFile === undefined ? {} : { ca: pem(caFile) }),
     ...(keyPassphraseFile === undefined ? {} : { passphrase: pem(keyPassphraseFile).trimEnd() }),
