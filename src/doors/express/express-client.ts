@@ -18,6 +18,7 @@ const CLOSES: HeaderBlock = 'Connection: close\r\n';
 /** The part of a request's connection that its answer needs. */
 export interface ResponseWire {
   readonly socket: Socket;
+  readonly encrypted: boolean;
   readonly errors: InternalErrors;
   /** Header lines of an answer after which the connection stays open. */
   readonly keepAlive: HeaderBlock;
@@ -51,6 +52,8 @@ export class ExpressClient
   #waitsForEnd = false;
   #chunked = false;
   #closes = false;
+  /** The socket will tell when it has taken the last piece. */
+  #told = false;
   /** Leases kept until the client's socket drains. */
   #owed: BufferLease[] | null = null;
   /** An answer has begun. */
@@ -230,7 +233,17 @@ export class ExpressClient
     if (this.over || this.#out === '') return;
     const out = this.#out;
     this.#out = '';
-    if (!this.#connection.socket.write(out, 'latin1')) this.#connection.onBlocked();
+    const { socket, encrypted } = this.#connection;
+    // TLS never takes a piece at once. To ask by an empty write behind the last piece costs a call of the system.
+    this.#told = this.ended && encrypted;
+    const onTaken = this.#told ? this.#whenTaken() : undefined;
+    if (!socket.write(out, 'latin1', onTaken)) this.#connection.onBlocked();
+  }
+
+  #whenTaken(): (error?: Error | null) => void {
+    return (error) => {
+      if (error == null) this.#finish();
+    };
   }
 
   /** The whole answer has been written to the socket, which may still hold some of it. */
@@ -243,9 +256,7 @@ export class ExpressClient
       return;
     }
     this.#connection.onBlocked();
-    socket.write('', (error) => {
-      if (error == null) this.#finish();
-    });
+    if (!this.#told) socket.write('', this.#whenTaken());
   }
 
   #finish(): void {
