@@ -67,8 +67,8 @@ class TracedHandler implements UpstreamHandler {
     this.#handler.onHead(head);
   }
 
-  onData(chunk: Buffer, lease: BufferLease): void {
-    this.#handler.onData(chunk, lease);
+  onData(chunk: Buffer, lease: BufferLease, text?: string | null): void {
+    this.#handler.onData(chunk, lease, text);
   }
 
   onRest(): void {

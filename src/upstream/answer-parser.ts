@@ -6,8 +6,11 @@ export interface AnswerSink {
   /** An interim answer (1xx) other than 100, which the gateway never waits for. */
   onInterim?(head: AnswerHead): void;
   onHead(head: AnswerHead): void;
-  /** `buffer[from, to)` is a piece of the body. */
-  onBody(buffer: Buffer, from: number, to: number): void;
+  /**
+   * `buffer[from, to)` is a piece of the body; `text` is the same with one character for each octet, if it is there
+   * already.
+   */
+  onBody(buffer: Buffer, from: number, to: number, text: string | null): void;
   /** The answer is complete. `reusable`: the connection may carry another request. */
   onWhole(trailers: HeaderBlock, reusable: boolean): void;
   /** The bytes are not an answer, or other parsers might read them differently. Nothing follows. */
@@ -47,6 +50,9 @@ export class AnswerParser {
   #left = 0;
   #reusable = false;
   #consumed = 0;
+  /** The beginning of what is being fed, from `#textAt` on, if it was made into text to read a head. */
+  #text = '';
+  #textAt = 0;
   /** Trailers of the answer that has just ended. */
   #ended: HeaderBlock | null = null;
 
@@ -72,6 +78,12 @@ export class AnswerParser {
 
   /** Reads `buffer[0, length)`. */
   feed(buffer: Buffer, length: number): void {
+    this.#read(buffer, length);
+    this.#text = '';
+    this.#textAt = 0;
+  }
+
+  #read(buffer: Buffer, length: number): void {
     let at = 0;
     while (at < length) {
       switch (this.#state) {
@@ -84,7 +96,7 @@ export class AnswerParser {
           this.#left -= to - at;
           const ends = this.#left === 0;
           const counted = this.#state === 'counted';
-          this.#sink.onBody(buffer, at, to);
+          this.#sink.onBody(buffer, at, to, this.#known(at, to));
           at = to;
           // The sink may have given up the connection.
           if (this.#isDead()) return;
@@ -94,7 +106,7 @@ export class AnswerParser {
           break;
         }
         case 'until-end':
-          this.#sink.onBody(buffer, at, length);
+          this.#sink.onBody(buffer, at, length, null);
           return;
         case 'size':
           at = this.#size(buffer, at, length);
@@ -127,6 +139,12 @@ export class AnswerParser {
     this.#state = 'dead';
   }
 
+  /** Returns `[from, to)` of what is being fed as text, if that has been made. */
+  #known(from: number, to: number): string | null {
+    const end = to - this.#textAt;
+    return end <= this.#text.length ? this.#text.slice(from - this.#textAt, end) : null;
+  }
+
   #isDead(): boolean {
     return this.#state === 'dead';
   }
@@ -156,6 +174,8 @@ export class AnswerParser {
       const end = text.indexOf('\r\n\r\n');
       if (end !== -1) {
         this.#consumed = end + 4;
+        this.#text = text;
+        this.#textAt = at;
         return text;
       }
     }

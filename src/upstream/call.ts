@@ -232,13 +232,13 @@ export class Call implements UpstreamCall, BodySink {
     }
   }
 
-  onBody(chunk: Buffer, lease: BufferLease): void {
+  onBody(chunk: Buffer, lease: BufferLease, text: string | null): void {
     if (this.#over) {
       lease.release();
       return;
     }
     try {
-      this.#handler.onData(chunk, lease);
+      this.#handler.onData(chunk, lease, text);
     } catch (error) {
       this.crash(error);
     }

@@ -279,11 +279,11 @@ export class UpstreamConnection implements AnswerSink, BufferOwner, Wire, TurnWr
     this.#call?.onHead(head);
   }
 
-  onBody(buffer: Buffer, from: number, to: number): void {
+  onBody(buffer: Buffer, from: number, to: number, text: string | null): void {
     this.touch();
     this.#read += to - from;
     if (this.#read > LONG_ANSWER) this.#long = true;
-    this.#call?.onBody(buffer.subarray(from, to), this.#buffer.borrow());
+    this.#call?.onBody(buffer.subarray(from, to), this.#buffer.borrow(), text);
   }
 
   onWhole(trailers: HeaderBlock, reusable: boolean): void {

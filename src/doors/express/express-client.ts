@@ -146,7 +146,7 @@ export class ExpressClient
     this.#connection.socket.write(interimHead(status, headers), 'latin1');
   }
 
-  write(chunk: Buffer, lease: BufferLease): void {
+  write(chunk: Buffer, lease: BufferLease, known?: string | null): void {
     if (this.over || this.ended) {
       this.giveBack(lease);
       return;
@@ -155,7 +155,7 @@ export class ExpressClient
       this.#writeLong(chunk, lease);
       return;
     }
-    const text = chunk.toString('latin1');
+    const text = known ?? chunk.toString('latin1');
     this.#out += this.#chunked ? `${chunk.length.toString(16)}\r\n${text}\r\n` : text;
     if (this.#connection.socket.writableNeedDrain) {
       this.#owed ??= [];

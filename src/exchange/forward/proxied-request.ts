@@ -258,9 +258,9 @@ export class ProxiedRequest
     } else this.show(head);
   }
 
-  onData(chunk: Buffer, lease: BufferLease): void {
+  onData(chunk: Buffer, lease: BufferLease, text?: string | null): void {
     if (this.#receiver === null) lease.release();
-    else this.#receiver.data(chunk, lease);
+    else this.#receiver.data(chunk, lease, text);
   }
 
   onRest(): void {

@@ -46,8 +46,8 @@ export class AmendedClient implements ClientSide {
     this.#client.writeInterim(status, headers);
   }
 
-  write(chunk: Buffer, lease: BufferLease): void {
-    this.#client.write(chunk, lease);
+  write(chunk: Buffer, lease: BufferLease, text?: string | null): void {
+    this.#client.write(chunk, lease, text);
   }
 
   flush(): void {

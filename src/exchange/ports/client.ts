@@ -67,8 +67,11 @@ export interface ClientSide {
   writeHead(status: number, reason: string, headers: HeaderBlock, hasDate: boolean, chunked?: boolean): void;
   /** Sends an interim answer (1xx). Does nothing once the head has been handed over. */
   writeInterim(status: number, headers: HeaderBlock): void;
-  /** Writes body bytes. Releases the lease when the connection has taken them, or is over. */
-  write(chunk: Buffer, lease: BufferLease): void;
+  /**
+   * Writes body bytes. Releases the lease when the connection has taken them, or is over. `text`: the bytes as text with
+   * one character for each octet, if it is there already.
+   */
+  write(chunk: Buffer, lease: BufferLease, text?: string | null): void;
   /** Sends what has been written; nothing more is written in this turn. */
   flush(): void;
   /** Ends the answer. The rest of the request's body is drained within bounds. */

@@ -65,9 +65,9 @@ export interface UpstreamHandler {
   onHead(head: AnswerHead): void;
   /**
    * The handler owns the bytes until it releases the lease, which it must do. Reading from the node continues as
-   * leases are released.
+   * leases are released. `text`: the bytes as text with one character for each octet, if it is there already.
    */
-  onData(chunk: Buffer, lease: BufferLease): void;
+  onData(chunk: Buffer, lease: BufferLease, text?: string | null): void;
   /** No more data has arrived for now. */
   onRest(): void;
   onEnd(trailers: HeaderBlock): void;

@@ -30,8 +30,10 @@ function read(pieces: readonly string[], ends = false, maxHead = MAX_HEAD): Read
   const parser = new AnswerParser(
     {
       onHead: ({ status, reason, kept }) => Object.assign(result, { status, reason, kept }),
-      onBody(buffer, from, to) {
-        result.body += buffer.toString('latin1', from, to);
+      onBody(buffer, from, to, text) {
+        const piece = buffer.toString('latin1', from, to);
+        expect(text ?? piece).toBe(piece);
+        result.body += piece;
       },
       onWhole: (trailers, reusable) => Object.assign(result, { trailers, end: 'whole', reusable }),
       onMalformed() {
@@ -210,6 +212,17 @@ test('a head is read at any length, whole or in two pieces', () => {
       const parts = [text.slice(0, at), text.slice(at)].filter((part) => part !== '');
       expect(read(parts, false, length)).toMatchObject(expected);
       expect(read(parts, false, length - 1).end).toBe('malformed');
+    }
+  }
+});
+
+test('a body behind a head and interim answers is what came, wherever the pieces are cut', () => {
+  const text = `HTTP/1.1 103 Hints\r\nLink: a\r\n\r\n${OK}Content-Length: 6\r\n\r\nabcdef`;
+  const chunks = `${'HTTP/1.1 100 Continue\r\n\r\n'.repeat(3)}${CHUNKED}3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n`;
+  for (const whole of [text, chunks]) {
+    for (let at = 1; at < whole.length; at++) {
+      const expected = { body: 'abcdef', end: 'whole', reusable: true };
+      expect([at, read([whole.slice(0, at), whole.slice(at)])]).toMatchObject([at, expected]);
     }
   }
 });

@@ -76,9 +76,9 @@ export class Relay implements AnswerReceiver, AnswerContext {
     this.#client.writeInterim(head.status, interimHeaders(head, this));
   }
 
-  data(chunk: Buffer, lease: BufferLease): void {
+  data(chunk: Buffer, lease: BufferLease, text?: string | null): void {
     this.#account.bytesOut += chunk.byteLength;
-    this.#client.write(chunk, lease);
+    this.#client.write(chunk, lease, text);
   }
 
   rest(): void {
