@@ -25,12 +25,16 @@ export interface HalfClosedRequest {
   abandon(): void;
 }
 
+/** Ends the watch of a connection; each request of a pipeline begins one. */
+const watches = new WeakMap<Socket, () => void>();
+
 /**
  * Tells a client that waits for its answer from one that has left; both end their side of the connection. If the
  * client has left, its system resets the connection when anything is sent to it, and the next write shows the reset.
  * So a client that may be probed gets `100 Continue`, which a waiting client ignores. If nothing can be sent, the
  * client counts as gone after `graceMs` milliseconds, unless the request said that it is the last one
- * (docs/decisions/0021-half-closed-clients.md). Errors go to `onError`.
+ * (docs/decisions/0021-half-closed-clients.md). Errors go to `onError`. Precondition: earlier requests of the connection
+ * have been answered; they are watched no longer.
  */
 export function watchHalfClosed(
   request: HalfClosedRequest,
@@ -38,6 +42,7 @@ export function watchHalfClosed(
   onError: (error: unknown) => void,
 ): void {
   const { socket } = request;
+  watches.get(socket)?.();
   const asked = request.mayBeAsked;
   if (asked) request.ask();
   wireOf(socket).setKeepAlive(true, KEEP_ALIVE_MS);
@@ -46,6 +51,7 @@ export function watchHalfClosed(
   let waited = 0;
   let timer = setTimeout(look, pause);
   socket.once('close', stop);
+  watches.set(socket, stop);
 
   function look(): void {
     waited += pause;
@@ -68,6 +74,7 @@ export function watchHalfClosed(
   function stop(): void {
     clearTimeout(timer);
     socket.off('close', stop);
+    watches.delete(socket);
   }
 }
 

@@ -228,7 +228,7 @@ function tenths(milliseconds: number): string {
   const known = SHORT_TIMES[all] ?? '';
   if (known !== '') return known;
   const written = inTenths(all);
-  if (all < SHORT_TIMES.length) SHORT_TIMES[all] = written;
+  if (all >= 0 && all < SHORT_TIMES.length) SHORT_TIMES[all] = written;
   return written;
 }
 

@@ -56,6 +56,18 @@ describe.each(WAYS)('$door door, encrypted $encrypted', ({ door, encrypted }) =>
     await node.close();
   });
 
+  test('a pipeline behind a half-close is answered to its end, and watched once for each request under way', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', onWarning);
+    node.script = (_, socket) => socket.write(json('ok'));
+    const requests = 60;
+    client.end(GET_B.repeat(requests));
+    await once(client, 'end');
+    process.off('warning', onWarning);
+    expect([received.match(/HTTP\/1\.1 200/g)?.length, warnings]).toEqual([requests, []]);
+  });
+
   const asked = (count = 1): Promise<void> => eventually(async () => node.requests.length >= count);
   const cancelled = (): Promise<void> =>
     eventually(async () => node.requests.some(({ method }) => method === 'DELETE'));
