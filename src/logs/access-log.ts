@@ -120,8 +120,8 @@ function isLike(one: ExchangeRecord, other: ExchangeRecord): boolean {
   );
 }
 
-/** Nodes whose names are kept as JSON. */
-const MOST_NODES = 256;
+/** Nodes whose names are kept as JSON: as many as there can be of a role, so that not each request adds one. */
+const MOST_NODES = 10_000;
 const nodes = new Map<string, string>();
 
 function node(hostAndPort: string): string {
