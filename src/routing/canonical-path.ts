@@ -14,7 +14,9 @@ const MOST_ROUNDS = 5;
  * escape that a later round completes can make a character of it together with its neighbours.
  */
 const KEPT = 0xe000;
-const KEPT_OCTETS = /[\ue080-\ue0ff]+/;
+const KEPT_OCTET = /[\ue080-\ue0ff]/g;
+/** In brackets, so that `split` leaves them between the parts. */
+const KEPT_OCTETS = /([\ue080-\ue0ff]+)/;
 
 /**
  * Returns the path as the most lenient reader could understand it, for comparison with denied paths. Escapes are
@@ -65,14 +67,7 @@ function plainForm(text: string): string {
 
 /** Returns a text with each kept octet as the character that it is in Latin-1. */
 function withoutKeptOctets(text: string): string {
-  if (!KEPT_OCTETS.test(text)) return text;
-  return plainForm(
-    text.replace(new RegExp(KEPT_OCTETS, 'g'), (octets) => keptOctets(octets).toString('latin1')),
-  );
-}
-
-function keptOctets(text: string): Buffer {
-  return Buffer.from(Array.from(text, (octet) => octet.charCodeAt(0) - KEPT));
+  return plainForm(text.replace(KEPT_OCTET, (octet) => String.fromCharCode(octet.charCodeAt(0) - KEPT)));
 }
 
 function withPlainSegments(decoded: string): string {
@@ -155,8 +150,12 @@ function hexDigit(code: number | undefined): number {
 /** The opposite of `fromUtf8`. */
 function toUtf8(text: string): Buffer {
   if (!KEPT_OCTETS.test(text)) return Buffer.from(text, 'utf8');
-  const parts = text.split(new RegExp(`(${KEPT_OCTETS.source})`));
-  return Buffer.concat(parts.map((part, i) => (i % 2 === 1 ? keptOctets(part) : Buffer.from(part, 'utf8'))));
+  const parts = text.split(KEPT_OCTETS);
+  return Buffer.concat(
+    parts.map((part, i) =>
+      i % 2 === 1 ? Buffer.from(Array.from(part, (octet) => octet.charCodeAt(0) - KEPT)) : Buffer.from(part),
+    ),
+  );
 }
 
 /** Decodes UTF-8 as lenient readers do, overlong forms of up to six octets included. Keeps any other octet. */

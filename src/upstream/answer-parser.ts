@@ -20,9 +20,8 @@ export interface AnswerSink {
 type State = 'idle' | 'head' | 'counted' | 'until-end' | 'size' | 'data' | 'data-end' | 'trailers' | 'dead';
 
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t -~\x80-\xff]*))?\r\n/;
-/** All header lines of a head and the empty line behind them. */
+/** Header or trailer lines, and the empty line behind them. */
 const HEADER_LINES = /(?:[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t -~\x80-\xff]*\r\n)*\r\n/y;
-const TRAILERS = /^(?:[!#$%&'*+\-.^_`|~\dA-Za-z]+:[\t -~\x80-\xff]*\r\n)*\r\n$/;
 /** At most eight digits; valid extensions are skipped (RFC 9112 7.1.1). */
 const CHUNK_SIZE =
   /^([\da-f]{1,8})(?:[\t ]*;[\t ]*[!#$%&'*+\-.^_`|~\w]+(?:[\t ]*=[\t ]*(?:[!#$%&'*+\-.^_`|~\w]+|"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"))?)*$/i;
@@ -34,7 +33,6 @@ const HEX_DIGITS = new Uint8Array(256).fill(NO_DIGIT);
 for (const digit of '0123456789abcdefABCDEF') HEX_DIGITS[digit.charCodeAt(0)] = Number.parseInt(digit, 16);
 /** The first look for a head covers this many bytes, enough for an ordinary one and a short body. */
 const FIRST_LOOK = 1024;
-const HEAD_END = Buffer.from('\r\n\r\n');
 const CR = 13;
 const LF = 10;
 
@@ -179,27 +177,17 @@ export class AnswerParser {
         return text;
       }
     }
-    const found = this.#pending === '' ? buffer.indexOf(HEAD_END, at) : -1;
-    if (found !== -1 && found + 4 <= length) {
-      if (found + 4 - at > this.#maxHeadBytes) return this.#tooLong();
-      this.#consumed = found + 4 - at;
-      return buffer.toString('latin1', at, found + 4);
-    }
     const before = this.#pending.length;
     this.#pending += buffer.toString('latin1', at, Math.min(length, at + this.#maxHeadBytes));
     const end = this.#pending.indexOf('\r\n\r\n', Math.max(0, before - 3));
     if (end === -1 || end + 4 > this.#maxHeadBytes) {
-      return this.#pending.length >= this.#maxHeadBytes ? this.#tooLong() : null;
+      if (this.#pending.length >= this.#maxHeadBytes) this.#malformed();
+      return null;
     }
     const text = this.#pending.slice(0, end + 4);
     this.#consumed = end + 4 - before;
     this.#pending = '';
     return text;
-  }
-
-  #tooLong(): null {
-    this.#malformed();
-    return null;
   }
 
   #begin(head: AnswerHead): void {
@@ -295,7 +283,7 @@ export class AnswerParser {
     if (end === -1) return length;
     const text = this.#pending.slice(0, end + 4);
     this.#pending = '';
-    if (!TRAILERS.test(text)) {
+    if (endOfLines(text, 0) !== text.length) {
       this.#malformed();
       return length;
     }
@@ -331,9 +319,14 @@ function readHead(text: string): AnswerHead | null {
   const line = text.startsWith(lastStatusLine.text) ? lastStatusLine : readStatusLine(text);
   if (line === null) return null;
   const from = line.text.length;
+  const end = endOfLines(text, from);
+  return end === -1 ? null : readAnswerHead(line.status, line.reason, line.minor, text.slice(from, end - 2));
+}
+
+/** Returns where the lines that begin at `from` end, the empty line included; -1 if they are malformed. */
+function endOfLines(text: string, from: number): number {
   HEADER_LINES.lastIndex = from;
-  if (!HEADER_LINES.test(text)) return null;
-  return readAnswerHead(line.status, line.reason, line.minor, text.slice(from, HEADER_LINES.lastIndex - 2));
+  return HEADER_LINES.test(text) ? HEADER_LINES.lastIndex : -1;
 }
 
 function readStatusLine(text: string): StatusLine | null {
