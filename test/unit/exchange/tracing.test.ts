@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import net from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ExchangeRecord } from '../../../src/exchange/ports/record.ts';
 import { createRedirectPolicy } from '../../../src/routing/redirect/redirect-policy.ts';
@@ -54,16 +52,6 @@ function told(request = 0): readonly string[] {
 
 const of = (kind: ReceivedSpan['kind']): ReceivedSpan[] =>
   receiver.spans.filter((span) => span.kind === kind);
-
-/** A port that refuses connections. */
-async function refusing(): Promise<string> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return `http://127.0.0.1:${port}`;
-}
 
 test('a request of a trace is a child of its caller, and the node that of the attempt', async () => {
   await begin();
@@ -131,7 +119,7 @@ test('spans say what the log says, and neither query string nor credentials', as
 
 test('each attempt at a node has a span, with why it failed and how many came before it', async () => {
   await begin();
-  const dead = await refusing();
+  const dead = 'http://127.0.0.1:1';
   traced.gateway.cluster.brokers(dead, node.origin);
   expect((await query(SAMPLED)).status).toBe(200);
   await receiver.received(3);

@@ -1,10 +1,14 @@
 import { once } from 'node:events';
-import net from 'node:net';
+import type net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { connectRaw, exchangeRaw, type RawAnswer } from '../../../kit/clients/raw-client.ts';
 import { type Harness, startHarness } from '../../../kit/gateway/gateway-harness.ts';
+import { testPorts } from '../../../kit/net/ports.ts';
 import { type FakeUpstream, json, plain, startUpstream } from '../../../kit/upstream/fake-upstream.ts';
+
+/** Ports this low are given to nobody who asks for any. */
+const REFUSING = 'http://127.0.0.1:1';
 
 let one: FakeUpstream;
 let two: FakeUpstream;
@@ -22,16 +26,6 @@ afterEach(async () => {
   await two.close();
 });
 
-/** A port that refuses connections. */
-async function refusing(): Promise<string> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return `http://127.0.0.1:${port}`;
-}
-
 const html503 = plain('503 Service Unavailable', ['Content-Type: text/html'], '<html>initialising</html>');
 const send = (request: string): Promise<RawAnswer> => exchangeRaw(gateway.port, request);
 const get = (target: string): Promise<RawAnswer> => send(`GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`);
@@ -48,7 +42,7 @@ function expectError(answer: RawAnswer, status: number, reason: string): void {
 }
 
 test('a refused connection sends any method elsewhere at once', async () => {
-  gateway.cluster.brokers(await refusing(), one.origin);
+  gateway.cluster.brokers(REFUSING, one.origin);
   expect((await post('/druid/v2/sql')).body.toString()).toBe('"one"');
   expect((await post('/druid/v2/sql/task', 'insert')).body.toString()).toBe('"one"');
   expect(one.requests[1]?.body.toString()).toBe('insert');
@@ -58,7 +52,7 @@ test('a refused connection sends any method elsewhere at once', async () => {
 });
 
 test('a streamed body that nobody has touched goes elsewhere too', async () => {
-  gateway.cluster.brokers(await refusing(), one.origin);
+  gateway.cluster.brokers(REFUSING, one.origin);
   const body = Buffer.alloc(3_000_000, 'x');
   const head = `POST /druid/v2/sql/task HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`;
   const answer = await exchangeRaw(gateway.port, Buffer.concat([Buffer.from(head), body]));
@@ -69,7 +63,7 @@ test('a streamed body that nobody has touched goes elsewhere too', async () => {
 test('with all Brokers refusing the answer is 503 once waiting did not help', async () => {
   const hasty = await startHarness({ exchange: { maxWaitMs: 200 } });
   try {
-    hasty.cluster.brokers(await refusing());
+    hasty.cluster.brokers(REFUSING);
     const started = performance.now();
     const answer = await exchangeRaw(hasty.port, 'GET /druid/v2/x HTTP/1.1\r\nHost: a\r\n\r\n');
     expectError(answer, 503, 'no_ready_broker');
@@ -80,11 +74,13 @@ test('with all Brokers refusing the answer is 503 once waiting did not help', as
 });
 
 test('a write to a leader whose port is closed waits until the leader is there', async () => {
-  const origin = await refusing();
+  // Nobody else may take it meanwhile.
+  const [port = 0] = await testPorts(1);
+  const origin = `http://127.0.0.1:${port}`;
   gateway.cluster.lead('overlord', origin);
   const answered = post('/druid/indexer/v1/task', 'task');
   await sleep(150);
-  const late = await startUpstream((_, socket) => socket.write(json('late')), Number(new URL(origin).port));
+  const late = await startUpstream((_, socket) => socket.write(json('late')), port);
   try {
     expect((await answered).body.toString()).toBe('"late"');
     expect(late.requests.length).toBe(1);
