@@ -148,10 +148,10 @@ export class AnswerParser {
   }
 
   #head(buffer: Buffer, at: number, length: number): number {
-    const text = this.#upTo(buffer, at, length);
-    if (text === null) return length;
+    const found = this.#atOnce(buffer, at, length) ?? this.#upTo(buffer, at, length);
+    if (found === null) return length;
     const consumed = at + this.#consumed;
-    const head = readHead(text);
+    const head = readHead(found);
     if (head === null || head.status === 101) {
       this.#malformed();
       return length;
@@ -164,19 +164,21 @@ export class AnswerParser {
     return consumed;
   }
 
-  /** Returns a text that begins with the whole head, or null until the empty line has come. */
-  #upTo(buffer: Buffer, at: number, length: number): string | null {
-    if (this.#pending === '') {
-      const most = Math.min(FIRST_LOOK, this.#maxHeadBytes);
-      const text = buffer.toString('latin1', at, Math.min(length, at + most));
-      const end = text.indexOf('\r\n\r\n');
-      if (end !== -1) {
-        this.#consumed = end + 4;
-        this.#text = text;
-        this.#textAt = at;
-        return text;
-      }
-    }
+  /** Returns the head if all of it is at the beginning of what has come, as nearly always, and its lines are in order. */
+  #atOnce(buffer: Buffer, at: number, length: number): HeadText | null {
+    if (this.#pending !== '') return null;
+    const most = Math.min(FIRST_LOOK, this.#maxHeadBytes);
+    const text = buffer.toString('latin1', at, Math.min(length, at + most));
+    const found = headTextOf(text);
+    if (found === null) return null;
+    this.#consumed = found.end;
+    this.#text = text;
+    this.#textAt = at;
+    return found;
+  }
+
+  /** Collects the head until its empty line has come. Returns null until then, and if it is malformed. */
+  #upTo(buffer: Buffer, at: number, length: number): HeadText | null {
     const before = this.#pending.length;
     this.#pending += buffer.toString('latin1', at, Math.min(length, at + this.#maxHeadBytes));
     const end = this.#pending.indexOf('\r\n\r\n', Math.max(0, before - 3));
@@ -184,10 +186,11 @@ export class AnswerParser {
       if (this.#pending.length >= this.#maxHeadBytes) this.#malformed();
       return null;
     }
-    const text = this.#pending.slice(0, end + 4);
+    const found = headTextOf(this.#pending.slice(0, end + 4));
     this.#consumed = end + 4 - before;
     this.#pending = '';
-    return text;
+    if (found === null) this.#malformed();
+    return found;
   }
 
   #begin(head: AnswerHead): void {
@@ -314,13 +317,29 @@ const LONGEST_STATUS_LINE = 64;
 /** Most answers have the same one. */
 let lastStatusLine: StatusLine = { text: 'HTTP/1.1 200 OK\r\n', minor: 1, status: 200, reason: 'OK' };
 
-/** Reads the head at the beginning of `text`; null if it is malformed. */
-function readHead(text: string): AnswerHead | null {
+/** A text that begins with a head whose lines are in order. */
+interface HeadText {
+  readonly text: string;
+  readonly line: StatusLine;
+  /** Where the head ends, the empty line included. */
+  readonly end: number;
+}
+
+/** Returns null if the text does not begin with such a head. */
+function headTextOf(text: string): HeadText | null {
   const line = text.startsWith(lastStatusLine.text) ? lastStatusLine : readStatusLine(text);
   if (line === null) return null;
-  const from = line.text.length;
-  const end = endOfLines(text, from);
-  return end === -1 ? null : readAnswerHead(line.status, line.reason, line.minor, text.slice(from, end - 2));
+  const end = endOfLines(text, line.text.length);
+  return end === -1 ? null : { text, line, end };
+}
+
+/** Returns null if the head is malformed. */
+function readHead({
+  text,
+  line: { text: opening, status, reason, minor },
+  end,
+}: HeadText): AnswerHead | null {
+  return readAnswerHead(status, reason, minor, text.slice(opening.length, end - 2));
 }
 
 /** Returns where the lines that begin at `from` end, the empty line included; -1 if they are malformed. */
