@@ -1,14 +1,13 @@
 import type { Socket } from 'node:net';
 import { contain } from '../faults/internal-errors.ts';
 import { takenBytes } from './taken-bytes.ts';
+import { askOften } from './tcp-keep-alive.ts';
 
 /**
  * Time until the first check for the client, in milliseconds; each further wait is twice as long, up to the longest.
  */
 const FIRST_LOOK_MS = 5;
 const LONGEST_PAUSE_MS = 1_000;
-/** Interval of TCP keep-alive probes, in milliseconds; a system that no longer knows the connection resets it. */
-const KEEP_ALIVE_MS = 10_000;
 
 /** A complete request that is being answered, and whose client has ended its side. */
 export interface HalfClosedRequest {
@@ -45,7 +44,7 @@ export function watchHalfClosed(
   watches.get(socket)?.();
   const asked = request.mayBeAsked;
   if (asked) request.ask();
-  wireOf(socket).setKeepAlive(true, KEEP_ALIVE_MS);
+  askOften(wireOf(socket));
   const before = takenBytes(socket);
   let pause = FIRST_LOOK_MS;
   let waited = 0;

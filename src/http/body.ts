@@ -1,27 +1,41 @@
 /** A body that is here whole, as bytes and as text with one character for each octet; made when asked for. */
 export class WholeBody {
   readonly length: number;
-  readonly #buffer: Buffer;
+  /** Null if there is only the text. */
+  readonly #buffer: Buffer | null;
   readonly #from: number;
   #bytes: Buffer | null = null;
   #text: string | null;
 
-  /** The octets of `buffer` between `from` and `to`. `text`: the same as text, if it is there already. */
-  constructor(buffer: Buffer, from = 0, to = buffer.length, text: string | null = null) {
+  private constructor(buffer: Buffer | null, from: number, to: number, text: string | null) {
     this.#buffer = buffer;
     this.#from = from;
     this.length = to - from;
     this.#text = text;
   }
 
+  /** The octets of `buffer` between `from` and `to`. `text`: the same as text, if it is there already. */
+  static ofBytes(buffer: Buffer, from = 0, to = buffer.length, text: string | null = null): WholeBody {
+    return new WholeBody(buffer, from, to, text);
+  }
+
+  /** What has one octet for each character of `text`. */
+  static ofText(text: string): WholeBody {
+    return new WholeBody(null, 0, text.length, text);
+  }
+
   get bytes(): Buffer {
-    this.#bytes ??= this.#buffer.subarray(this.#from, this.#from + this.length);
+    this.#bytes ??= this.#buffer?.subarray(this.#from, this.#from + this.length) ?? this.#encoded();
     return this.#bytes;
   }
 
   get text(): string {
-    this.#text ??= this.#buffer.toString('latin1', this.#from, this.#from + this.length);
+    this.#text ??= this.#buffer?.toString('latin1', this.#from, this.#from + this.length) ?? '';
     return this.#text;
+  }
+
+  #encoded(): Buffer {
+    return Buffer.from(this.#text ?? '', 'latin1');
   }
 }
 

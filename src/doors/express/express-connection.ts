@@ -11,8 +11,9 @@ import { watchHalfClosed } from '../half-closed.ts';
 import { cut, endInOrder, ignore } from '../last-word.ts';
 import { answerMalformed, answerTimeout } from '../raw-errors.ts';
 import { AHEAD_BYTES, AHEAD_MS, LINGER_BYTES, LINGER_MS } from '../read-limits.ts';
+import { leaveRead, readDirectly } from './direct-read.ts';
 import { ExpressClient, type ResponseWire } from './express-client.ts';
-import { HeadReader } from './head-reader.ts';
+import { HeadReader, type ReadHead } from './head-reader.ts';
 import { mayBecomePlain } from './plain-head.ts';
 import { readShared } from './shared-read.ts';
 
@@ -93,13 +94,8 @@ export class ExpressConnection implements ResponseWire, Member {
   /** Null while bytes behind the request under way are kept; otherwise how many more are read and dropped. */
   #dropBytes: number | null = null;
   // Errors in callbacks from sockets and timers are caught here. They end this connection and nothing else.
-  readonly #onData = (chunk: Buffer): void => {
-    try {
-      this.#take(chunk);
-    } catch (error) {
-      this.#fail(error);
-    }
-  };
+  readonly #onData = (chunk: Buffer): void => this.#onRead(chunk, chunk.length, false);
+  readonly #onShared = (buffer: Buffer, length: number): void => this.#onRead(buffer, length, true);
   readonly #onEnd = (): void => {
     try {
       this.#halfClose();
@@ -128,11 +124,11 @@ export class ExpressConnection implements ResponseWire, Member {
     this.remoteAddress = plainAddress(accepted.remoteAddress ?? '');
     this.#lastActivity = context.now();
     const shared = context.sharedReadBuffer && !this.encrypted;
-    const socket = shared ? readShared(accepted, this.#onData, () => this.#state === 'over') : accepted;
+    const socket = shared ? readShared(accepted, this.#onShared, () => this.#state === 'over') : accepted;
     this.#socket = socket;
     this.#context = context;
     if (shared) socket.resume();
-    else socket.on('data', this.#onData);
+    else readDirectly(socket, this.#onData);
     socket.on('end', this.#onEnd);
     socket.on('close', this.#onClose);
     socket.on('error', ignore);
@@ -287,6 +283,48 @@ export class ExpressConnection implements ResponseWire, Member {
     client?.gone();
   }
 
+  /** `buffer[0, length)` has been read. `lent`: what is kept of it has to be copied. */
+  #onRead(buffer: Buffer, length: number, lent: boolean): void {
+    try {
+      if (this.#beginsAnew(length) && this.#takeShort(buffer.toString('latin1', 0, length))) return;
+      this.#take(lent ? Buffer.from(buffer.subarray(0, length)) : buffer);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Nothing has been read since the last answer, and what has come now may be a whole request. */
+  #beginsAnew(length: number): boolean {
+    const waits = this.#state === 'idle' || this.#state === 'new';
+    return waits && length <= FIRST_LOOK && !this.#closes && !this.#ended && !this.#advancing;
+  }
+
+  /**
+   * Begins with a request if the text is one, to its last byte, so that nothing needs its octets. Returns false if it is
+   * not, and nothing has been done.
+   */
+  #takeShort(text: string): boolean {
+    const found = this.#heads.read(text);
+    if (found === null || !this.#isPlain(found)) return false;
+    const { length, fields } = found;
+    if (length + fields.bodyLength !== text.length) return false;
+    this.#lastActivity = this.#context.now();
+    this.#advancing = true;
+    const body = fields.bodyLength > 0 ? WholeBody.ofText(text.slice(length)) : null;
+    const client = this.#clientOf(found, this.#lastActivity, body, null);
+    this.#client = client;
+    this.#become('answer');
+    if (!this.#handled(client)) {
+      this.#client = null;
+      this.#rest = Buffer.from(text, 'latin1');
+      this.#become('head');
+      this.#handOver();
+    }
+    this.#advancing = false;
+    if (this.#client === null) this.#proceed();
+    return true;
+  }
+
   #take(chunk: Buffer): void {
     if (this.#dropBytes !== null) {
       this.#dropBytes -= chunk.length;
@@ -371,7 +409,7 @@ export class ExpressConnection implements ResponseWire, Member {
   }
 
   #begin(bytes: Buffer): boolean {
-    const { maxHeaderBytes, maxHeaders, nextId, now } = this.#context;
+    const { maxHeaderBytes, now } = this.#context;
     let text = bytes.toString('latin1', 0, Math.min(bytes.length, FIRST_LOOK));
     let found = this.#heads.read(text);
     if (found === null && bytes.length > FIRST_LOOK) {
@@ -387,15 +425,11 @@ export class ExpressConnection implements ResponseWire, Member {
     // The clock was looked at when these bytes came, or before, if the head came in pieces.
     const receivedAt = this.#looks === 0 ? this.#lastActivity : now();
     this.#looks = 0;
-    const { method, target, block, length, fields, repeated } = found;
-    if (hasMoreLines(block, maxHeaders)) {
+    if (!this.#isPlain(found)) {
       this.#handOver();
       return false;
     }
-    if (!fields.ordinary || fields.hosts !== 1 || fields.fault !== null || length > maxHeaderBytes) {
-      this.#handOver();
-      return false;
-    }
+    const { length, fields } = found;
     const end = length + fields.bodyLength;
     const whole = bytes.length >= end;
     if (!whole && this.#ended) {
@@ -404,25 +438,9 @@ export class ExpressConnection implements ResponseWire, Member {
     }
     const { bodyLength } = fields;
     const known = text.length >= end ? text.slice(length, end) : null;
-    const body = whole && bodyLength > 0 ? new WholeBody(bytes, length, end, known) : null;
-    const client = new ExpressClient(
-      this,
-      {
-        method,
-        target,
-        block,
-        fields,
-        repeated,
-        httpMinor: 1,
-        remoteAddress: this.remoteAddress,
-        encrypted: this.encrypted,
-        certificateName: this.#certificateName,
-        id: nextId(fields.requestId ?? undefined),
-        receivedAt,
-      },
-      body,
-      whole || bytes.length === length ? null : bytes.subarray(length),
-    );
+    const body = whole && bodyLength > 0 ? WholeBody.ofBytes(bytes, length, end, known) : null;
+    const first = whole || bytes.length === length ? null : bytes.subarray(length);
+    const client = this.#clientOf(found, receivedAt, body, first);
     this.#client = client;
     this.#rest = bytes.length > end ? bytes.subarray(end) : null;
     this.#bodyLeft = whole ? 0 : end - bytes.length;
@@ -442,6 +460,40 @@ export class ExpressConnection implements ResponseWire, Member {
     this.#become('head');
     this.#handOver();
     return false;
+  }
+
+  /** The head leaves nothing to `node:http`. */
+  #isPlain({ block, length, fields }: ReadHead): boolean {
+    const { maxHeaderBytes, maxHeaders } = this.#context;
+    if (!fields.ordinary || fields.hosts !== 1 || fields.fault !== null || length > maxHeaderBytes)
+      return false;
+    return !hasMoreLines(block, maxHeaders);
+  }
+
+  #clientOf(
+    { method, target, block, fields, repeated }: ReadHead,
+    receivedAt: number,
+    body: WholeBody | null,
+    first: Buffer | null,
+  ): ExpressClient {
+    return new ExpressClient(
+      this,
+      {
+        method,
+        target,
+        block,
+        fields,
+        repeated,
+        httpMinor: 1,
+        remoteAddress: this.remoteAddress,
+        encrypted: this.encrypted,
+        certificateName: this.#certificateName,
+        id: this.#context.nextId(fields.requestId ?? undefined),
+        receivedAt,
+      },
+      body,
+      first,
+    );
   }
 
   /** If the exchange throws, the request fails here and does not go to the front door. */
@@ -473,7 +525,7 @@ export class ExpressConnection implements ResponseWire, Member {
   /** Gives the socket up: whoever calls this goes on with it. */
   #leave(): void {
     this.#become('over');
-    this.#socket.off('data', this.#onData);
+    leaveRead(this.#socket, this.#onData);
     this.#socket.off('end', this.#onEnd);
     this.#socket.off('close', this.#onClose);
     // The error listener stays: a socket without one would end the process on an error.

@@ -1,6 +1,7 @@
 import { Socket, type SocketConstructorOpts } from 'node:net';
+import { noticeVanishing } from '../tcp-keep-alive.ts';
 
-/** The buffer that all connections are read into, one after the other. Bytes that are kept are copied. */
+/** The buffer that all connections are read into, one after the other. Who keeps any of it has to copy that. */
 const SHARED = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** The undocumented parts of Node that this file relies on. */
@@ -14,11 +15,12 @@ interface Inside {
  * Returns the same connection as a socket that reads into the shared buffer; Node would allocate 64 KiB for each
  * read. Node offers this only for connections it opens itself (`onread` of `net.connect`), so the accepted socket is
  * taken apart. This is undocumented and opt-in (`doors.sharedReadBuffer`). Once `handedOver` returns true, the socket
- * is read like any other. A socket without a handle is returned as it is.
+ * is read like any other. A socket without a handle is returned as it is. `onData` is told how much of the buffer has been
+ * read.
  */
 export function readShared(
   socket: Socket,
-  onData: (chunk: Buffer) => void,
+  onData: (buffer: Buffer, length: number) => void,
   handedOver: () => boolean,
 ): Socket {
   const inside = socket as unknown as Inside;
@@ -32,9 +34,8 @@ export function readShared(
     onread: {
       buffer: SHARED,
       callback(length: number) {
-        const chunk = Buffer.from(SHARED.subarray(0, length));
-        if (handedOver()) return again.push(chunk);
-        onData(chunk);
+        if (handedOver()) return again.push(Buffer.from(SHARED.subarray(0, length)));
+        onData(SHARED, length);
         return true;
       },
     },
@@ -45,6 +46,7 @@ export function readShared(
   taken._server = inside._server;
   inside._handle = null;
   inside._server = null;
+  noticeVanishing(again);
   again.once('close', () => socket.destroy());
   return again;
 }

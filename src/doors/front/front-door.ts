@@ -22,6 +22,7 @@ import { NO_SCHEMAS } from '../no-schemas.ts';
 import { answerClientError, answerConnect, malformed } from '../raw-errors.ts';
 import { createRequestIds } from '../request-id.ts';
 import { SlowReaders } from '../slow-readers.ts';
+import { noticeVanishing } from '../tcp-keep-alive.ts';
 import { takeAbsoluteForm } from './absolute-form.ts';
 import { HalfClosedMessage } from './half-closed-message.ts';
 import { endHandshakes } from './handshakes.ts';
@@ -226,6 +227,8 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     socket.once('close', () => sockets.delete(member));
   }
   server.on('connection', keep);
+  // The express door may put another socket in the place of this one.
+  server.prependListener('connection', noticeVanishing);
   // Node does not count a connection without a first byte as idle, because it awaits a head.
   function closeIdle(): void {
     server.closeIdleConnections();

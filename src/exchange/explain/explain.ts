@@ -157,7 +157,7 @@ function forward(services: ExplainServices, request: Request, route: ForwardRout
   const { head, origin } = request;
   const { options, redirectPolicy } = exchange;
   const length = Math.max(request.body.length, head.fields.bodyLength);
-  const content = new WholeBody(isLong(length, options.bufferBodyBytes) ? NOTHING : request.body);
+  const content = WholeBody.ofBytes(isLong(length, options.bufferBodyBytes) ? NOTHING : request.body);
   const large = isLarge(route, length);
   const choice = new TargetChoice(exchange, route, forwardedHead(head, origin), { content }, large);
   const explained = choice.explain();

@@ -5,7 +5,7 @@ import { hasOwnMemory } from '../../http/spent-chunk.ts';
 import type { BodyLimits } from '../limits/body-limits.ts';
 import { type BodyOwner, BodyReading } from './body-reading.ts';
 
-const NOTHING = new WholeBody(Buffer.alloc(0));
+const NOTHING = WholeBody.ofBytes(Buffer.alloc(0));
 
 /** A body on its way in, and what of it is kept. */
 interface Arrival {
@@ -76,7 +76,7 @@ export class RequestBody {
     if (this.#whole !== null) return this.#whole;
     if (this.length === 0 || this.#long || !this.#ended) return NOTHING;
     const { kept } = this.#arriving;
-    this.#whole = new WholeBody(kept.whole());
+    this.#whole = WholeBody.ofBytes(kept.whole());
     kept.clear();
     this.#hold(this.#whole.length);
     return this.#whole;

@@ -49,9 +49,9 @@ test('a body is the same as bytes and as text, from wherever it is cut', () => {
       const all = Buffer.concat([before, body, after]);
       const text = body.toString('latin1');
       const to = before.length + body.length;
-      const whole = new WholeBody(all, before.length, to, isKnown ? text : null);
+      const whole = WholeBody.ofBytes(all, before.length, to, isKnown ? text : null);
       expect([whole.length, whole.text, whole.bytes.equals(body)]).toEqual([body.length, text, true]);
-      expect(new WholeBody(body).bytes.equals(body)).toBe(true);
+      expect(WholeBody.ofBytes(body).bytes.equals(body)).toBe(true);
     }),
   );
 });

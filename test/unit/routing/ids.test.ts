@@ -60,7 +60,7 @@ describe('the connection of an Avatica request', () => {
 
 describe('the ids of a query', () => {
   test('are in its context', () => {
-    const factsOf = (text: string) => queryContextOf(new WholeBody(Buffer.from(text)));
+    const factsOf = (text: string) => queryContextOf(WholeBody.ofBytes(Buffer.from(text)));
     const ids = (body: object): readonly string[] => factsOf(JSON.stringify(body)).ids;
     expect(ids({ query: 'SELECT 1', context: { sqlQueryId: 's', queryId: 'q' } })).toEqual(['q', 's']);
     expect(ids({ query: 'SELECT \'"queryId":1\'' })).toEqual([]);
@@ -79,8 +79,8 @@ describe('the ids of a query', () => {
     expect(isQueryId(id)).toBe(false);
     const body = Buffer.from(JSON.stringify({ context: { queryId: id, sqlQueryId: 'good' } }));
     const ids = body.length > 256 * 1024 ? [] : ['good'];
-    expect(queryContextOf(new WholeBody(body)).ids).toEqual(ids);
-    expect(queryContextOf(new WholeBody(gzipSync(body))).ids).toEqual(ids);
+    expect(queryContextOf(WholeBody.ofBytes(body)).ids).toEqual(ids);
+    expect(queryContextOf(WholeBody.ofBytes(gzipSync(body))).ids).toEqual(ids);
     expect(cancelTarget('/druid/v2', id)).toBeNull();
     expect(cancelledId(`/druid/v2/${encodeURIComponent(id.toWellFormed())}`)).toBe(
       id.isWellFormed() ? null : id.toWellFormed(),
@@ -97,7 +97,7 @@ describe('the ids of a query', () => {
 
   test('are none where the body is not UTF-8, since nobody can tell what they were', () => {
     const body = Buffer.from('{"context":{"queryId":"caf\xe9","sqlQueryId":"s","timeout":5}}', 'latin1');
-    expect(queryContextOf(new WholeBody(body))).toMatchObject({
+    expect(queryContextOf(WholeBody.ofBytes(body))).toMatchObject({
       queryId: null,
       sqlQueryId: 's',
       ids: ['s'],
@@ -119,7 +119,7 @@ describe('the ids of a query', () => {
     [null, null],
   ])('with a timeout of %j are overdue after %j', (timeout, timeoutMs) => {
     expect(
-      queryContextOf(new WholeBody(Buffer.from(JSON.stringify({ context: { timeout } })))).timeoutMs,
+      queryContextOf(WholeBody.ofBytes(Buffer.from(JSON.stringify({ context: { timeout } })))).timeoutMs,
     ).toBe(timeoutMs);
   });
 

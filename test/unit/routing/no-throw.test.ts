@@ -57,7 +57,7 @@ const policy = createRedirectPolicy({
 });
 
 function readBody(body: Buffer): void {
-  queryContextOf(new WholeBody(body));
+  queryContextOf(WholeBody.ofBytes(body));
   for (const kind of ['native', 'sql'] as const) traitsOf(kind, body, null, LIMIT);
   for (const target of ['/druid/v2', '/druid/v2/sql']) {
     const route = { kind: 'forward', role: 'broker', class: 'query', target } as const;

@@ -348,8 +348,8 @@ describe('what throws', () => {
     ['head', ['head']],
     ['data', ['head', 'data']],
     ['rest', ['head', 'data', 'rest']],
-    ['sent', ['sent'], { method: 'POST', body: new WholeBody(Buffer.from('a')) }],
-    ['sent', ['sent'], { method: 'POST', body: new WholeBody(Buffer.alloc(100_000)) }],
+    ['sent', ['sent'], { method: 'POST', body: WholeBody.ofBytes(Buffer.from('a')) }],
+    ['sent', ['sent'], { method: 'POST', body: WholeBody.ofBytes(Buffer.alloc(100_000)) }],
   ])('in %s ends its attempt, and is told to it once', async ([callback, heard, request]) => {
     server.script = (_, socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na');
     throwing.add(callback);
@@ -521,7 +521,7 @@ describe('what throws', () => {
     ['a head that cannot be written', unwritable],
     ['a body that does not begin', { method: 'POST', body: new Upload() }, 'start'],
     ['a body that neither begins nor stops', { method: 'POST', body: new Upload() }, 'start', 'stop'],
-    ['bytes that nobody counts', { method: 'POST', body: new WholeBody(Buffer.from('a')) }, 'sent'],
+    ['bytes that nobody counts', { method: 'POST', body: WholeBody.ofBytes(Buffer.from('a')) }, 'sent'],
   ])('as it is sent on a kept connection is thrown on: %s', async ([, request, ...faults]) => {
     await goesOn();
     for (const name of faults) throwing.add(name);

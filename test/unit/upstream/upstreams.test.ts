@@ -304,7 +304,7 @@ test('a connection whose request has not been taken is not for the next one', {
     };
   };
   const early = server.sockets;
-  expect(await ask({ method: 'POST', body: new WholeBody(body), bodyLength: body.length }).result).toBe(
+  expect(await ask({ method: 'POST', body: WholeBody.ofBytes(body), bodyLength: body.length }).result).toBe(
     '200 ok',
   );
   const [first] = early;
