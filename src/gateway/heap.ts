@@ -30,8 +30,8 @@ export function optimizeInOneStep(): void {
 
 /**
  * How many bytes of bytecode of the functions that it calls V8 may put into an optimized function: of one function, of
- * one that is put in wherever it is called, of all as long as they are short, and of all. The usual limits are a fifth
- * to a half of these, and a request goes through some hundred functions.
+ * one that is put in wherever it is called, of all that are not longer than that, and of all. The usual limits are a seventh
+ * to a half of these (and 1.2 in place of 2), and a request goes through some hundred functions.
  */
 const INLINING = [
   '--max-inlined-bytecode-size=2000',

@@ -68,6 +68,8 @@ export class ExpressConnection implements ResponseWire, Member {
   readonly remoteAddress: string;
   readonly encrypted: boolean;
   readonly #certificateName: string | null;
+  /** The socket is read into the shared buffer. */
+  readonly #shared: boolean;
   readonly #heads = new HeadReader();
   #state: ConnectionState = 'new';
   /** Bytes read and not used yet: in state `head` the start of a head, later whatever follows the request. */
@@ -77,6 +79,8 @@ export class ExpressConnection implements ResponseWire, Member {
   /** More than 0 in the states `body` and `linger`. */
   #bodyLeft = 0;
   #advancing = false;
+  /** Set while a head has just been looked for in what is to be taken: to read it twice would count as repetition. */
+  #looked: { readonly text: string; readonly head: ReadHead | null } | null = null;
   /** How often a head has been looked for in the bytes of the next request. */
   #looks = 0;
   /**
@@ -123,11 +127,13 @@ export class ExpressConnection implements ResponseWire, Member {
     this.#certificateName = this.encrypted ? certificateName(accepted) : null;
     this.remoteAddress = plainAddress(accepted.remoteAddress ?? '');
     this.#lastActivity = context.now();
-    const shared = context.sharedReadBuffer && !this.encrypted;
-    const socket = shared ? readShared(accepted, this.#onShared, () => this.#state === 'over') : accepted;
+    this.#shared = context.sharedReadBuffer && !this.encrypted;
+    const socket = this.#shared
+      ? readShared(accepted, this.#onShared, () => this.#state === 'over')
+      : accepted;
     this.#socket = socket;
     this.#context = context;
-    if (shared) socket.resume();
+    if (this.#shared) socket.resume();
     else readDirectly(socket, this.#onData);
     socket.on('end', this.#onEnd);
     socket.on('close', this.#onClose);
@@ -286,7 +292,15 @@ export class ExpressConnection implements ResponseWire, Member {
   /** `buffer[0, length)` has been read. `lent`: what is kept of it has to be copied. */
   #onRead(buffer: Buffer, length: number, lent: boolean): void {
     try {
-      if (this.#beginsAnew(length) && this.#takeShort(buffer.toString('latin1', 0, length))) return;
+      if (this.#beginsAnew(length)) {
+        const text = buffer.toString('latin1', 0, length);
+        const head = this.#heads.read(text);
+        if (head !== null && this.#isPlain(head) && head.length + head.fields.bodyLength === length) {
+          this.#takeShort(head, text);
+          return;
+        }
+        this.#looked = { text, head };
+      }
       this.#take(lent ? Buffer.from(buffer.subarray(0, length)) : buffer);
     } catch (error) {
       this.#fail(error);
@@ -299,30 +313,24 @@ export class ExpressConnection implements ResponseWire, Member {
     return waits && length <= FIRST_LOOK && !this.#closes && !this.#ended && !this.#advancing;
   }
 
-  /**
-   * Begins with a request if the text is one, to its last byte, so that nothing needs its octets. Returns false if it is
-   * not, and nothing has been done.
-   */
-  #takeShort(text: string): boolean {
-    const found = this.#heads.read(text);
-    if (found === null || !this.#isPlain(found)) return false;
-    const { length, fields } = found;
-    if (length + fields.bodyLength !== text.length) return false;
+  /** Begins with a request that is all of what has come, so that nothing needs its octets. */
+  #takeShort(head: ReadHead, text: string): void {
     this.#lastActivity = this.#context.now();
     this.#advancing = true;
-    const body = fields.bodyLength > 0 ? WholeBody.ofText(text.slice(length)) : null;
-    const client = this.#clientOf(found, this.#lastActivity, body, null);
+    const body = head.fields.bodyLength > 0 ? WholeBody.ofText(text.slice(head.length)) : null;
+    const client = this.#clientOf(head, this.#lastActivity, body, null);
     this.#client = client;
     this.#become('answer');
-    if (!this.#handled(client)) {
-      this.#client = null;
-      this.#rest = Buffer.from(text, 'latin1');
-      this.#become('head');
-      this.#handOver();
-    }
+    const handled = this.#handled(client);
     this.#advancing = false;
-    if (this.#client === null) this.#proceed();
-    return true;
+    if (handled) {
+      if (this.#client === null) this.#proceed();
+      return;
+    }
+    this.#client = null;
+    this.#rest = Buffer.from(text, 'latin1');
+    this.#become('head');
+    this.#handOver();
   }
 
   #take(chunk: Buffer): void {
@@ -410,8 +418,10 @@ export class ExpressConnection implements ResponseWire, Member {
 
   #begin(bytes: Buffer): boolean {
     const { maxHeaderBytes, now } = this.#context;
-    let text = bytes.toString('latin1', 0, Math.min(bytes.length, FIRST_LOOK));
-    let found = this.#heads.read(text);
+    const looked = this.#looked;
+    this.#looked = null;
+    let text = looked?.text ?? bytes.toString('latin1', 0, Math.min(bytes.length, FIRST_LOOK));
+    let found = looked === null ? this.#heads.read(text) : looked.head;
     if (found === null && bytes.length > FIRST_LOOK) {
       text = bytes.toString('latin1', 0, Math.min(bytes.length, maxHeaderBytes));
       found = this.#heads.read(text);
@@ -525,7 +535,7 @@ export class ExpressConnection implements ResponseWire, Member {
   /** Gives the socket up: whoever calls this goes on with it. */
   #leave(): void {
     this.#become('over');
-    leaveRead(this.#socket, this.#onData);
+    if (!this.#shared) leaveRead(this.#socket, this.#onData);
     this.#socket.off('end', this.#onEnd);
     this.#socket.off('close', this.#onClose);
     // The error listener stays: a socket without one would end the process on an error.
