@@ -206,6 +206,10 @@ class PodDiscovery extends ContainedEmitter<DiscoveryEvents> implements Kubernet
         this.#publisher.publishSoon();
       },
       onAway: (why) => this.#parts.away(part, why),
+      // Others may not have asked while the server was away, and so not know that they have to list.
+      onOutage: () => {
+        for (const other of this.#watches) if (other !== watch) other.listNext();
+      },
       onFault: (fault) => this.emit('fault', `${part.name} ${fault}`),
       errors,
       random,

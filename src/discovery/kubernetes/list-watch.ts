@@ -21,6 +21,8 @@ export interface ListWatchOptions<T> {
   readonly onHeard: () => void;
   /** The server cannot be read now; one sentence without credentials. */
   readonly onAway: (why: string) => void;
+  /** The server was not reached, or could not answer: it may come back with other versions. */
+  readonly onOutage: () => void;
   /** A problem that does not stop the watch; one sentence. */
   readonly onFault: (fault: string) => void;
   /** A watch in which nothing came for so long, in ms, is given up, and a list shows whether the server is there. */
@@ -39,6 +41,8 @@ export interface ListWatch {
   start(): void;
   /** Lists again now. */
   refresh(): void;
+  /** Lists again before the next watch. */
+  listNext(): void;
   /** Watches that began after the first one. */
   readonly restarts: number;
   /** Resolves when nothing of it is under way any more. */
@@ -71,6 +75,8 @@ class Following<T> implements ListWatch {
   #items = new Map<string, T>();
   /** What the next watch begins after; null if a list has to come first. */
   #version: string | null = null;
+  /** Events of the present watch are of no use for the next one. */
+  #listsNext = false;
   /** Ends what is under way. */
   #ends = new AbortController();
   /** Why it was ended by us. */
@@ -100,6 +106,10 @@ class Following<T> implements ListWatch {
     this.#end('list_again');
   }
 
+  listNext(): void {
+    this.#listsNext = true;
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#end('ended');
@@ -120,6 +130,8 @@ class Following<T> implements ListWatch {
       let delay = 0;
       let began = 0;
       try {
+        if (this.#listsNext) this.#version = null;
+        this.#listsNext = false;
         if (this.#version === null) await this.#list();
         const answer = await this.#openWatch(this.#version ?? '');
         began = performance.now();
@@ -145,7 +157,10 @@ class Following<T> implements ListWatch {
     // The end of a watch that had begun is no news yet: the next request shows whether the server is there.
     else if (began === 0) {
       // It may come back with an etcd that was restored. A watch that is ahead of its versions is told nothing.
-      if (error.isOutage) this.#version = null;
+      if (error.isOutage) {
+        this.#version = null;
+        this.#guarded(() => this.#options.onOutage());
+      }
       this.#guarded(() => this.#options.onAway(error.message));
     }
     return Math.max(error.retryAfterMs, this.#failed(began));

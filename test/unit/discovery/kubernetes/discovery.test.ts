@@ -18,6 +18,8 @@ import { makeCertificates } from '../../../kit/net/certificates.ts';
 const folder = mkdtempSync(join(tmpdir(), 'druid-gateway-kubernetes-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+import { eventually } from '../../../kit/eventually.ts';
+
 let api: FakeApiServer;
 let errors: ReturnType<typeof recordErrors>;
 const open: KubernetesDiscovery[] = [];
@@ -337,6 +339,31 @@ describe('the server', () => {
     await until(discovery, () => discovery.status.state === 'suspended');
     expect(hostsOf(discovery)).toEqual(['10.0.0.1:8082']);
     await until(discovery, connected(discovery));
+  });
+
+  test('is listed anew after an outage, also by what did not ask meanwhile', async () => {
+    await broker('10.0.0.1');
+    const discovery = discover();
+    await until(discovery, connected(discovery));
+    let refused = 0;
+    api.script = ({ path, query }, response) => {
+      if (!path.endsWith('/configmaps') || query.get('watch') !== 'true' || refused > 0) return false;
+      refused++;
+      response.writeHead(503).end();
+      return true;
+    };
+    const before = api.requests.length;
+    const forPods = (): string[] =>
+      api.requests
+        .slice(before)
+        .filter(({ path }) => path.endsWith('/pods'))
+        .map(({ query }) => (query.get('watch') === 'true' ? 'watch' : 'list'));
+    api.endWatches();
+    await eventually(async () => refused > 0 && api.openWatches === 3);
+    // The pods may have been watched again before the outage.
+    api.endWatches();
+    await eventually(async () => forPods().includes('list') && api.openWatches === 3);
+    expect(forPods().at(-1)).toBe('watch');
   });
 
   test('is reached by TLS, with the authority that is in the file by then', async () => {
