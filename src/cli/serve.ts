@@ -2,7 +2,7 @@ import closeWithGrace from 'close-with-grace';
 import { loadWithOrigins } from '../config/load.ts';
 import { FAULT_CODE, logFault, onFault } from '../faults/process-fault.ts';
 import { createGateway, type Gateway } from '../gateway/gateway.ts';
-import { collectAfterStart, inlineMore, keepObjectsYoung, optimizeInOneStep } from '../gateway/heap.ts';
+import { collectAfterStart, keepObjectsYoung, optimizeInOneStep } from '../gateway/heap.ts';
 import { createLogger, endLogger, lastLog } from '../logs/logger.ts';
 import { forTimer } from '../time/timer.ts';
 import { version } from '../version.ts';
@@ -19,7 +19,6 @@ const CLOSE_SLACK_MS = 10_000;
 export async function serve(sources: SourceArguments): Promise<void> {
   keepObjectsYoung();
   optimizeInOneStep();
-  inlineMore();
   let gateway: Gateway | null = null;
   // Without a listener the signal would end the process.
   process.on('SIGHUP', () => void gateway?.reload('signal'));

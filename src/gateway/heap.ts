@@ -29,24 +29,6 @@ export function optimizeInOneStep(): void {
 }
 
 /**
- * How many bytes of bytecode of the functions that it calls V8 may put into an optimized function: of one function, of
- * one that is put in wherever it is called, of all that are not longer than that, and of all. The usual limits are a seventh
- * to a half of these (and 1.2 in place of 2), and a request goes through some hundred functions.
- */
-const INLINING = [
-  '--max-inlined-bytecode-size=2000',
-  '--max-inlined-bytecode-size-small=60',
-  '--max-inlined-bytecode-size-cumulative=6000',
-  '--max-inlined-bytecode-size-absolute=20000',
-  '--reserve-inline-budget-scale-factor=2',
-];
-
-/** Has V8 put more of the short functions of a request into one. Call it once, before there is load. */
-export function inlineMore(): void {
-  for (const flag of INLINING) setFlagsFromString(flag);
-}
-
-/**
  * Gives back what only the start needed, once a second has passed: a tenth of an idle process, which V8 would keep until
  * there is load. It takes 30 ms, in which nobody is served, and is left out where there is load already. Call it at the
  * end of the start. `afterMs` is for tests.

@@ -7,7 +7,7 @@ import { FAULT_CODE, logFault, onFault } from '../faults/process-fault.ts';
 import { createLogger, endLogger, lastLog, onLogError } from '../logs/logger.ts';
 import { forTimer } from '../time/timer.ts';
 import type { FromWorker, ToWorker } from '../workers/protocol/messages.ts';
-import { collectAfterStart, inlineMore, keepObjectsYoung, optimizeInOneStep } from './heap.ts';
+import { collectAfterStart, keepObjectsYoung, optimizeInOneStep } from './heap.ts';
 import { createWorker, type Worker } from './worker.ts';
 
 /** The main module of a worker process, which `worker-pool.ts` starts. */
@@ -136,7 +136,6 @@ async function bow(logger: Logger): Promise<void> {
 
 keepObjectsYoung();
 optimizeInOneStep();
-inlineMore();
 onFault(endOfFault);
 // A terminal that closes sends it to all processes; the primary says what to do.
 process.on('SIGHUP', () => {});

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { numberPrinted } from '../../kit/heap-program.ts';
 
@@ -83,37 +82,6 @@ describe('optimizeInOneStep', () => {
     const seen = (program: string): number => printed(program, '--allow-natives-syntax');
     expect(seen(TIERS)).toBeGreaterThan(0);
     expect(seen(`import { optimizeInOneStep } from '${MODULE}'; optimizeInOneStep(); ${TIERS}`)).toBe(0);
-  });
-});
-
-const PARTS = Array.from({ length: 40 }, (_, i) => `part${i}`);
-/** Forty functions, of which each calls the next, run until they are optimized. */
-const CHAIN = `
-  ${PARTS.map((name) => `function ${name}(n) { ${'n = (n * 31 + 7) % 65521;'.repeat(8)} return n; }`).join('\n')}
-  let n = 0;
-  const whole = () => ${PARTS.join('(')}(n${')'.repeat(PARTS.length)};
-  for (let i = 0; i < 20_000; i++) n = whole();
-`;
-
-/** How many calls V8 replaces by what they call. */
-function inlined(program: string): number {
-  const flags = [
-    '--no-concurrent-recompilation',
-    '--no-maglev',
-    '--trace-turbo-inlining',
-    '--input-type=module',
-  ];
-  const lines = execFileSync(process.execPath, [...flags, '-e', program], { encoding: 'utf8' }).split('\n');
-  return lines.filter((line) => line.startsWith('Inlining')).length;
-}
-
-describe('inlineMore', () => {
-  it('has far more of the functions that call each other put into one', () => {
-    const usual = inlined(CHAIN);
-    expect(inlined(`import { inlineMore } from '${MODULE}'; inlineMore(); ${CHAIN}`)).toBeGreaterThan(
-      3 * usual,
-    );
-    expect(usual).toBeGreaterThan(0);
   });
 });
 
