@@ -75,7 +75,7 @@ class Following<T> implements ListWatch {
   #items = new Map<string, T>();
   /** What the next watch begins after; null if a list has to come first. */
   #version: string | null = null;
-  /** Events of the present watch are of no use for the next one. */
+  /** A list comes before the next watch, whatever versions the present one tells. */
   #listsNext = false;
   /** Ends what is under way. */
   #ends = new AbortController();

@@ -46,6 +46,7 @@ export function readShared(
   taken._server = inside._server;
   inside._handle = null;
   inside._server = null;
+  // The connection has it already, and this socket gets the fields that go with it.
   noticeVanishing(again);
   again.once('close', () => socket.destroy());
   return again;
