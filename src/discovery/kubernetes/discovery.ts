@@ -207,8 +207,8 @@ class PodDiscovery extends ContainedEmitter<DiscoveryEvents> implements Kubernet
       },
       onAway: (why) => this.#parts.away(part, why),
       // Others may not have asked while the server was away, and so not know that they have to list.
-      onOutage: () => {
-        for (const other of this.#watches) if (other !== watch) other.listNext();
+      onOutage: (since) => {
+        for (const other of this.#watches) if (other !== watch) other.listNext(since);
       },
       onFault: (fault) => this.emit('fault', `${part.name} ${fault}`),
       errors,

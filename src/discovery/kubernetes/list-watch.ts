@@ -21,8 +21,11 @@ export interface ListWatchOptions<T> {
   readonly onHeard: () => void;
   /** The server cannot be read now; one sentence without credentials. */
   readonly onAway: (why: string) => void;
-  /** The server was not reached, or could not answer: it may come back with other versions. */
-  readonly onOutage: () => void;
+  /**
+   * The server was not reached, or could not answer, to what was asked `since` (by `performance.now()`): it may come
+   * back with other versions.
+   */
+  readonly onOutage: (since: number) => void;
   /** A problem that does not stop the watch; one sentence. */
   readonly onFault: (fault: string) => void;
   /** A watch in which nothing came for so long, in ms, is given up, and a list shows whether the server is there. */
@@ -41,8 +44,8 @@ export interface ListWatch {
   start(): void;
   /** Lists again now. */
   refresh(): void;
-  /** Lists again before the next watch. */
-  listNext(): void;
+  /** Lists again before the next watch; now, if the present one began after `since`, by `performance.now()`. */
+  listNext(since: number): void;
   /** Watches that began after the first one. */
   readonly restarts: number;
   /** Resolves when nothing of it is under way any more. */
@@ -75,8 +78,10 @@ class Following<T> implements ListWatch {
   #items = new Map<string, T>();
   /** What the next watch begins after; null if a list has to come first. */
   #version: string | null = null;
-  /** A list comes before the next watch, whatever versions the present one tells. */
+  /** A list comes before the next watch, whatever versions are told until then. */
   #listsNext = false;
+  /** When the watch that is open began; null if none is. */
+  #watchesSince: number | null = null;
   /** Ends what is under way. */
   #ends = new AbortController();
   /** Why it was ended by us. */
@@ -102,12 +107,13 @@ class Following<T> implements ListWatch {
 
   refresh(): void {
     if (this.#stopped) return;
-    this.#version = null;
+    this.#listsNext = true;
     this.#end('list_again');
   }
 
-  listNext(): void {
-    this.#listsNext = true;
+  listNext(since: number): void {
+    if (this.#watchesSince !== null && this.#watchesSince > since) this.refresh();
+    else this.#listsNext = true;
   }
 
   async stop(): Promise<void> {
@@ -129,25 +135,33 @@ class Following<T> implements ListWatch {
       this.#ending = null;
       let delay = 0;
       let began = 0;
+      const asked = performance.now();
       try {
         if (this.#listsNext) this.#version = null;
         this.#listsNext = false;
         if (this.#version === null) await this.#list();
         const answer = await this.#openWatch(this.#version ?? '');
         began = performance.now();
+        if (this.#listsNext) {
+          answer.destroy();
+          continue;
+        }
+        this.#watchesSince = began;
         await this.#follow(answer);
         // To be asked to list again by ourselves is no failure.
         if (this.#ending === null) delay = this.#failed(began);
       } catch (error) {
         if (this.#stopped) return;
-        if (this.#ending === null) delay = this.#onError(error, began);
+        if (this.#ending === null) delay = this.#onError(error, asked, began);
+      } finally {
+        this.#watchesSince = null;
       }
       if (delay > 0 && !this.#stopped) await this.#nap.sleep(delay);
     }
   }
 
   /** Returns how long to wait. */
-  #onError(error: unknown, began: number): number {
+  #onError(error: unknown, asked: number, began: number): number {
     if (!(error instanceof ApiError)) {
       this.#options.errors.report('discovery', error);
       this.#version = null;
@@ -159,7 +173,7 @@ class Following<T> implements ListWatch {
       // It may come back with an etcd that was restored. A watch that is ahead of its versions is told nothing.
       if (error.isOutage) {
         this.#version = null;
-        this.#guarded(() => this.#options.onOutage());
+        this.#guarded(() => this.#options.onOutage(asked));
       }
       this.#guarded(() => this.#options.onAway(error.message));
     }

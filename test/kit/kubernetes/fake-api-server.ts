@@ -154,9 +154,10 @@ export class FakeApiServer {
     this.#server.cut();
   }
 
-  /** Ends all watches in good order, as after their timeout. */
-  endWatches(): void {
+  /** Ends all watches, or those of one kind, in good order, as after their timeout. */
+  endWatches(kind: Kind | null = null): void {
     for (const watching of this.#watches) {
+      if (kind !== null && watching.kind !== kind) continue;
       this.#watches.delete(watching);
       watching.response.end();
     }

@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -10,15 +11,18 @@ import {
   type KubernetesDiscoveryOptions,
 } from '../../../../src/discovery/kubernetes/discovery.ts';
 import { hostsOf, leaderOf, termOf, until } from '../../../kit/discovery/source-suite.ts';
+import { eventually } from '../../../kit/eventually.ts';
 import { recordErrors } from '../../../kit/gateway/recorded-errors.ts';
 import { CLUSTER, Election, NAMESPACE, podOf } from '../../../kit/kubernetes/druid-pods.ts';
-import { type FakeApiServer, startFakeApiServer } from '../../../kit/kubernetes/fake-api-server.ts';
+import {
+  type FakeApiServer,
+  type Kind,
+  startFakeApiServer,
+} from '../../../kit/kubernetes/fake-api-server.ts';
 import { makeCertificates } from '../../../kit/net/certificates.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'druid-gateway-kubernetes-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-import { eventually } from '../../../kit/eventually.ts';
 
 let api: FakeApiServer;
 let errors: ReturnType<typeof recordErrors>;
@@ -341,29 +345,69 @@ describe('the server', () => {
     await until(discovery, connected(discovery));
   });
 
-  test('is listed anew after an outage, also by what did not ask meanwhile', async () => {
-    await broker('10.0.0.1');
-    const discovery = discover();
-    await until(discovery, connected(discovery));
-    let refused = 0;
-    api.script = ({ path, query }, response) => {
-      if (!path.endsWith('/configmaps') || query.get('watch') !== 'true' || refused > 0) return false;
-      refused++;
-      response.writeHead(503).end();
-      return true;
-    };
-    const before = api.requests.length;
-    const forPods = (): string[] =>
-      api.requests
-        .slice(before)
-        .filter(({ path }) => path.endsWith('/pods'))
-        .map(({ query }) => (query.get('watch') === 'true' ? 'watch' : 'list'));
-    api.endWatches();
-    await eventually(async () => refused > 0 && api.openWatches === 3);
-    // The pods may have been watched again before the outage.
-    api.endWatches();
-    await eventually(async () => forPods().includes('list') && api.openWatches === 3);
-    expect(forPods().at(-1)).toBe('watch');
+  describe('is away, as one watch sees: it may have another etcd when it is back', () => {
+    let discovery: KubernetesDiscovery;
+    /** The next request for a watch of each kind, which has no answer yet. */
+    let held: Map<string, ServerResponse>;
+    let lists: number;
+
+    beforeEach(async () => {
+      broker('10.0.0.1');
+      discovery = discover();
+      await eventually(async () => api.openWatches === 3);
+      api.endWatches();
+      await eventually(async () => discovery.watchStats.restarts === 3);
+      held = new Map();
+      lists = asked('/pods', false);
+    });
+
+    async function endAndHold(...kinds: Kind[]): Promise<void> {
+      api.script = ({ path, query }, response) => {
+        const kind = kinds.find((one) => path.endsWith(`/${one}`));
+        if (kind === undefined || query.get('watch') !== 'true' || held.has(kind)) return false;
+        held.set(kind, response);
+        return true;
+      };
+      for (const kind of kinds) api.endWatches(kind);
+      await eventually(async () => held.size === kinds.length);
+    }
+
+    async function seeOutage(): Promise<void> {
+      const isSeen = until(discovery, () => discovery.status.detail !== null);
+      held.get('configmaps')?.writeHead(503).end();
+      await isSeen;
+    }
+
+    /** As that server answers whoever is ahead of its versions: it says nothing more. */
+    const answerPods = (): unknown => held.get('pods')?.writeHead(200).flushHeaders();
+
+    const areListed = (): Promise<void> =>
+      until(discovery, () => asked('/pods', false) > lists && connected(discovery)());
+
+    test('what is watched since before is listed as soon as that watch ends', async () => {
+      await endAndHold('configmaps');
+      await seeOutage();
+      await until(discovery, connected(discovery));
+      expect(asked('/pods', false)).toBe(lists);
+      api.endWatches('pods');
+      await areListed();
+    });
+
+    test('what was about to be watched is listed', async () => {
+      await endAndHold('pods', 'configmaps');
+      await seeOutage();
+      answerPods();
+      await areListed();
+    });
+
+    test('what is watched since the other one asked is listed', async () => {
+      await endAndHold('pods', 'configmaps');
+      const begun = discovery.watchStats.restarts;
+      answerPods();
+      await eventually(async () => discovery.watchStats.restarts > begun);
+      await seeOutage();
+      await areListed();
+    });
   });
 
   test('is reached by TLS, with the authority that is in the file by then', async () => {
