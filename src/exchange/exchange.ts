@@ -8,6 +8,7 @@ import { admitCancel, Cancel } from './druid/cancel-request.ts';
 import { tellConsole } from './druid/console-config.ts';
 import { answerFromDruid } from './druid/status-pages.ts';
 import { ProxiedRequest, type UpstreamRequestTemplate } from './forward/proxied-request.ts';
+import { redirectionOf } from './forward/redirection.ts';
 import { RequestBody } from './forward/request-body.ts';
 import { forwardedHead } from './forwarded-head.ts';
 import { intake, pageRoute, withoutPlacement } from './intake.ts';
@@ -15,6 +16,7 @@ import { AnsweredRequest } from './internal-error.ts';
 import { AmendedClient } from './own-answers/amended-client.ts';
 import { answer, answerError } from './own-answers/answer.ts';
 import { isStatusPage, localAnswer } from './own-answers/local.ts';
+import { redirect } from './own-answers/redirect.ts';
 import { describeView, VIEW_HEADER } from './own-answers/view-header.ts';
 import { PageBody } from './page-body.ts';
 import type { ClientSide } from './ports/client.ts';
@@ -138,6 +140,28 @@ export function createExchange(services: ExchangeServices): Exchange {
   }
 
   /**
+   * Redirects a request for a master, without what only one that goes to a node needs. Returns false, and does
+   * nothing, if it is relayed, refused, or has to wait first.
+   */
+  function redirectAtOnce(
+    client: ClientSide,
+    origin: ClientOrigin,
+    trace: RequestTrace | null,
+    route: ForwardRoute,
+  ): boolean {
+    if (pressure.high) return false;
+    const to = redirectionOf(services, client.head, route, origin.address);
+    if (to === null) return false;
+    retryBudget.deposit(client.head.receivedAt);
+    const redirected = account(client, origin, route.role, route.class, trace);
+    redirected.upstream = to.node.hostAndPort;
+    new AnsweredRequest(errors, client, redirected).answer(() =>
+      redirect(client, redirected, to.origin, route.target),
+    );
+    return true;
+  }
+
+  /**
    * Forwards a console page as a read of the Coordinator, asked by `sender`. Pages are never redirected: browsers
    * stay on the gateway.
    */
@@ -203,9 +227,10 @@ export function createExchange(services: ExchangeServices): Exchange {
     trace: RequestTrace | null,
   ): void {
     const { head } = plain;
-    const headers = sentHead(plain, origin, trace);
-    const onBehalfOf = origin.address;
     const client = viewing(plain, origin);
+    const onBehalfOf = origin.address;
+    if (route.kind === 'forward' && redirectAtOnce(client, origin, trace, route)) return;
+    const headers = sentHead(plain, origin, trace);
     if (route.kind === 'forward') {
       if (route.class === 'cancel') {
         cancel(client, route, headers, origin, trace);

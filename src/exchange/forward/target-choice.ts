@@ -26,7 +26,12 @@ export interface ExplainedChoice {
 
 /** The status of all of Avatica's errors; one of them is that the Broker does not have the connection. */
 const NO_CONNECTION = 500;
-const NO_EXCLUSIONS: ReadonlySet<UpstreamNode> = new Set();
+export const NO_EXCLUSIONS: ReadonlySet<UpstreamNode> = new Set();
+
+/** `large`: the request may take long to send or to answer, and leaves some of a node's room to others. */
+export function limitsOn(large: boolean, options: ExchangeServices['options']): ChoiceLimits {
+  return large ? { defaultService: options.defaultService, maxPerNode: options.maxPerNodeForLarge } : options;
+}
 
 /** Chooses the node for one request by its route, JDBC connection, tier and earlier failures. */
 export class TargetChoice {
@@ -42,7 +47,6 @@ export class TargetChoice {
   #failed: Set<UpstreamNode> | null = null;
   #placed: TierSelection | null = null;
 
-  /** `large`: the request may take long to send or to answer, and leaves some of a node's room to others. */
   constructor(
     services: ExchangeServices,
     route: ForwardRoute,
@@ -50,14 +54,11 @@ export class TargetChoice {
     body: Pick<RequestBody, 'content'>,
     large: boolean,
   ) {
-    const { options } = services;
     this.#services = services;
     this.#route = route;
     this.#headers = headers;
     this.#body = body;
-    this.#limits = large
-      ? { defaultService: options.defaultService, maxPerNode: options.maxPerNodeForLarge }
-      : options;
+    this.#limits = limitsOn(large, services.options);
   }
 
   /** The Broker service that was chosen; null if there was no choice. */
