@@ -122,43 +122,30 @@ export function createExchange(services: ExchangeServices): Exchange {
     return new AmendedClient(client, (given) => withBasePath(given, basePath, { target, host }));
   }
 
+  /** Redirects the request or sends it on; only then is `template` made. */
   function forward(
     services: ExchangeServices,
     client: ClientSide,
     origin: ClientOrigin,
     trace: RequestTrace | null,
     role: RecordRole,
-    template: UpstreamRequestTemplate,
+    route: ForwardRoute,
+    template: () => UpstreamRequestTemplate,
   ): void {
     if (pressure.high) {
       refuse(client, origin, trace, gatewayError('overloaded'));
       return;
     }
     retryBudget.deposit(client.head.receivedAt);
-    const record = account(client, origin, role, template.route.class, trace);
-    new ProxiedRequest(traced(services, trace), client, record, template).start();
-  }
-
-  /**
-   * Redirects a request for a master, without what only one that goes to a node needs. Returns false, and does
-   * nothing, if it is relayed, refused, or has to wait first.
-   */
-  function redirectAtOnce(
-    client: ClientSide,
-    origin: ClientOrigin,
-    trace: RequestTrace | null,
-    route: ForwardRoute,
-  ): boolean {
-    if (pressure.high) return false;
     const to = redirectionOf(services, client.head, route, origin.address);
-    if (to === null) return false;
-    retryBudget.deposit(client.head.receivedAt);
-    const redirected = account(client, origin, route.role, route.class, trace);
-    redirected.upstream = to.node.hostAndPort;
-    new AnsweredRequest(errors, client, redirected).answer(() =>
-      redirect(client, redirected, to.origin, route.target),
-    );
-    return true;
+    if (to !== null) {
+      const record = account(client, origin, role, route.class, trace);
+      new AnsweredRequest(errors, client, record).answer(() => redirect(client, record, to, route.target));
+      return;
+    }
+    const sent = template();
+    const record = account(client, origin, role, route.class, trace);
+    new ProxiedRequest(traced(services, trace), client, record, sent).start();
   }
 
   /**
@@ -185,15 +172,24 @@ export function createExchange(services: ExchangeServices): Exchange {
     const refuseBody = (): void =>
       refuse(client, origin, trace, gatewayError('body_too_large', { closes: true }));
     const ask = (): void => {
-      forward({ ...withoutPlacement(services), upstreams: sender }, client, origin, trace, 'console', {
-        route: pageRoute(target),
-        method: 'GET',
-        headers: sentHead(plain, origin, trace),
-        body: new RequestBody(client.body, 0, 0, services.bodies),
-        collector: null,
-        onBehalfOf: origin.address,
-        neverHeld: true,
-      });
+      const page = pageRoute(target);
+      forward(
+        { ...withoutPlacement(services), upstreams: sender },
+        client,
+        origin,
+        trace,
+        'console',
+        page,
+        () => ({
+          route: page,
+          method: 'GET',
+          headers: sentHead(plain, origin, trace),
+          body: new RequestBody(client.body, 0, 0, services.bodies),
+          collector: null,
+          onBehalfOf: origin.address,
+          neverHeld: true,
+        }),
+      );
     };
     if (fields.bodyLength === 0) ask();
     else if (fields.bodyLength > MOST_PAGE_BODY) refuseBody();
@@ -229,28 +225,26 @@ export function createExchange(services: ExchangeServices): Exchange {
     const { head } = plain;
     const client = viewing(plain, origin);
     const onBehalfOf = origin.address;
-    if (route.kind === 'forward' && redirectAtOnce(client, origin, trace, route)) return;
-    const headers = sentHead(plain, origin, trace);
     if (route.kind === 'forward') {
       if (route.class === 'cancel') {
-        cancel(client, route, headers, origin, trace);
+        cancel(client, route, sentHead(plain, origin, trace), origin, trace);
         return;
       }
-      forward(services, client, origin, trace, route.role, {
+      forward(services, client, origin, trace, route.role, route, () => ({
         route,
         // Druid answers HEAD with 405 everywhere (AllowHttpMethodsResourceFilter).
         method: head.method === 'HEAD' ? 'GET' : head.method,
-        headers,
+        headers: sentHead(plain, origin, trace),
         body: new RequestBody(client.body, head.fields.bodyLength, options.bufferBodyBytes, services.bodies),
         collector: null,
         onBehalfOf,
-      });
+      }));
       return;
     }
     const local = account(client, origin, 'local', 'local', trace);
     if (isStatusPage(route.name)) {
       answerFromDruid(traced(services, trace), client, local, {
-        headers,
+        headers: sentHead(plain, origin, trace),
         onBehalfOf,
         name: route.name,
         target: route.target,

@@ -159,18 +159,18 @@ export class ProxiedRequest
     }
     const { method } = this.#client.head;
     const { redirectPolicy } = this.#services;
-    const external = redirectPolicy?.(route.role, method, this.#template.onBehalfOf, target.node) ?? null;
-    if (external !== null) {
+    const { node } = target;
+    const origin = redirectPolicy?.(route.role, method, this.#template.onBehalfOf, node) ?? null;
+    if (origin !== null) {
       this.#become(State.ANSWERED);
-      this.#account.upstream = target.node.hostAndPort;
-      redirect(this.#client, this.#account, external, route.target);
+      redirect(this.#client, this.#account, { node, origin }, route.target);
       return;
     }
     if (!body.ready) {
       this.#read();
       return;
     }
-    if (this.#enters()) this.#send(target.node);
+    if (this.#enters()) this.#send(node);
   }
 
   choose(): Target {

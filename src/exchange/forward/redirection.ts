@@ -1,16 +1,9 @@
-import type { UpstreamNode } from '../../cluster/node.ts';
 import type { ForwardRoute } from '../../routing/route.ts';
+import type { Redirection } from '../own-answers/redirect.ts';
 import type { RequestHead } from '../ports/client.ts';
 import type { ExchangeServices } from '../ports/services.ts';
 import { isLarge } from './permit.ts';
 import { limitsOn, NO_EXCLUSIONS } from './target-choice.ts';
-
-/** Where a client is sent. */
-export interface Redirection {
-  readonly node: UpstreamNode;
-  /** The origin by which the client reaches it. */
-  readonly origin: string;
-}
 
 /**
  * Where a request for a master is redirected by its head alone, as `ProxiedRequest.go` would; null if it is relayed, or

@@ -1,3 +1,4 @@
+import type { UpstreamNode } from '../../cluster/node.ts';
 import { parseOrigin } from '../../net/origin.ts';
 import type { Accounting } from '../accounting.ts';
 import type { ClientSide } from '../ports/client.ts';
@@ -28,11 +29,24 @@ export interface SplitLocation {
   readonly target: string;
 }
 
+/** Where a client is sent. */
+export interface Redirection {
+  readonly node: UpstreamNode;
+  /** The origin by which the client reaches it. */
+  readonly origin: string;
+}
+
 /**
  * Redirects the client to the node itself. 307 makes it repeat method and body. Path and query are the client's own
  * bytes. The request's body is not read.
  */
-export function redirect(client: ClientSide, account: Accounting, origin: string, target: string): void {
+export function redirect(
+  client: ClientSide,
+  account: Accounting,
+  { node, origin }: Redirection,
+  target: string,
+): void {
+  account.upstream = node.hostAndPort;
   account.redirected = true;
   answer(client, account, {
     status: 307,
